@@ -1,0 +1,3 @@
+# Installation and find_package(gradus).
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)

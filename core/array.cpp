@@ -1,0 +1,239 @@
+#include <gradus/core/array.h>
+#include <gradus/core/strided.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace gradus {
+
+static_assert(sizeof(Array) == 128, "an Array is two cache lines");
+
+Array::Array(const Shape& shape, Dtype dtype) : shape_(shape), dtype_(dtype) {
+  for (const int64_t d : shape)
+    if (d < 0) throw ShapeError("Array", join("shape ", shape, " has a negative length"));
+  int64_t bytes = static_cast<int64_t>(bytes_of(dtype));
+  for (const int64_t d : shape)
+    if (d != 0 && __builtin_mul_overflow(bytes, d, &bytes))
+      throw ResourceError("memory", join(dtype, shape, " holds more bytes than an address can count"));
+  size_ = shape.size();
+  set_row_major();
+  storage_ = Storage::make(static_cast<std::size_t>(size_) * bytes_of(dtype));
+  data_ = storage_->data();
+}
+
+void Array::set_row_major() {
+  int64_t step = 1;
+  for (int i = max_rank; i-- > rank();) strides_[i] = 0;
+  for (int i = rank(); i-- > 0;) {
+    strides_[i] = step;
+    step *= shape_[i];
+  }
+  dense_ = true;
+}
+
+bool Array::is_row_major() const {
+  int64_t step = 1;
+  for (int i = rank(); i-- > 0;) {
+    if (shape_[i] != 1 && strides_[i] != step) return size_ == 0;
+    step *= shape_[i];
+  }
+  return true;
+}
+
+void Array::wrong_type(Dtype t) const {
+  if (!storage_) throw DtypeError("data", "this tensor is absent: it has no numbers");
+  throw DtypeError("data", join("read as ", t, ", but this is ", describe(*this)));
+}
+
+Array Array::full(const Shape& shape, double value, Dtype dtype) {
+  Array a(shape, dtype);
+  visit(dtype, [&]<class T>() { std::fill_n(a.fresh<T>(), a.size(), static_cast<T>(value)); });
+  return a;
+}
+
+Array Array::arange(int64_t n, Dtype dtype) {
+  Array a({n}, dtype);
+  visit(dtype, [&]<class T>() {
+    for (int64_t i = 0; i < n; ++i) a.fresh<T>()[i] = static_cast<T>(i);
+  });
+  return a;
+}
+
+double Array::element(int64_t i) const {
+  int64_t offset = 0;
+  for (int k = rank(); k-- > 0;) {
+    offset += i % shape_[k] * strides_[k];
+    i /= shape_[k];
+  }
+  return visit(dtype_, [&]<class T>() { return static_cast<double>(data<T>()[offset]); });
+}
+
+double Array::item() const {
+  if (size_ != 1) throw ShapeError("item", join("a single number was asked of ", describe(*this), "; reduce it first, e.g. sum(x)"));
+  return element(0);
+}
+
+double Array::at(std::initializer_list<int64_t> index) const {
+  if (static_cast<int>(index.size()) != rank())
+    throw IndexError("at", join(index.size(), " indices were given for ", describe(*this)));
+  int64_t offset = 0;
+  int axis = 0;
+  for (int64_t i : index) {
+    if (i < 0) i += shape_[axis];
+    if (i < 0 || i >= shape_[axis])
+      throw IndexError("at", join("index ", i, " is out of range on axis ", axis, " of ", describe(*this)));
+    offset += i * strides_[axis++];
+  }
+  return visit(dtype_, [&]<class T>() { return static_cast<double>(data<T>()[offset]); });
+}
+
+// ---- views ----------------------------------------------------------------------------------------------------------
+
+Array Array::as_strided(const Shape& shape, const int64_t* strides, int64_t offset) const {
+  Array v = *this;
+  v.data_ += offset * static_cast<int64_t>(bytes_of(dtype_));
+  v.shape_ = shape;
+  v.size_ = shape.size();
+  for (int i = 0; i < max_rank; ++i) v.strides_[i] = i < shape.rank() ? strides[i] : 0;
+  v.dense_ = v.is_row_major();
+  return v;
+}
+
+Array Array::permute(const std::vector<int>& axes) const {
+  bool named[max_rank] = {};
+  if (static_cast<int>(axes.size()) != rank()) throw ShapeError("permute", join(axes.size(), " axes were given for ", describe(*this)));
+  Shape shape = shape_;
+  int64_t strides[max_rank];
+  for (int i = 0; i < rank(); ++i) {
+    const int from = normal_axis("permute", axes[static_cast<std::size_t>(i)], rank());
+    if (named[from]) throw ShapeError("permute", join("axis ", from, " is named twice"));
+    named[from] = true;
+    shape[i] = shape_[from];
+    strides[i] = strides_[from];
+  }
+  return as_strided(shape, strides, 0);
+}
+
+Array Array::transpose(int a, int b) const {
+  a = normal_axis("transpose", a, rank()), b = normal_axis("transpose", b, rank());
+  Shape shape = shape_;
+  int64_t strides[max_rank];
+  std::copy_n(strides_, max_rank, strides);
+  std::swap(shape[a], shape[b]);
+  std::swap(strides[a], strides[b]);
+  return as_strided(shape, strides, 0);
+}
+
+Array Array::slice(int axis, int64_t start, int64_t stop, int64_t step) const {
+  axis = normal_axis("slice", axis, rank());
+  if (step < 1) throw IndexError("slice", join("step must be at least 1, got ", step, "; use flip for the reverse order"));
+  const int64_t n = shape_[axis];
+  auto clamp = [n](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + n : i, 0, n); };
+  start = clamp(start), stop = std::max(start, clamp(stop));
+  Shape shape = shape_;
+  shape[axis] = (stop - start + step - 1) / step;
+  int64_t strides[max_rank];
+  std::copy_n(strides_, max_rank, strides);
+  strides[axis] *= step;
+  return as_strided(shape, strides, shape[axis] ? start * strides_[axis] : 0);
+}
+
+Array Array::select(int axis, int64_t index) const {
+  axis = normal_axis("select", axis, rank());
+  const int64_t n = shape_[axis], i = index < 0 ? index + n : index;
+  if (i < 0 || i >= n) throw IndexError("select", join("index ", index, " is out of range on axis ", axis, " of ", describe(*this)));
+  int64_t strides[max_rank] = {};
+  for (int k = 0, to = 0; k < rank(); ++k)
+    if (k != axis) strides[to++] = strides_[k];
+  return as_strided(shape_.erase(axis), strides, i * strides_[axis]);
+}
+
+Array Array::expand(const Shape& shape) const {
+  const int shift = shape.rank() - rank();
+  int64_t strides[max_rank] = {};
+  for (int i = 0; i < shape.rank(); ++i) {
+    const int64_t own = i < shift ? 1 : shape_[i - shift];
+    if (shift < 0 || (own != shape[i] && own != 1))
+      throw ShapeError("expand", join(describe(*this), " does not expand to ", shape, "; only axes of length 1 repeat"));
+    strides[i] = i >= shift && own == shape[i] ? strides_[i - shift] : 0;
+  }
+  return as_strided(shape, strides, 0);
+}
+
+Array Array::unsqueeze(int axis) const {
+  axis = normal_axis("unsqueeze", axis, rank() + 1);
+  int64_t strides[max_rank] = {};
+  for (int k = 0; k <= rank() && k < max_rank; ++k) strides[k] = k < axis ? strides_[k] : k == axis ? 1 : strides_[k - 1];
+  return as_strided(shape_.insert(axis, 1), strides, 0);
+}
+
+Array Array::squeeze(int axis) const {
+  axis = normal_axis("squeeze", axis, rank());
+  if (shape_[axis] != 1) throw ShapeError("squeeze", join("axis ", axis, " of ", describe(*this), " is not of length 1"));
+  return select(axis, 0);
+}
+
+Array Array::reshape(const Shape& asked) const {
+  Shape shape = asked;
+  int64_t known = 1;
+  int free = -1;
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (shape[i] == -1 && free < 0) free = i;
+    else if (shape[i] < 0) throw ShapeError("reshape", join("shape ", asked, " may hold one -1 and no other negative length"));
+    else known *= shape[i];
+  }
+  if (free >= 0 && known > 0 && size_ % known == 0) shape[free] = size_ / known, known = size_;
+  if (free >= 0 && shape[free] < 0)
+    throw ShapeError("reshape", join(shape_, " holds ", size_, " elements, ", asked, " needs a multiple of ", known));
+  if (known != size_) throw ShapeError("reshape", join(shape_, " holds ", size_, " elements, ", asked, " holds ", known));
+  const Array from = contiguous();
+  int64_t strides[max_rank], step = 1;
+  for (int i = shape.rank(); i-- > 0; step *= shape[i]) strides[i] = step;
+  return from.as_strided(shape, strides, 0);
+}
+
+Array Array::flatten(int start_axis) const {
+  if (rank() == 0) return reshape({1});
+  start_axis = normal_axis("flatten", start_axis, rank());
+  Shape shape;
+  int64_t rest = 1;
+  for (int i = 0; i < start_axis; ++i) shape.push_back(shape_[i]);
+  for (int i = start_axis; i < rank(); ++i) rest *= shape_[i];
+  shape.push_back(rest);
+  return reshape(shape);
+}
+
+// ---- copies ---------------------------------------------------------------------------------------------------------
+
+Array Array::copy() const {
+  Array out(shape_, dtype_);
+  visit(dtype_, [&]<class T>() {
+    if (dense_) std::memcpy(out.data_, data_, static_cast<std::size_t>(size_) * sizeof(T));
+    else copy_strided(shape_, data<T>(), strides_, out.fresh<T>(), out.strides_);
+  });
+  return out;
+}
+
+Array Array::to(Dtype dtype) const {
+  if (dtype == dtype_) return *this;
+  const Array from = contiguous();
+  Array out(shape_, dtype);
+  visit(dtype_, [&]<class From>() {
+    visit(dtype, [&]<class To>() {
+      const From* in = from.data<From>();
+      To* to = out.fresh<To>();
+      for (int64_t i = 0; i < size_; ++i) to[i] = static_cast<To>(in[i]);
+    });
+  });
+  return out;
+}
+
+void Array::assign(const Array& from, const char* writer) {
+  if (from.dtype_ != dtype_) throw DtypeError(writer, join(describe(from), " cannot be written into ", describe(*this)));
+  const Array source = from.expand(shape_);
+  visit(dtype_, [&]<class T>() { copy_strided(shape_, source.data<T>(), source.strides_, write<T>(writer), strides_); });
+}
+
+std::string describe(const Array& a) { return a.defined() ? join(a.dtype(), a.shape()) : "absent"; }
+
+}  // namespace gradus

@@ -1,0 +1,139 @@
+// Array: numbers with a shape. A value of two cache lines: copies and views share the numbers, never the layout.
+#pragma once
+
+#include <gradus/core/dtype.h>
+#include <gradus/core/error.h>
+#include <gradus/core/shape.h>
+#include <gradus/core/storage.h>
+
+#include <vector>
+
+namespace gradus {
+
+class Array {
+ public:
+  Array() = default;                                 ///< absent: no numbers; defined() is false
+  explicit Array(const Shape& shape, Dtype dtype = f32);  ///< uninitialised, row-major
+
+  /// Same shape and dtype as `a`, uninitialised, row-major.
+  static Array like(const Array& a) { return Array(Like(), a); }
+  static Array zeros(const Shape& shape, Dtype dtype = f32) { return full(shape, 0, dtype); }
+  static Array ones(const Shape& shape, Dtype dtype = f32) { return full(shape, 1, dtype); }
+  static Array full(const Shape& shape, double value, Dtype dtype = f32);
+  static Array arange(int64_t n, Dtype dtype = i64);  ///< 0 1 ... n-1
+  /// `values` in row-major order; their count must be shape.size().
+  template <class T>
+  static Array of(const Shape& shape, const std::vector<T>& values);
+
+  bool defined() const { return bool(storage_); }
+  const Shape& shape() const { return shape_; }
+  int rank() const { return shape_.rank(); }
+  int64_t dim(int axis) const { return shape_[normal_axis("dim", axis, rank())]; }
+  int64_t size() const { return size_; }
+  Dtype dtype() const { return dtype_; }
+  int64_t stride(int axis) const { return strides_[axis]; }  ///< in elements; 0 <= axis < rank
+  const int64_t* strides() const { return strides_; }
+  bool dense() const { return dense_; }  ///< row-major without gaps
+
+  /// The first element, read-only. T must be the dtype's type.
+  template <class T>
+  const T* data() const {
+    check_type(dtype_of<T>());
+    return reinterpret_cast<const T*>(data_);
+  }
+  /// The one way to write: bumps the version, so that backward notices, and remembers who wrote.
+  template <class T>
+  T* write(const char* writer) {
+    check_type(dtype_of<T>());
+    storage_->written(writer);
+    return reinterpret_cast<T*>(data_);
+  }
+  /// For the kernel that fills an Array it has just made: no version, nobody can have read it.
+  template <class T>
+  T* fresh() {
+    return reinterpret_cast<T*>(data_);
+  }
+  const char* bytes() const { return data_; }
+
+  double item() const;                                      ///< the only element
+  double at(std::initializer_list<int64_t> index) const;    ///< one element, as a double
+  double element(int64_t i) const;                          ///< the i-th in row-major order, as a double
+
+  // Views: no numbers are copied.
+  Array permute(const std::vector<int>& axes) const;
+  Array transpose(int a, int b) const;
+  Array slice(int axis, int64_t start, int64_t stop, int64_t step = 1) const;  ///< as Python: clamped, step > 0
+  Array select(int axis, int64_t index) const;              ///< without `axis`
+  Array expand(const Shape& shape) const;                   ///< axes of length 1 repeat
+  Array unsqueeze(int axis) const;
+  Array squeeze(int axis) const;
+  /// One length may be -1. A view where the layout allows it, else a dense copy.
+  Array reshape(const Shape& shape) const;
+  Array flatten(int start_axis = 0) const;
+  /// x[index][:, 1:].. : same storage seen as another layout; used by windows and views of kernels.
+  Array as_strided(const Shape& shape, const int64_t* strides, int64_t offset) const;
+
+  Array contiguous() const { return dense_ ? *this : copy(); }
+  Array copy() const;            ///< dense, own numbers
+  Array to(Dtype dtype) const;   ///< converted copy; itself if the dtype is the same
+  /// Overwrites the numbers with those of `from` (broadcast to this shape, same dtype).
+  void assign(const Array& from, const char* writer);
+
+  std::uint32_t version() const { return storage_->version(); }
+  const char* writer() const { return storage_->writer(); }
+  bool alone() const { return storage_->alone(); }  ///< nobody else sees these numbers
+  bool same_numbers(const Array& o) const { return storage_.get() == o.storage_.get(); }
+  /// Makes the count atomic; must be called before another thread can see this Array.
+  const Array& share() const {
+    if (storage_) storage_->share();
+    return *this;
+  }
+  /// Remembers the version seen now; stale() tells whether somebody wrote since.
+  void remember_version() { seen_ = storage_->version(); }
+  bool stale() const { return seen_ != storage_->version(); }
+
+ private:
+  struct Like {};
+  Array(Like, const Array& a);
+  void set_row_major();
+  bool is_row_major() const;
+  void check_type(Dtype t) const {
+    if (t != dtype_ || !storage_) [[unlikely]] wrong_type(t);
+  }
+  [[noreturn]] void wrong_type(Dtype t) const;
+
+  Ref<Storage> storage_;
+  char* data_ = nullptr;
+  int64_t size_ = 0;
+  int64_t strides_[max_rank];
+  [[no_unique_address]] Shape shape_;
+  Dtype dtype_ = f32;
+  bool dense_ = true;
+  std::uint32_t seen_ = 0;
+};
+
+/// "f32[32,784]": dtype and shape, for messages.
+std::string describe(const Array& a);
+
+/// The numbers, as a person reads them: at most 1000 elements, else the corners.
+std::string to_string(const Array& a);
+
+inline Array::Array(Like, const Array& a) : size_(a.size_), shape_(a.shape_), dtype_(a.dtype_) {
+  if (a.dense_) [[likely]]
+    for (int i = 0; i < max_rank; ++i) strides_[i] = a.strides_[i];
+  else set_row_major();
+  storage_ = Storage::make(static_cast<std::size_t>(size_) * bytes_of(dtype_));
+  data_ = storage_->data();
+}
+
+template <class T>
+Array Array::of(const Shape& shape, const std::vector<T>& values) {
+  if (shape.size() != static_cast<int64_t>(values.size()))
+    throw ShapeError("Array::of", join("shape ", shape, " holds ", shape.size(), " elements, got ", values.size()));
+  Array a(shape, dtype_of<T>());
+  T* out = a.fresh<T>();
+  for (const T& v : values) *out++ = v;
+  return a;
+}
+
+}  // namespace gradus

@@ -1,0 +1,121 @@
+#include <gradus/core/error.h>
+#include <gradus/core/pool.h>
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <mutex>
+#include <vector>
+
+namespace gradus::pool {
+namespace {
+
+constexpr std::size_t huge_page = std::size_t(2) << 20;
+
+struct Common {
+  std::mutex mutex;
+  std::vector<void*> free[classes];
+  std::vector<Cache*> threads;
+  std::int64_t live[classes] = {};  // of threads that ended
+};
+Common& common() {
+  static auto* c = new Common;  // never destroyed: static tensors may outlive every static object
+  return *c;
+}
+
+void* link_of(void* p) {
+  GRADUS_UNPOISON(p, sizeof(void*));
+  return *static_cast<void**>(p);
+}
+
+void push_all(Cache& c, Common& to) {
+  for (int k = 0; k < small_classes; ++k)
+    while (void* p = c.head[k]) {
+      c.head[k] = link_of(p);
+      to.free[k].push_back(p);
+    }
+  for (auto& n : c.count) n = 0;
+}
+
+/// Made on a thread's first visit here; hands its blocks over when the thread ends.
+struct Membership {
+  Membership() {
+    std::lock_guard lock(common().mutex);
+    common().threads.push_back(&cache);
+  }
+  ~Membership() {
+    auto& all = common();
+    std::lock_guard lock(all.mutex);
+    push_all(cache, all);
+    for (int k = 0; k < classes; ++k) all.live[k] += cache.live[k], cache.live[k] = 0;
+    std::erase(all.threads, &cache);
+  }
+};
+void join_common() { thread_local Membership member; }
+
+void* from_system(int c) {
+  const std::size_t bytes = class_bytes(c);
+  const bool large = bytes >= huge_page;
+  void* p = std::aligned_alloc(large ? huge_page : 64, large ? (bytes + huge_page - 1) / huge_page * huge_page : bytes);
+  if (!p) {
+    --cache.live[c];
+    throw ResourceError("memory", join("the system has no block of ", bytes, " bytes"));
+  }
+  if (large) madvise(p, bytes, MADV_HUGEPAGE);
+  return p;
+}
+
+}  // namespace
+
+void* take_slow(int c) {
+  join_common();
+  {
+    auto& all = common();
+    std::lock_guard lock(all.mutex);
+    if (auto& list = all.free[c]; !list.empty()) {
+      void* p = list.back();
+      list.pop_back();
+      GRADUS_UNPOISON(p, class_bytes(c));
+      return p;
+    }
+  }
+  return from_system(c);
+}
+
+void give_slow(void* p, int c) {
+  join_common();
+  GRADUS_POISON(p, class_bytes(c));
+  auto& all = common();
+  std::lock_guard lock(all.mutex);
+  all.free[c].push_back(p);
+}
+
+Usage usage() {
+  join_common();
+  auto& all = common();
+  std::lock_guard lock(all.mutex);
+  Usage u{0, 0};
+  for (int k = 0; k < classes; ++k) {
+    std::int64_t n = all.live[k];
+    for (const Cache* t : all.threads) n += t->live[k];
+    u.live_blocks += n;
+    u.live_bytes += n * static_cast<std::int64_t>(class_bytes(k));
+  }
+  return u;
+}
+
+void trim() {
+  join_common();
+  auto& all = common();
+  std::lock_guard lock(all.mutex);
+  push_all(cache, all);
+  for (int k = 0; k < classes; ++k) {
+    for (void* p : all.free[k]) {
+      GRADUS_UNPOISON(p, class_bytes(k));
+      std::free(p);
+    }
+    all.free[k].clear();
+  }
+}
+
+}  // namespace gradus::pool

@@ -1,0 +1,84 @@
+// The only allocator: size-class free lists, a thread's own for small blocks and a common one for large blocks. Nothing is
+// returned to the system until trim(): a fresh page costs more than most kernels.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#if defined(__SANITIZE_ADDRESS__)
+#define GRADUS_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define GRADUS_ASAN 1
+#endif
+#endif
+#ifdef GRADUS_ASAN
+#include <sanitizer/asan_interface.h>
+#define GRADUS_POISON(p, n) ASAN_POISON_MEMORY_REGION(p, n)
+#define GRADUS_UNPOISON(p, n) ASAN_UNPOISON_MEMORY_REGION(p, n)
+#else
+#define GRADUS_POISON(p, n) (void)0
+#define GRADUS_UNPOISON(p, n) (void)0
+#endif
+
+namespace gradus::pool {
+
+inline constexpr int classes = 176;
+inline constexpr int small_classes = 49;  // up to 256 KiB: a thread's own list
+
+/// 64-byte steps up to 1 KiB, then four classes an octave.
+constexpr int class_of(std::size_t bytes) {
+  if (bytes <= 1024) return static_cast<int>((bytes + 63) / 64);
+  const int e = 63 - __builtin_clzll(bytes - 1);
+  return 17 + (e - 10) * 4 + static_cast<int>((bytes - 1) >> (e - 2) & 3);
+}
+constexpr std::size_t class_bytes(int c) {
+  return c <= 16 ? static_cast<std::size_t>(c) * 64 : static_cast<std::size_t>(5 + (c - 17) % 4) << ((c - 17) / 4 + 8);
+}
+
+struct Cache {
+  void* head[small_classes];
+  std::uint32_t count[small_classes];
+  std::int64_t live[classes];  // taken minus given back on this thread
+};
+inline constinit thread_local Cache cache{};  // constinit: no guard on every access
+
+void* take_slow(int c);           ///< the common list, or the system; ResourceError if there is no memory
+void give_slow(void* p, int c);
+inline constexpr std::uint32_t cap(int c) { return c <= 16 ? 4096u : 64u; }
+
+inline void* take(int c) {
+  ++cache.live[c];
+  if (c < small_classes) {
+    if (void* p = cache.head[c]) [[likely]] {
+      GRADUS_UNPOISON(p, class_bytes(c));
+      cache.head[c] = *static_cast<void**>(p);
+      --cache.count[c];
+      return p;
+    }
+  }
+  return take_slow(c);
+}
+
+inline void give(void* p, int c) {
+  --cache.live[c];
+  if (c < small_classes && cache.count[c] < cap(c)) [[likely]] {
+    GRADUS_UNPOISON(p, class_bytes(c));
+    *static_cast<void**>(p) = cache.head[c];
+    GRADUS_POISON(p, class_bytes(c));
+    cache.head[c] = p;
+    ++cache.count[c];
+  } else {
+    give_slow(p, c);
+  }
+}
+
+struct Usage {
+  std::int64_t live_bytes, live_blocks;  ///< in use, in every thread; exact while no other thread allocates
+};
+Usage usage();
+
+/// Returns this thread's cached blocks and the common ones to the system.
+void trim();
+
+}  // namespace gradus::pool
