@@ -1,0 +1,41 @@
+// What the files of the convolution share.
+#pragma once
+
+#include <gradus/core/conv.h>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace gradus::conv_detail {
+
+/// Images one task of a pass over all images takes: about `work` multiply-adds, by shape only.
+inline std::int64_t images_per_task(const Conv2dGeometry& g) {
+  constexpr std::int64_t work = 1 << 20;
+  const std::int64_t one = g.c_out * g.out_h() * g.out_w() * (g.c_in / g.groups) * g.kh * g.kw;
+  return std::clamp<std::int64_t>(work / std::max<std::int64_t>(1, one), 1, 16);
+}
+
+/// Images whose weight gradients are summed in one buffer.
+inline std::int64_t images_per_partial(const Conv2dGeometry& g) { return std::max<std::int64_t>(1, (g.n + 7) / 8); }
+
+/// The range of output positions o whose input position o * stride + offset lies in [0, size).
+struct Inside {
+  std::int64_t begin, end;
+  Inside(std::int64_t outputs, std::int64_t size, std::int64_t stride, std::int64_t offset) {
+    begin = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
+    end = offset >= size ? 0 : (size - 1 - offset) / stride + 1;
+    end = std::min(end, outputs);
+    begin = std::min(begin, std::max<std::int64_t>(end, 0));
+    end = std::max(begin, end);
+  }
+};
+
+/// The general way, right for every geometry: windows copied to columns, then products.
+template <class T>
+void general_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y);
+template <class T>
+void general_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx);
+template <class T>
+void general_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight);
+
+}  // namespace gradus::conv_detail

@@ -1,0 +1,215 @@
+// Cuts a product into tiles by its shape and runs them with the register tile of gemm_kernel.h. On machines with fused
+// multiply-add that is as fast as OpenBLAS or faster; without, large products go to single-threaded OpenBLAS.
+// The only file that names BLAS.
+#include <gradus/core/gemm.h>
+#include <gradus/core/gemm_kernel.h>
+#include <gradus/core/parallel.h>
+#include <gradus/core/scratch.h>
+
+#include <cblas.h>
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <type_traits>
+
+namespace gradus {
+namespace {
+
+template <class F>
+F* symbol(const char* name) {
+  return reinterpret_cast<F*>(dlsym(RTLD_DEFAULT, name));
+}
+
+BlasInfo ask_blas() {
+  using Threading = BlasInfo::Threading;
+  BlasInfo info{"unknown BLAS", Threading::unknown, false};
+  auto* parallel = symbol<int()>("openblas_get_parallel");
+  auto* config = symbol<char*()>("openblas_get_config");
+  auto* pin = symbol<void(int)>("openblas_set_num_threads");
+  if (!parallel || !config || !pin) return info;
+  pin(1);
+  info.build = config();
+  switch (parallel()) {
+    case 0: info.threading = Threading::serial; break;
+    case 1: info.threading = Threading::pthreads; break;
+    case 2: info.threading = Threading::openmp; break;
+    default: break;
+  }
+  // The serial build shares its buffers between threads without a lock; the OpenMP build ignores set_num_threads and must
+  // be told in every thread that calls it (OpenBLAS issues 1755, 2126, 5806).
+  info.safe = info.threading == Threading::pthreads ||
+              (info.threading == Threading::openmp && symbol<void(int)>("omp_set_num_threads"));
+  return info;
+}
+
+void pin_this_thread() {
+  if (blas_info().threading != BlasInfo::Threading::openmp) return;
+  thread_local const bool pinned = (symbol<void(int)>("omp_set_num_threads")(1), true);
+  (void)pinned;
+}
+
+template <class T>
+struct Product {
+  std::int64_t m, n, k;
+  GemmOperand<T> a, b;
+  T* c;
+  std::int64_t c_row;
+  GemmExtras<T> extras;
+
+  Product block(std::int64_t i, std::int64_t rows, std::int64_t j, std::int64_t columns) const {
+    Product q = *this;
+    q.m = rows, q.n = columns;
+    q.a.data += i * a.row_stride;
+    q.b.data += j * b.column_stride;
+    q.c += i * c_row + j;
+    if (q.extras.row_bias) q.extras.row_bias += i;
+    if (q.extras.column_bias) q.extras.column_bias += j;
+    return q;
+  }
+};
+
+template <class T>
+void without_terms(const Product<T>& q) {
+  const auto& e = q.extras;
+  for (std::int64_t i = 0; i < q.m; ++i)
+    for (std::int64_t j = 0; j < q.n; ++j) {
+      T& c = q.c[i * q.c_row + j];
+      c = (e.accumulate ? c : T(0)) + (e.row_bias ? e.row_bias[i] : T(0)) + (e.column_bias ? e.column_bias[j] : T(0));
+    }
+}
+
+// One panel of C (all rows, at most one tile's columns) for terms p to p + k.
+template <class T>
+void panel(const Product<T>& q, std::int64_t p, std::int64_t k, const T* b, std::int64_t b_row, std::int64_t j, int n) {
+  constexpr int w = pack<T>::width;
+  const int vectors = (n + w - 1) / w;
+  const bool first = p == 0;
+  const int step = tile_rows(vectors);
+  const auto whole = tile_function<T>(step, vectors);
+  for (std::int64_t i = 0; i < q.m; i += step) {
+    const int rows = static_cast<int>(std::min<std::int64_t>(step, q.m - i));
+    const TileTarget<T> to{q.c + i * q.c_row + j,
+                           q.c_row,
+                           first && q.extras.row_bias ? q.extras.row_bias + i : nullptr,
+                           first && q.extras.column_bias ? q.extras.column_bias + j : nullptr,
+                           !first || q.extras.accumulate,
+                           n - (vectors - 1) * w};
+    const T* a = q.a.data + i * q.a.row_stride + p * q.a.column_stride;
+    (rows == step ? whole : tile_function<T>(rows, vectors))(k, a, q.a.row_stride, q.a.column_stride, b, b_row, to);
+  }
+}
+
+template <class T>
+void own_product(const Product<T>& q) {
+  constexpr int w = pack<T>::width;
+  constexpr std::int64_t widest = tile_vectors * w;
+  const std::int64_t longest = std::min(q.k, gemm_k_block);
+  Scratch<T> packed(longest * std::min(widest, (q.n + w - 1) / w * w));
+  for (std::int64_t p = 0; p < q.k; p += gemm_k_block) {
+    const std::int64_t k = std::min(gemm_k_block, q.k - p);
+    for (std::int64_t j = 0; j < q.n; j += widest) {
+      const int n = static_cast<int>(std::min(widest, q.n - j));
+      const T* b = q.b.data + p * q.b.row_stride + j * q.b.column_stride;
+      if (q.b.column_stride == 1 && n % w == 0 && q.m <= 2 * tile_rows(n / w)) {  // copying would cost more than it saves
+        panel(q, p, k, b, q.b.row_stride, j, n);
+      } else {
+        const int lanes = (n + w - 1) / w * w;
+        pack_panel<T>(b, q.b.row_stride, q.b.column_stride, k, n, lanes, packed.data());
+        panel(q, p, k, packed.data(), lanes, j, n);
+      }
+    }
+  }
+}
+
+// One dimension contiguous, the other at least as far apart as that is long: what BLAS can read.
+template <class T>
+bool plain(const GemmOperand<T>& x, std::int64_t rows, std::int64_t columns) {
+  return (x.column_stride == 1 && x.row_stride >= columns) || (x.row_stride == 1 && x.column_stride >= rows);
+}
+
+template <class T>
+bool blas_suits(const Product<T>& q) {
+  constexpr std::int64_t most = 1 << 30;
+  return pack<T>::width * sizeof(T) == 16 && q.m * q.n * q.k > 32 * 32 * 32 && q.c_row < most && q.k < most &&
+         plain(q.a, q.m, q.k) && plain(q.b, q.k, q.n) && std::max({q.a.row_stride, q.a.column_stride, q.b.row_stride,
+         q.b.column_stride}) < most && blas_info().safe;
+}
+
+template <class T>
+void blas_product(const Product<T>& q) {
+  pin_this_thread();
+  const auto order = [](const GemmOperand<T>& x) { return x.column_stride == 1 ? CblasNoTrans : CblasTrans; };
+  const auto leading = [](const GemmOperand<T>& x, std::int64_t columns, std::int64_t rows) {
+    return static_cast<int>(x.column_stride == 1 ? std::max(x.row_stride, columns) : std::max(x.column_stride, rows));
+  };
+  const int m = static_cast<int>(q.m), n = static_cast<int>(q.n), k = static_cast<int>(q.k), ldc = static_cast<int>(q.c_row);
+  const int lda = leading(q.a, q.k, q.m), ldb = leading(q.b, q.n, q.k);
+  const T beta = q.extras.accumulate ? T(1) : T(0);
+  if constexpr (std::is_same_v<T, float>)
+    cblas_sgemm(CblasRowMajor, order(q.a), order(q.b), m, n, k, 1, q.a.data, lda, q.b.data, ldb, beta, q.c, ldc);
+  else
+    cblas_dgemm(CblasRowMajor, order(q.a), order(q.b), m, n, k, 1, q.a.data, lda, q.b.data, ldb, beta, q.c, ldc);
+  if (!q.extras.row_bias && !q.extras.column_bias) return;
+  Product<T> biases = q;
+  biases.extras.accumulate = true;
+  without_terms(biases);
+}
+
+// The whole of C is cut in blocks of at least this many multiply-adds, so that a block is worth a task.
+constexpr std::int64_t block_work = 1 << 19;
+
+struct Grid {
+  std::int64_t rows, columns;            // of a block
+  std::int64_t across, down;             // blocks
+  Grid(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t panel_columns) {
+    columns = panel_columns, rows = m;
+    while (columns < n && rows * columns * k < block_work) columns += panel_columns;
+    if (const std::int64_t parts = std::min((m + 95) / 96, rows * columns * k / (2 * block_work)); parts > 1)
+      rows = ((m + parts - 1) / parts + 11) / 12 * 12;
+    across = (n + columns - 1) / columns, down = (m + rows - 1) / rows;
+  }
+};
+
+}  // namespace
+
+const BlasInfo& blas_info() {
+  static const BlasInfo info = ask_blas();
+  return info;
+}
+
+template <class T>
+void batched_gemm(GemmBatch batch, std::int64_t m, std::int64_t n, std::int64_t k, GemmOperand<T> a, GemmOperand<T> b, T* c,
+                  std::int64_t c_row_stride, GemmExtras<T> extras) {
+  if (batch.count <= 0 || m <= 0 || n <= 0) return;
+  const Product<T> one{m, n, k, a, b, c, c_row_stride, extras};
+  const Grid grid(m, n, k, tile_vectors * pack<T>::width);
+  const std::int64_t blocks = grid.across * grid.down;
+  const std::int64_t work = std::max<std::int64_t>(1, m * n * k / blocks);
+  parallel_ranges(batch.count * blocks, std::max<std::int64_t>(1, block_work / work), [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t t = begin; t < end; ++t) {
+      const std::int64_t which = t / blocks, i = t % blocks / grid.across * grid.rows, j = t % grid.across * grid.columns;
+      Product<T> q = one.block(i, std::min(grid.rows, m - i), j, std::min(grid.columns, n - j));
+      q.a.data += which * batch.a_stride, q.b.data += which * batch.b_stride, q.c += which * batch.c_stride;
+      if (k <= 0) without_terms(q);
+      else if (blas_suits(q)) blas_product(q);
+      else own_product(q);
+    }
+  });
+}
+
+template <class T>
+void gemm(std::int64_t m, std::int64_t n, std::int64_t k, GemmOperand<T> a, GemmOperand<T> b, T* c, std::int64_t c_row_stride,
+          GemmExtras<T> extras) {
+  batched_gemm<T>({1, 0, 0, 0}, m, n, k, a, b, c, c_row_stride, extras);
+}
+
+#define GRADUS_GEMM(T)                                                                                                    \
+  template void gemm<T>(std::int64_t, std::int64_t, std::int64_t, GemmOperand<T>, GemmOperand<T>, T*, std::int64_t,       \
+                        GemmExtras<T>);                                                                                   \
+  template void batched_gemm<T>(GemmBatch, std::int64_t, std::int64_t, std::int64_t, GemmOperand<T>, GemmOperand<T>, T*, \
+                                std::int64_t, GemmExtras<T>);
+GRADUS_GEMM(float)
+GRADUS_GEMM(double)
+#undef GRADUS_GEMM
+
+}  // namespace gradus
