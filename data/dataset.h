@@ -1,0 +1,62 @@
+// What a data set is: size() and get(i). TensorDataset serves the rows of Arrays, ImageSet is what image files hold.
+#pragma once
+
+#include <gradus/core/array.h>
+
+#include <concepts>
+#include <cstdint>
+#include <span>
+
+namespace gradus::data {
+
+/// One item: x is what the model sees, y what it should answer; y may be absent.
+struct Example {
+  Array x, y;
+};
+
+/// Some items stacked along a new first axis: x [B, ...], y [B, ...]; y is absent if the items have none.
+struct Batch {
+  Array x, y;
+};
+
+/// Grey images as files hold them: images u8 [N, H, W], labels u8 [N].
+struct ImageSet {
+  Array images, labels;
+};
+
+/// Anything with size() and get(i), 0 <= i < size(). get() is called by the loader's thread, one call at a time; a data
+/// set that keeps Arrays and returns views of them calls share() on them when it is made.
+template <class D>
+concept Dataset = requires(const D& d, std::int64_t i) {
+  { d.size() } -> std::convertible_to<std::int64_t>;
+  { d.get(i) } -> std::convertible_to<Example>;
+};
+
+/// A data set that can also write many items at once into a batch made for them: faster than get() item by item.
+template <class D>
+concept BulkDataset = Dataset<D> && requires(const D& d, std::span<const std::int64_t> items, Batch& out) { d.load(items, out); };
+
+/// Item i is (x[i], y[i]). Pixels, u8, become f32 in [0, 1] (pixel / 255), and grey images [N, H, W] get a channel axis:
+/// [1, H, W]. Labels of type u8 become i64. Everything else is served as it is. The numbers are shared, not copied; writing
+/// to them later is seen by the data set.
+class TensorDataset {
+ public:
+  /// y may be absent (unlabelled data). Errors: ShapeError if a 0-d Array is given or the first axes differ in length.
+  explicit TensorDataset(const Array& x, const Array& y = {});
+  explicit TensorDataset(const ImageSet& set) : TensorDataset(set.images, set.labels) {}
+
+  std::int64_t size() const { return x_.dim(0); }
+  /// Errors: IndexError unless 0 <= i < size().
+  Example get(std::int64_t i) const;
+  /// Writes `items` into out.x [items, ...] and out.y, which have the shapes and dtypes that get() gives.
+  void load(std::span<const std::int64_t> items, Batch& out) const;
+
+  const Array& x() const { return x_; }
+  const Array& y() const { return y_; }
+
+ private:
+  Array room(std::int64_t n, const Array& from) const;
+  Array x_, y_;
+};
+
+}  // namespace gradus::data

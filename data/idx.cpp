@@ -1,0 +1,241 @@
+#include <gradus/data/idx.h>
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+
+namespace gradus::data {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string absolute(const std::string& path) {
+  std::error_code failed;
+  const auto p = fs::weakly_canonical(path, failed);
+  return failed ? path : p.string();
+}
+
+std::string hex(std::uint32_t x) {
+  std::string s = "0x00000000";
+  for (std::size_t i = s.size(); x; x >>= 4) s[--i] = "0123456789abcdef"[x & 15];
+  return s;
+}
+
+std::uint32_t big_endian(const unsigned char* p) {
+  return std::uint32_t(p[0]) << 24 | std::uint32_t(p[1]) << 16 | std::uint32_t(p[2]) << 8 | p[3];
+}
+
+/// A file read from front to end through zlib, which passes on what is not compressed.
+class File {
+ public:
+  explicit File(const std::string& path) : name_(absolute(path)) {
+    std::error_code failed;
+    const auto status = fs::status(path, failed);
+    if (!fs::exists(status)) refuse("there is no such file");
+    if (!fs::is_regular_file(status)) refuse(fs::is_directory(status) ? "this is a folder; an IDX file was asked for"
+                                                                      : "this is not a regular file");
+    size_ = static_cast<std::int64_t>(fs::file_size(path, failed));
+    if (!failed) file_.reset(gzopen(path.c_str(), "rb"));
+    if (!file_) refuse("the file cannot be opened for reading");
+    gzbuffer(file_.get(), 1 << 17);
+  }
+
+  [[noreturn]] void refuse(const std::string& problem) const { throw DataError("read_idx", name_ + ": " + problem); }
+
+  /// Reads up to n bytes; fewer only at the end of the data. A damaged gzip stream is refused, a cut one just ends.
+  std::int64_t read(void* to, std::int64_t n) {
+    std::int64_t done = 0;
+    while (done < n) {
+      const auto part = static_cast<unsigned>(std::min<std::int64_t>(n - done, 1 << 30));
+      const int got = gzread(file_.get(), static_cast<char*>(to) + done, part);
+      int code = Z_OK;
+      const char* why = gzerror(file_.get(), &code);
+      if (code != Z_OK && code != Z_BUF_ERROR) refuse(std::string("the gzip data is damaged (") + why + "); fetch the file again");
+      cut_ |= code == Z_BUF_ERROR;
+      if (got > 0) done += got;
+      if (got < static_cast<int>(part)) break;
+    }
+    return done;
+  }
+
+  bool compressed() { return gzdirect(file_.get()) == 0; }
+  std::int64_t size() const { return size_; }
+  bool cut() const { return cut_; }  ///< the gzip stream ended before its checksum
+  /// "the file has 12" or "the unpacked data ends after 12".
+  std::string has(std::int64_t bytes) { return join(compressed() ? "the unpacked data ends after " : "the file has ", bytes); }
+
+ private:
+  struct Close {
+    void operator()(gzFile_s* f) const { gzclose(f); }
+  };
+  std::string name_;
+  std::int64_t size_ = 0;
+  bool cut_ = false;
+  std::unique_ptr<gzFile_s, Close> file_;
+};
+
+struct Header {
+  unsigned char type = 0;
+  Shape shape;
+  std::int64_t element_bytes = 0, bytes = 0, data_bytes = 0;  // of one element, of the header, of what follows
+  std::string text;                                           // "60000 x 28 x 28 u8"
+};
+
+std::int64_t bytes_of_type(unsigned type) {
+  switch (type) {
+    case 0x08: case 0x09: return 1;
+    case 0x0B: return 2;
+    case 0x0C: case 0x0D: return 4;
+    case 0x0E: return 8;
+    default: return 0;
+  }
+}
+
+[[noreturn]] void refuse_magic(const File& file, const unsigned char* m) {
+  const std::uint32_t magic = big_endian(m);
+  if (m[2] == 0 && m[3] == 0 && bytes_of_type(m[1]) && m[0] >= 1 && m[0] <= max_rank)
+    file.refuse(join("magic ", hex(magic), " is the byte-swapped ", hex(std::uint32_t(m[1]) << 8 | m[0]),
+                     "; this file is little-endian, IDX is big-endian"));
+  if (m[0] == 0 && m[1] == 0 && bytes_of_type(m[2]) && m[3] > max_rank)
+    file.refuse(join("magic ", hex(magic), " declares ", int(m[3]), " axes; at most ", max_rank, " are supported"));
+  if (m[0] == 0 && m[1] == 0 && bytes_of_type(m[2]) && m[3])
+    file.refuse(join("magic ", hex(magic), " declares elements of type ", hex(m[2]).substr(8),
+                     " (8- or 16-bit signed); supported are 08 (u8), 0c (i32), 0d (f32) and 0e (f64)"));
+  file.refuse(join("not an IDX file (magic ", hex(magic), "); IDX images begin with 0x00000803, IDX labels with 0x00000801"));
+}
+
+Header read_header(File& file) {
+  unsigned char m[4], lengths[4 * max_rank];
+  if (const auto got = file.read(m, 4); got < 4) file.refuse(join("too short for an IDX file; its magic number takes 4 bytes, ", file.has(got)));
+  Header h;
+  const unsigned rank = m[3];
+  h.type = m[2];
+  h.element_bytes = bytes_of_type(h.type);
+  if (m[0] || m[1] || rank < 1 || rank > max_rank || !h.element_bytes || h.type == 0x09 || h.type == 0x0B) refuse_magic(file, m);
+  h.bytes = 4 + 4 * std::int64_t(rank);
+  if (const auto got = file.read(lengths, h.bytes - 4); got < h.bytes - 4)
+    file.refuse(join("cut short in the header: ", rank, " axes need ", h.bytes, " bytes, ", file.has(got + 4)));
+
+  h.data_bytes = h.element_bytes;
+  bool overflow = false;
+  for (unsigned i = 0; i < rank; ++i) {
+    const std::int64_t n = big_endian(lengths + 4 * i);
+    h.shape.push_back(n);
+    overflow |= __builtin_mul_overflow(h.data_bytes, std::max<std::int64_t>(n, 1), &h.data_bytes);
+    h.text += (i ? " x " : "") + std::to_string(n);
+  }
+  overflow |= h.data_bytes > INT64_MAX / 4;  // leaves room for the header and for i32 widened to i64
+  if (overflow) file.refuse(join("header says ", h.text, ", more than any file can hold; the header is damaged"));
+  if (std::find(h.shape.begin(), h.shape.end(), 0) != h.shape.end()) h.data_bytes = 0;
+  h.text += h.type == 0x08 ? " u8" : h.type == 0x0C ? " i32" : h.type == 0x0D ? " f32" : " f64";
+  return h;
+}
+
+/// Refuses what the size of the file rules out, before memory is taken. Deflate shrinks to no less than 1/1032.
+void check_size(File& file, const Header& h) {
+  const std::int64_t declared = h.bytes + h.data_bytes;
+  if (!file.compressed()) {
+    if (declared > file.size())
+      file.refuse(join("header says ", h.text, " (", declared, " bytes), the file has ", file.size(), "; it is cut short, fetch it again"));
+    if (declared < file.size())
+      file.refuse(join("header says ", h.text, " (", declared, " bytes), the file has ", file.size(), "; what follows is not IDX"));
+  } else if (declared / 1032 > file.size()) {
+    file.refuse(join("header says ", h.text, " (", declared, " bytes), which ", file.size(), " bytes of gzip cannot hold"));
+  }
+}
+
+template <class Bits, class To>
+void decode(Array& out, const char* raw) {
+  To* to = out.fresh<To>();
+  for (std::int64_t i = out.size(); i-- > 0;) {  // from the back: `raw` may be the front of `out`
+    Bits bits = 0;
+    for (std::size_t k = 0; k < sizeof(Bits); ++k)
+      bits = bits << 8 | static_cast<unsigned char>(raw[static_cast<std::size_t>(i) * sizeof(Bits) + k]);
+    if constexpr (std::is_same_v<To, std::int64_t>) to[i] = static_cast<std::int32_t>(bits);
+    else to[i] = std::bit_cast<To>(bits);
+  }
+}
+
+/// Elements arrive at the front of the Array and are turned into the machine's order in place.
+Array read_elements(File& file, const Header& h) {
+  Array out(h.shape, h.type == 0x08 ? u8 : h.type == 0x0C ? i64 : h.type == 0x0D ? f32 : f64);
+  char* raw = out.fresh<char>();
+  if (const auto got = file.read(raw, h.data_bytes); got < h.data_bytes)
+    file.refuse(join("header says ", h.text, " (", h.bytes + h.data_bytes, " bytes), ", file.has(h.bytes + got),
+                     "; it is cut short, fetch it again"));
+  char more;
+  if (file.read(&more, 1) != 0)
+    file.refuse(join("header says ", h.text, " (", h.bytes + h.data_bytes, " bytes), the data goes on; what follows is not IDX"));
+  if (file.cut()) file.refuse("the gzip data ends before its checksum; the file is cut short, fetch it again");
+  if (h.type == 0x0C) decode<std::uint32_t, std::int64_t>(out, raw);
+  if (h.type == 0x0D) decode<std::uint32_t, float>(out, raw);
+  if (h.type == 0x0E) decode<std::uint64_t, double>(out, raw);
+  return out;
+}
+
+// ---- MNIST ----------------------------------------------------------------------------------------------------------
+
+/// What lies in the folder, for a message: the first few names.
+std::string contents(const fs::path& folder) {
+  std::error_code failed;
+  std::vector<std::string> names;
+  for (fs::directory_iterator i(folder, failed), end; !failed && i != end; i.increment(failed)) names.push_back(i->path().filename().string());
+  if (failed) return "no such folder";
+  if (names.empty()) return "nothing";
+  std::sort(names.begin(), names.end());
+  std::string s;
+  for (std::size_t i = 0; i < names.size() && i < 5; ++i) s += (i ? ", " : "") + names[i];
+  return names.size() > 5 ? s + join(" and ", names.size() - 5, " more") : s;
+}
+
+/// The first of the four spellings that exists, or "".
+std::string find_file(const fs::path& folder, const std::string& stem, const std::string& kind) {
+  std::error_code failed;
+  for (const char* joint : {"-", "."})
+    for (const char* ending : {"", ".gz"})
+      if (const fs::path p = folder / (stem + joint + kind + ending); fs::is_regular_file(p, failed)) return p.string();
+  return "";
+}
+
+std::string find_or_refuse(const std::string& folder, const std::string& stem, const std::string& kind) {
+  if (auto path = find_file(folder, stem, kind); !path.empty()) return path;
+  std::string hint;
+  std::error_code failed;
+  for (fs::directory_iterator i(folder, failed), end; !failed && i != end; i.increment(failed))
+    if (hint.empty() && i->is_directory(failed) && !find_file(i->path(), stem, kind).empty()) hint = "the folder " + absolute(i->path().string());
+  throw DataError("load_mnist", join("looked for ", stem, "-", kind, ", ", stem, ".", kind, " (plain or .gz) in ", absolute(folder),
+                                     "; found: ", contents(folder)), hint);
+}
+
+}  // namespace
+
+Array read_idx(const std::string& path) {
+  File file(path);
+  const Header header = read_header(file);
+  check_size(file, header);
+  return read_elements(file, header);
+}
+
+ImageSet load_mnist(const std::string& folder, bool train) {
+  const std::string set = train ? "train" : "t10k";
+  const auto images_path = find_or_refuse(folder, set + "-images", "idx3-ubyte");
+  const auto labels_path = find_or_refuse(folder, set + "-labels", "idx1-ubyte");
+  const ImageSet all{read_idx(images_path), read_idx(labels_path)};
+  auto require = [](bool fine, const std::string& path, const auto&... problem) {
+    if (!fine) throw DataError("load_mnist", join(absolute(path), ": ", problem...));
+  };
+  require(all.images.dtype() == u8 && all.images.rank() == 3, images_path, "holds ", describe(all.images), "; images are u8[N, height, width]");
+  require(all.labels.dtype() == u8 && all.labels.rank() == 1, labels_path, "holds ", describe(all.labels), "; labels are u8[N]");
+  require(all.images.dim(0) == all.labels.dim(0), labels_path, all.images.dim(0), " images, ", all.labels.dim(0),
+          " labels; both files must be of the same set");
+  const auto* label = all.labels.data<std::uint8_t>();
+  for (std::int64_t i = 0; i < all.labels.size(); ++i)
+    require(label[i] < 10, labels_path, "label ", int(label[i]), " at item ", i, "; labels must be 0 to 9");
+  return all;
+}
+
+}  // namespace gradus::data
