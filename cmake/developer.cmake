@@ -1,33 +1,45 @@
-# What only a checkout of Gradus builds: tests, tools, examples, benchmarks. All of them see the whole library, also the
+# What only a checkout of Gradus builds: tests, tool, examples, benchmarks. All of them see the whole library, also the
 # ops that nothing refers to, because the tests and `gradus gradcheck` enumerate them.
 find_package(doctest REQUIRED)
 find_package(CLI11 REQUIRED)
 enable_testing()
 
 add_library(gradus_whole INTERFACE)
+if(BUILD_SHARED_LIBS)
+  target_link_libraries(gradus_whole INTERFACE gradus)
+else()
+  target_link_libraries(gradus_whole INTERFACE $<LINK_LIBRARY:WHOLE_ARCHIVE,gradus>)
+endif()
 target_link_libraries(gradus_whole INTERFACE
-  $<LINK_LIBRARY:WHOLE_ARCHIVE,gradus> gradus_fast gradus_developer fmt::fmt nlohmann_json::nlohmann_json)
+  gradus_fast gradus_developer fmt::fmt nlohmann_json::nlohmann_json ZLIB::ZLIB Threads::Threads)
 
-file(GLOB test_sources CONFIGURE_DEPENDS tests/*_test.cpp)
+# ---- the tool -------------------------------------------------------------------------------------------------------
 file(GLOB tool_sources CONFIGURE_DEPENDS tools/*.cpp)
-list(REMOVE_ITEM tool_sources ${CMAKE_CURRENT_SOURCE_DIR}/tools/main.cpp)
+set(tool_main ${CMAKE_CURRENT_SOURCE_DIR}/tools/main.cpp)
+list(REMOVE_ITEM tool_sources ${tool_main})
+add_library(gradus_tools INTERFACE)
+if(tool_sources)  # a library, because the tests call what the commands are made of
+  add_library(gradus_tool_parts STATIC ${tool_sources})
+  target_compile_definitions(gradus_tool_parts PRIVATE GRADUS_VERSION="${PROJECT_VERSION}")
+  target_link_libraries(gradus_tool_parts PUBLIC gradus_whole CLI11::CLI11)
+  target_link_libraries(gradus_tools INTERFACE gradus_tool_parts)
+endif()
+target_link_libraries(gradus_tools INTERFACE gradus_whole CLI11::CLI11)
+if(EXISTS ${tool_main})
+  add_executable(gradus_cli ${tool_main})
+  set_target_properties(gradus_cli PROPERTIES OUTPUT_NAME gradus)
+  target_compile_definitions(gradus_cli PRIVATE GRADUS_VERSION="${PROJECT_VERSION}")
+  target_link_libraries(gradus_cli PRIVATE gradus_tools)
+  if(GRADUS_INSTALL)
+    install(TARGETS gradus_cli RUNTIME COMPONENT tool)
+  endif()
+endif()
 
-add_library(gradus_tools STATIC ${tool_sources})
-target_link_libraries(gradus_tools PUBLIC gradus_whole CLI11::CLI11)
-add_executable(gradus_cli tools/main.cpp)
-set_target_properties(gradus_cli PROPERTIES OUTPUT_NAME gradus)
-target_link_libraries(gradus_cli PRIVATE gradus_tools)
+# ---- benchmarks: a plain program, not run by the tests ---------------------------------------------------------------
+file(GLOB bench_sources CONFIGURE_DEPENDS bench/*.cpp)
+if(bench_sources)
+  add_executable(gradus_bench ${bench_sources})
+  target_link_libraries(gradus_bench PRIVATE gradus_tools)
+endif()
 
-add_executable(gradus_tests tests/main.cpp ${test_sources})
-target_link_libraries(gradus_tests PRIVATE gradus_tools doctest::doctest)
-target_compile_definitions(gradus_tests PRIVATE GRADUS_SOURCE_DIR="${CMAKE_CURRENT_SOURCE_DIR}" GRADUS_BINARY_DIR="${CMAKE_CURRENT_BINARY_DIR}")
-add_test(NAME gradus_tests COMMAND gradus_tests)
-
-file(GLOB examples CONFIGURE_DEPENDS examples/*.cpp)
-foreach(example IN LISTS examples)
-  get_filename_component(name ${example} NAME_WE)
-  add_executable(${name} ${example})
-  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY examples)
-  target_link_libraries(${name} PRIVATE gradus gradus_fast gradus_developer CLI11::CLI11)
-  add_test(NAME example_${name} COMMAND ${name} --quick)
-endforeach()
+include(cmake/tests.cmake)

@@ -1,0 +1,74 @@
+# ctest: one entry a test file, each example, and what is tested from outside (rooms, packaging, old processors, sanitizers).
+# Label `nightly`: longer than a person waits; scripts/nightly runs them.
+set(test_environment "")
+if(GRADUS_SANITIZE)
+  list(APPEND test_environment UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
+    ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1)
+endif()
+
+# ---- doctest --------------------------------------------------------------------------------------------------------
+file(GLOB test_sources CONFIGURE_DEPENDS tests/*_test.cpp)
+add_executable(gradus_tests tests/main.cpp ${test_sources})
+target_link_libraries(gradus_tests PRIVATE gradus_tools doctest::doctest)
+target_compile_definitions(gradus_tests PRIVATE
+  GRADUS_SOURCE_DIR="${CMAKE_CURRENT_SOURCE_DIR}" GRADUS_BINARY_DIR="${CMAKE_CURRENT_BINARY_DIR}")
+foreach(source IN LISTS test_sources)
+  get_filename_component(file ${source} NAME)
+  get_filename_component(name ${source} NAME_WE)
+  add_test(NAME ${name} COMMAND gradus_tests --source-file=*/${file})
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 900
+    FAIL_REGULAR_EXPRESSION "test cases: +0 ")  # a filter that matches nothing succeeds
+endforeach()
+
+file(GLOB nightly_sources CONFIGURE_DEPENDS tests/*_nightly.cpp)
+if(nightly_sources)
+  add_executable(gradus_nightly tests/main.cpp ${nightly_sources})
+  target_link_libraries(gradus_nightly PRIVATE gradus_tools doctest::doctest)
+  target_compile_definitions(gradus_nightly PRIVATE GRADUS_SOURCE_DIR="${CMAKE_CURRENT_SOURCE_DIR}")
+  add_test(NAME nightly COMMAND gradus_nightly)
+  set_tests_properties(nightly PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 14400 LABELS nightly)
+endif()
+
+# ---- examples -------------------------------------------------------------------------------------------------------
+file(GLOB examples CONFIGURE_DEPENDS examples/*.cpp)
+foreach(example IN LISTS examples)
+  get_filename_component(name ${example} NAME_WE)
+  add_executable(${name} ${example})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY examples)
+  target_link_libraries(${name} PRIVATE gradus gradus_fast gradus_developer CLI11::CLI11)
+  add_test(NAME example_${name} COMMAND ${name} --quick)
+  set_tests_properties(example_${name} PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 600 LABELS example)
+endforeach()
+
+# ---- from outside ---------------------------------------------------------------------------------------------------
+function(add_script_test name script)
+  add_test(NAME ${name} COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/tests/${script} ${ARGN})
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1200 LABELS outside)
+endfunction()
+
+add_script_test(rooms rooms_test.sh)
+
+set(planted "")
+if(GRADUS_SANITIZE MATCHES address)
+  list(APPEND planted leak overflow use_after_free)
+elseif(GRADUS_SANITIZE MATCHES thread)
+  list(APPEND planted race)
+endif()
+foreach(name IN LISTS planted)
+  add_executable(planted_${name} tests/planted/${name}.cpp)
+  target_link_libraries(planted_${name} PRIVATE gradus gradus_fast gradus_developer)
+  add_script_test(planted_${name} planted_test.sh $<TARGET_FILE:planted_${name}>)
+endforeach()
+
+if(NOT GRADUS_SANITIZE)
+  add_executable(old_cpu tests/planted/old_cpu.cpp)
+  target_link_libraries(old_cpu PRIVATE gradus gradus_fast gradus_developer)
+  add_script_test(old_cpu old_cpu_test.sh $<TARGET_FILE:old_cpu> ${CMAKE_CURRENT_BINARY_DIR}/cpu_check/cpu_needs.inc)
+endif()
+if(GRADUS_INSTALL AND NOT GRADUS_SANITIZE AND CMAKE_BUILD_TYPE STREQUAL Release)
+  foreach(way IN ITEMS find_package add_subdirectory FetchContent)
+    add_script_test(packaging_${way} packaging_test.sh ${way} ${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_CURRENT_BINARY_DIR}
+      ${CMAKE_CXX_COMPILER} ${CMAKE_COMMAND})
+    set_tests_properties(packaging_${way} PROPERTIES LABELS packaging)
+  endforeach()
+endif()

@@ -1,0 +1,32 @@
+// Runs before every other initialiser of the program: is this machine the one we were compiled for? Compiled for the oldest
+// x86-64, and calls nothing that another file may have compiled for a newer one: no C++ library, no function of ours.
+#include <string.h>
+#include <unistd.h>
+
+namespace {
+
+void say(const char* text) {
+  if (write(STDERR_FILENO, text, strlen(text)) < 0) return;
+}
+
+}  // namespace
+
+extern "C" [[gnu::constructor(101)]] void gradus_check_cpu() {
+  __builtin_cpu_init();
+  bool missing = false;
+#define GRADUS_NEEDS(feature)                                                                       \
+  if (!__builtin_cpu_supports(feature)) {                                                           \
+    say(missing ? " " : "gradus: this program was built for a newer processor; this one lacks: ");  \
+    say(feature);                                                                                   \
+    missing = true;                                                                                 \
+  }
+#include <cpu_needs.inc>
+#undef GRADUS_NEEDS
+  if (!missing) return;
+#if GRADUS_BUILT_NATIVE
+  say("\ntry: build it on this machine, or with -DGRADUS_NATIVE=OFF for every x86-64-v3 machine (AVX2 and FMA)\n");
+#else
+  say("\nGradus needs x86-64-v3 (AVX2 and FMA: Intel since Haswell, AMD since Zen)\n");
+#endif
+  _exit(1);
+}

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# old_cpu_test.sh PROGRAM NEEDS: on an emulated processor without AVX2 the program names what is missing and exits with 1;
+# on one that has all of NEEDS (a list that CMake wrote) it runs.
+set -euo pipefail
+program=$1 needs=$2
+if ! command -v qemu-x86_64 >/dev/null; then
+  echo "skipped: qemu-x86_64 is not installed (Debian: qemu-user)"
+  exit 77
+fi
+refused() {  # CPU MISSING
+  local status=0 output
+  output=$(timeout 120 qemu-x86_64 -cpu "$1" "$program" 2>&1) || status=$?
+  if [[ $status -ne 1 || $output != *"this one lacks: "*"$2"* ]]; then
+    printf '%s\n' "$output"
+    echo "FAILED: on $1 the program must exit with 1 and name $2; it exited with $status"
+    exit 1
+  fi
+  echo "$1: refused, as it should"
+}
+refused Nehalem avx2
+if grep -q avx512f "$needs"; then
+  refused Haswell avx512f
+else
+  timeout 120 qemu-x86_64 -cpu Haswell "$program"
+  echo "Haswell: runs"
+fi
