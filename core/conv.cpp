@@ -33,12 +33,14 @@ T plane_sum(const T* p, std::int64_t n) {
 
 template <class T>
 void conv2d_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
-  conv_detail::general_forward(g, x, weight, bias, y);
+  if (conv_detail::direct_suits(g)) conv_detail::direct_forward(g, x, weight, bias, y);
+  else conv_detail::general_forward(g, x, weight, bias, y);
 }
 
 template <class T>
 void conv2d_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx) {
-  conv_detail::general_input_gradient(g, dy, weight, dx);
+  if (conv_detail::direct_gradient_suits(g)) conv_detail::direct_input_gradient(g, dy, weight, dx);
+  else conv_detail::general_input_gradient(g, dy, weight, dx);
 }
 
 template <class T>

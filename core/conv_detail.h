@@ -38,4 +38,15 @@ void general_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weigh
 template <class T>
 void general_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight);
 
+/// Stride 1, straight from the padded image.
+bool direct_suits(const Conv2dGeometry& g);
+template <class T>
+void direct_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y);
+bool direct_gradient_suits(const Conv2dGeometry& g);
+template <class T>
+void direct_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx);
+
+/// The convolution from dy to dx of a convolution with stride 1.
+Conv2dGeometry turned(const Conv2dGeometry& g);
+
 }  // namespace gradus::conv_detail

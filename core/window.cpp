@@ -1,6 +1,9 @@
-// Max and average pooling. The 2 by 2 window with stride 2 has its own loop: it is nearly every window there is.
+// Max and average pooling. A row of outputs is made position by position of the window, so that the inner loop runs over
+// neighbouring outputs; the 2 by 2 window with stride 2, which is nearly every window there is, has its own loops.
 #include <gradus/core/parallel.h>
+#include <gradus/core/scratch.h>
 #include <gradus/core/window.h>
+#include <gradus/core/window_halving.h>
 
 #include <algorithm>
 #include <limits>
@@ -8,104 +11,142 @@
 namespace gradus {
 namespace {
 
-// The part [begin, end) of a window's positions that lies inside [0, size).
-struct Part {
+// The outputs o in [begin, end) for which o * stride + offset lies in [0, size).
+struct Reach {
   std::int64_t begin, end;
-  Part(std::int64_t start, std::int64_t length, std::int64_t dilation, std::int64_t size) {
-    begin = start >= 0 ? 0 : (-start + dilation - 1) / dilation;
-    end = start >= size ? 0 : std::min(length, (size - 1 - start) / dilation + 1);
+  Reach(std::int64_t outputs, std::int64_t stride, std::int64_t offset, std::int64_t size) {
+    begin = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
+    end = offset >= size ? 0 : std::min(outputs, (size - 1 - offset) / stride + 1);
   }
 };
 
-std::int64_t planes_per_task(const PoolGeometry& g) {
-  return std::max<std::int64_t>(1, grain_elements / std::max<std::int64_t>(1, g.out_h() * g.out_w() * g.kh * g.kw));
-}
-
 template <class F>
 void for_planes(const PoolGeometry& g, F f) {
-  parallel_ranges(g.planes, planes_per_task(g), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t p = begin; p < end; ++p) f(p);
-  });
+  const std::int64_t work = g.h * g.w + 2 * g.out_h() * g.out_w();
+  parallel_ranges(g.planes, std::max<std::int64_t>(1, 2 * grain_elements / std::max<std::int64_t>(1, work)), f);
 }
 
-// Calls f(output index, rows, columns, top, left) for every window of a plane.
+// Calls f(input row, column offset, outputs in reach) for every position of the windows of output row y.
 template <class F>
-void for_windows(const PoolGeometry& g, F f) {
-  const std::int64_t oh = g.out_h(), ow = g.out_w();
-  for (std::int64_t y = 0; y < oh; ++y) {
-    const std::int64_t top = y * g.stride_h - g.pad_h;
-    const Part rows(top, g.kh, g.dil_h, g.h);
-    for (std::int64_t x = 0; x < ow; ++x) {
-      const std::int64_t left = x * g.stride_w - g.pad_w;
-      f(y * ow + x, rows, Part(left, g.kw, g.dil_w, g.w), top, left);
+void for_positions(const PoolGeometry& g, std::int64_t y, F f) {
+  for (std::int64_t r = 0; r < g.kh; ++r) {
+    const std::int64_t row = y * g.stride_h - g.pad_h + r * g.dil_h;
+    if (row < 0 || row >= g.h) continue;
+    for (std::int64_t c = 0; c < g.kw; ++c) {
+      const std::int64_t offset = c * g.dil_w - g.pad_w;
+      f(row, offset, Reach(g.out_w(), g.stride_w, offset, g.w));
     }
   }
 }
 
 template <class T>
-void max_plane(const PoolGeometry& g, const T* x, T* y, std::int64_t* where) {
-  for_windows(g, [&](std::int64_t out, Part rows, Part columns, std::int64_t top, std::int64_t left) {
-    T best = -std::numeric_limits<T>::infinity();
-    const bool empty = rows.begin >= rows.end || columns.begin >= columns.end;
-    std::int64_t place = empty ? 0 : (top + rows.begin * g.dil_h) * g.w + left + columns.begin * g.dil_w;
-    for (std::int64_t r = rows.begin; r < rows.end; ++r)
-      for (std::int64_t c = columns.begin; c < columns.end; ++c) {
-        const std::int64_t i = (top + r * g.dil_h) * g.w + left + c * g.dil_w;
-        if (x[i] > best || x[i] != x[i]) best = x[i], place = i;
-      }
-    y[out] = best;
-    if (where) where[out] = place;
+void max_row(const PoolGeometry& g, std::int64_t y, const T* x, T* best, std::int64_t* place) {
+  const std::int64_t ow = g.out_w();
+  std::fill(best, best + ow, -std::numeric_limits<T>::infinity());
+  std::fill(place, place + ow, std::int64_t(-1));
+  for_positions(g, y, [&](std::int64_t row, std::int64_t offset, Reach reach) {
+    const T* from = x + row * g.w + offset;
+    const std::int64_t first = row * g.w + offset, stride = g.stride_w;
+    for (std::int64_t o = reach.begin; o < reach.end; ++o) {
+      const T v = from[o * stride];
+      const bool take = (v > best[o]) | (v != v) | (place[o] < 0);
+      best[o] = take ? v : best[o];
+      place[o] = take ? first + o * stride : place[o];
+    }
   });
+  for (std::int64_t o = 0; o < ow; ++o) place[o] = std::max<std::int64_t>(place[o], 0);
 }
 
-double divisor(const PoolGeometry& g, bool count_padding, Part rows, Part columns) {
-  const std::int64_t n = count_padding ? g.kh * g.kw : (rows.end - rows.begin) * (columns.end - columns.begin);
-  return static_cast<double>(std::max<std::int64_t>(1, n));
+// One over the number of positions that count, for the outputs of row y.
+template <class T>
+void divisors(const PoolGeometry& g, bool count_padding, std::int64_t y, T* count) {
+  const std::int64_t ow = g.out_w();
+  std::fill(count, count + ow, count_padding ? static_cast<T>(g.kh * g.kw) : T(0));
+  if (count_padding) return;
+  for_positions(g, y, [&](std::int64_t, std::int64_t, Reach reach) {
+    for (std::int64_t o = reach.begin; o < reach.end; ++o) count[o] += T(1);
+  });
+  for (std::int64_t o = 0; o < ow; ++o) count[o] = std::max(count[o], T(1));
 }
 
 }  // namespace
 
 template <class T>
 void max_pool2d_forward(const PoolGeometry& g, const T* x, T* y, std::int64_t* where) {
-  const std::int64_t out = g.out_h() * g.out_w();
-  for_planes(g, [&](std::int64_t p) { max_plane(g, x + p * g.h * g.w, y + p * out, where ? where + p * out : nullptr); });
+  const std::int64_t oh = g.out_h(), ow = g.out_w(), in = g.h * g.w;
+  for_planes(g, [&](std::int64_t begin, std::int64_t end) {
+    Scratch<std::int64_t> unwanted(where ? 0 : ow);
+    for (std::int64_t p = begin; p < end; ++p) {
+      if (halves(g)) halve_max(g, x + p * in, y + p * oh * ow, where ? where + p * oh * ow : nullptr);
+      else
+        for (std::int64_t r = 0; r < oh; ++r)
+          max_row(g, r, x + p * in, y + (p * oh + r) * ow, where ? where + (p * oh + r) * ow : unwanted.data());
+    }
+  });
 }
 
 template <class T>
 void max_pool2d_backward(const PoolGeometry& g, const T* dy, const std::int64_t* where, T* dx) {
   const std::int64_t out = g.out_h() * g.out_w(), in = g.h * g.w;
-  for_planes(g, [&](std::int64_t p) {
-    T* to = dx + p * in;
-    std::fill(to, to + in, T(0));
-    for (std::int64_t i = p * out; i < (p + 1) * out; ++i) to[where[i]] += dy[i];
+  for_planes(g, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t p = begin; p < end; ++p) {
+      T* to = dx + p * in;
+      if (halves(g)) {
+        unhalve_max(g, dy + p * out, where + p * out, to);
+      } else {
+        std::fill(to, to + in, T(0));
+        for (std::int64_t i = p * out; i < (p + 1) * out; ++i) to[where[i]] += dy[i];
+      }
+    }
   });
 }
 
 template <class T>
 void avg_pool2d_forward(const PoolGeometry& g, bool count_padding, const T* x, T* y) {
-  const std::int64_t out = g.out_h() * g.out_w();
-  for_planes(g, [&](std::int64_t p) {
-    const T* from = x + p * g.h * g.w;
-    for_windows(g, [&](std::int64_t o, Part rows, Part columns, std::int64_t top, std::int64_t left) {
-      T sum = 0;
-      for (std::int64_t r = rows.begin; r < rows.end; ++r)
-        for (std::int64_t c = columns.begin; c < columns.end; ++c) sum += from[(top + r) * g.w + left + c];
-      y[p * out + o] = sum / static_cast<T>(divisor(g, count_padding, rows, columns));
-    });
+  const std::int64_t oh = g.out_h(), ow = g.out_w();
+  for_planes(g, [&](std::int64_t begin, std::int64_t end) {
+    Scratch<T> count(ow);
+    for (std::int64_t p = begin; p < end; ++p) {
+      const T* from = x + p * g.h * g.w;
+      if (halves(g)) {
+        halve_mean(g, from, y + p * oh * ow);
+        continue;
+      }
+      for (std::int64_t r = 0; r < oh; ++r) {
+        T* sum = y + (p * oh + r) * ow;
+        std::fill(sum, sum + ow, T(0));
+        for_positions(g, r, [&](std::int64_t row, std::int64_t offset, Reach reach) {
+          const T* in = from + row * g.w + offset;
+          for (std::int64_t o = reach.begin; o < reach.end; ++o) sum[o] += in[o * g.stride_w];
+        });
+        divisors(g, count_padding, r, count.data());
+        for (std::int64_t o = 0; o < ow; ++o) sum[o] /= count[o];
+      }
+    }
   });
 }
 
 template <class T>
 void avg_pool2d_backward(const PoolGeometry& g, bool count_padding, const T* dy, T* dx) {
-  const std::int64_t out = g.out_h() * g.out_w(), in = g.h * g.w;
-  for_planes(g, [&](std::int64_t p) {
-    T* to = dx + p * in;
-    std::fill(to, to + in, T(0));
-    for_windows(g, [&](std::int64_t o, Part rows, Part columns, std::int64_t top, std::int64_t left) {
-      const T share = dy[p * out + o] / static_cast<T>(divisor(g, count_padding, rows, columns));
-      for (std::int64_t r = rows.begin; r < rows.end; ++r)
-        for (std::int64_t c = columns.begin; c < columns.end; ++c) to[(top + r) * g.w + left + c] += share;
-    });
+  const std::int64_t oh = g.out_h(), ow = g.out_w(), in = g.h * g.w;
+  for_planes(g, [&](std::int64_t begin, std::int64_t end) {
+    Scratch<T> share(ow);
+    for (std::int64_t p = begin; p < end; ++p) {
+      T* to = dx + p * in;
+      if (halves(g)) {
+        unhalve_mean(g, dy + p * oh * ow, to);
+        continue;
+      }
+      std::fill(to, to + in, T(0));
+      for (std::int64_t r = 0; r < oh; ++r) {
+        divisors(g, count_padding, r, share.data());
+        for (std::int64_t o = 0; o < ow; ++o) share[o] = dy[(p * oh + r) * ow + o] / share[o];
+        for_positions(g, r, [&](std::int64_t row, std::int64_t offset, Reach reach) {
+          T* out = to + row * g.w + offset;
+          for (std::int64_t o = reach.begin; o < reach.end; ++o) out[o * g.stride_w] += share[o];
+        });
+      }
+    }
   });
 }
 
