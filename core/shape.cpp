@@ -26,9 +26,13 @@ Shape Shape::erase(int axis) const {
 }
 
 std::string to_string(const Shape& s) {
-  std::string out = "[";
-  for (int i = 0; i < s.rank(); ++i) out += (i ? "," : "") + std::to_string(s[i]);
-  return out + "]";
+  std::string out(1, '[');
+  for (int i = 0; i < s.rank(); ++i) {
+    if (i) out += ',';
+    out += std::to_string(s[i]);
+  }
+  out += ']';
+  return out;
 }
 
 int normal_axis(const char* op, int axis, int rank) {

@@ -1,0 +1,190 @@
+#include <gradus/autograd/backward.h>
+#include <gradus/autograd/ops.h>
+#include <gradus/core/map.h>
+
+#include <algorithm>
+
+namespace gradus {
+
+Tensor Back::input(int k, const Array& kept) const {
+  const Array& a = checked(kept);
+  if (!graph_ || !wants(k)) return Tensor(a);
+  const Edge e = node_->edges()[k];
+  e.node->up();
+  return Tensor(a, Ref<Node>(e.node), e.slot);
+}
+
+Tensor Back::output(const Array& kept, int slot) const {
+  const Array& a = checked(kept);
+  if (!graph_) return Tensor(a);
+  node_->up();
+  return Tensor(a, Ref<Node>(node_), static_cast<std::uint32_t>(slot));
+}
+
+void Back::overwritten(const Array& kept) const {
+  const char* writer = kept.writer();
+  throw GraphError(join("backward of ", op()), join("it needs ", describe(kept), " as it was in the forward pass, but ",
+                   writer ? writer : "somebody", " has overwritten it since"), "write after backward, or into a copy");
+}
+
+Back::Due Back::due_for(Node* n) {
+  std::size_t i = due_.size();
+  while (i > 0 && due_[i - 1].line > n->line) --i;
+  if (i > 0 && due_[i - 1].node == n) return due_[i - 1];
+  auto* grads = static_cast<Tensor*>(pool::take(pool::class_of(n->outputs * sizeof(Tensor))));
+  for (int k = 0; k < n->outputs; ++k) ::new (grads + k) Tensor;
+  return *due_.insert(due_.begin() + static_cast<std::ptrdiff_t>(i), {n->line, n, grads});
+}
+
+Tensor* Back::find(const Edge& to) { return due_for(to.node).grads + to.slot; }
+
+void Back::drop(const Due& d) {
+  for (int k = 0; k < d.node->outputs; ++k) d.grads[k].~Tensor();
+  pool::give(d.grads, pool::class_of(d.node->outputs * sizeof(Tensor)));
+}
+
+void Back::add_into(Tensor& sum, const Tensor& g) const {
+  if (graph_) {
+    sum = sum + g;
+    return;
+  }
+  const auto plus = [](auto a, auto b) { return a + b; };
+  if (sum.array().alone() && sum.array().dense() && g.array().dense())
+    visit_real(sum.dtype(), [&]<class T>() {
+      T* out = sum.writable().fresh<T>();
+      parallel_ranges(sum.size(), grain_elements, [&](int64_t begin, int64_t end) {
+        map_packs<T>(plus, out, begin, end, static_cast<const T*>(out), g.array().data<T>());
+      });
+    });
+  else
+    sum = Tensor(map(plus, sum.array(), g.array()));
+}
+
+namespace {
+
+/// One walk over the tape.
+class Sweep : public Back {
+ public:
+  Sweep(bool graph, bool retain) : retain_(retain || graph) {
+    graph_ = graph;
+    due_.reserve(16);
+  }
+  ~Sweep() {
+    for (const Due& d : due_) drop(d);
+  }
+
+  void seed(const Tensor& root, const Tensor& gradient) {
+    Tensor& g = due_for(root.node()).grads[root.slot()];
+    if (g.defined()) add_into(g, gradient);
+    else g = gradient;
+  }
+
+  /// Leaves get their gradients.
+  void into_leaves() {
+    run(0, [this](const Due& d) {
+      if (d.node->op) return;
+      Array& g = static_cast<Leaf*>(d.node)->grad;
+      if (!g.defined()) {
+        g.~Array();
+        ::new (&g) Array(d.grads[0].array());
+        return;
+      }
+      Tensor sum(g);
+      g = Array();  // so that the sum is alone and is added to in place
+      add_into(sum, d.grads[0]);
+      g = sum.array();
+    });
+  }
+
+  /// Only the wanted inputs get theirs; lines older than all of them are not visited.
+  std::vector<Tensor> to_inputs(const std::vector<Tensor>& inputs) {
+    std::vector<Tensor> found(inputs.size());
+    std::uint64_t oldest = ~std::uint64_t(0);
+    for (const Tensor& t : inputs) oldest = std::min(oldest, t.node()->line);
+    run(oldest, [&](const Due& d) {
+      for (std::size_t i = 0; i < inputs.size(); ++i)
+        if (inputs[i].node() == d.node) found[i] = d.grads[inputs[i].slot()];
+    });
+    return found;
+  }
+
+ private:
+  template <class Visit>
+  void run(std::uint64_t oldest, Visit visit) {
+    struct Held {
+      Due due;
+      ~Held() { drop(due); }
+    };
+    while (!due_.empty()) {
+      const Held held{due_.back()};
+      due_.pop_back();
+      const Due& d = held.due;
+      visit(d);
+      if (!d.node->op || d.node->line <= oldest) continue;
+      if (d.node->spent)
+        throw GraphError("backward", join("the graph behind ", d.node->op->name, " was already walked and what it saved is gone"),
+                         "retain_graph for the first backward; detach() a state carried from step to step");
+      node_ = d.node, grads_ = d.grads;
+      d.node->op->backward(*this);
+      if (!retain_) {
+        d.node->op->destroy_saved(*d.node);
+        d.node->spent = true;
+      }
+    }
+  }
+
+  bool retain_;
+};
+
+Tensor default_seed(const char* who, const Tensor& root, const Tensor& seed) {
+  if (!root.requires_grad())
+    throw GraphError(who, join(describe(root), " has no history: no input required a gradient, or NoGrad was active"));
+  check_owner(who, *root.node());
+  if (!seed.defined()) {
+    if (root.size() != 1)
+      throw GraphError(who, join("starts from one number, but this tensor is ", describe(root)),
+                       join("mean(loss), or give a seed of shape ", root.shape()));
+    return Tensor(Array::ones(root.shape(), root.dtype()));
+  }
+  if (!(seed.shape() == root.shape()) || seed.dtype() != root.dtype())
+    throw ShapeError(who, join("the seed is ", describe(seed), ", the tensor ", describe(root), "; they must agree"));
+  return seed;
+}
+
+}  // namespace
+
+void Tensor::backward(bool retain_graph) const { backward(Tensor(), retain_graph); }
+
+void Tensor::backward(const Tensor& seed, bool retain_graph) const {
+  const Tensor start = default_seed("backward", *this, seed).detach();
+  NoGrad guard;
+  Sweep sweep(false, retain_graph);
+  sweep.seed(*this, start);
+  sweep.into_leaves();
+}
+
+std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, GradOptions options,
+                         const std::vector<Tensor>& seeds) {
+  if (!seeds.empty() && seeds.size() != outputs.size())
+    throw GraphError("grad", join(outputs.size(), " outputs, but ", seeds.size(), " seeds"));
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (!inputs[i].requires_grad()) throw GraphError("grad", join("input ", i, ", ", describe(inputs[i]), ", does not require a gradient"));
+  if (inputs.empty()) return {};
+  struct Restore {
+    bool before = recording;
+    ~Restore() { recording = before; }
+  } restore;
+  recording = options.create_graph;
+  Sweep sweep(options.create_graph, options.retain_graph);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const Tensor start = default_seed("grad", outputs[i], seeds.empty() ? Tensor() : seeds[i]);
+    sweep.seed(outputs[i], options.create_graph ? start : start.detach());
+  }
+  auto found = sweep.to_inputs(inputs);
+  for (std::size_t i = 0; i < found.size(); ++i)
+    if (!found[i].defined() && !options.allow_unused)
+      throw GraphError("grad", join("input ", i, ", ", describe(inputs[i]), ", is not used by the outputs"), "allow_unused = true");
+  return found;
+}
+
+}  // namespace gradus

@@ -1,0 +1,80 @@
+// The way back: from a line to everything below it, youngest line first.
+#pragma once
+
+#include <gradus/autograd/tensor.h>
+
+#include <vector>
+
+namespace gradus {
+
+/// What an op's way back sees of its line, and where it leaves the gradients.
+class Back {
+ public:
+  /// True: gradients are themselves recorded (create_graph). False: everything here is a constant.
+  bool graph() const { return graph_; }
+  bool wants(int k) const { return node_->edges()[k].node != nullptr; }
+  int inputs() const { return node_->inputs; }
+  const char* op() const { return node_->op->name; }
+
+  /// Gradient of result `slot`; absent if nothing below the root used that result.
+  const Tensor& grad(int slot = 0) const { return grads_[slot]; }
+
+  /// Input k, from the Array the op kept; with its history if gradients are recorded.
+  Tensor input(int k, const Array& kept) const;
+  /// Result `slot`, likewise.
+  Tensor output(const Array& kept, int slot = 0) const;
+  /// A kept Array as it was: GraphError naming op and writer if somebody overwrote it.
+  const Array& checked(const Array& kept) const {
+    if (kept.stale()) [[unlikely]] overwritten(kept);
+    return kept;
+  }
+
+  /// Hands make() (a Tensor of input k's shape) to input k, if it is wanted.
+  template <class Make>
+  void give(int k, Make make) {
+    const Edge to = node_->edges()[k];
+    if (!to.node) return;
+    Tensor* place = find(to);
+    if (!place->defined()) {
+      place->~Tensor();
+      ::new (place) Tensor(make());
+    } else {
+      add_into(*place, make());
+    }
+  }
+
+  template <class Saved>
+  const Saved& saved() const {
+    return *static_cast<const Saved*>(node_->saved());
+  }
+
+ protected:
+  [[noreturn]] void overwritten(const Array& kept) const;
+  Tensor* find(const Edge& to);  ///< where the gradient for `to` is collected
+  void add_into(Tensor& sum, const Tensor& g) const;
+
+  struct Due {
+    std::uint64_t line;
+    Node* node;
+    Tensor* grads;  // node->outputs of them, in one pool block
+  };
+  Due due_for(Node* n);
+  static void drop(const Due& d);
+
+  bool graph_ = false;
+  Node* node_ = nullptr;
+  Tensor* grads_ = nullptr;
+  std::vector<Due> due_;  // sorted by line, youngest at the back
+};
+
+struct GradOptions {
+  bool create_graph = false;   ///< the gradients are recorded and can be differentiated again
+  bool retain_graph = false;   ///< keep what the lines saved; implied by create_graph
+  bool allow_unused = false;   ///< an absent gradient instead of a GraphError for an input the outputs do not use
+};
+
+/// d(sum of outputs . seeds) / d inputs, without touching any leaf's grad. Seeds default to ones for single numbers.
+std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, GradOptions options = {},
+                         const std::vector<Tensor>& seeds = {});
+
+}  // namespace gradus

@@ -1,0 +1,65 @@
+#include <gradus/autograd/node.h>
+
+#include <atomic>
+
+namespace gradus {
+namespace {
+
+constinit thread_local std::uint64_t last_line = 0;
+constinit thread_local std::uint32_t own_number = 0;
+std::atomic<std::uint32_t> numbers{0};
+
+template <class N>
+N* place(std::size_t bytes) {
+  const int c = pool::class_of(bytes);
+  N* n = ::new (pool::take(c)) N;
+  n->size_class = static_cast<std::uint8_t>(c);
+  n->line = ++last_line;
+  n->owner = thread_number();
+  return n;
+}
+
+}  // namespace
+
+std::uint32_t thread_number() {
+  if (own_number == 0) [[unlikely]] own_number = ++numbers;
+  return own_number;
+}
+
+void check_owner(const char* op, const Node& n) {
+  if (n.owner != thread_number())
+    throw GraphError(op, "this tensor was recorded by another thread; a tape belongs to one thread",
+                     "detach() it, or build and train the model on the same thread");
+}
+
+Node* new_line(const OpInfo* op, int inputs, std::size_t saved_bytes) {
+  Node* n = place<Node>(sizeof(Node) + static_cast<std::size_t>(inputs) * sizeof(Edge) + saved_bytes);
+  n->op = op;
+  n->inputs = static_cast<std::uint16_t>(inputs);
+  return n;
+}
+
+Leaf* new_leaf(std::string name) {
+  Leaf* leaf = place<Leaf>(sizeof(Leaf));
+  leaf->name = std::move(name);
+  return leaf;
+}
+
+void Node::destroy(Node* first) {
+  first->line = 0;  // a dead line's number serves as the link of the work list
+  for (Node* todo = first; todo;) {
+    Node* n = todo;
+    todo = reinterpret_cast<Node*>(n->line);
+    for (int k = 0; k < n->inputs; ++k)
+      if (Node* from = n->edges()[k].node; from && from->down()) {
+        from->line = reinterpret_cast<std::uint64_t>(todo);
+        todo = from;
+      }
+    const int size_class = n->size_class;
+    if (!n->op) static_cast<Leaf*>(n)->~Leaf();
+    else if (!n->spent) n->op->destroy_saved(*n);
+    pool::give(n, size_class);
+  }
+}
+
+}  // namespace gradus

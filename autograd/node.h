@@ -1,0 +1,74 @@
+// Node: one numbered line of the tape. It holds Arrays and older Nodes, never Tensors, so a cycle cannot be formed.
+#pragma once
+
+#include <gradus/core/array.h>
+
+#include <string>
+
+namespace gradus {
+
+struct Node;
+class Back;
+struct Sample;
+
+/// What the tape knows of an op: one static record each, enrolled in the table that the tests walk.
+struct OpInfo {
+  const char* name;
+  void (*backward)(Back&);
+  void (*destroy_saved)(Node&);
+  std::vector<Sample> (*samples)();
+};
+
+/// The result `slot` of the line `node`; node null: a constant, nobody waits for its gradient.
+struct Edge {
+  Node* node;
+  std::uint32_t slot;
+};
+
+/// Counts are plain: a line belongs to the thread that recorded it, which record() and backward() check.
+struct Node {
+  std::uint32_t refs = 1;
+  std::uint16_t inputs = 0, outputs = 1;
+  std::uint64_t line = 0;        ///< order of birth: an input's line is always smaller
+  const OpInfo* op = nullptr;    ///< null: a leaf
+  std::uint32_t owner = 0;       ///< number of the recording thread
+  std::uint8_t size_class = 0;
+  bool spent = false;            ///< walked: what it saved is gone
+  std::uint16_t saved_bytes = 0;
+
+  Edge* edges() { return reinterpret_cast<Edge*>(this + 1); }
+  void* saved() { return edges() + inputs; }
+
+  void up() { ++refs; }
+  bool down() { return --refs == 0; }
+  static void destroy(Node* n);  ///< with all older lines that nobody else holds; does not recurse
+};
+
+/// A tensor the user made and wants the gradient of. `grad` is absent until a backward reaches it.
+struct Leaf : Node {
+  Array grad;
+  std::string name;
+};
+
+/// A new line with room for `inputs` edges and `saved_bytes` behind them; edges are filled by the caller.
+Node* new_line(const OpInfo* op, int inputs, std::size_t saved_bytes);
+Leaf* new_leaf(std::string name);
+
+std::uint32_t thread_number();                 ///< 1, 2, ... in order of first use
+void check_owner(const char* op, const Node& n);  ///< GraphError if another thread recorded it
+
+inline constinit thread_local bool recording = true;
+
+/// While alive, nothing is recorded on this thread.
+class NoGrad {
+ public:
+  NoGrad() : before_(recording) { recording = false; }
+  ~NoGrad() { recording = before_; }
+  NoGrad(const NoGrad&) = delete;
+  NoGrad& operator=(const NoGrad&) = delete;
+
+ private:
+  bool before_;
+};
+
+}  // namespace gradus

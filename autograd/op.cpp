@@ -1,0 +1,92 @@
+#include <gradus/autograd/op.h>
+#include <gradus/autograd/ops.h>
+
+#include <algorithm>
+#include <cstring>
+#include <random>
+
+namespace gradus {
+namespace {
+
+std::vector<const OpInfo*>& table() {
+  static std::vector<const OpInfo*> ops;
+  return ops;
+}
+
+struct Alias {
+  static constexpr const char* name = "alias";
+  struct Saved {};
+  static void backward(Back& b, const Saved&) { b.give(0, [&] { return b.grad(); }); }
+  static Samples samples() { return {sample("ordinary", {sample_values({2, 3})}, [](auto& x) { return alias(x[0]); })}; }
+};
+
+}  // namespace
+
+const std::vector<const OpInfo*>& all_ops() {
+  auto& ops = table();
+  std::sort(ops.begin(), ops.end(), [](auto* a, auto* b) { return std::strcmp(a->name, b->name) < 0; });
+  return ops;
+}
+
+bool enrol(const OpInfo* op) {
+  for (const OpInfo* known : table())
+    if (std::strcmp(known->name, op->name) == 0 && known->backward == op->backward) return true;
+  table().push_back(op);
+  return true;
+}
+
+Array sample_values(const Shape& shape, double low, double high, unsigned seed) {
+  Array a(shape, f64);
+  std::mt19937_64 bits(seed);
+  for (int64_t i = 0; i < a.size(); ++i) a.fresh<double>()[i] = low + (high - low) * static_cast<double>(bits() >> 11) * 0x1p-53;
+  return a;
+}
+
+void refuse_dtype(const char* op, const Tensor& t) {
+  throw DtypeError(op, join("computes with f32 or f64, got ", describe(t)), t.dtype() == u8 ? "x.to(f32) / 255" : "x.to(f32)");
+}
+
+void fit(const char* op, Tensor* operands, int n) {
+  const Tensor* lead = operands;  // the first that is not a plain number decides the dtype
+  for (int i = n; i-- > 0;)
+    if (!operands[i].weak()) lead = operands + i;
+  const Dtype dtype = lead->dtype();
+  if (!is_real(dtype)) refuse_dtype(op, *lead);
+  Shape shape = operands[0].shape();
+  for (int i = 0; i < n; ++i) {
+    Tensor& t = operands[i];
+    if (t.weak() && t.dtype() != dtype) t = Tensor(t.array().to(dtype));
+    if (t.dtype() != dtype)
+      throw DtypeError(op, join(describe(*lead), " and ", describe(t), " do not mix"), join("x.to(", dtype, ")"));
+    shape = broadcast(op, shape, t.shape());
+  }
+  for (int i = 0; i < n; ++i)
+    if (!(operands[i].shape() == shape)) operands[i] = expand(operands[i], shape);
+}
+
+Tensor alias(const Tensor& x) {
+  return primitive<Alias>(x.array(), [] { return Alias::Saved{}; }, x);
+}
+
+void give_through_meaning(Back& b, const std::vector<Tensor>& inputs,
+                          const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& meaning) {
+  std::vector<Tensor> fresh, wanted;
+  std::vector<int> which;
+  for (std::size_t k = 0; k < inputs.size(); ++k) {
+    fresh.push_back(inputs[k].requires_grad() ? alias(inputs[k]) : inputs[k]);
+    if (inputs[k].requires_grad()) wanted.push_back(fresh.back()), which.push_back(static_cast<int>(k));
+  }
+  std::vector<Tensor> outputs, seeds;
+  const auto results = meaning(fresh);
+  for (std::size_t k = 0; k < results.size(); ++k)
+    if (b.grad(static_cast<int>(k)).defined() && results[k].requires_grad()) {
+      outputs.push_back(results[k]);
+      seeds.push_back(b.grad(static_cast<int>(k)));
+    }
+  if (outputs.empty()) return;
+  const auto grads = grad(outputs, wanted, {.create_graph = true, .allow_unused = true}, seeds);
+  for (std::size_t i = 0; i < grads.size(); ++i)
+    if (grads[i].defined()) b.give(which[i], [&] { return grads[i]; });
+}
+
+}  // namespace gradus

@@ -1,0 +1,261 @@
+// How an op is written. Three kinds, one struct each, next to its samples:
+//
+//   formula    f, and df (da, db, dc: one per input), generic in their number: read with packs they are the kernels, with
+//              Tensors the differentiable way back. `reads` says what the way back looks at; the rest is not kept.
+//   primitive  forward on Arrays; backward made of other ops.
+//   fused      fast kernels for both ways, and its `meaning` in ops, which serves when gradients are differentiated again.
+//
+// An op without samples() does not compile, so every op that can be recorded is gradient-checked.
+#pragma once
+
+#include <gradus/autograd/backward.h>
+#include <gradus/core/map.h>
+
+#include <bit>
+#include <concepts>
+#include <functional>
+#include <tuple>
+
+namespace gradus {
+
+/// One input set for checking an op: `call` applies it to the inputs, of which those marked are differentiated.
+struct Sample {
+  std::string label;
+  std::vector<Array> inputs;  ///< f64, or integer inputs that are not differentiated
+  std::function<std::vector<Tensor>(const std::vector<Tensor>&)> call;
+};
+using Samples = std::vector<Sample>;
+
+/// Wraps a call that returns one Tensor.
+template <class Call>
+Sample sample(std::string label, std::vector<Array> inputs, Call call) {
+  return {std::move(label), std::move(inputs), [call](const std::vector<Tensor>& x) {
+            if constexpr (std::is_same_v<decltype(call(x)), Tensor>) return std::vector<Tensor>{call(x)};
+            else return call(x);
+          }};
+}
+/// f64 numbers in [low, high), the same ones for a shape and seed.
+Array sample_values(const Shape& shape, double low = -2, double high = 2, unsigned seed = 1);
+
+template <class Op>
+concept Checkable = requires {
+  { Op::name } -> std::convertible_to<const char*>;
+  { Op::samples() } -> std::same_as<Samples>;
+};
+
+/// Every op that some translation unit can record, by name.
+const std::vector<const OpInfo*>& all_ops();
+bool enrol(const OpInfo* op);
+
+template <class Saved>
+void destroy_saved(Node& n) {
+  static_cast<Saved*>(n.saved())->~Saved();
+}
+
+template <Checkable Op, class Saved, void (*backward)(Back&)>
+struct Info {
+  static constexpr OpInfo record{Op::name, backward, &destroy_saved<Saved>, &Op::samples};
+  static const bool enrolled;
+};
+template <Checkable Op, class Saved, void (*backward)(Back&)>
+const bool Info<Op, Saved, backward>::enrolled = enrol(&record);
+
+inline bool recorded(const Tensor& t) { return recording && t.requires_grad(); }
+template <class... In>
+bool recorded(const In&... in) {
+  return recording && (in.requires_grad() || ...);
+}
+
+inline void connect(Node* n, int k, const Tensor& in) {
+  Node* from = in.node();
+  if (from) {
+    if (from->owner != n->owner) [[unlikely]] check_owner(n->op->name, *from);
+    from->up();
+  }
+  n->edges()[k] = {from, in.slot()};
+}
+
+/// Writes a line: make_saved() is built where it stays.
+template <Checkable Op, class Saved, void (*backward)(Back&), class Make, class... In>
+Node* record(Make make_saved, const In&... in) {
+  using I = Info<Op, Saved, backward>;
+  (void)I::enrolled;
+  Node* n = new_line(&I::record, sizeof...(In), sizeof(Saved));
+  ::new (n->saved()) Saved(make_saved());
+  int k = 0;
+  (connect(n, k++, in), ...);
+  return n;
+}
+
+inline Array kept(const Array& a) {
+  Array k = a;
+  k.remember_version();
+  return k;
+}
+
+// ---- formulas -------------------------------------------------------------------------------------------------------
+
+inline constexpr unsigned reads_nothing = 0;
+/// Bit k: input k; bit N (the number of inputs): the result.
+constexpr unsigned reads_input(int k) { return 1u << k; }
+
+/// Brings operands to one shape and dtype, recording the expansion. Errors: ShapeError, DtypeError.
+void fit(const char* op, Tensor* operands, int n);
+
+template <class Op, int N>
+struct Formula {
+  static constexpr int kept_count = std::popcount(Op::reads);
+  struct Saved {
+    [[no_unique_address]] Op op;
+    Array arrays[kept_count > 0 ? kept_count : 1];
+  };
+  struct SavedNothing {
+    [[no_unique_address]] Op op;
+  };
+  using Kept = std::conditional_t<(kept_count > 0), Saved, SavedNothing>;
+
+  /// Where input or result k stands among the kept arrays.
+  static constexpr int place(int k) { return std::popcount(Op::reads & ((1u << k) - 1)); }
+  static constexpr bool reads(int k) { return Op::reads >> k & 1; }
+
+  static constexpr int at_place(int p) {
+    int k = 0;
+    while (!reads(k) || place(k) != p) ++k;
+    return k;
+  }
+  template <int... p>
+  static Kept save(const Op& op, [[maybe_unused]] const Array* const* all, std::integer_sequence<int, p...>) {
+    if constexpr (kept_count > 0) return {op, {kept(*all[at_place(p)])...}};
+    else return {op};
+  }
+
+  template <int k, class V, class... Vs>
+  static auto derivative(const Op& op, V g, Vs... v) {
+    if constexpr (N == 1) return op.df(g, v...);
+    else if constexpr (k == 0) return op.da(g, v...);
+    else if constexpr (k == 1) return op.db(g, v...);
+    else return op.dc(g, v...);
+  }
+
+  template <int k, int... i>
+  static void give(Back& b, const Kept& s, std::integer_sequence<int, i...>) {
+    if (!b.wants(k)) return;
+    const Tensor& g = b.grad();
+    if (b.graph()) {
+      auto value = [&]<int j>() {
+        if constexpr (!reads(j)) return Tensor();
+        else if constexpr (j < N) return b.input(j, s.arrays[place(j)]);
+        else return b.output(s.arrays[place(j)]);
+      };
+      b.give(k, [&] { return derivative<k>(s.op, g, value.template operator()<i>()...); });
+    } else {
+      auto array = [&]<int j>() -> const Array& {  // what is not read is loaded from g, and dropped by the compiler
+        if constexpr (reads(j)) return b.checked(s.arrays[place(j)]);
+        else return g.array();
+      };
+      const Op op = s.op;
+      b.give(k, [&] {
+        return Tensor(std::in_place, [&] {
+          return map([op](auto gg, auto... v) { return derivative<k>(op, gg, v...); }, g.array(), array.template operator()<i>()...);
+        });
+      });
+    }
+  }
+
+  static void backward(Back& b) {
+    const Kept& s = b.template saved<Kept>();
+    [&]<int... k>(std::integer_sequence<int, k...>) {
+      (give<k>(b, s, std::make_integer_sequence<int, N + 1>()), ...);
+    }(std::make_integer_sequence<int, N>());
+  }
+
+  template <class... In>
+  static Tensor run(const Op& op, const In&... in) {
+    Tensor y(std::in_place, [&] { return map([op](auto... v) { return op.f(v...); }, in.array()...); });
+    if (recorded(in...)) {
+      Node* n = record<Op, Kept, &backward>(
+          [&] {
+            const Array* all[] = {&in.array()..., &y.array()};
+            return save(op, all, std::make_integer_sequence<int, kept_count>());
+          },
+          in...);
+      y.set_history(Ref<Node>(n));
+    }
+    return y;
+  }
+};
+
+[[noreturn]] void refuse_dtype(const char* op, const Tensor& t);
+
+/// Applies a formula op with broadcasting.
+template <class Op, class... Rest>
+Tensor formula(const Op& op, const Tensor& first, const Rest&... rest) {
+  constexpr int n = 1 + sizeof...(Rest);
+  const bool same = ((first.dtype() == rest.dtype() && first.shape() == rest.shape()) && ... && is_real(first.dtype()));
+  if (same) [[likely]] return Formula<Op, n>::run(op, first, rest...);
+  Tensor operands[n] = {first, rest...};
+  fit(Op::name, operands, n);
+  return [&]<int... i>(std::integer_sequence<int, i...>) {
+    return Formula<Op, n>::run(op, operands[i]...);
+  }(std::make_integer_sequence<int, n>());
+}
+
+// ---- primitives and fused ops ---------------------------------------------------------------------------------------
+
+/// The way back of a primitive: Op::backward(Back&, const Saved&), in ops.
+template <class Op>
+void primitive_backward(Back& b) {
+  Op::backward(b, b.template saved<typename Op::Saved>());
+}
+
+/// Records y as the result of a primitive. make_saved is only called if y has a history.
+template <class Op, class Make, class... In>
+Tensor primitive(Array y, Make make_saved, const In&... in) {
+  Tensor t(std::move(y));
+  if (recorded(in...)) t.set_history(Ref<Node>(record<Op, typename Op::Saved, &primitive_backward<Op>>(make_saved, in...)));
+  return t;
+}
+
+/// The same for any number of inputs and results.
+template <class Op, class Make>
+std::vector<Tensor> primitive_many(std::vector<Array> ys, Make make_saved, const std::vector<Tensor>& in) {
+  std::vector<Tensor> results(ys.begin(), ys.end());
+  bool any = false;
+  for (const Tensor& t : in) any = any || recorded(t);
+  if (!any) return results;
+  using I = Info<Op, typename Op::Saved, &primitive_backward<Op>>;
+  (void)I::enrolled;
+  Node* n = new_line(&I::record, static_cast<int>(in.size()), sizeof(typename Op::Saved));
+  ::new (n->saved()) typename Op::Saved(make_saved());
+  for (std::size_t k = 0; k < in.size(); ++k) connect(n, static_cast<int>(k), in[k]);
+  n->outputs = static_cast<std::uint16_t>(ys.size());
+  const Ref<Node> line(n);
+  for (std::size_t k = 0; k < results.size(); ++k) results[k].set_history(line, static_cast<std::uint32_t>(k));
+  return results;
+}
+
+/// The inputs of a fused op as fresh lines, so that each collects its own gradient even where two are the same tensor.
+Tensor alias(const Tensor& x);
+
+/// Differentiates `meaning(inputs)` and hands the results to inputs 0, 1, ...: the recorded way back of a fused op.
+void give_through_meaning(Back& b, const std::vector<Tensor>& inputs,
+                          const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& meaning);
+
+/// The way back of a fused op: Op::kernel(Back&, Saved) on Arrays; recorded, Op::meaning(inputs, Saved) is differentiated.
+/// Op::inputs(Back&, Saved) names the kept inputs.
+template <class Op>
+void fused_backward(Back& b) {
+  const auto& s = b.template saved<typename Op::Saved>();
+  if (!b.graph()) Op::kernel(b, s);
+  else
+    give_through_meaning(b, Op::inputs(b, s), [&s](const std::vector<Tensor>& x) { return std::vector<Tensor>{Op::meaning(x, s)}; });
+}
+
+template <class Op, class Make, class... In>
+Tensor fused(Array y, Make make_saved, const In&... in) {
+  Tensor t(std::move(y));
+  if (recorded(in...)) t.set_history(Ref<Node>(record<Op, typename Op::Saved, &fused_backward<Op>>(make_saved, in...)));
+  return t;
+}
+
+}  // namespace gradus

@@ -1,0 +1,299 @@
+// Elementwise arithmetic: formulas, with their gradients.
+#include <gradus/autograd/op.h>
+#include <gradus/autograd/ops.h>
+
+namespace gradus {
+namespace {
+
+Samples unary(Tensor (*f)(const Tensor&), double low, double high) {
+  return {sample("matrix", {sample_values({3, 4}, low, high)}, [f](auto& x) { return f(x[0]); }),
+          sample("0-d", {sample_values({}, low, high)}, [f](auto& x) { return f(x[0]); }),
+          sample("transposed", {sample_values({3, 5}, low, high)}, [f](auto& x) { return f(transpose(x[0], 0, 1)); }),
+          sample("empty", {sample_values({0, 3})}, [f](auto& x) { return f(x[0]); })};
+}
+
+Samples binary(Tensor (*f)(const Tensor&, const Tensor&), double low = -2, double high = 2) {
+  const Array a = sample_values({3, 4}, low, high, 1), b = sample_values({3, 4}, low, high, 2);
+  auto call = [f](auto& x) { return f(x[0], x[1]); };
+  return {sample("same shape", {a, b}, call),
+          sample("row", {a, sample_values({4}, low, high, 3)}, call),
+          sample("column", {sample_values({3, 1}, low, high, 4), b}, call),
+          sample("outer", {sample_values({3, 1}, low, high, 4), sample_values({1, 4}, low, high, 5)}, call),
+          sample("0-d", {sample_values({}, low, high, 6), b}, call),
+          sample("same tensor twice", {a}, [f](auto& x) { return f(x[0], x[0]); }),
+          sample("strided", {sample_values({6, 4}, low, high, 7), b}, [f](auto& x) { return f(slice(x[0], 0, 0, 6, 2), x[1]); })};
+}
+
+struct Add {
+  static constexpr const char* name = "add";
+  static constexpr unsigned reads = reads_nothing;
+  template <class V> V f(V a, V b) const { return a + b; }
+  template <class V> V da(V g, V, V, V) const { return g; }
+  template <class V> V db(V g, V, V, V) const { return g; }
+  static Samples samples() { return binary(operator+); }
+};
+
+struct Sub {
+  static constexpr const char* name = "sub";
+  static constexpr unsigned reads = reads_nothing;
+  template <class V> V f(V a, V b) const { return a - b; }
+  template <class V> V da(V g, V, V, V) const { return g; }
+  template <class V> V db(V g, V, V, V) const { return -g; }
+  static Samples samples() { return binary(operator-); }
+};
+
+struct Mul {
+  static constexpr const char* name = "mul";
+  static constexpr unsigned reads = reads_input(0) | reads_input(1);
+  template <class V> V f(V a, V b) const { return a * b; }
+  template <class V> V da(V g, V, V b, V) const { return g * b; }
+  template <class V> V db(V g, V a, V, V) const { return g * a; }
+  static Samples samples() { return binary(operator*); }
+};
+
+struct Div {
+  static constexpr const char* name = "div";
+  static constexpr unsigned reads = reads_input(1) | reads_input(2);
+  template <class V> V f(V a, V b) const { return a / b; }
+  template <class V> V da(V g, V, V b, V) const { return g / b; }
+  template <class V> V db(V g, V, V b, V y) const { return -g * y / b; }
+  static Samples samples() { return binary(operator/, 0.5, 2); }
+};
+
+/// a x + c: every mixture of a tensor and a plain number that is linear in the tensor.
+struct Affine {
+  static constexpr const char* name = "affine";
+  static constexpr unsigned reads = reads_nothing;
+  double a, c;
+  template <class V> V f(V x) const { return a * x + c; }
+  template <class V> V df(V g, V, V) const { return a * g; }
+  static Samples samples() {
+    return {sample("x + 3", {sample_values({3, 4})}, [](auto& x) { return x[0] + 3.0; }),
+            sample("1 - x", {sample_values({2, 2})}, [](auto& x) { return 1.0 - x[0]; }),
+            sample("x / 3", {sample_values({2, 2})}, [](auto& x) { return x[0] / 3.0; }),
+            sample("2.5 x", {sample_values({5})}, [](auto& x) { return 2.5 * x[0]; })};
+  }
+};
+
+struct AddNumber {
+  static constexpr const char* name = "add_number";
+  static constexpr unsigned reads = reads_nothing;
+  double c;
+  template <class V> V f(V x) const { return x + c; }
+  template <class V> V df(V g, V, V) const { return g; }
+  static Samples samples() { return {sample("x - 3", {sample_values({3, 4})}, [](auto& x) { return x[0] - 3.0; })}; }
+};
+
+struct MulNumber {
+  static constexpr const char* name = "mul_number";
+  static constexpr unsigned reads = reads_nothing;
+  double a;
+  template <class V> V f(V x) const { return a * x; }
+  template <class V> V df(V g, V, V) const { return a * g; }
+  static Samples samples() { return {sample("-0.7 x", {sample_values({3, 4})}, [](auto& x) { return -0.7 * x[0]; })}; }
+};
+
+struct DivNumber {
+  static constexpr const char* name = "div_number";
+  static constexpr unsigned reads = reads_nothing;
+  double c;
+  template <class V> V f(V x) const { return x / c; }
+  template <class V> V df(V g, V, V) const { return g / c; }
+  static Samples samples() { return {sample("x / 3", {sample_values({3, 4})}, [](auto& x) { return x[0] / 3.0; })}; }
+};
+
+struct NumberDiv {
+  static constexpr const char* name = "number_div";
+  static constexpr unsigned reads = reads_input(0) | reads_input(1);
+  double c;
+  template <class V> V f(V x) const { return c / x; }
+  template <class V> V df(V g, V x, V y) const { return -g * y / x; }
+  static Samples samples() { return {sample("2 / x", {sample_values({3, 4}, 0.5, 2)}, [](auto& x) { return 2.0 / x[0]; })}; }
+};
+
+struct Neg {
+  static constexpr const char* name = "neg";
+  static constexpr unsigned reads = reads_nothing;
+  template <class V> V f(V x) const { return -x; }
+  template <class V> V df(V g, V, V) const { return -g; }
+  static Samples samples() { return unary(operator-, -2, 2); }
+};
+
+struct PowNumber {
+  static constexpr const char* name = "pow_number";
+  static constexpr unsigned reads = reads_input(0);
+  double p;
+  template <class V> V f(V x) const { return pow(x, V(p)); }
+  template <class V> V df(V g, V x, V) const { return p == 0 ? 0.0 * g : g * (p * pow(x, V(p - 1))); }
+  Tensor f(Tensor x) const { return pow(x, p); }
+  Tensor df(Tensor g, Tensor x, Tensor) const { return p == 0 ? 0.0 * g : g * (p * pow(x, p - 1)); }
+  static Samples samples() {
+    return {sample("x^3", {sample_values({3, 4})}, [](auto& x) { return pow(x[0], 3); }),
+            sample("x^-1.5", {sample_values({3, 4}, 0.5, 2)}, [](auto& x) { return pow(x[0], -1.5); }),
+            sample("x^0", {sample_values({3})}, [](auto& x) { return pow(x[0], 0.0); })};
+  }
+};
+
+struct Pow {
+  static constexpr const char* name = "pow";
+  static constexpr unsigned reads = reads_input(0) | reads_input(1) | reads_input(2);
+  template <class V> V f(V a, V b) const { return pow(a, b); }
+  template <class V> V da(V g, V a, V b, V) const { return g * b * pow(a, b - 1.0); }
+  template <class V> V db(V g, V a, V, V y) const { return g * y * log(a); }
+  static Samples samples() { return binary(pow, 0.5, 2); }
+};
+
+struct Max {
+  static constexpr const char* name = "maximum";
+  static constexpr unsigned reads = reads_input(0) | reads_input(1);
+  template <class V> V f(V a, V b) const { return max(a, b); }
+  template <class V> V da(V g, V a, V b, V) const { return select(a > b, g, 0.0 * g); }
+  template <class V> V db(V g, V a, V b, V) const { return select(a > b, 0.0 * g, g); }
+  static Samples samples() { auto all = binary(max); all.erase(all.begin() + 5); return all; }
+};
+
+struct Min {
+  static constexpr const char* name = "minimum";
+  static constexpr unsigned reads = reads_input(0) | reads_input(1);
+  template <class V> V f(V a, V b) const { return min(a, b); }
+  template <class V> V da(V g, V a, V b, V) const { return select(a < b, g, 0.0 * g); }
+  template <class V> V db(V g, V a, V b, V) const { return select(a < b, 0.0 * g, g); }
+  static Samples samples() { auto all = binary(min); all.erase(all.begin() + 5); return all; }
+};
+
+struct Abs {
+  static constexpr const char* name = "abs";
+  static constexpr unsigned reads = reads_input(0);
+  template <class V> V f(V x) const { return abs(x); }
+  template <class V> V df(V g, V x, V) const { return g * sign(x); }
+  static Samples samples() { return unary(abs, 0.1, 2); }
+};
+
+struct Sign {
+  static constexpr const char* name = "sign";
+  static constexpr unsigned reads = reads_nothing;
+  template <class V> V f(V x) const { return sign(x); }
+  template <class V> V df(V g, V, V) const { return 0.0 * g; }
+  static Samples samples() { return unary(sign, 0.1, 2); }
+};
+
+struct Square {
+  static constexpr const char* name = "square";
+  static constexpr unsigned reads = reads_input(0);
+  template <class V> V f(V x) const { return x * x; }
+  template <class V> V df(V g, V x, V) const { return g * (2.0 * x); }
+  static Samples samples() { return unary(square, -2, 2); }
+};
+
+struct Sqrt {
+  static constexpr const char* name = "sqrt";
+  static constexpr unsigned reads = reads_input(1);
+  template <class V> V f(V x) const { return sqrt(x); }
+  template <class V> V df(V g, V, V y) const { return g / (2.0 * y); }
+  static Samples samples() { return unary(sqrt, 0.5, 2); }
+};
+
+struct Exp {
+  static constexpr const char* name = "exp";
+  static constexpr unsigned reads = reads_input(1);
+  template <class V> V f(V x) const { return exp(x); }
+  template <class V> V df(V g, V, V y) const { return g * y; }
+  static Samples samples() { return unary(exp, -2, 2); }
+};
+
+struct Log {
+  static constexpr const char* name = "log";
+  static constexpr unsigned reads = reads_input(0);
+  template <class V> V f(V x) const { return log(x); }
+  template <class V> V df(V g, V x, V) const { return g / x; }
+  static Samples samples() { return unary(log, 0.5, 2); }
+};
+
+struct Clamp {
+  static constexpr const char* name = "clamp";
+  static constexpr unsigned reads = reads_input(0);
+  double low, high;
+  template <class V> V f(V x) const { return max(V(low), min(V(high), x)); }  // this order keeps NaN
+  template <class V> V df(V g, V x, V) const { return select((x >= V(low)) & (x <= V(high)), g, 0.0 * g); }
+  static Samples samples() {
+    return {sample("both sides", {sample_values({4, 5})}, [](auto& x) { return clamp(x[0], -0.77, 1.13); })};
+  }
+};
+
+/// The condition comes as numbers, 1 where it holds.
+struct Where {
+  static constexpr const char* name = "where";
+  static constexpr unsigned reads = reads_input(0);
+  template <class V> V f(V c, V a, V b) const { return select(c != V(0), a, b); }
+  template <class V> V da(V g, V, V, V, V) const { return 0.0 * g; }
+  template <class V> V db(V g, V c, V, V, V) const { return select(c != V(0), g, 0.0 * g); }
+  template <class V> V dc(V g, V c, V, V, V) const { return select(c != V(0), 0.0 * g, g); }
+  static Samples samples() {
+    auto call = [](auto& x) { return where(x[0] > x[1], x[0] * x[1], x[1] + 1.0); };
+    return {sample("two branches", {sample_values({3, 4}, -2, 2, 1), sample_values({3, 4}, -2, 2, 2)}, call),
+            sample("broadcast", {sample_values({3, 4}, -2, 2, 1), sample_values({4}, -2, 2, 2)}, call)};
+  }
+};
+
+/// Comparisons read the same formulas, but are constants: nothing to differentiate.
+template <class Compare>
+Tensor compare(const char* name, Compare c, const Tensor& a, const Tensor& b) {
+  Tensor operands[2] = {a.detach(), b.detach()};
+  if (a.weak()) operands[0] = Tensor(a.array().item());
+  if (b.weak()) operands[1] = Tensor(b.array().item());
+  for (Tensor& t : operands)
+    if (!is_real(t.dtype())) t = Tensor(t.array().to(f64));
+  fit(name, operands, 2);
+  return Tensor(map([c](auto x, auto y) { return select(c(x, y), decltype(x)(1), decltype(x)(0)); }, operands[0].array(), operands[1].array())
+                    .to(boolean));
+}
+
+}  // namespace
+
+Tensor operator+(const Tensor& a, const Tensor& b) { return formula(Add{}, a, b); }
+Tensor operator-(const Tensor& a, const Tensor& b) { return formula(Sub{}, a, b); }
+Tensor operator*(const Tensor& a, const Tensor& b) { return formula(Mul{}, a, b); }
+Tensor operator/(const Tensor& a, const Tensor& b) { return formula(Div{}, a, b); }
+Tensor operator+(const Tensor& a, double b) { return formula(AddNumber{b}, a); }
+Tensor operator+(double a, const Tensor& b) { return formula(AddNumber{a}, b); }
+Tensor operator-(const Tensor& a, double b) { return formula(AddNumber{-b}, a); }
+Tensor operator-(double a, const Tensor& b) { return formula(Affine{-1, a}, b); }
+Tensor operator*(const Tensor& a, double b) { return formula(MulNumber{b}, a); }
+Tensor operator*(double a, const Tensor& b) { return formula(MulNumber{a}, b); }
+Tensor operator/(const Tensor& a, double b) { return formula(DivNumber{b}, a); }
+Tensor operator/(double a, const Tensor& b) { return formula(NumberDiv{a}, b); }
+Tensor operator-(const Tensor& a) { return formula(Neg{}, a); }
+Tensor pow(const Tensor& a, double exponent) { return formula(PowNumber{exponent}, a); }
+Tensor pow(const Tensor& a, const Tensor& exponent) { return formula(Pow{}, a, exponent); }
+Tensor max(const Tensor& a, const Tensor& b) { return formula(Max{}, a, b); }
+Tensor min(const Tensor& a, const Tensor& b) { return formula(Min{}, a, b); }
+Tensor abs(const Tensor& x) { return formula(Abs{}, x); }
+Tensor sign(const Tensor& x) { return formula(Sign{}, x); }
+Tensor square(const Tensor& x) { return formula(Square{}, x); }
+Tensor sqrt(const Tensor& x) { return formula(Sqrt{}, x); }
+Tensor exp(const Tensor& x) { return formula(Exp{}, x); }
+Tensor log(const Tensor& x) { return formula(Log{}, x); }
+
+Tensor clamp(const Tensor& x, double low, double high) {
+  if (!(low <= high)) throw IndexError("clamp", join("low ", text(low), " must not exceed high ", text(high)));
+  return formula(Clamp{low, high}, x);
+}
+
+Tensor operator<(const Tensor& a, const Tensor& b) { return compare("<", [](auto x, auto y) { return x < y; }, a, b); }
+Tensor operator>(const Tensor& a, const Tensor& b) { return compare(">", [](auto x, auto y) { return x > y; }, a, b); }
+Tensor operator<=(const Tensor& a, const Tensor& b) { return compare("<=", [](auto x, auto y) { return x <= y; }, a, b); }
+Tensor operator>=(const Tensor& a, const Tensor& b) { return compare(">=", [](auto x, auto y) { return x >= y; }, a, b); }
+Tensor operator==(const Tensor& a, const Tensor& b) { return compare("==", [](auto x, auto y) { return x == y; }, a, b); }
+Tensor operator!=(const Tensor& a, const Tensor& b) { return compare("!=", [](auto x, auto y) { return x != y; }, a, b); }
+Tensor operator&(const Tensor& a, const Tensor& b) { return min(a.to(f32), b.to(f32)) > 0.0; }
+Tensor operator|(const Tensor& a, const Tensor& b) { return max(a.to(f32), b.to(f32)) > 0.0; }
+Tensor operator!(const Tensor& a) { return a.to(f32) == 0.0; }
+
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
+  if (condition.dtype() != boolean)
+    throw DtypeError("where", join("the condition must be bool, got ", describe(condition)), "compare it, e.g. x > 0");
+  const Dtype dtype = a.weak() ? b.dtype() : a.dtype();
+  return formula(Where{}, Tensor(condition.array().to(dtype)), a, b);
+}
+
+}  // namespace gradus

@@ -1,0 +1,147 @@
+// Reading and adding at places named by integer tensors.
+#include <gradus/autograd/op.h>
+#include <gradus/autograd/ops.h>
+
+#include <algorithm>
+
+namespace gradus {
+namespace {
+
+/// Dense i64 indices in [0, n), negative ones counted from the end. Errors: DtypeError, IndexError naming the place.
+Array places(const char* op, const Tensor& index, int64_t n) {
+  if (index.dtype() != i64 && index.dtype() != u8) throw DtypeError(op, join("indices must be i64 or u8, got ", describe(index)));
+  Array out = index.array().to(i64).copy();
+  int64_t* p = out.fresh<int64_t>();
+  for (int64_t k = 0; k < out.size(); ++k) {
+    if (p[k] < -n || p[k] >= n) throw IndexError(op, join("index ", p[k], " at element ", k, "; indices must lie in [0, ", n - 1, "]"));
+    if (p[k] < 0) p[k] += n;
+  }
+  return out;
+}
+
+/// The strides of `shape`, row-major, but 0 along `axis`: index supplies that coordinate.
+struct Lanes {
+  int64_t outer = 1, length, inner = 1;
+  Lanes(const Shape& s, int axis) : length(s[axis]) {
+    for (int i = 0; i < axis; ++i) outer *= s[i];
+    for (int i = axis + 1; i < s.rank(); ++i) inner *= s[i];
+  }
+};
+
+void check_gather(const char* op, const Shape& x, int axis, const Shape& index) {
+  bool fits = x.rank() == index.rank();
+  for (int i = 0; fits && i < x.rank(); ++i) fits = i == axis || x[i] == index[i];
+  if (!fits) throw ShapeError(op, join("index is ", index, ", the tensor ", x, "; all axes but ", axis, " must be equal"));
+}
+
+struct Gather {
+  static constexpr const char* name = "gather";
+  struct Saved { Shape from; int axis; Array index; };
+  static void backward(Back& b, const Saved& s) {
+    b.give(0, [&] { return scatter_add(b.grad(), s.axis, Tensor(s.index), s.from); });
+  }
+  static Samples samples() {
+    auto index = [](const Shape& s, std::vector<int64_t> v) { return Array::of(s, v); };
+    return {sample("rows", {sample_values({3, 2}), index({4, 2}, {0, 2, 1, 1, 2, 0, 0, 0})}, [](auto& x) { return gather(x[0], 0, x[1]); }),
+            sample("columns, repeated", {sample_values({2, 3}), index({2, 4}, {0, 0, 2, 1, 1, 2, 2, 2})}, [](auto& x) { return gather(x[0], 1, x[1]); })};
+  }
+};
+
+struct ScatterAdd {
+  static constexpr const char* name = "scatter_add";
+  struct Saved { int axis; Array index; };
+  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return gather(b.grad(), s.axis, Tensor(s.index)); }); }
+  static Samples samples() {
+    const Array index = Array::of<int64_t>({2, 4}, {0, 0, 2, 1, 1, 2, 2, 2});
+    return {sample("columns, repeated", {sample_values({2, 4}), index}, [](auto& x) { return scatter_add(x[0], 1, x[1], {2, 3}); })};
+  }
+};
+
+struct Embedding {
+  static constexpr const char* name = "embedding";
+  struct Saved { int64_t rows; Array index; };
+  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return embedding_add(b.grad(), Tensor(s.index), s.rows); }); }
+  static Samples samples() {
+    return {sample("repeated rows", {sample_values({4, 3}), Array::of<int64_t>({2, 3}, {0, 3, 3, 1, 0, 3})}, [](auto& x) { return embedding(x[0], x[1]); })};
+  }
+};
+
+struct EmbeddingAdd {
+  static constexpr const char* name = "embedding_add";
+  struct Saved { Array index; };
+  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return embedding(b.grad(), Tensor(s.index)); }); }
+  static Samples samples() {
+    return {sample("repeated rows", {sample_values({5, 3}), Array::of<int64_t>({5}, {0, 3, 3, 1, 0})}, [](auto& x) { return embedding_add(x[0], x[1], 4); })};
+  }
+};
+
+}  // namespace
+
+Tensor gather(const Tensor& x, int axis, const Tensor& index) {
+  axis = normal_axis("gather", axis, x.rank());
+  check_gather("gather", x.shape(), axis, index.shape());
+  const Array at = places("gather", index, x.shape()[axis]), from = x.array().contiguous();
+  Array y(at.shape(), x.dtype());
+  const Lanes to(at.shape(), axis);
+  const int64_t n = x.shape()[axis];
+  visit(x.dtype(), [&]<class T>() {
+    const T* in = from.data<T>();
+    T* out = y.fresh<T>();
+    const int64_t* p = at.data<int64_t>();
+    for (int64_t o = 0; o < to.outer; ++o)
+      for (int64_t l = 0; l < to.length; ++l)
+        for (int64_t i = 0; i < to.inner; ++i) *out++ = in[(o * n + *p++) * to.inner + i];
+  });
+  return primitive<Gather>(y, [&] { return Gather::Saved{x.shape(), axis, at}; }, x);
+}
+
+Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Shape& shape) {
+  axis = normal_axis("scatter_add", axis, shape.rank());
+  check_gather("scatter_add", shape, axis, index.shape());
+  if (!(x.shape() == index.shape())) throw ShapeError("scatter_add", join("the tensor is ", describe(x), ", index ", index.shape(), "; they must agree"));
+  if (!is_real(x.dtype())) refuse_dtype("scatter_add", x);
+  const Array at = places("scatter_add", index, shape[axis]), from = x.array().contiguous();
+  Array y = Array::zeros(shape, x.dtype());
+  const Lanes to(at.shape(), axis);
+  visit_real(x.dtype(), [&]<class T>() {
+    const T* in = from.data<T>();
+    T* out = y.fresh<T>();
+    const int64_t* p = at.data<int64_t>();
+    for (int64_t o = 0; o < to.outer; ++o)
+      for (int64_t l = 0; l < to.length; ++l)
+        for (int64_t i = 0; i < to.inner; ++i) out[(o * shape[axis] + *p++) * to.inner + i] += *in++;
+  });
+  return primitive<ScatterAdd>(y, [&] { return ScatterAdd::Saved{axis, at}; }, x);
+}
+
+Tensor embedding(const Tensor& weight, const Tensor& index) {
+  if (weight.rank() != 2) throw ShapeError("embedding", join("the weight must be [rows, features], got ", describe(weight)));
+  const int64_t rows = weight.shape()[0], d = weight.shape()[1];
+  const Array at = places("embedding", index, rows), from = weight.array().contiguous();
+  Shape shape = index.shape();
+  shape.push_back(d);
+  Array y(shape, weight.dtype());
+  visit(weight.dtype(), [&]<class T>() {
+    for (int64_t k = 0; k < at.size(); ++k) std::copy_n(from.data<T>() + at.data<int64_t>()[k] * d, d, y.fresh<T>() + k * d);
+  });
+  return primitive<Embedding>(y, [&] { return Embedding::Saved{rows, at}; }, weight);
+}
+
+Tensor embedding_add(const Tensor& x, const Tensor& index, int64_t rows) {
+  const Array at = places("embedding_add", index, rows), from = x.array().contiguous();
+  Shape expected = index.shape();
+  if (x.rank() > 0) expected.push_back(x.shape().back());
+  if (!(x.shape() == expected)) throw ShapeError("embedding_add", join("the tensor is ", describe(x), ", index ", index.shape(), "; all axes but the last must be equal"));
+  const int64_t d = x.shape().back();
+  Array y = Array::zeros({rows, d}, x.dtype());
+  visit_real(x.dtype(), [&]<class T>() {
+    for (int64_t k = 0; k < at.size(); ++k) {
+      T* row = y.fresh<T>() + at.data<int64_t>()[k] * d;
+      const T* in = from.data<T>() + k * d;
+      for (int64_t j = 0; j < d; ++j) row[j] += in[j];
+    }
+  });
+  return primitive<EmbeddingAdd>(y, [&] { return EmbeddingAdd::Saved{at}; }, x);
+}
+
+}  // namespace gradus

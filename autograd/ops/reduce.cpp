@@ -1,0 +1,111 @@
+// Reductions along axes.
+#include <gradus/autograd/op.h>
+#include <gradus/autograd/ops.h>
+#include <gradus/core/reduce.h>
+
+namespace gradus {
+namespace {
+
+template <class Call>
+Samples over_axes(Call call) {
+  return {sample("all", {sample_values({3, 4})}, [call](auto& x) { return call(x[0], std::vector<int>{}); }),
+          sample("rows", {sample_values({3, 4})}, [call](auto& x) { return call(x[0], std::vector<int>{1}); }),
+          sample("columns", {sample_values({3, 4})}, [call](auto& x) { return call(x[0], std::vector<int>{0}); }),
+          sample("two of three", {sample_values({3, 4, 2})}, [call](auto& x) { return call(x[0], std::vector<int>{0, -1}); }),
+          sample("transposed", {sample_values({3, 4})}, [call](auto& x) { return call(transpose(x[0], 0, 1), std::vector<int>{0}); })};
+}
+
+struct Sum {
+  static constexpr const char* name = "sum";
+  struct Saved { Shape from; std::uint32_t axes; };
+  static void backward(Back& b, const Saved& s) {
+    b.give(0, [&] { return expand(reshape(b.grad(), reduced_shape(s.from, s.axes, true)), s.from); });
+  }
+  static Samples samples() { return over_axes([](const Tensor& x, const std::vector<int>& axes) { return sum(x, axes); }); }
+};
+
+struct SumTo {
+  static constexpr const char* name = "sum_to";
+  struct Saved { Shape from; };
+  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return expand(b.grad(), s.from); }); }
+  static Samples samples() {
+    return {sample("row", {sample_values({3, 4})}, [](auto& x) { return sum_to(x[0], {4}); }),
+            sample("column", {sample_values({3, 4})}, [](auto& x) { return sum_to(x[0], {3, 1}); })};
+  }
+};
+
+/// The largest or smallest element: the gradient goes where it stood.
+struct Extremum {
+  static constexpr const char* name = "extremum";
+  struct Saved { Shape from; int axis; Array index; };
+  static void backward(Back& b, const Saved& s) {
+    b.give(0, [&] { return scatter_add(reshape(b.grad(), s.index.shape()), s.axis, Tensor(s.index), s.from); });
+  }
+  static Samples samples() {
+    return {sample("max of rows", {sample_values({3, 5})}, [](auto& x) { return max(x[0], 1); }),
+            sample("min of columns, kept", {sample_values({3, 5})}, [](auto& x) { return min(x[0], 0, true); }),
+            sample("max of all", {sample_values({3, 5})}, [](auto& x) { return max(x[0]); })};
+  }
+};
+
+Tensor extremum(const char* op, const Tensor& x, int axis, bool keep, bool largest) {
+  Extreme e = extreme_axis(op, x.array(), axis, largest);
+  axis = normal_axis(op, axis, x.rank());
+  Array y = keep ? e.value : e.value.reshape(x.shape().erase(axis));
+  if (!is_real(x.dtype())) return Tensor(y);
+  return primitive<Extremum>(y, [&] { return Extremum::Saved{x.shape(), axis, e.index}; }, x);
+}
+
+Tensor place_of(const char* op, const Tensor& x, int axis, bool keep, bool largest) {
+  const Extreme e = extreme_axis(op, x.array(), axis, largest);
+  return Tensor(keep ? e.index : e.index.reshape(x.shape().erase(normal_axis(op, axis, x.rank()))));
+}
+
+int64_t count(const Tensor& x, std::uint32_t axes) {
+  int64_t n = 1;
+  for (int i = 0; i < x.rank(); ++i)
+    if (axes >> i & 1) n *= x.shape()[i];
+  return n;
+}
+
+}  // namespace
+
+Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) {
+  const std::uint32_t mask = axes_mask("sum", axes, x.rank());
+  Array y = sum_axes(x.array(), mask);
+  if (!keep) y = y.reshape(reduced_shape(x.shape(), mask, false));
+  return primitive<Sum>(y, [&] { return Sum::Saved{x.shape(), mask}; }, x);
+}
+
+Tensor sum_to(const Tensor& x, const Shape& shape) {
+  return primitive<SumTo>(sum_to(x.array(), shape), [&] { return SumTo::Saved{x.shape()}; }, x);
+}
+
+Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) {
+  if (!is_real(x.dtype())) refuse_dtype("mean", x);
+  return sum(x, axes, keep) / static_cast<double>(count(x, axes_mask("mean", axes, x.rank())));
+}
+
+Tensor var(const Tensor& x, const std::vector<int>& axes, int correction, bool keep) {
+  const auto n = static_cast<double>(count(x, axes_mask("var", axes, x.rank())));
+  return sum(square(x - mean(x, axes, true)), axes, keep) / (n - correction);
+}
+
+Tensor std(const Tensor& x, const std::vector<int>& axes, int correction, bool keep) { return sqrt(var(x, axes, correction, keep)); }
+
+Tensor max(const Tensor& x, int axis, bool keep) { return extremum("max", x, axis, keep, true); }
+Tensor min(const Tensor& x, int axis, bool keep) { return extremum("min", x, axis, keep, false); }
+Tensor max(const Tensor& x) { return max(flatten(x), 0); }
+Tensor min(const Tensor& x) { return min(flatten(x), 0); }
+Tensor argmax(const Tensor& x, int axis, bool keep) { return place_of("argmax", x, axis, keep, true); }
+Tensor argmin(const Tensor& x, int axis, bool keep) { return place_of("argmin", x, axis, keep, false); }
+
+Tensor logsumexp(const Tensor& x, int axis, bool keep) {
+  const Tensor top = max(x.detach(), axis, true);
+  const Tensor y = log(sum(exp(x - top), {axis}, true)) + top;
+  return keep ? y : squeeze(y, axis);
+}
+
+Tensor norm(const Tensor& x) { return sqrt(sum(square(x))); }
+
+}  // namespace gradus

@@ -1,0 +1,66 @@
+#include <gradus/autograd/ops.h>
+#include <gradus/autograd/tensor.h>
+
+namespace gradus {
+
+Tensor& Tensor::requires_grad_(bool wanted) {
+  if (!wanted) {
+    node_ = {};
+    return *this;
+  }
+  if (!is_real(dtype())) throw DtypeError("requires_grad_", join("only f32 and f64 tensors have gradients, this is ", describe(*this)));
+  if (!node_) node_ = Ref<Node>(new_leaf({}));
+  weak_ = false;
+  return *this;
+}
+
+Tensor leaf(const Array& values, std::string name) {
+  Tensor t(values.copy());
+  t.requires_grad_();
+  t.set_name(std::move(name));
+  return t;
+}
+
+const std::string& Tensor::name() const {
+  static const std::string none;
+  const Leaf* l = leaf();
+  return l ? l->name : none;
+}
+
+Tensor& Tensor::set_name(std::string name) {
+  if (Leaf* l = leaf()) l->name = std::move(name);
+  return *this;
+}
+
+Tensor Tensor::grad() const {
+  if (const Leaf* l = leaf()) return Tensor(l->grad);
+  throw GraphError("grad", node_ ? join("no gradient is kept for the result of ", node_->op->name, ", only for leaves")
+                                 : "this tensor does not require a gradient", node_ ? "grad({loss}, {x})" : "x.requires_grad_()");
+}
+
+void Tensor::set_grad(Array grad) const {
+  Leaf* l = leaf();
+  if (!l) throw GraphError("set_grad", join(describe(*this), " is not a leaf"));
+  if (grad.defined() && (!(grad.shape() == shape()) || grad.dtype() != dtype()))
+    throw ShapeError("set_grad", join("the gradient is ", describe(grad), ", the tensor ", describe(*this)));
+  l->grad = std::move(grad);
+}
+
+std::string describe(const Tensor& t) {
+  return describe(t.array()) + (t.name().empty() ? "" : " (\"" + t.name() + "\")");
+}
+
+Tensor Tensor::to(Dtype dtype) const { return gradus::to(*this, dtype); }
+Tensor Tensor::reshape(const Shape& shape) const { return gradus::reshape(*this, shape); }
+Tensor Tensor::flatten(int start_axis) const { return gradus::flatten(*this, start_axis); }
+Tensor Tensor::slice(int axis, int64_t start, int64_t stop, int64_t step) const { return gradus::slice(*this, axis, start, stop, step); }
+Tensor Tensor::transpose(int a, int b) const { return gradus::transpose(*this, a, b); }
+Tensor Tensor::permute(const std::vector<int>& axes) const { return gradus::permute(*this, axes); }
+Tensor Tensor::unsqueeze(int axis) const { return gradus::unsqueeze(*this, axis); }
+Tensor Tensor::squeeze(int axis) const { return gradus::squeeze(*this, axis); }
+Tensor Tensor::sum(const std::vector<int>& axes, bool keep) const { return gradus::sum(*this, axes, keep); }
+Tensor Tensor::mean(const std::vector<int>& axes, bool keep) const { return gradus::mean(*this, axes, keep); }
+Tensor Tensor::max(int axis, bool keep) const { return gradus::max(*this, axis, keep); }
+Tensor Tensor::argmax(int axis) const { return gradus::argmax(*this, axis); }
+
+}  // namespace gradus

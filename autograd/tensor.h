@@ -1,0 +1,92 @@
+// Tensor: an Array with a history. Methods are the twenty that everyone chains; every other op is a free function (ops.h).
+#pragma once
+
+#include <gradus/autograd/node.h>
+
+namespace gradus {
+
+class Tensor {
+ public:
+  Tensor() {}                                                   ///< absent
+  Tensor(Array array) : array_(std::move(array)) {}             ///< a constant
+  Tensor(Array array, Ref<Node> node, std::uint32_t slot = 0) : array_(std::move(array)), node_(std::move(node)), slot_(slot) {}
+  /// A plain number: takes the dtype of the tensor it meets.
+  Tensor(double number) : array_(Array::full({}, number, f64)), weak_(true) {}
+  /// Built where it stays: moving an Array just written costs a failed store forwarding.
+  template <class Make>
+    requires std::is_invocable_r_v<Array, Make>
+  Tensor(std::in_place_t, Make make) : array_(make()) {}
+
+  bool defined() const { return array_.defined(); }
+  /// Read-only numbers. To change them: writable().
+  const Array& array() const { return array_; }
+  /// The numbers for writing (through Array::write or assign). Does not record; backward notices if it needed the old ones.
+  Array& writable() { return array_; }
+
+  const Shape& shape() const { return array_.shape(); }
+  int rank() const { return array_.rank(); }
+  int64_t dim(int axis) const { return array_.dim(axis); }
+  int64_t size() const { return array_.size(); }
+  Dtype dtype() const { return array_.dtype(); }
+  double item() const { return array_.item(); }  ///< the only element; ShapeError if there are more
+
+  /// Makes this tensor a leaf whose gradient is wanted (or, with false, a constant). Errors: DtypeError unless f32 or f64.
+  Tensor& requires_grad_(bool wanted = true);
+  bool requires_grad() const { return bool(node_); }
+  bool is_leaf() const { return node_ && !node_->op; }
+  const std::string& name() const;   ///< of a leaf; "" if it has none
+  Tensor& set_name(std::string name);
+
+  /// Accumulates d this / d leaf into every leaf below. Starts from one number unless a seed of this shape is given.
+  void backward(bool retain_graph = false) const;
+  void backward(const Tensor& seed, bool retain_graph = false) const;
+  Tensor grad() const;               ///< of a leaf: what backward left; absent if nothing did. Errors: GraphError on a non-leaf
+  void set_grad(Array grad) const;   ///< of a leaf; an absent Array clears it
+
+  Tensor detach() const { return Tensor(array_); }  ///< the same numbers without history
+  Tensor to(Dtype dtype) const;
+  Tensor reshape(const Shape& shape) const;
+  Tensor flatten(int start_axis = 0) const;
+  Tensor slice(int axis, int64_t start, int64_t stop, int64_t step = 1) const;
+  Tensor transpose(int a, int b) const;
+  Tensor permute(const std::vector<int>& axes) const;
+  Tensor unsqueeze(int axis) const;
+  Tensor squeeze(int axis) const;
+  Tensor sum(const std::vector<int>& axes = {}, bool keep = false) const;
+  Tensor mean(const std::vector<int>& axes = {}, bool keep = false) const;
+  Tensor max(int axis, bool keep = false) const;
+  Tensor argmax(int axis) const;
+
+  Node* node() const { return node_.get(); }
+  const Ref<Node>& node_ref() const { return node_; }
+  std::uint32_t slot() const { return slot_; }
+  bool weak() const { return weak_; }
+  Leaf* leaf() const { return is_leaf() ? static_cast<Leaf*>(node_.get()) : nullptr; }
+  void set_history(Ref<Node> node, std::uint32_t slot = 0) { node_ = std::move(node), slot_ = slot; }
+
+ private:
+  Array array_;
+  Ref<Node> node_;
+  std::uint32_t slot_ = 0;
+  bool weak_ = false;
+};
+
+/// A leaf over its own copy of the numbers: what modules call a parameter.
+Tensor leaf(const Array& values, std::string name = {});
+
+// Constants.
+template <class T = float>
+Tensor tensor(const Shape& shape, const std::vector<T>& values) {
+  return Tensor(Array::of<T>(shape, values));
+}
+inline Tensor scalar(double x, Dtype dtype = f32) { return Tensor(Array::full({}, x, dtype)); }
+inline Tensor zeros(const Shape& shape, Dtype dtype = f32) { return Tensor(Array::zeros(shape, dtype)); }
+inline Tensor ones(const Shape& shape, Dtype dtype = f32) { return Tensor(Array::ones(shape, dtype)); }
+inline Tensor full(const Shape& shape, double value, Dtype dtype = f32) { return Tensor(Array::full(shape, value, dtype)); }
+inline Tensor arange(int64_t n, Dtype dtype = i64) { return Tensor(Array::arange(n, dtype)); }
+
+/// `f32[32,784] ("fc.weight")`, for messages.
+std::string describe(const Tensor& t);
+inline std::string to_string(const Tensor& t) { return to_string(t.array()); }
+
+}  // namespace gradus

@@ -1,0 +1,28 @@
+// Sums and extremes along axes, in an order fixed by the shape: the same bits at any number of threads.
+#pragma once
+
+#include <gradus/core/array.h>
+
+#include <vector>
+
+namespace gradus {
+
+/// The axes a reduction runs over, as bits. An empty list means all of them. Errors: IndexError, ShapeError (named twice).
+std::uint32_t axes_mask(const char* op, const std::vector<int>& axes, int rank);
+
+/// `shape` with the masked axes set to 1 (keep) or left out.
+Shape reduced_shape(const Shape& shape, std::uint32_t axes, bool keep);
+
+/// Sum over the masked axes, which stay with length 1. f32, f64; i64 and u8 and bool sum to i64.
+Array sum_axes(const Array& a, std::uint32_t axes);
+
+/// Sum of `a` over the axes along which `shape` was broadcast to a.shape(): the way back of expand.
+Array sum_to(const Array& a, const Shape& shape);
+
+/// Largest (or smallest) value along one axis, and the first index where it stands (i64); NaN wins. The axis stays with length 1.
+struct Extreme {
+  Array value, index;
+};
+Extreme extreme_axis(const char* op, const Array& a, int axis, bool largest);
+
+}  // namespace gradus
