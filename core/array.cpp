@@ -2,19 +2,42 @@
 #include <gradus/core/strided.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace gradus {
 
 static_assert(sizeof(Array) == 128, "an Array is two cache lines");
 
-Array::Array(const Shape& shape, Dtype dtype) : shape_(shape), dtype_(dtype) {
-  for (const int64_t d : shape)
-    if (d < 0) throw ShapeError("Array", join("shape ", shape, " has a negative length"));
+namespace {
+
+void check_lengths(const char* op, const Shape& shape, Dtype dtype) {
   int64_t bytes = static_cast<int64_t>(bytes_of(dtype));
-  for (const int64_t d : shape)
+  for (const int64_t d : shape) {
+    if (d < 0) throw ShapeError(op, join("shape ", shape, " has a negative length"));
     if (d != 0 && __builtin_mul_overflow(bytes, d, &bytes))
       throw ResourceError("memory", join(dtype, shape, " holds more bytes than an address can count"));
+  }
+}
+
+/// A real number that an integer type cannot hold becomes its nearest, NaN becomes 0: C++ leaves both undefined.
+template <class To, class From>
+To convert(From x) {
+  if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> && !std::is_same_v<To, bool>) {
+    constexpr From lowest = static_cast<From>(std::numeric_limits<To>::min());
+    constexpr From beyond = static_cast<From>(static_cast<From>(std::numeric_limits<To>::max() / 2 + 1) * 2);
+    if (std::isnan(x)) return 0;
+    if (x < lowest) return std::numeric_limits<To>::min();
+    if (x >= beyond) return std::numeric_limits<To>::max();
+  }
+  return static_cast<To>(x);
+}
+
+}  // namespace
+
+Array::Array(const Shape& shape, Dtype dtype) : shape_(shape), dtype_(dtype) {
+  check_lengths("Array", shape, dtype);
   size_ = shape.size();
   set_row_major();
   storage_ = Storage::make(static_cast<std::size_t>(size_) * bytes_of(dtype));
@@ -47,7 +70,7 @@ void Array::wrong_type(Dtype t) const {
 
 Array Array::full(const Shape& shape, double value, Dtype dtype) {
   Array a(shape, dtype);
-  visit(dtype, [&]<class T>() { std::fill_n(a.fresh<T>(), a.size(), static_cast<T>(value)); });
+  visit(dtype, [&]<class T>() { std::fill_n(a.fresh<T>(), a.size(), convert<T>(value)); });
   return a;
 }
 
@@ -78,10 +101,10 @@ double Array::at(std::initializer_list<int64_t> index) const {
     throw IndexError("at", join(index.size(), " indices were given for ", describe(*this)));
   int64_t offset = 0;
   int axis = 0;
-  for (int64_t i : index) {
-    if (i < 0) i += shape_[axis];
+  for (const int64_t asked : index) {
+    const int64_t i = asked < 0 ? asked + shape_[axis] : asked;
     if (i < 0 || i >= shape_[axis])
-      throw IndexError("at", join("index ", i, " is out of range on axis ", axis, " of ", describe(*this)));
+      throw IndexError("at", join("index ", asked, " is out of range on axis ", axis, " of ", describe(*this)));
     offset += i * strides_[axis++];
   }
   return visit(dtype_, [&]<class T>() { return static_cast<double>(data<T>()[offset]); });
@@ -131,10 +154,10 @@ Array Array::slice(int axis, int64_t start, int64_t stop, int64_t step) const {
   auto clamp = [n](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + n : i, 0, n); };
   start = clamp(start), stop = std::max(start, clamp(stop));
   Shape shape = shape_;
-  shape[axis] = (stop - start + step - 1) / step;
+  shape[axis] = stop > start ? 1 + (stop - start - 1) / step : 0;
   int64_t strides[max_rank];
   std::copy_n(strides_, max_rank, strides);
-  strides[axis] *= step;
+  if (shape[axis] > 1) strides[axis] *= step;
   return as_strided(shape, strides, shape[axis] ? start * strides_[axis] : 0);
 }
 
@@ -149,6 +172,7 @@ Array Array::select(int axis, int64_t index) const {
 }
 
 Array Array::expand(const Shape& shape) const {
+  check_lengths("expand", shape, dtype_);
   const int shift = shape.rank() - rank();
   int64_t strides[max_rank] = {};
   for (int i = 0; i < shape.rank(); ++i) {
@@ -180,12 +204,14 @@ Array Array::reshape(const Shape& asked) const {
   for (int i = 0; i < shape.rank(); ++i) {
     if (shape[i] == -1 && free < 0) free = i;
     else if (shape[i] < 0) throw ShapeError("reshape", join("shape ", asked, " may hold one -1 and no other negative length"));
-    else known *= shape[i];
+    else if (__builtin_mul_overflow(known, shape[i], &known))
+      throw ShapeError("reshape", join(shape_, " holds ", size_, " elements, ", asked, " far more"));
   }
   if (free >= 0 && known > 0 && size_ % known == 0) shape[free] = size_ / known, known = size_;
   if (free >= 0 && shape[free] < 0)
     throw ShapeError("reshape", join(shape_, " holds ", size_, " elements, ", asked, " needs a multiple of ", known));
   if (known != size_) throw ShapeError("reshape", join(shape_, " holds ", size_, " elements, ", asked, " holds ", known));
+  if (size_ == 0) check_lengths("reshape", shape, dtype_);
   const Array from = contiguous();
   int64_t strides[max_rank], step = 1;
   for (int i = shape.rank(); i-- > 0; step *= shape[i]) strides[i] = step;
@@ -206,6 +232,7 @@ Array Array::flatten(int start_axis) const {
 // ---- copies ---------------------------------------------------------------------------------------------------------
 
 Array Array::copy() const {
+  if (!storage_) return *this;
   Array out(shape_, dtype_);
   visit(dtype_, [&]<class T>() {
     if (dense_) std::memcpy(out.data_, data_, static_cast<std::size_t>(size_) * sizeof(T));
@@ -222,7 +249,7 @@ Array Array::to(Dtype dtype) const {
     visit(dtype, [&]<class To>() {
       const From* in = from.data<From>();
       To* to = out.fresh<To>();
-      for (int64_t i = 0; i < size_; ++i) to[i] = static_cast<To>(in[i]);
+      for (int64_t i = 0; i < size_; ++i) to[i] = convert<To>(in[i]);
     });
   });
   return out;
@@ -230,7 +257,8 @@ Array Array::to(Dtype dtype) const {
 
 void Array::assign(const Array& from, const char* writer) {
   if (from.dtype_ != dtype_) throw DtypeError(writer, join(describe(from), " cannot be written into ", describe(*this)));
-  const Array source = from.expand(shape_);
+  Array source = from.expand(shape_);
+  if (same_numbers(from)) source = source.copy();  // the two may overlap
   visit(dtype_, [&]<class T>() { copy_strided(shape_, source.data<T>(), source.strides_, write<T>(writer), strides_); });
 }
 

@@ -67,15 +67,16 @@ class Array {
   Array expand(const Shape& shape) const;                   ///< axes of length 1 repeat
   Array unsqueeze(int axis) const;
   Array squeeze(int axis) const;
-  /// One length may be -1. A view where the layout allows it, else a dense copy.
+  /// One length may be -1. Always dense: a view of a dense Array, a copy of any other.
   Array reshape(const Shape& shape) const;
   Array flatten(int start_axis = 0) const;
   /// x[index][:, 1:].. : same storage seen as another layout; used by windows and views of kernels.
   Array as_strided(const Shape& shape, const int64_t* strides, int64_t offset) const;
 
   Array contiguous() const { return dense_ ? *this : copy(); }
-  Array copy() const;            ///< dense, own numbers
-  Array to(Dtype dtype) const;   ///< converted copy; itself if the dtype is the same
+  Array copy() const;            ///< dense, own numbers; absent if this is
+  /// Converted copy; itself if the dtype is the same. To integers: towards zero, clamped to the range, NaN becomes 0.
+  Array to(Dtype dtype) const;
   /// Overwrites the numbers with those of `from` (broadcast to this shape, same dtype).
   void assign(const Array& from, const char* writer);
 

@@ -28,18 +28,27 @@ void* link_of(void* p) {
   return *static_cast<void**>(p);
 }
 
+constexpr std::uint32_t cap(int c) { return c <= 16 ? 4096u : 64u; }
+
 void push_all(Cache& c, Common& to) {
-  for (int k = 0; k < small_classes; ++k)
+  for (int k = 0; k < small_classes; ++k) {
     while (void* p = c.head[k]) {
       c.head[k] = link_of(p);
       to.free[k].push_back(p);
     }
-  for (auto& n : c.count) n = 0;
+    c.room[k] = cap(k);
+  }
 }
 
-/// Made on a thread's first visit here; hands its blocks over when the thread ends.
+void settle(Common& with) {
+  for (int k = 0; k < classes; ++k) with.live[k] += cache.live[k], cache.live[k] = 0;
+}
+
+/// Made on a thread's first visit here; hands its blocks over when the thread ends. A thread that only gives blocks back
+/// comes here too: its list has no room until then.
 struct Membership {
   Membership() {
+    for (int k = 0; k < small_classes; ++k) cache.room[k] = cap(k);
     std::lock_guard lock(common().mutex);
     common().threads.push_back(&cache);
   }
@@ -47,11 +56,15 @@ struct Membership {
     auto& all = common();
     std::lock_guard lock(all.mutex);
     push_all(cache, all);
-    for (int k = 0; k < classes; ++k) all.live[k] += cache.live[k], cache.live[k] = 0;
+    settle(all);
     std::erase(all.threads, &cache);
+    for (auto& r : cache.room) r = 0;  // thread-local objects that die after this one give to the common list
+    cache.left = true;
   }
 };
-void join_common() { thread_local Membership member; }
+void join_common() {
+  if (!cache.left) thread_local Membership member;
+}
 
 void* from_system(int c) {
   const std::size_t bytes = class_bytes(c);
@@ -72,6 +85,7 @@ void* take_slow(int c) {
   {
     auto& all = common();
     std::lock_guard lock(all.mutex);
+    if (cache.left) settle(all);
     if (auto& list = all.free[c]; !list.empty()) {
       void* p = list.back();
       list.pop_back();
@@ -87,7 +101,12 @@ void give_slow(void* p, int c) {
   GRADUS_POISON(p, class_bytes(c));
   auto& all = common();
   std::lock_guard lock(all.mutex);
+  if (cache.left) settle(all);
   all.free[c].push_back(p);
+}
+
+void refuse(std::size_t bytes) {
+  throw ResourceError("memory", join(bytes, " bytes were asked for; a process can address ", largest));
 }
 
 Usage usage() {

@@ -25,6 +25,7 @@ namespace gradus::pool {
 
 inline constexpr int classes = 176;
 inline constexpr int small_classes = 49;  // up to 256 KiB: a thread's own list
+inline constexpr std::size_t largest = std::size_t(1) << 47;  // a user's address space; the classes reach further
 
 /// 64-byte steps up to 1 KiB, then four classes an octave.
 constexpr int class_of(std::size_t bytes) {
@@ -38,14 +39,15 @@ constexpr std::size_t class_bytes(int c) {
 
 struct Cache {
   void* head[small_classes];
-  std::uint32_t count[small_classes];
-  std::int64_t live[classes];  // taken minus given back on this thread
+  std::uint32_t room[small_classes];  // how many more blocks the list takes; none before the thread has joined the pool
+  std::int64_t live[classes];         // taken minus given back on this thread
+  bool left;                          // the thread is ending: its list is gone
 };
 inline constinit thread_local Cache cache{};  // constinit: no guard on every access
 
 void* take_slow(int c);           ///< the common list, or the system; ResourceError if there is no memory
 void give_slow(void* p, int c);
-inline constexpr std::uint32_t cap(int c) { return c <= 16 ? 4096u : 64u; }
+[[noreturn]] void refuse(std::size_t bytes);  ///< ResourceError: more than `largest`
 
 inline void* take(int c) {
   ++cache.live[c];
@@ -53,7 +55,7 @@ inline void* take(int c) {
     if (void* p = cache.head[c]) [[likely]] {
       GRADUS_UNPOISON(p, class_bytes(c));
       cache.head[c] = *static_cast<void**>(p);
-      --cache.count[c];
+      ++cache.room[c];
       return p;
     }
   }
@@ -62,12 +64,12 @@ inline void* take(int c) {
 
 inline void give(void* p, int c) {
   --cache.live[c];
-  if (c < small_classes && cache.count[c] < cap(c)) [[likely]] {
+  if (c < small_classes && cache.room[c] > 0) [[likely]] {
     GRADUS_UNPOISON(p, class_bytes(c));
     *static_cast<void**>(p) = cache.head[c];
     GRADUS_POISON(p, class_bytes(c));
     cache.head[c] = p;
-    ++cache.count[c];
+    --cache.room[c];
   } else {
     give_slow(p, c);
   }

@@ -41,6 +41,7 @@ class alignas(64) Storage {
 #else
     constexpr std::size_t red_zone = 0;
 #endif
+    if (bytes > pool::largest) [[unlikely]] pool::refuse(bytes);
     const std::size_t used = sizeof(Storage) + padded(bytes);
     const int c = pool::class_of(used + red_zone);
     auto* s = ::new (pool::take(c)) Storage;
