@@ -1,0 +1,65 @@
+// Files that may lie, and files that must not be lost: checked reading, and writing that leaves the old or the new file whole.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gradus {
+
+/// A regular file open for reading. Every DataError has the path as its op and says what the system said.
+class InputFile {
+ public:
+  explicit InputFile(const std::string& path);
+  ~InputFile();
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+
+  const std::string& path() const { return path_; }
+  std::uint64_t size() const { return size_; }  ///< in bytes, when it was opened
+  /// Exactly `bytes` bytes from `offset` on; DataError if the file ends before.
+  void read(std::uint64_t offset, void* to, std::size_t bytes) const;
+
+ private:
+  std::string path_;
+  int descriptor_;
+  std::uint64_t size_ = 0;
+};
+
+/// All bytes of the regular file `path`; DataError otherwise.
+std::string read_file(const std::string& path);
+
+/// Where write_atomically() lets its caller put the bytes.
+class OutputFile {
+ public:
+  void write(const void* from, std::size_t bytes);  ///< appends; DataError if the disk is full or the like
+  void write(std::string_view bytes) { write(bytes.data(), bytes.size()); }
+
+ private:
+  friend void write_atomically(const std::string&, const std::function<void(OutputFile&)>&);
+  OutputFile(const std::string& path, int descriptor) : path_(path), descriptor_(descriptor) {}
+  const std::string& path_;
+  int descriptor_;
+};
+
+/// Replaces `path` by what `fill` writes: a temporary file beside it, fsync, rename, fsync of the directory. A reader, or a
+/// machine that loses power, sees the old file or the new one. If anything fails (DataError, or whatever `fill` throws) the
+/// old file is untouched and the temporary one removed. The permissions of an old file are kept; a symbolic link is replaced.
+void write_atomically(const std::string& path, const std::function<void(OutputFile&)>& fill);
+void write_atomically(const std::string& path, std::string_view bytes);
+
+// ---- for readers of formats -----------------------------------------------------------------------------------------
+
+/// 4211904 -> "4,211,904".
+std::string grouped(std::uint64_t n);
+
+/// Bytes of a file as they may stand in a message: printable, one line, at most `longest` of them.
+std::string excerpt(std::string_view bytes, std::size_t longest = 40);
+
+/// product(lengths) * each in `bytes`, false if a length is negative or the product, zeros left out, exceeds 2^47.
+bool byte_count(const std::vector<std::int64_t>& lengths, std::size_t each, std::uint64_t& bytes);
+
+}  // namespace gradus

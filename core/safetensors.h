@@ -1,0 +1,31 @@
+// Named arrays in one file that Python reads too: safetensors (https://huggingface.co/docs/safetensors, "Format").
+#pragma once
+
+#include <gradus/core/array.h>
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace gradus {
+
+using NamedArrays = std::vector<std::pair<std::string, Array>>;  ///< in the order they were listed in
+using Metadata = std::map<std::string, std::string>;
+
+struct Safetensors {
+  NamedArrays tensors;  ///< in the order of the header
+  Metadata metadata;    ///< empty if the file has none
+};
+
+/// Writes `tensors` (f32 f64 i64 u8 bool, any layout) and `metadata`; the old file stays whole if that fails (see
+/// write_atomically). The header keeps the order, and the numbers lie aligned to their size. DataError if a name is given
+/// twice, is "__metadata__", holds a NUL or is not UTF-8, or if an array is absent.
+void save_safetensors(const std::string& path, const NamedArrays& tensors, const Metadata& metadata = {});
+
+/// Reads F32, F64, I64, U8 and BOOL tensors of at most six axes. The header (100,000,000 bytes at most) is checked as a
+/// whole before any number is read: no key twice, no overflow, and the tensors cover the file without holes or overlaps.
+/// DataError naming the file, and the tensor where there is one, otherwise.
+Safetensors load_safetensors(const std::string& path);
+
+}  // namespace gradus
