@@ -45,7 +45,7 @@ void conv2d_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight
 
 template <class T>
 void conv2d_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight) {
-  conv_detail::general_weight_gradient(g, x, dy, dweight);
+  if (!conv_detail::direct_weight_gradient(g, x, dy, dweight)) conv_detail::general_weight_gradient(g, x, dy, dweight);
 }
 
 template <class T>

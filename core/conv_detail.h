@@ -18,6 +18,21 @@ inline std::int64_t images_per_task(const Conv2dGeometry& g) {
 /// Images whose weight gradients are summed in one buffer.
 inline std::int64_t images_per_partial(const Conv2dGeometry& g) { return std::max<std::int64_t>(1, (g.n + 7) / 8); }
 
+/// Copies planes of h by w into planes with their padding, zeros around.
+template <class T>
+void pad_planes(const Conv2dGeometry& g, std::int64_t planes, const T* x, T* padded) {
+  const std::int64_t pitch = g.w + 2 * g.pad_w;
+  for (std::int64_t c = 0; c < planes; ++c) {
+    padded = std::fill_n(padded, g.pad_h * pitch, T(0));
+    for (std::int64_t y = 0; y < g.h; ++y, x += g.w) {
+      padded = std::fill_n(padded, g.pad_w, T(0));
+      padded = std::copy_n(x, g.w, padded);
+      padded = std::fill_n(padded, g.pad_w, T(0));
+    }
+    padded = std::fill_n(padded, g.pad_h * pitch, T(0));
+  }
+}
+
 /// The range of output positions o whose input position o * stride + offset lies in [0, size).
 struct Inside {
   std::int64_t begin, end;
@@ -45,6 +60,10 @@ void direct_forward(const Conv2dGeometry& g, const T* x, const T* weight, const 
 bool direct_gradient_suits(const Conv2dGeometry& g);
 template <class T>
 void direct_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx);
+
+/// Any stride; false if neither way fills its packs, then nothing is done.
+template <class T>
+bool direct_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight);
 
 /// The convolution from dy to dx of a convolution with stride 1.
 Conv2dGeometry turned(const Conv2dGeometry& g);

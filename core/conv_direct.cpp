@@ -125,20 +125,6 @@ void direct_image(DirectTile<T> t, std::int64_t channels, const Vector* vectors,
   }
 }
 
-template <class T>
-void pad_planes(const Conv2dGeometry& g, std::int64_t planes, const T* x, std::int64_t pitch, std::int64_t plane, T* padded) {
-  for (std::int64_t c = 0; c < planes; ++c, padded += plane) {
-    T* row = padded + g.pad_h * pitch;
-    std::fill(padded, row, T(0));
-    for (std::int64_t y = 0; y < g.h; ++y, row += pitch, x += g.w) {
-      std::fill(row, row + g.pad_w, T(0));
-      std::copy(x, x + g.w, row + g.pad_w);
-      std::fill(row + g.pad_w + g.w, row + pitch, T(0));
-    }
-    std::fill(row, padded + plane, T(0));
-  }
-}
-
 }  // namespace
 
 bool direct_suits(const Conv2dGeometry& g) {
@@ -163,7 +149,7 @@ void direct_forward(const Conv2dGeometry& g, const T* x, const T* weight, const 
     for (std::int64_t i = begin * g.groups; i < end * g.groups; ++i) {
       const std::int64_t group = i % g.groups;
       T* to = y + i * o * plan.oh * plan.ow;
-      pad_planes(g, c, x + i * c * g.h * g.w, plan.pitch, plan.plane, padded.data());
+      pad_planes(g, c, x + i * c * g.h * g.w, padded.data());
       direct_image<T>({depth, offsets.data(), padded.data(), weight + group * o * depth, bias ? bias + group * o : nullptr,
                        plan.flat ? flat.data() : to, plan.out_plane, plan.lanes()},
                       o, vectors.data(), count);
