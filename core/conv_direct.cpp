@@ -1,6 +1,7 @@
-// Convolution with stride 1 without copying windows: a pack of neighbouring outputs needs, for each of the c * kh * kw terms,
-// one pack of neighbouring inputs, found at a fixed offset in the padded image. The gradient to the input is the same with the
-// kernel turned round and its channels exchanged.
+// Convolution as a product whose right-hand side is never built: term (c, ky, kx) of a run of outputs is a run of inputs, and
+// with one copy of the image for each kx, cut to the width of the output, that run goes on across the ends of rows. So packs
+// are always full, and the copies are kw times the image, not kh * kw. The gradient to the input of a convolution with
+// stride 1 is the same with the kernel turned round and its channels exchanged.
 #include <gradus/core/conv_detail.h>
 #include <gradus/core/gemm_kernel.h>
 #include <gradus/core/parallel.h>
@@ -11,157 +12,124 @@
 namespace gradus::conv_detail {
 namespace {
 
-inline constexpr int row_vectors = GRADUS_VECTOR_BYTES == 64 ? 3 : 2;  // packs of outputs in a tile
-inline constexpr int row_channels = tile_registers / row_vectors;      // output channels in a tile
+// Terms summed in one chain before they are added to the output, as in gemm.
+constexpr std::int64_t chain_terms = 512;
 
-// One pack of outputs: where it is read in a padded plane, where it is written, and how much of it.
-struct Vector {
-  std::int64_t in, out;
-};
+// Copies of a band of output rows. With stride_h 1 copy kx holds all input rows the band needs; else copy (ky, kx) holds just
+// the rows of that ky.
+struct Bands {
+  std::int64_t oh, ow, rows, count;      // output rows in a band
+  std::int64_t copies, copy_rows, copy;  // per channel; rows and elements of one
+  bool per_row;                          // copies for each ky
+  bool none;                             // the image itself is its copy
 
-// How one plane of outputs is cut into packs. A plane is seen as rows of out_w, or, where these fill packs badly, as one
-// long row in the pitch of the padded input, from which the outputs are then picked.
-template <class T>
-struct Plan {
-  static constexpr std::int64_t w = pack<T>::width;
-  std::int64_t oh, ow, pitch, plane;  // of the padded input
-  std::int64_t rows, row, out_plane;  // as seen by the tiles
-  std::int64_t per_row;
-  bool flat;
-
-  explicit Plan(const Conv2dGeometry& g) : oh(g.out_h()), ow(g.out_w()), pitch(g.w + 2 * g.pad_w) {
-    plane = (g.h + 2 * g.pad_h) * pitch;
-    const std::int64_t long_row = (oh - 1) * pitch + ow;
-    flat = 9 * (oh * ((ow + w - 1) / w)) > 10 * ((long_row + w - 1) / w);
-    rows = flat ? 1 : oh, row = flat ? long_row : ow;
-    per_row = (row + w - 1) / w;
-    out_plane = rows * row;
-  }
-  std::int64_t vectors() const { return rows * per_row; }
-  int lanes() const { return static_cast<int>(std::min(row, w)); }
-  // The last pack of a row is moved back to end with the row: some outputs are computed twice, none is masked.
-  Vector vector(std::int64_t i) const {
-    const std::int64_t y = i / per_row, x = std::max<std::int64_t>(0, std::min(i % per_row * w, row - w));
-    return {y * pitch + x, y * row + x};
+  Bands(const Conv2dGeometry& g, std::int64_t element) : oh(g.out_h()), ow(g.out_w()), per_row(g.stride_h != 1) {
+    // nothing may be read behind the last image, so its planes must be whole packs
+    none = g.kh == 1 && g.kw == 1 && g.stride_h == 1 && g.stride_w == 1 && g.pad_h == 0 && g.pad_w == 0 &&
+           oh * ow * element % GRADUS_VECTOR_BYTES == 0;
+    copies = per_row ? g.kh * g.kw : g.kw;
+    const std::int64_t halo = per_row ? 0 : g.dil_h * (g.kh - 1);
+    constexpr std::int64_t cache = 192 << 10;
+    const std::int64_t row = g.c_in / g.groups * copies * ow * element;
+    rows = std::clamp<std::int64_t>(cache / row - halo, std::min<std::int64_t>(oh, std::max<std::int64_t>(4, 64 / ow)), oh);
+    if (none) rows = oh;
+    count = (oh + rows - 1) / rows;
+    rows = (oh + count - 1) / count;  // about equal
+    count = (oh + rows - 1) / rows;
+    copy_rows = rows + halo, copy = copy_rows * ow;
   }
 };
 
+// from[0], from[step], ... to `to`; the copied parts of rows are short, a call would cost as much as the copy.
 template <class T>
-struct DirectTile {
-  std::int64_t depth;
-  const std::int64_t* offsets;  // [depth], of each term in the padded image
-  const T* image;
-  const T* weight;              // [channels, depth]
-  const T* bias;                // [channels], or null
-  T* out;                       // [channels, out_plane]
-  std::int64_t out_plane;
-  int lanes;
-};
-
-template <class T, int MR, int NV>
-void direct_tile(const DirectTile<T>& t, const Vector* vectors) {
-  using P = pack<T>;
-  P sum[MR][NV];
-#pragma GCC unroll 16
-  for (int i = 0; i < MR; ++i)
-#pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) sum[i][j] = P(typename P::R{} + (t.bias ? t.bias[i] : T(0)));
-  const T* from[NV];
-#pragma GCC unroll 4
-  for (int j = 0; j < NV; ++j) from[j] = t.image + vectors[j].in;
-  const std::int64_t depth = t.depth;
-  const T* weight = t.weight;
-  for (std::int64_t p = 0; p < depth; ++p, ++weight) {
-    const std::int64_t offset = t.offsets[p];
-    P v[NV];
-#pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) v[j] = P::load(from[j] + offset);
-#pragma GCC unroll 16
-    for (int i = 0; i < MR; ++i) {
-      const P x(typename P::R{} + weight[i * depth]);
-#pragma GCC unroll 4
-      for (int j = 0; j < NV; ++j) sum[i][j] = fma(x, v[j], sum[i][j]);
+GRADUS_INLINE void copy_run(const T* from, std::int64_t step, std::int64_t n, T* to) {
+  constexpr int w = pack<T>::width;
+  std::int64_t i = 0;
+  if (step == 1) {
+    for (; i + w <= n; i += w) pack<T>::load(from + i).store(to + i);
+    if (i < n) {
+      const Lanes<T> rest(static_cast<int>(n - i));
+      rest.store(to + i, rest.load(from + i));
     }
+  } else {
+    for (; i < n; ++i) to[i] = from[i * step];
   }
-  const bool whole = t.lanes == P::width;
-  const Lanes<T> part(t.lanes);
-#pragma GCC unroll 16
-  for (int i = 0; i < MR; ++i)
-#pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) {
-      T* to = t.out + i * t.out_plane + vectors[j].out;
-      if (whole) sum[i][j].store(to);
-      else part.store(to, sum[i][j]);
+}
+
+// Fills the copies of the band that begins at output row y. They were all zero or filled for the same y before, so what lies
+// in the padding is zero already.
+template <class T>
+void fill_copies(const Conv2dGeometry& g, const Bands& b, std::int64_t y, std::int64_t channels, const T* x, T* copies) {
+  for (std::int64_t c = 0; c < channels; ++c, x += g.h * g.w)
+    for (std::int64_t k = 0; k < b.copies; ++k, copies += b.copy) {
+      const std::int64_t ky = b.per_row ? k / g.kw : 0, offset = k % g.kw * g.dil_w - g.pad_w;
+      const Inside columns(b.ow, g.w, g.stride_w, offset);
+      const std::int64_t top = y * g.stride_h + ky * g.dil_h - g.pad_h;
+      const Inside rows(b.copy_rows, g.h, g.stride_h, top);
+      const T* from = x + (top + rows.begin * g.stride_h) * g.w + offset + columns.begin * g.stride_w;
+      T* to = copies + rows.begin * b.ow + columns.begin;
+      for (std::int64_t r = rows.begin; r < rows.end; ++r, from += g.stride_h * g.w, to += b.ow)
+        copy_run(from, g.stride_w, columns.end - columns.begin, to);
     }
 }
 
 template <class T>
-using DirectFunction = void (*)(const DirectTile<T>&, const Vector*);
-template <class T, int NV, int... i>
-DirectFunction<T> direct_of_rows(int rows, std::integer_sequence<int, i...>) {
-  static constexpr DirectFunction<T> all[] = {direct_tile<T, i + 1, NV>...};
-  return all[rows - 1];
-}
-template <class T>
-DirectFunction<T> direct_function(int rows, int vectors) {
-  constexpr auto any_rows = std::make_integer_sequence<int, row_channels>{};
-  if (vectors == 1) return direct_of_rows<T, 1>(rows, any_rows);
-  if (vectors == 2) return direct_of_rows<T, 2>(rows, any_rows);
-  return direct_of_rows<T, row_vectors>(rows, any_rows);
-}
+struct BandProduct {
+  std::int64_t channels, depth, columns;  // of the output
+  const T* weight;                        // [channels, depth]
+  const T* copies;
+  const std::int64_t* offsets;            // [depth]
+  const T* bias;
+  T* y;
+  std::int64_t y_row;
+};
 
 template <class T>
-void direct_image(DirectTile<T> t, std::int64_t channels, const Vector* vectors, std::int64_t count) {
-  for (std::int64_t o = 0; o < channels;) {
-    // 10 channels are cut 5 + 5, not 8 + 2
-    const std::int64_t tiles = (channels - o + row_channels - 1) / row_channels;
-    const int rows = static_cast<int>((channels - o + tiles - 1) / tiles);
-    const auto tile = direct_function<T>(rows, row_vectors);
-    std::int64_t i = 0;
-    for (; i + row_vectors <= count; i += row_vectors) tile(t, vectors + i);
-    if (i < count) direct_function<T>(rows, static_cast<int>(count - i))(t, vectors + i);
-    t.weight += rows * t.depth, t.out += rows * t.out_plane, o += rows;
-    if (t.bias) t.bias += rows;
-  }
+void multiply(const BandProduct<T>& q) {
+  constexpr std::int64_t widest = tile_vectors * pack<T>::width;
+  for (std::int64_t p = 0; p < q.depth; p += chain_terms)
+    for (std::int64_t j = 0; j < q.columns; j += widest)
+      tile_column<T, RowsAt<T>>(q.channels, static_cast<int>(std::min(widest, q.columns - j)), std::min(chain_terms, q.depth - p),
+                                q.weight + p, q.depth, 1, {q.copies + j, q.offsets + p},
+                                {q.y + j, q.y_row, p == 0 ? q.bias : nullptr, nullptr, p > 0, 0});
 }
 
 }  // namespace
 
-bool direct_suits(const Conv2dGeometry& g) {
-  const std::int64_t depth = g.c_in / g.groups * g.kh * g.kw;
-  const std::int64_t image = g.c_in / g.groups * (g.h + 2 * g.pad_h) * (g.w + 2 * g.pad_w);
-  return g.stride_h == 1 && g.stride_w == 1 && g.pad_h >= 0 && g.pad_w >= 0 && g.kh * g.kw > 1 && depth <= 2048 &&
-         image <= 1 << 18;
-}
+bool direct_suits(const Conv2dGeometry& g) { return g.pad_h >= 0 && g.pad_w >= 0 && g.c_in > 0; }
 
 template <class T>
 void direct_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
-  const Plan<T> plan(g);
-  const std::int64_t c = g.c_in / g.groups, o = g.c_out / g.groups, depth = c * g.kh * g.kw, count = plan.vectors();
+  const std::int64_t c = g.c_in / g.groups, o = g.c_out / g.groups, depth = c * g.kh * g.kw, out = g.out_h() * g.out_w();
+  if (g.n == 0 || out == 0 || o == 0) return;
+  const Bands bands(g, sizeof(T));
   Scratch<std::int64_t> offsets(depth);
-  for (std::int64_t i = 0; i < depth; ++i)
-    offsets[i] = i / (g.kh * g.kw) * plan.plane + i / g.kw % g.kh * g.dil_h * plan.pitch + i % g.kw * g.dil_w;
-  Scratch<Vector> vectors(count);
-  for (std::int64_t i = 0; i < count; ++i) vectors[i] = plan.vector(i);
-  parallel_ranges(g.n, images_per_task(g), [&](std::int64_t begin, std::int64_t end) {
-    Scratch<T> padded(c * plan.plane + plan.w), flat(plan.flat ? o * plan.out_plane : 0);
-    std::fill_n(padded.data() + c * plan.plane, plan.w, T(0));
-    for (std::int64_t i = begin * g.groups; i < end * g.groups; ++i) {
+  for (std::int64_t i = 0; i < depth; ++i) {
+    const std::int64_t channel = i / (g.kh * g.kw), ky = i / g.kw % g.kh, kx = i % g.kw;
+    offsets[i] = bands.per_row ? i * bands.copy : (channel * g.kw + kx) * bands.copy + ky * g.dil_h * bands.ow;
+    if (bands.none) offsets[i] = channel * g.h * g.w;
+  }
+  // Bands of one position in all images are neighbours, so that the zeros around them need not be written again.
+  const std::int64_t grain = std::max<std::int64_t>(1, std::min(g.n, images_per_task(g) * bands.count));
+  const std::int64_t per_band = (g.n + grain - 1) / grain;
+  parallel_for(bands.count * per_band, [&](std::int64_t task) {
+    const std::int64_t first_row = task / per_band * bands.rows, begin = task % per_band * grain;
+    const std::int64_t size = bands.none ? 0 : c * bands.copies * bands.copy + tile_vectors * pack<T>::width;
+    Scratch<T> copies(size);
+    std::fill_n(copies.data(), size, T(0));
+    const std::int64_t columns = std::min(bands.rows, bands.oh - first_row) * bands.ow;
+    for (std::int64_t i = begin * g.groups; i < std::min(g.n, begin + grain) * g.groups; ++i) {
+      const T* image = x + i * c * g.h * g.w;
       const std::int64_t group = i % g.groups;
-      T* to = y + i * o * plan.oh * plan.ow;
-      pad_planes(g, c, x + i * c * g.h * g.w, padded.data());
-      direct_image<T>({depth, offsets.data(), padded.data(), weight + group * o * depth, bias ? bias + group * o : nullptr,
-                       plan.flat ? flat.data() : to, plan.out_plane, plan.lanes()},
-                      o, vectors.data(), count);
-      if (plan.flat)
-        for (std::int64_t r = 0; r < o * plan.oh; ++r)
-          std::copy_n(flat.data() + r / plan.oh * plan.out_plane + r % plan.oh * plan.pitch, plan.ow, to + r * plan.ow);
+      if (!bands.none) fill_copies(g, bands, first_row, c, image, copies.data());
+      multiply<T>({o, depth, columns, weight + group * o * depth, bands.none ? image + first_row * bands.ow : copies.data(),
+                   offsets.data(), bias ? bias + group * o : nullptr, y + i * o * out + first_row * bands.ow, out});
     }
   });
 }
 
 bool direct_gradient_suits(const Conv2dGeometry& g) {
-  return g.stride_h == 1 && g.stride_w == 1 && g.out_h() > 0 && g.out_w() > 0 && direct_suits(turned(g));
+  return g.stride_h == 1 && g.stride_w == 1 && g.c_out > 0 && direct_suits(turned(g));
 }
 
 Conv2dGeometry turned(const Conv2dGeometry& g) {

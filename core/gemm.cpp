@@ -80,23 +80,11 @@ void without_terms(const Product<T>& q) {
 
 // One panel of C (all rows, at most one tile's columns) for terms p to p + k.
 template <class T>
-void panel(const Product<T>& q, std::int64_t p, std::int64_t k, const T* b, std::int64_t b_row, std::int64_t j, int n) {
-  constexpr int w = pack<T>::width;
-  const int vectors = (n + w - 1) / w;
+void panel(const Product<T>& q, std::int64_t p, std::int64_t k, EvenRows<T> b, std::int64_t j, int n) {
   const bool first = p == 0;
-  const int step = tile_rows(vectors);
-  const auto whole = tile_function<T>(step, vectors);
-  for (std::int64_t i = 0; i < q.m; i += step) {
-    const int rows = static_cast<int>(std::min<std::int64_t>(step, q.m - i));
-    const TileTarget<T> to{q.c + i * q.c_row + j,
-                           q.c_row,
-                           first && q.extras.row_bias ? q.extras.row_bias + i : nullptr,
-                           first && q.extras.column_bias ? q.extras.column_bias + j : nullptr,
-                           !first || q.extras.accumulate,
-                           n - (vectors - 1) * w};
-    const T* a = q.a.data + i * q.a.row_stride + p * q.a.column_stride;
-    (rows == step ? whole : tile_function<T>(rows, vectors))(k, a, q.a.row_stride, q.a.column_stride, b, b_row, to);
-  }
+  tile_column<T>(q.m, n, k, q.a.data + p * q.a.column_stride, q.a.row_stride, q.a.column_stride, b,
+                 {q.c + j, q.c_row, first ? q.extras.row_bias : nullptr,
+                  first && q.extras.column_bias ? q.extras.column_bias + j : nullptr, !first || q.extras.accumulate, 0});
 }
 
 template <class T>
@@ -111,11 +99,11 @@ void own_product(const Product<T>& q) {
       const int n = static_cast<int>(std::min(widest, q.n - j));
       const T* b = q.b.data + p * q.b.row_stride + j * q.b.column_stride;
       if (q.b.column_stride == 1 && n % w == 0 && q.m <= 2 * tile_rows(n / w)) {  // copying would cost more than it saves
-        panel(q, p, k, b, q.b.row_stride, j, n);
+        panel(q, p, k, {b, q.b.row_stride}, j, n);
       } else {
         const int lanes = (n + w - 1) / w * w;
         pack_panel<T>(b, q.b.row_stride, q.b.column_stride, k, n, lanes, packed.data());
-        panel(q, p, k, packed.data(), lanes, j, n);
+        panel(q, p, k, {packed.data(), lanes}, j, n);
       }
     }
   }

@@ -29,9 +29,24 @@ struct TileTarget {
   int last_lanes;        // valid lanes of the last pack
 };
 
-template <class T, int MR, int NV>
-void gemm_tile(std::int64_t k, const T* a, std::int64_t a_row, std::int64_t a_col, const T* b, std::int64_t b_row,
-               const TileTarget<T>& to) {
+/// Rows of B at equal distances.
+template <class T>
+struct EvenRows {
+  const T* b;
+  std::int64_t distance;
+  GRADUS_INLINE const T* operator()(std::int64_t p) const { return b + p * distance; }
+};
+
+/// Rows of B anywhere: convolution reads its windows where they are.
+template <class T>
+struct RowsAt {
+  const T* b;
+  const std::int64_t* offsets;
+  GRADUS_INLINE const T* operator()(std::int64_t p) const { return b + offsets[p]; }
+};
+
+template <class T, int MR, int NV, class Rows>
+void gemm_tile(std::int64_t k, const T* a, std::int64_t a_row, std::int64_t a_col, Rows b, const TileTarget<T>& to) {
   using P = pack<T>;
   constexpr int w = P::width;
   P sum[MR][NV];
@@ -39,10 +54,11 @@ void gemm_tile(std::int64_t k, const T* a, std::int64_t a_row, std::int64_t a_co
   for (int i = 0; i < MR; ++i)
 #pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) sum[i][j] = P(typename P::R{});
-  for (std::int64_t p = 0; p < k; ++p, a += a_col, b += b_row) {
+  for (std::int64_t p = 0; p < k; ++p, a += a_col) {
+    const T* row = b(p);
     P v[NV];
 #pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) v[j] = P::load(b + j * w);
+    for (int j = 0; j < NV; ++j) v[j] = P::load(row + j * w);
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
       const P x(typename P::R{} + a[i * a_row]);
@@ -66,24 +82,39 @@ void gemm_tile(std::int64_t k, const T* a, std::int64_t a_row, std::int64_t a_co
   }
 }
 
-template <class T>
-using TileFunction = void (*)(std::int64_t, const T*, std::int64_t, std::int64_t, const T*, std::int64_t, const TileTarget<T>&);
+template <class T, class Rows>
+using TileFunction = void (*)(std::int64_t, const T*, std::int64_t, std::int64_t, Rows, const TileTarget<T>&);
 
-/// gemm_tile for 1 to tile_rows(NV) rows.
-template <class T, int NV, int... i>
-TileFunction<T> tile_of_rows(int rows, std::integer_sequence<int, i...>) {
-  static constexpr TileFunction<T> all[] = {gemm_tile<T, i + 1, NV>...};
+template <class T, class Rows, int NV, int... i>
+TileFunction<T, Rows> tile_of_rows(int rows, std::integer_sequence<int, i...>) {
+  static constexpr TileFunction<T, Rows> all[] = {gemm_tile<T, i + 1, NV, Rows>...};
   return all[rows - 1];
 }
-template <class T>
-TileFunction<T> tile_function(int rows, int vectors) {
-  if (vectors == 1) return tile_of_rows<T, 1>(rows, std::make_integer_sequence<int, tile_rows(1)>{});
-  if (vectors == 2) return tile_of_rows<T, 2>(rows, std::make_integer_sequence<int, tile_rows(2)>{});
+/// gemm_tile for 1 to tile_rows(vectors) rows and 1 to tile_vectors packs.
+template <class T, class Rows>
+TileFunction<T, Rows> tile_function(int rows, int vectors) {
+  if (vectors == 1) return tile_of_rows<T, Rows, 1>(rows, std::make_integer_sequence<int, tile_rows(1)>{});
 #if GRADUS_VECTOR_BYTES == 64
-  if (vectors == 3) return tile_of_rows<T, 3>(rows, std::make_integer_sequence<int, tile_rows(3)>{});
-  if (vectors == 4) return tile_of_rows<T, 4>(rows, std::make_integer_sequence<int, tile_rows(4)>{});
+  if (vectors == 3) return tile_of_rows<T, Rows, 3>(rows, std::make_integer_sequence<int, tile_rows(3)>{});
+  if (vectors == 4) return tile_of_rows<T, Rows, 4>(rows, std::make_integer_sequence<int, tile_rows(4)>{});
 #endif
-  return nullptr;
+  return tile_of_rows<T, Rows, 2>(rows, std::make_integer_sequence<int, tile_rows(2)>{});
+}
+
+/// All m rows of C for at most one tile's columns, n of them. `to` describes the first row.
+template <class T, class Rows>
+void tile_column(std::int64_t m, int n, std::int64_t k, const T* a, std::int64_t a_row, std::int64_t a_col, Rows b,
+                 TileTarget<T> to) {
+  constexpr int w = pack<T>::width;
+  const int vectors = (n + w - 1) / w, most = tile_rows(vectors);
+  to.last_lanes = n - (vectors - 1) * w;
+  const auto tile = tile_function<T, Rows>(static_cast<int>(std::min<std::int64_t>(most, m)), vectors);
+  while (m > 0) {
+    const int rows = static_cast<int>(std::min<std::int64_t>(most, m));
+    (rows == most ? tile : tile_function<T, Rows>(rows, vectors))(k, a, a_row, a_col, b, to);
+    m -= rows, a += rows * a_row, to.c += rows * to.c_row_stride;
+    if (to.row_bias) to.row_bias += rows;
+  }
 }
 
 /// packed[p * lanes + j] = b(p, j), zeros from column n to `lanes`, which is a whole number of packs.

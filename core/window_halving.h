@@ -27,6 +27,68 @@ GRADUS_INLINE std::pair<pack<T>, pack<T>> interleave(pack<T> a, pack<T> b, std::
           __builtin_shufflevector(a.r, b.r, (w / 2 + lane / 2 + (lane % 2) * w)...)};
 }
 
+/// An index per lane, held as an integer of the element's size and widened on the way to memory.
+template <class T>
+class Places {
+  using Bits = typename Register<T>::bits;
+  using Wide = typename Register<double>::bits;
+  static constexpr int w = pack<T>::width, half = pack<double>::width;
+
+ public:
+  GRADUS_INLINE explicit Places(int n) : count_(n), first_(std::min(n, half)), second_(std::max(n - half, 0)) {}
+
+  GRADUS_INLINE void store(std::int64_t* to, Bits places, std::int64_t base) const {
+#if GRADUS_VECTOR_BYTES >= 32
+    if constexpr (sizeof(T) == 8) {
+      store_wide(first_, to, places + base);
+    } else {
+      store_wide(first_, to, widen(places, 0, std::make_integer_sequence<int, half>{}) + base);
+      if (count_ > half) store_wide(second_, to + half, widen(places, half, std::make_integer_sequence<int, half>{}) + base);
+    }
+#else
+    for (int i = 0; i < count_; ++i) to[i] = base + places[i];
+#endif
+  }
+  GRADUS_INLINE Bits load(const std::int64_t* from, std::int64_t base) const {
+#if GRADUS_VECTOR_BYTES >= 32
+    const Wide low = load_wide(first_, from) - base;
+    if constexpr (sizeof(T) == 8) {
+      return low;
+    } else {
+      const Wide high = count_ > half ? load_wide(second_, from + half) - base : Wide{};
+      return narrow(low, high, std::make_integer_sequence<int, w>{});
+    }
+#else
+    Bits places{};
+    for (int i = 0; i < count_; ++i) places[i] = static_cast<std::remove_reference_t<decltype(places[0])>>(from[i] - base);
+    return places;
+#endif
+  }
+
+ private:
+  int count_;
+  Lanes<double> first_, second_;
+
+#if GRADUS_VECTOR_BYTES >= 32
+  // The masked instructions for 64-bit lanes are those of double; the bits pass through unchanged.
+  GRADUS_INLINE static void store_wide(const Lanes<double>& lanes, std::int64_t* to, Wide x) {
+    lanes.store(reinterpret_cast<double*>(to), pack<double>(reinterpret_cast<Register<double>::type>(x)));
+  }
+  GRADUS_INLINE static Wide load_wide(const Lanes<double>& lanes, const std::int64_t* from) {
+    return reinterpret_cast<Wide>(lanes.load(reinterpret_cast<const double*>(from)).r);
+  }
+  template <int... lane>
+  GRADUS_INLINE static Wide widen(Bits x, int from, std::integer_sequence<int, lane...>) {
+    if (from == 0) return __builtin_convertvector(__builtin_shufflevector(x, x, lane...), Wide);
+    return __builtin_convertvector(__builtin_shufflevector(x, x, (half + lane)...), Wide);
+  }
+  template <int... lane>
+  GRADUS_INLINE static Bits narrow(Wide low, Wide high, std::integer_sequence<int, lane...>) {
+    return __builtin_shufflevector(reinterpret_cast<Bits>(low), reinterpret_cast<Bits>(high), (2 * lane)...);
+  }
+#endif
+};
+
 /// Pairs of neighbours: `count` even and `count` odd elements of a row, 2 * count elements long.
 template <class T>
 struct Pairs {
@@ -34,7 +96,9 @@ struct Pairs {
   static constexpr auto all = std::make_integer_sequence<int, w>{};
   int count;
   Lanes<T> out, first, second;
-  GRADUS_INLINE explicit Pairs(int n) : count(n), out(n), first(std::min(2 * n, w)), second(std::max(2 * n - w, 0)) {}
+  Places<T> places;
+  GRADUS_INLINE explicit Pairs(int n)
+      : count(n), out(n), first(std::min(2 * n, w)), second(std::max(2 * n - w, 0)), places(n) {}
   GRADUS_INLINE std::pair<pack<T>, pack<T>> load(const T* p) const {
     return deinterleave<T>(first.load(p), 2 * count > w ? second.load(p + w) : pack<T>(typename pack<T>::R{}), all);
   }
@@ -45,35 +109,16 @@ struct Pairs {
   }
 };
 
-/// An index per lane, held as an integer of the element's size and widened on the way to memory.
-template <class T>
-GRADUS_INLINE void store_places(std::int64_t* to, typename Register<T>::bits places, std::int64_t base, int n) {
-  constexpr int w = pack<T>::width;
-  if (n == w)
-    for (int i = 0; i < w; ++i) to[i] = base + places[i];
-  else
-    for (int i = 0; i < n; ++i) to[i] = base + places[i];
-}
-template <class T>
-GRADUS_INLINE typename Register<T>::bits load_places(const std::int64_t* from, std::int64_t base, int n) {
-  using Int = std::remove_reference_t<decltype(typename Register<T>::bits{}[0])>;
-  typename Register<T>::bits places{};
-  constexpr int w = pack<T>::width;
-  if (n == w)
-    for (int i = 0; i < w; ++i) places[i] = static_cast<Int>(from[i] - base);
-  else
-    for (int i = 0; i < n; ++i) places[i] = static_cast<Int>(from[i] - base);
-  return places;
-}
-
-/// Calls f(pairs, column) for the outputs of a row, a pack at a time.
+/// Calls f(pairs, row, column) for the outputs of a plane, a pack of one row at a time.
 template <class T, class F>
-GRADUS_INLINE void for_pairs(std::int64_t ow, F f) {
+GRADUS_INLINE void for_pairs(std::int64_t oh, std::int64_t ow, F f) {
   constexpr int w = pack<T>::width;
-  const Pairs<T> whole(w);
-  std::int64_t x = 0;
-  for (; x + w <= ow; x += w) f(whole, x);
-  if (x < ow) f(Pairs<T>(static_cast<int>(ow - x)), x);
+  const Pairs<T> whole(w), rest(static_cast<int>(ow % w));
+  for (std::int64_t y = 0; y < oh; ++y) {
+    std::int64_t x = 0;
+    for (; x + w <= ow; x += w) f(whole, y, x);
+    if (x < ow) f(rest, y, x);
+  }
 }
 
 template <class T>
@@ -85,23 +130,21 @@ void halve_max(const PoolGeometry& g, const T* x, T* y, std::int64_t* where) {
   Bits twice{};
   for (int i = 0; i < P::width; ++i) twice[i] = static_cast<Int>(2 * i);
   const Int width = static_cast<Int>(g.w);
-  for (std::int64_t r = 0; r < oh; ++r, y += ow) {
-    const T* top = x + 2 * r * g.w;
-    for_pairs<T>(ow, [&](const Pairs<T>& pairs, std::int64_t c) {
-      const auto [a, b] = pairs.load(top + 2 * c);
-      const auto [d, e] = pairs.load(top + g.w + 2 * c);
-      P best = a;
-      Bits place{};
-      const auto consider = [&](P v, Int at) {
-        const Bits take = (v > best).bits | (v != v).bits;
-        best.r = take ? v.r : best.r;
-        place = take ? Bits{} + at : place;
-      };
-      consider(b, 1), consider(d, width), consider(e, static_cast<Int>(width + 1));
-      pairs.out.store(y + c, best);
-      if (where) store_places<T>(where + r * ow + c, place + twice, 2 * r * g.w + 2 * c, pairs.count);
-    });
-  }
+  for_pairs<T>(oh, ow, [&](const Pairs<T>& pairs, std::int64_t r, std::int64_t c) {
+    const std::int64_t corner = 2 * r * g.w + 2 * c;
+    const auto [a, b] = pairs.load(x + corner);
+    const auto [d, e] = pairs.load(x + corner + g.w);
+    P best = a;
+    Bits place{};
+    const auto consider = [&](P v, Int at) {
+      const Bits take = (v > best).bits | (v != v).bits;
+      best.r = take ? v.r : best.r;
+      place = take ? Bits{} + at : place;
+    };
+    consider(b, 1), consider(d, width), consider(e, static_cast<Int>(width + 1));
+    pairs.out.store(y + r * ow + c, best);
+    if (where) pairs.places.store(where + r * ow + c, place + twice, corner);
+  });
 }
 
 // What the windows leave over of an image with odd sides.
@@ -122,39 +165,35 @@ void unhalve_max(const PoolGeometry& g, const T* dy, const std::int64_t* where, 
   Bits twice{};
   for (int i = 0; i < P::width; ++i) twice[i] = static_cast<Int>(2 * i);
   const Int width = static_cast<Int>(g.w);
-  for (std::int64_t r = 0; r < oh; ++r, dy += ow, where += ow) {
-    T* top = dx + 2 * r * g.w;
-    for_pairs<T>(ow, [&](const Pairs<T>& pairs, std::int64_t c) {
-      const P v = pairs.out.load(dy + c), zero(typename P::R{});
-      const Bits place = load_places<T>(where + c, 2 * r * g.w + 2 * c, pairs.count) - twice;
-      const auto chosen = [&](Int at) -> P { return place == Bits{} + at ? v.r : zero.r; };
-      pairs.store(top + 2 * c, chosen(0), chosen(1));
-      pairs.store(top + g.w + 2 * c, chosen(width), chosen(static_cast<Int>(width + 1)));
-    });
-  }
+  for_pairs<T>(oh, ow, [&](const Pairs<T>& pairs, std::int64_t r, std::int64_t c) {
+    const std::int64_t corner = 2 * r * g.w + 2 * c;
+    const P v = pairs.out.load(dy + r * ow + c), zero(typename P::R{});
+    const Bits place = pairs.places.load(where + r * ow + c, corner) - twice;
+    const auto chosen = [&](Int at) -> P { return place == Bits{} + at ? v.r : zero.r; };
+    pairs.store(dx + corner, chosen(0), chosen(1));
+    pairs.store(dx + corner + g.w, chosen(width), chosen(static_cast<Int>(width + 1)));
+  });
   zero_leftover(g, dx);
 }
 
 template <class T>
 void halve_mean(const PoolGeometry& g, const T* x, T* y) {
-  const std::int64_t oh = g.out_h(), ow = g.out_w();
-  for (std::int64_t r = 0; r < oh; ++r, y += ow)
-    for_pairs<T>(ow, [&](const Pairs<T>& pairs, std::int64_t c) {
-      const auto [a, b] = pairs.load(x + 2 * r * g.w + 2 * c);
-      const auto [d, e] = pairs.load(x + (2 * r + 1) * g.w + 2 * c);
-      pairs.out.store(y + c, (a + b + d + e) * pack<T>(0.25));
-    });
+  const std::int64_t ow = g.out_w();
+  for_pairs<T>(g.out_h(), ow, [&](const Pairs<T>& pairs, std::int64_t r, std::int64_t c) {
+    const auto [a, b] = pairs.load(x + 2 * r * g.w + 2 * c);
+    const auto [d, e] = pairs.load(x + (2 * r + 1) * g.w + 2 * c);
+    pairs.out.store(y + r * ow + c, (a + b + d + e) * pack<T>(0.25));
+  });
 }
 
 template <class T>
 void unhalve_mean(const PoolGeometry& g, const T* dy, T* dx) {
-  const std::int64_t oh = g.out_h(), ow = g.out_w();
-  for (std::int64_t r = 0; r < oh; ++r, dy += ow)
-    for_pairs<T>(ow, [&](const Pairs<T>& pairs, std::int64_t c) {
-      const pack<T> share = pairs.out.load(dy + c) * pack<T>(0.25);
-      pairs.store(dx + 2 * r * g.w + 2 * c, share, share);
-      pairs.store(dx + (2 * r + 1) * g.w + 2 * c, share, share);
-    });
+  const std::int64_t ow = g.out_w();
+  for_pairs<T>(g.out_h(), ow, [&](const Pairs<T>& pairs, std::int64_t r, std::int64_t c) {
+    const pack<T> share = pairs.out.load(dy + r * ow + c) * pack<T>(0.25);
+    pairs.store(dx + 2 * r * g.w + 2 * c, share, share);
+    pairs.store(dx + (2 * r + 1) * g.w + 2 * c, share, share);
+  });
   zero_leftover(g, dx);
 }
 
