@@ -11,6 +11,7 @@ file(GLOB test_sources CONFIGURE_DEPENDS tests/*_test.cpp)
 add_executable(gradus_tests tests/main.cpp ${test_sources})
 target_link_libraries(gradus_tests PRIVATE gradus_tools doctest::doctest)
 target_compile_definitions(gradus_tests PRIVATE
+  $<$<BOOL:${GRADUS_SANITIZE}>:DOCTEST_CONFIG_NO_POSIX_SIGNALS>  # a crash is the sanitizer's to report
   GRADUS_SOURCE_DIR="${CMAKE_CURRENT_SOURCE_DIR}" GRADUS_BINARY_DIR="${CMAKE_CURRENT_BINARY_DIR}")
 foreach(source IN LISTS test_sources)
   get_filename_component(file ${source} NAME)
@@ -60,13 +61,29 @@ foreach(name IN LISTS planted)
   add_script_test(planted_${name} planted_test.sh $<TARGET_FILE:planted_${name}>)
 endforeach()
 
+if(TARGET gradus_cli AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/tests/report_figures.cpp)
+  add_executable(report_figures tests/report_figures.cpp)
+  target_link_libraries(report_figures PRIVATE gradus_developer nlohmann_json::nlohmann_json)
+  target_compile_features(report_figures PRIVATE cxx_std_20)
+  set(report_dir ${CMAKE_CURRENT_BINARY_DIR}/report_test)
+  add_test(NAME report_written COMMAND gradus_cli compare --synthetic --model mlp --limit 640 --epochs 2 --seed 1
+    --optimizers "sgd(lr=0.05, momentum=0.9); adam(lr=1e-3)" --out ${report_dir})
+  set_tests_properties(report_written PROPERTIES FIXTURES_SETUP report LABELS outside ENVIRONMENT "${test_environment}")
+  add_script_test(report_browser report_browser_test.sh ${report_dir} $<TARGET_FILE:report_figures>)
+  set_tests_properties(report_browser PROPERTIES FIXTURES_REQUIRED report)
+endif()
+
 if(NOT GRADUS_SANITIZE)
   add_executable(old_cpu tests/planted/old_cpu.cpp)
   target_link_libraries(old_cpu PRIVATE gradus gradus_fast gradus_developer)
   add_script_test(old_cpu old_cpu_test.sh $<TARGET_FILE:old_cpu> ${CMAKE_CURRENT_BINARY_DIR}/cpu_check/cpu_needs.inc)
 endif()
 if(GRADUS_INSTALL AND NOT GRADUS_SANITIZE AND CMAKE_BUILD_TYPE STREQUAL Release)
-  foreach(way IN ITEMS find_package add_subdirectory FetchContent)
+  set(ways find_package)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)  # these build the library again: once is enough
+    list(APPEND ways add_subdirectory FetchContent)
+  endif()
+  foreach(way IN LISTS ways)
     add_script_test(packaging_${way} packaging_test.sh ${way} ${CMAKE_CURRENT_SOURCE_DIR} ${CMAKE_CURRENT_BINARY_DIR}
       ${CMAKE_CXX_COMPILER} ${CMAKE_COMMAND})
     set_tests_properties(packaging_${way} PROPERTIES LABELS packaging)

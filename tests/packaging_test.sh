@@ -3,12 +3,16 @@
 # add_subdirectory, FetchContent) and runs it. SOURCE is our checkout, BUILD a finished build of it with the compiler CXX.
 set -euo pipefail
 way=$1 source=$2 build=$3 cxx=$4 cmake=$5
-box=$(mktemp -d)
-trap 'rm -rf "$box"' EXIT
+box=$build/packaging/$way  # always the same place, so that ccache can help
+rm -rf "$box" && mkdir -p "$box"
 fail() { echo "FAILED ($way): $*"; exit 1; }
 
 # Speed does not matter here, so what has to be built again is not optimised.
 options=(-DHOW="$way" -DGRADUS_SOURCE="$source" -DCMAKE_CXX_COMPILER="$cxx" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O0)
+if command -v ccache >/dev/null; then
+  export CCACHE_EXTRAFILES=$build/cpu_check/macros.txt  # what -march=native means here
+  options+=(-DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+fi
 case $way in
   find_package)
     "$cmake" --install "$build" --prefix "$box/prefix" --component library >"$box/log" || { cat "$box/log"; fail "no installation"; }
