@@ -165,7 +165,12 @@ std::size_t last_epoch(const json& run) {
 }
 
 void check_use(const std::vector<Tag>& tags, const json& runs) {
-  if (runs.empty()) return;
+  const auto has_accuracy = [](const json& run) {
+    const json epochs = run.value("epochs", json::array());
+    const auto known = [](const json& epoch) { return epoch.value("test_accuracy", json()).is_number(); };
+    return std::any_of(epochs.begin(), epochs.end(), known);
+  };
+  if (std::none_of(runs.begin(), runs.end(), has_accuracy)) return;  // an empty figure has no tooltip
   std::size_t last = 0;
   for (const json& run : runs) last = std::max(last, last_epoch(run));
   for (std::size_t i = 0; i < runs.size(); ++i) {

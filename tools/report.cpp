@@ -9,6 +9,7 @@
 #include <gradus/core/error.h>
 #include <gradus/tools/report_charts.h>
 #include <gradus/tools/report_page.h>
+#include <gradus/tools/report_scales.h>
 #include <gradus/tools/report_script.h>
 
 namespace gradus::tools {
@@ -110,7 +111,7 @@ std::string report_page(const std::string& metrics_json) {
   std::string page;
   for (const std::string_view part : {report_head, report_style, report_body}) page += part;
   page += for_script_element(text);
-  for (const std::string_view part : {report_between, report_charts, report_script, report_end}) page += part;
+  for (const std::string_view part : {report_between, report_scales, report_charts, report_script, report_end}) page += part;
   return page;
 }
 

@@ -1,163 +1,12 @@
-// The part of report.html that draws: numbers to text, scales, thinning and smoothing of long curves, and the chart.
-// It is JavaScript without any library; report_script.h builds the page with it.
+// The part of report.html that draws: how a run looks as a line, and the chart with its axes, crosshair and tooltip.
+// It is JavaScript; what it computes with is in report_scales.h, and report_script.h builds the page with it.
 #pragma once
 
 #include <string_view>
 
 namespace gradus::tools {
 
-inline constexpr std::string_view report_charts = R"page('use strict';
-
-// ---- elements ----
-
-/// <tag ...attributes>children</tag>; a child is a node or a text, so nothing from the metrics is ever read as HTML.
-function html(tag, attributes = {}, ...children) {
-  const node = document.createElement(tag);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  node.append(...children);
-  return node;
-}
-
-function svg(tag, attributes = {}, ...children) {
-  const node = document.createElementNS('http://www.w3.org/2000/svg', tag);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
-  node.append(...children);
-  return node;
-}
-
-// ---- numbers to text ----
-const nothing = '\u2013';
-const is_number = (v) => typeof v === 'number' && Number.isFinite(v);
-const raised = '\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079';
-const superscript = (n) => String(n).replace(/[-\d]/g, (c) => c === '-' ? '\u207b' : raised[c]);
-
-function show_power(v, digits) {
-  const [mantissa, exponent] = v.toExponential(digits).split('e');
-  return (digits === 0 && mantissa === '1' ? '' : mantissa + '\u00d7') + '10' + superscript(Number(exponent));
-}
-
-function show_loss(v) {
-  if (!is_number(v)) return nothing;
-  const size = Math.abs(v);
-  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return show_power(v, 2);
-  return v.toFixed(size >= 100 ? 1 : size >= 10 ? 2 : 4);
-}
-
-const show_count = (v) => is_number(v) ? v.toLocaleString('en-US') : nothing;
-const show_percent = (v) => is_number(v) ? (100 * v).toFixed(2) + ' %' : nothing;
-const show_seconds = (v) => is_number(v) ? v.toFixed(v < 10 ? 2 : v < 1000 ? 1 : 0) + ' s' : nothing;
-
-/// Text of a tick: as many decimals as the step between ticks needs.
-function show_tick(v, step) {
-  const size = Math.abs(v);
-  if (size !== 0 && (size >= 1e6 || size < 1e-4)) return show_power(v, Number.isInteger(Math.log10(size)) ? 0 : 1);
-  const decimals = Math.max(0, Math.min(6, -Math.floor(Math.log10(step) + 1e-9)));
-  return v.toLocaleString('en-US', {minimumFractionDigits: decimals, maximumFractionDigits: decimals});
-}
-
-// ---- scales ----
-
-function make_scale(low, high, from, to, log) {
-  const f = log ? Math.log10 : (v) => v;
-  const unit = (to - from) / ((f(high) - f(low)) || 1);
-  return {
-    at: (v) => from + (f(v) - f(low)) * unit,
-    inverse: (p) => { const t = f(low) + (p - from) / unit; return log ? 10 ** t : t; },
-  };
-}
-
-function linear_ticks(low, high, count, whole) {
-  const rough = (high - low) / Math.max(1, count);
-  const power = 10 ** Math.floor(Math.log10(rough || 1));
-  let step = power * ([1, 2, 5, 10].find((k) => k * power >= rough * 0.999) ?? 10);
-  if (whole) step = Math.max(1, Math.round(step));
-  const ticks = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + step * 1e-9; ++k) {
-    const v = k * step + 0;  // never -0
-    ticks.push({v, text: show_tick(v, step)});
-  }
-  return ticks;
-}
-
-/// Decades; between them 2 and 5 where there are few decades; every other or third decade where there are many.
-function log_ticks(low, high, count) {
-  const decades = Math.log10(high / low);
-  if (decades < 0.7) return linear_ticks(low, high, count).filter((t) => t.v > 0);
-  const factors = decades < 1.6 ? [1, 2, 5] : decades < 2.6 ? [1, 3] : [1];
-  const every = Math.max(1, Math.ceil(decades / Math.max(2, count)));
-  const ticks = [];
-  for (let e = Math.floor(Math.log10(low)); e <= Math.log10(high); ++e) {
-    if (((e % every) + every) % every) continue;
-    for (const f of factors) {
-      const v = f * 10 ** e;
-      if (v >= low * 0.999 && v <= high * 1.001) ticks.push({v, text: show_tick(v, 10 ** e)});
-    }
-  }
-  return ticks;
-}
-
-/// The range of an axis. An explosion must not flatten every other curve, so values far beyond the bulk are cut off.
-function y_range(values, log, floor) {
-  const sorted = Float64Array.from(values.filter((v) => is_number(v) && (!log || v > 0))).sort();
-  if (!sorted.length) return log ? [0.1, 1] : [0, 1];
-  const quantile = (q) => sorted[Math.round(q * (sorted.length - 1))];
-  let [low, high] = [sorted[0], sorted[sorted.length - 1]];
-  if (log) {
-    low = Math.max(low, quantile(0.01) / 100);
-    high = Math.min(high, quantile(0.99) * 100);
-    const room = Math.max(1.08, (high / low) ** 0.04);
-    return [low / room, high * room];
-  }
-  const bulk = quantile(0.99);
-  if (bulk > 0) high = Math.min(high, 6 * bulk);
-  if (floor === 0 && low >= 0) return [0, high * 1.05 || 1];
-  const room = (high - low) * 0.07 || Math.abs(high) * 0.05 || 1;
-  return [low - room, high + room];
-}
-
-// ---- long curves ----
-
-/// Exponential moving average over the values that are there, unbiased at the start; null stays null.
-function smooth(values, half_life) {
-  if (!half_life) return values;
-  const keep = 2 ** (-1 / half_life);
-  let sum = 0, weight = 0;
-  return values.map((v) => {
-    if (!is_number(v)) return null;
-    sum = keep * sum + (1 - keep) * v;
-    weight = keep * weight + (1 - keep);
-    return sum / weight;
-  });
-}
-
-/// Indices of about `most` points that show the same curve: of each bucket the lowest, the highest and the first gap.
-function thin(values, most = 800) {
-  const n = values.length;
-  if (n <= most) return values.map((_, i) => i);
-  const kept = new Set([0, n - 1]);
-  const buckets = most / 2;
-  for (let b = 0; b < buckets; ++b) {
-    let lowest = -1, highest = -1, gap = -1;
-    for (let i = Math.floor(b * n / buckets); i < Math.floor((b + 1) * n / buckets); ++i) {
-      if (!is_number(values[i])) { if (gap < 0) gap = i; continue; }
-      if (lowest < 0 || values[i] < values[lowest]) lowest = i;
-      if (highest < 0 || values[i] > values[highest]) highest = i;
-    }
-    for (const i of [lowest, highest, gap]) if (i >= 0) kept.add(i);
-  }
-  return [...kept].sort((a, b) => a - b);
-}
-
-/// Index of the x nearest to `at`; xs rises.
-function nearest(xs, at) {
-  let low = 0, high = xs.length - 1;
-  while (high - low > 1) {
-    const middle = (low + high) >> 1;
-    if (xs[middle] <= at) low = middle; else high = middle;
-  }
-  return high >= 0 && Math.abs(xs[high] - at) < Math.abs(xs[low] - at) ? high : low;
-}
-
+inline constexpr std::string_view report_charts = R"page(
 // ---- runs as lines ----
 
 const dashes = ['none', '7 4', '2 4', '10 4 2 4'];
@@ -184,7 +33,7 @@ function swatch(i) {
 // ---- the chart ----
 
 /// A figure with one curve for each run. `spec`: title, caption, group (charts of a group share the crosshair), unit,
-/// whole (x is a whole number), log, can_log, floor, show (y to text), at (x to text), markers, target,
+/// whole (x is a whole number), percent, log, can_log, floor, show (y to text), at (x to text), markers, target,
 /// series(i) -> {x, y, raw}. `page`: runs, names, hidden (a Set) and point(chart, x).
 class Chart {
   constructor(page, spec, host) {
@@ -227,14 +76,19 @@ class Chart {
     const width = this.plot.clientWidth;
     if (!width) return;
     const height = Math.round(Math.max(220, Math.min(330, width * 0.62)));
-    this.place(width, height);
     this.canvas.setAttribute('viewBox', `0 0 ${width} ${height}`);
     this.canvas.replaceChildren();
+    this.tip.hidden = true;
+    this.cursor = this.sx = null;
+    if (!this.shown().some((s) => s.y.some(is_number))) {
+      this.canvas.append(svg('text', {class: 'empty', x: width / 2, y: height / 2}, 'nothing to show'));
+      return;
+    }
+    this.place(width, height);
     this.draw_axes();
     this.draw_curves();
     this.cursor = svg('g');
     this.canvas.append(this.cursor);
-    this.tip.hidden = true;
   }
 
   /// Finds ranges, ticks and margins. Diverged runs have no say in the range while another is shown.
@@ -245,10 +99,10 @@ class Chart {
     const values = ruling.flatMap((s) => s.y);
     let [low, high] = y_range(values, this.log, this.spec.floor);
     if (this.spec.most !== undefined) high = Math.min(high, this.spec.most);
-    const last = Math.max(...ruling.map((s) => s.x[s.x.length - 1]));
-    const first = this.spec.markers ? 1 : 0;
-    const end = Number.isFinite(last) && last > first ? last : first + 1;
+    const last = Math.max(...ruling.map((s) => s.x[s.y.findLastIndex(is_number)] ?? 0)) || 1;
+    const [first, end] = !this.spec.markers ? [0, last] : last > 1 ? [1, last] : [0.5, 1.5];
     this.ticks_y = this.log ? log_ticks(low, high, 5) : linear_ticks(low, high, 5);
+    if (this.spec.percent) for (const t of this.ticks_y) t.text = show_tick(100 * t.v, 100 * t.step) + '\u00a0%';
     const left = 12 + 6.8 * Math.max(2, ...this.ticks_y.map((t) => t.text.length));
     this.box = {left, right: width - 10, top: 12, bottom: height - 36, low, high};
     const inset = this.spec.markers ? Math.min(24, (width - left) * 0.06) : 0;
@@ -285,8 +139,6 @@ class Chart {
     const frame = {x: left, y: top - 4, width: right - left, height: bottom - top + 8};
     this.canvas.append(svg('clipPath', {id}, svg('rect', frame)));
     const shown = this.shown();
-    if (!shown.some((s) => s.y.some(is_number)))
-      this.canvas.append(svg('text', {class: 'empty', x: (left + right) / 2, y: (top + bottom) / 2}, 'nothing to show'));
     const clipped = svg('g', {'clip-path': `url(#${id})`});
     for (const s of shown) if (s.raw) clipped.append(this.path(s, s.raw, 'raw'));
     for (const s of shown) clipped.append(this.path(s, s.y, 'curve'));
@@ -376,6 +228,16 @@ class Chart {
     return {i: s.i, k, v: ended ? null : s.y[k], raw: ended ? null : s.raw?.[k], ended};
   }
 
+  /// Beside the crosshair, over a neighbouring figure if need be; below the plot where the window is too narrow.
+  place_tip(px) {
+    const width = this.tip.offsetWidth, from = this.plot.getBoundingClientRect().left;
+    const room = document.documentElement.clientWidth - 6;
+    const [right, left] = [px + 16, px - 16 - width];
+    const beside = from + right + width <= room ? right : from + left >= 6 ? left : null;
+    this.tip.style.top = beside === null ? `${this.plot.clientHeight - 8}px` : '';
+    this.tip.style.left = `${beside ?? Math.max(6 - from, Math.min(room - from, px + width / 2) - width)}px`;
+  }
+
   show_tip(rows, px) {
     const best_first = this.spec.most === undefined ? 1 : -1;
     const rank = (row) => is_number(row.v) ? best_first * row.v : Infinity;
@@ -390,9 +252,7 @@ class Chart {
     }));
     this.tip.replaceChildren(html('div', {class: 'at'}, this.spec.at(this.here)), table);
     this.tip.hidden = false;
-    const width = this.tip.offsetWidth, room = this.plot.clientWidth;
-    const beside = px + 14 + width <= room ? px + 14 : px - 14 - width;
-    this.tip.style.left = `${Math.max(-8, Math.min(room - width + 8, beside))}px`;
+    this.place_tip(px);
   }
 }
 )page";

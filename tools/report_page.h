@@ -1,4 +1,5 @@
-// The text of report.html: its frame and its style sheet. What draws is in report_charts.h and report_script.h.
+// The text of report.html: its frame and its style sheet. Its script is in report_scales.h, report_charts.h and
+// report_script.h.
 #pragma once
 
 #include <string_view>
@@ -56,7 +57,8 @@ h2 { font: 500 22px/1.3 var(--serif); margin: 0; }
 section { margin-top: 52px; }
 .section-head { display: flex; flex-wrap: wrap; align-items: baseline; justify-content: space-between; gap: 6px 24px; }
 
-#legend { position: sticky; top: 0; z-index: 5; display: flex; flex-wrap: wrap; align-items: center; gap: 2px 6px;
+#legend { position: sticky; top: 0; max-height: 112px; overflow-y: auto; z-index: 5;
+  display: flex; flex-wrap: wrap; align-items: center; gap: 2px 6px;
   margin: 30px -32px 0; padding: 9px 24px; background: color-mix(in srgb, var(--paper) 93%, transparent);
   backdrop-filter: blur(6px); border-bottom: 1px solid var(--rule); }
 #legend:empty { display: none; }
@@ -101,7 +103,7 @@ figcaption { margin-top: 4px; color: var(--soft); font: 13px/1.5 var(--serif); }
   }
 .empty { fill: var(--faint); font-size: 13px; text-anchor: middle; }
 .curve { fill: none; stroke-width: 1.7; stroke-linejoin: round; stroke-linecap: round; }
-.raw { fill: none; stroke-width: .8; opacity: .15; }
+.raw { fill: none; stroke-width: .8; opacity: var(--haze, .15); }
 .marker { stroke: var(--paper); stroke-width: 1; }
 .broke { stroke-width: 2; fill: none; stroke-linecap: round; }
 .cross { stroke: var(--soft); stroke-width: 1; stroke-dasharray: 2 3; pointer-events: none; }

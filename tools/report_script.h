@@ -1,5 +1,5 @@
 // The part of report.html that reads the metrics and builds the page: heading, legend, figures, samples, table, command.
-// It is JavaScript; the functions it draws with are in report_charts.h.
+// It is JavaScript; the functions it uses are in report_scales.h and report_charts.h.
 #pragma once
 
 #include <string_view>
@@ -71,7 +71,7 @@ function best_run(key, sign) {
   return best;
 }
 
-const target_text = is_number(metrics.target) ? String(Number((100 * metrics.target).toPrecision(6))) + ' %' : 'target';
+const target_text = is_number(metrics.target) ? String(Number((100 * metrics.target).toPrecision(6))) + '\u00a0%' : 'target';
 
 const show_bytes = (v) => is_number(v) ? String(Number(v.toPrecision(4))) : nothing;
 
@@ -89,9 +89,10 @@ const columns = [
 
 function build_heading() {
   const n = page.runs.length;
-  const words = 'No One Two Three Four Five Six Seven Eight Nine Ten Eleven Twelve'.split(' ');
+  const words = 'Zero One Two Three Four Five Six Seven Eight Nine Ten Eleven Twelve'.split(' ');
   const data = String(metrics.data ?? 'the data').replace(/\/+$/, '').split('/').at(-1) || 'the data';
-  const title = n === 1 ? `${page.names[0]} on ${data}` : `${words[n] ?? n} optimizers on ${data}`;
+  const subject = n === 0 ? 'Comparison' : n === 1 ? page.names[0] : `${words[n] ?? n} optimizers`;
+  const title = `${subject} on ${data}`;
   by_id('title').textContent = title;
   document.title = `${title} \u2013 gradus compare`;
   by_id('finding').append(...finding());
@@ -125,7 +126,8 @@ function finding() {
   if (fastest >= 0) {
     const run = page.runs[fastest];
     const steps = is_number(run.steps_to_target) ? ` and ${show_count(run.steps_to_target)} steps` : '';
-    const reached = page.runs.length < 2 ? ['it reached '] : [name(fastest), ' is first to reach '];
+    const only = page.runs.length < 2, same = fastest === highest;
+    const reached = only ? ['it reached '] : same ? ['it is also first to reach '] : [name(fastest), ' is first to reach '];
     parts.push(highest >= 0 ? '; ' : '', ...reached, `${target_text} after ${show_seconds(run.time_to_target)}${steps}`);
   }
   if (highest >= 0 || fastest >= 0) parts.push('. ');
@@ -210,7 +212,7 @@ function build_figures() {
   const loss = {floor: 0, can_log: true, show: show_loss};
   const epoch_host = by_id('epoch-figures'), step_host = by_id('step-figures');
   const add = (host, spec) => page.charts.push(new Chart(page, spec, host));
-  add(epoch_host, {...epoch, id: 'test-accuracy', title: 'Test accuracy', show: show_percent, most: 1.004,
+  add(epoch_host, {...epoch, id: 'test-accuracy', title: 'Test accuracy', show: show_percent, percent: true, most: 1.004,
     caption: 'Share of the test images named correctly.', target: metrics.target, series: epoch_series('test_accuracy')});
   add(epoch_host, {...epoch, ...loss, id: 'test-loss', title: 'Test loss',
     caption: 'Mean cross-entropy over the test images.', series: epoch_series('test_loss')});
@@ -220,12 +222,12 @@ function build_figures() {
     caption: 'What a step is worth, whatever it costs.', series: step_series('loss')});
   add(step_host, {...second, ...loss, id: 'loss-seconds', title: 'Loss over seconds',
     caption: 'The same losses against the time they took.', series: step_series('loss', true)});
-  add(step_host, {...step, ...loss, id: 'update-size', title: 'Size of the update relative to the weights',
+  add(step_host, {...step, ...loss, id: 'update-size', title: 'Size of the update relative to the weights', show: show_ratio,
     caption: 'Norm of the change over norm of the weights, \u2016\u0394w\u2016 / \u2016w\u2016, over all parameters.',
     series: step_series('update_norm')});
   if (!schedule_varies()) page.charts.at(-1).figure.classList.add('wide');
-  else add(step_host, {...step, ...loss, id: 'learning-rate', title: 'Learning rate', caption: 'As the schedule set it.',
-    series: step_series('lr', false, false)});
+  else add(step_host, {...step, ...loss, id: 'learning-rate', title: 'Learning rate', show: show_ratio,
+    caption: 'As the schedule set it.', series: step_series('lr', false, false)});
 }
 
 function build_smoothing() {
@@ -277,7 +279,8 @@ function table_row(run, i) {
 /// Sorts by a column, best first, and back to front the second time; the first column restores the order of the runs.
 function sort_table(cell, column) {
   const body = document.querySelector('#final tbody');
-  const down = cell.getAttribute('aria-sort') === 'ascending';
+  const [way, back] = column.best === -1 ? ['descending', 'ascending'] : ['ascending', 'descending'];
+  const down = cell.getAttribute('aria-sort') === way;
   const key = (row) => {
     const i = Number(row.dataset.row);
     const value = column.key === null ? i : Number(final(page.runs[i], column.key) ?? NaN);
@@ -286,7 +289,7 @@ function sort_table(cell, column) {
   const order = (a, b) => key(a) === key(b) ? a.dataset.row - b.dataset.row : key(a) - key(b);
   const rows = [...body.rows].sort(order);
   for (const head of document.querySelectorAll('#final th')) head.removeAttribute('aria-sort');
-  cell.setAttribute('aria-sort', down ? 'descending' : 'ascending');
+  cell.setAttribute('aria-sort', down ? back : way);
   body.append(...rows);
 }
 
@@ -339,6 +342,7 @@ build_figures();
 build_table();
 build_samples();
 build_command();
+document.body.style.setProperty('--haze', Math.min(0.2, 0.9 / page.runs.length));
 for (const chart of page.charts) chart.draw();
 let drawn_width = document.body.clientWidth;
 new ResizeObserver(() => {
