@@ -36,29 +36,31 @@ To convert(From x) {
 
 }  // namespace
 
-Array::Array(const Shape& shape, Dtype dtype) : shape_(shape), dtype_(dtype) {
+Array::Array(const Shape& shape, Dtype dtype) {
+  layout_.shape = shape;
+  layout_.dtype = dtype;
   check_lengths("Array", shape, dtype);
-  size_ = shape.size();
+  layout_.size = shape.size();
   set_row_major();
-  storage_ = Storage::make(static_cast<std::size_t>(size_) * bytes_of(dtype));
+  storage_ = Storage::make(static_cast<std::size_t>(layout_.size) * bytes_of(dtype));
   data_ = storage_->data();
 }
 
 void Array::set_row_major() {
   int64_t step = 1;
-  for (int i = max_rank; i-- > rank();) strides_[i] = 0;
+  for (int i = max_rank; i-- > rank();) layout_.strides[i] = 0;
   for (int i = rank(); i-- > 0;) {
-    strides_[i] = step;
-    step *= shape_[i];
+    layout_.strides[i] = step;
+    step *= layout_.shape[i];
   }
-  dense_ = true;
+  layout_.dense = true;
 }
 
 bool Array::is_row_major() const {
   int64_t step = 1;
   for (int i = rank(); i-- > 0;) {
-    if (shape_[i] != 1 && strides_[i] != step) return size_ == 0;
-    step *= shape_[i];
+    if (layout_.shape[i] != 1 && layout_.strides[i] != step) return layout_.size == 0;
+    step *= layout_.shape[i];
   }
   return true;
 }
@@ -85,14 +87,15 @@ Array Array::arange(int64_t n, Dtype dtype) {
 double Array::element(int64_t i) const {
   int64_t offset = 0;
   for (int k = rank(); k-- > 0;) {
-    offset += i % shape_[k] * strides_[k];
-    i /= shape_[k];
+    offset += i % layout_.shape[k] * layout_.strides[k];
+    i /= layout_.shape[k];
   }
-  return visit(dtype_, [&]<class T>() { return static_cast<double>(data<T>()[offset]); });
+  return visit(layout_.dtype, [&]<class T>() { return static_cast<double>(data<T>()[offset]); });
 }
 
 double Array::item() const {
-  if (size_ != 1) throw ShapeError("item", join("a single number was asked of ", describe(*this), "; reduce it first, e.g. sum(x)"));
+  if (layout_.size != 1)
+    throw ShapeError("item", join("a single number was asked of ", describe(*this), "; reduce it first, e.g. sum(x)"));
   return element(0);
 }
 
@@ -102,46 +105,47 @@ double Array::at(std::initializer_list<int64_t> index) const {
   int64_t offset = 0;
   int axis = 0;
   for (const int64_t asked : index) {
-    const int64_t i = asked < 0 ? asked + shape_[axis] : asked;
-    if (i < 0 || i >= shape_[axis])
+    const int64_t i = asked < 0 ? asked + layout_.shape[axis] : asked;
+    if (i < 0 || i >= layout_.shape[axis])
       throw IndexError("at", join("index ", asked, " is out of range on axis ", axis, " of ", describe(*this)));
-    offset += i * strides_[axis++];
+    offset += i * layout_.strides[axis++];
   }
-  return visit(dtype_, [&]<class T>() { return static_cast<double>(data<T>()[offset]); });
+  return visit(layout_.dtype, [&]<class T>() { return static_cast<double>(data<T>()[offset]); });
 }
 
 // ---- views ----------------------------------------------------------------------------------------------------------
 
 Array Array::as_strided(const Shape& shape, const int64_t* strides, int64_t offset) const {
   Array v = *this;
-  v.data_ += offset * static_cast<int64_t>(bytes_of(dtype_));
-  v.shape_ = shape;
-  v.size_ = shape.size();
-  for (int i = 0; i < max_rank; ++i) v.strides_[i] = i < shape.rank() ? strides[i] : 0;
-  v.dense_ = v.is_row_major();
+  v.data_ += offset * static_cast<int64_t>(bytes_of(layout_.dtype));
+  v.layout_.shape = shape;
+  v.layout_.size = shape.size();
+  for (int i = 0; i < max_rank; ++i) v.layout_.strides[i] = i < shape.rank() ? strides[i] : 0;
+  v.layout_.dense = v.is_row_major();
   return v;
 }
 
 Array Array::permute(const std::vector<int>& axes) const {
   bool named[max_rank] = {};
-  if (static_cast<int>(axes.size()) != rank()) throw ShapeError("permute", join(axes.size(), " axes were given for ", describe(*this)));
-  Shape shape = shape_;
+  if (static_cast<int>(axes.size()) != rank())
+    throw ShapeError("permute", join(axes.size(), " axes were given for ", describe(*this)));
+  Shape shape = layout_.shape;
   int64_t strides[max_rank];
   for (int i = 0; i < rank(); ++i) {
     const int from = normal_axis("permute", axes[static_cast<std::size_t>(i)], rank());
     if (named[from]) throw ShapeError("permute", join("axis ", from, " is named twice"));
     named[from] = true;
-    shape[i] = shape_[from];
-    strides[i] = strides_[from];
+    shape[i] = layout_.shape[from];
+    strides[i] = layout_.strides[from];
   }
   return as_strided(shape, strides, 0);
 }
 
 Array Array::transpose(int a, int b) const {
   a = normal_axis("transpose", a, rank()), b = normal_axis("transpose", b, rank());
-  Shape shape = shape_;
+  Shape shape = layout_.shape;
   int64_t strides[max_rank];
-  std::copy_n(strides_, max_rank, strides);
+  std::copy_n(layout_.strides, max_rank, strides);
   std::swap(shape[a], shape[b]);
   std::swap(strides[a], strides[b]);
   return as_strided(shape, strides, 0);
@@ -150,36 +154,37 @@ Array Array::transpose(int a, int b) const {
 Array Array::slice(int axis, int64_t start, int64_t stop, int64_t step) const {
   axis = normal_axis("slice", axis, rank());
   if (step < 1) throw IndexError("slice", join("step must be at least 1, got ", step, "; use flip for the reverse order"));
-  const int64_t n = shape_[axis];
+  const int64_t n = layout_.shape[axis];
   auto clamp = [n](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + n : i, 0, n); };
   start = clamp(start), stop = std::max(start, clamp(stop));
-  Shape shape = shape_;
+  Shape shape = layout_.shape;
   shape[axis] = stop > start ? 1 + (stop - start - 1) / step : 0;
   int64_t strides[max_rank];
-  std::copy_n(strides_, max_rank, strides);
+  std::copy_n(layout_.strides, max_rank, strides);
   if (shape[axis] > 1) strides[axis] *= step;
-  return as_strided(shape, strides, shape[axis] ? start * strides_[axis] : 0);
+  return as_strided(shape, strides, shape[axis] ? start * layout_.strides[axis] : 0);
 }
 
 Array Array::select(int axis, int64_t index) const {
   axis = normal_axis("select", axis, rank());
-  const int64_t n = shape_[axis], i = index < 0 ? index + n : index;
-  if (i < 0 || i >= n) throw IndexError("select", join("index ", index, " is out of range on axis ", axis, " of ", describe(*this)));
+  const int64_t n = layout_.shape[axis], i = index < 0 ? index + n : index;
+  if (i < 0 || i >= n)
+    throw IndexError("select", join("index ", index, " is out of range on axis ", axis, " of ", describe(*this)));
   int64_t strides[max_rank] = {};
   for (int k = 0, to = 0; k < rank(); ++k)
-    if (k != axis) strides[to++] = strides_[k];
-  return as_strided(shape_.erase(axis), strides, i * strides_[axis]);
+    if (k != axis) strides[to++] = layout_.strides[k];
+  return as_strided(layout_.shape.erase(axis), strides, i * layout_.strides[axis]);
 }
 
 Array Array::expand(const Shape& shape) const {
-  check_lengths("expand", shape, dtype_);
+  check_lengths("expand", shape, layout_.dtype);
   const int shift = shape.rank() - rank();
   int64_t strides[max_rank] = {};
   for (int i = 0; i < shape.rank(); ++i) {
-    const int64_t own = i < shift ? 1 : shape_[i - shift];
+    const int64_t own = i < shift ? 1 : layout_.shape[i - shift];
     if (shift < 0 || (own != shape[i] && own != 1))
       throw ShapeError("expand", join(describe(*this), " does not expand to ", shape, "; only axes of length 1 repeat"));
-    strides[i] = i >= shift && own == shape[i] ? strides_[i - shift] : 0;
+    strides[i] = i >= shift && own == shape[i] ? layout_.strides[i - shift] : 0;
   }
   return as_strided(shape, strides, 0);
 }
@@ -187,13 +192,13 @@ Array Array::expand(const Shape& shape) const {
 Array Array::unsqueeze(int axis) const {
   axis = normal_axis("unsqueeze", axis, rank() + 1);
   int64_t strides[max_rank] = {};
-  for (int k = 0; k <= rank() && k < max_rank; ++k) strides[k] = k < axis ? strides_[k] : k == axis ? 1 : strides_[k - 1];
-  return as_strided(shape_.insert(axis, 1), strides, 0);
+  for (int k = 0; k <= rank() && k < max_rank; ++k) strides[k] = k < axis ? layout_.strides[k] : k == axis ? 1 : layout_.strides[k - 1];
+  return as_strided(layout_.shape.insert(axis, 1), strides, 0);
 }
 
 Array Array::squeeze(int axis) const {
   axis = normal_axis("squeeze", axis, rank());
-  if (shape_[axis] != 1) throw ShapeError("squeeze", join("axis ", axis, " of ", describe(*this), " is not of length 1"));
+  if (layout_.shape[axis] != 1) throw ShapeError("squeeze", join("axis ", axis, " of ", describe(*this), " is not of length 1"));
   return select(axis, 0);
 }
 
@@ -203,15 +208,16 @@ Array Array::reshape(const Shape& asked) const {
   int free = -1;
   for (int i = 0; i < shape.rank(); ++i) {
     if (shape[i] == -1 && free < 0) free = i;
-    else if (shape[i] < 0) throw ShapeError("reshape", join("shape ", asked, " may hold one -1 and no other negative length"));
+    else if (shape[i] < 0)
+      throw ShapeError("reshape", join("shape ", asked, " may hold one -1 and no other negative length"));
     else if (__builtin_mul_overflow(known, shape[i], &known))
-      throw ShapeError("reshape", join(shape_, " holds ", size_, " elements, ", asked, " far more"));
+      throw ShapeError("reshape", join(layout_.shape, " holds ", layout_.size, " elements, ", asked, " far more"));
   }
-  if (free >= 0 && known > 0 && size_ % known == 0) shape[free] = size_ / known, known = size_;
+  if (free >= 0 && known > 0 && layout_.size % known == 0) shape[free] = layout_.size / known, known = layout_.size;
   if (free >= 0 && shape[free] < 0)
-    throw ShapeError("reshape", join(shape_, " holds ", size_, " elements, ", asked, " needs a multiple of ", known));
-  if (known != size_) throw ShapeError("reshape", join(shape_, " holds ", size_, " elements, ", asked, " holds ", known));
-  if (size_ == 0) check_lengths("reshape", shape, dtype_);
+    throw ShapeError("reshape", join(layout_.shape, " holds ", layout_.size, " elements, ", asked, " needs a multiple of ", known));
+  if (known != layout_.size) throw ShapeError("reshape", join(layout_.shape, " holds ", layout_.size, " elements, ", asked, " holds ", known));
+  if (layout_.size == 0) check_lengths("reshape", shape, layout_.dtype);
   const Array from = contiguous();
   int64_t strides[max_rank], step = 1;
   for (int i = shape.rank(); i-- > 0; step *= shape[i]) strides[i] = step;
@@ -223,8 +229,8 @@ Array Array::flatten(int start_axis) const {
   start_axis = normal_axis("flatten", start_axis, rank());
   Shape shape;
   int64_t rest = 1;
-  for (int i = 0; i < start_axis; ++i) shape.push_back(shape_[i]);
-  for (int i = start_axis; i < rank(); ++i) rest *= shape_[i];
+  for (int i = 0; i < start_axis; ++i) shape.push_back(layout_.shape[i]);
+  for (int i = start_axis; i < rank(); ++i) rest *= layout_.shape[i];
   shape.push_back(rest);
   return reshape(shape);
 }
@@ -233,33 +239,33 @@ Array Array::flatten(int start_axis) const {
 
 Array Array::copy() const {
   if (!storage_) return *this;
-  Array out(shape_, dtype_);
-  visit(dtype_, [&]<class T>() {
-    if (dense_) std::memcpy(out.data_, data_, static_cast<std::size_t>(size_) * sizeof(T));
-    else copy_strided(shape_, data<T>(), strides_, out.fresh<T>(), out.strides_);
+  Array out(layout_.shape, layout_.dtype);
+  visit(layout_.dtype, [&]<class T>() {
+    if (layout_.dense) std::memcpy(out.data_, data_, static_cast<std::size_t>(layout_.size) * sizeof(T));
+    else copy_strided(layout_.shape, data<T>(), layout_.strides, out.fresh<T>(), out.layout_.strides);
   });
   return out;
 }
 
 Array Array::to(Dtype dtype) const {
-  if (dtype == dtype_) return *this;
+  if (dtype == layout_.dtype) return *this;
   const Array from = contiguous();
-  Array out(shape_, dtype);
-  visit(dtype_, [&]<class From>() {
+  Array out(layout_.shape, dtype);
+  visit(layout_.dtype, [&]<class From>() {
     visit(dtype, [&]<class To>() {
       const From* in = from.data<From>();
       To* to = out.fresh<To>();
-      for (int64_t i = 0; i < size_; ++i) to[i] = convert<To>(in[i]);
+      for (int64_t i = 0; i < layout_.size; ++i) to[i] = convert<To>(in[i]);
     });
   });
   return out;
 }
 
 void Array::assign(const Array& from, const char* writer) {
-  if (from.dtype_ != dtype_) throw DtypeError(writer, join(describe(from), " cannot be written into ", describe(*this)));
-  Array source = from.expand(shape_);
+  if (from.layout_.dtype != layout_.dtype) throw DtypeError(writer, join(describe(from), " cannot be written into ", describe(*this)));
+  Array source = from.expand(layout_.shape);
   if (same_numbers(from)) source = source.copy();  // the two may overlap
-  visit(dtype_, [&]<class T>() { copy_strided(shape_, source.data<T>(), source.strides_, write<T>(writer), strides_); });
+  visit(layout_.dtype, [&]<class T>() { copy_strided(layout_.shape, source.data<T>(), source.layout_.strides, write<T>(writer), layout_.strides); });
 }
 
 std::string describe(const Array& a) { return a.defined() ? join(a.dtype(), a.shape()) : "absent"; }

@@ -17,7 +17,7 @@ namespace {
 std::string reason(int error) { return std::generic_category().message(error); }
 
 [[noreturn]] void fail(const std::string& path, const std::string& what, int error) {
-  throw DataError(path, what + ": " + reason(error));
+  bad_file(path, what, ": ", reason(error));
 }
 
 std::string directory_of(const std::string& path) {
@@ -88,7 +88,7 @@ InputFile::InputFile(const std::string& path)
   }
   ::close(descriptor_);
   if (error) fail(path, "cannot be read", error);
-  throw DataError(path, S_ISDIR(s.st_mode) ? "is a directory; a file was expected" : "is not a regular file");
+  bad_file(path, S_ISDIR(s.st_mode) ? "is a directory; a file was expected" : "is not a regular file");
 }
 
 InputFile::~InputFile() { ::close(descriptor_); }
@@ -99,7 +99,7 @@ void InputFile::read(std::uint64_t offset, void* to, std::size_t bytes) const {
     const ssize_t n = ::pread(descriptor_, out, bytes, static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail(path_, join("cannot be read at byte ", grouped(offset)), errno);
-    if (n == 0) throw DataError(path_, join("truncated: it ends at byte ", grouped(offset), ", ", grouped(bytes), " bytes are missing"));
+    if (n == 0) bad_file(path_, "truncated: it ends at byte ", grouped(offset), ", ", grouped(bytes), " bytes are missing");
     out += n, offset += static_cast<std::uint64_t>(n), bytes -= static_cast<std::size_t>(n);
   }
 }

@@ -1,5 +1,7 @@
-// Files that may lie, and files that must not be lost: checked reading, and writing that leaves the old or the new file whole.
+// Files that may lie, and files that must not be lost: checked reading, and writing that leaves the old or the new file.
 #pragma once
+
+#include <gradus/core/error.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -45,13 +47,20 @@ class OutputFile {
   int descriptor_;
 };
 
-/// Replaces `path` by what `fill` writes: a temporary file beside it, fsync, rename, fsync of the directory. A reader, or a
-/// machine that loses power, sees the old file or the new one. If anything fails (DataError, or whatever `fill` throws) the
-/// old file is untouched and the temporary one removed. The permissions of an old file are kept; a symbolic link is replaced.
+/// Replaces `path` by what `fill` writes: a temporary file beside it, fsync, rename, fsync of the directory. A reader, or
+/// a machine that loses power, sees the old file or the new one. If anything fails (DataError, or whatever `fill` throws)
+/// the old file is untouched and the temporary one removed. The permissions of an old file are kept; a symbolic link is
+/// replaced.
 void write_atomically(const std::string& path, const std::function<void(OutputFile&)>& fill);
 void write_atomically(const std::string& path, std::string_view bytes);
 
 // ---- for readers of formats -----------------------------------------------------------------------------------------
+
+/// DataError about the file `path`; `parts` are joined.
+template <class... Parts>
+[[noreturn]] void bad_file(const std::string& path, const Parts&... parts) {
+  throw DataError(path, join(parts...));
+}
 
 /// 4211904 -> "4,211,904".
 std::string grouped(std::uint64_t n);

@@ -56,9 +56,10 @@ class HeaderReader {
   }
 
  private:
-  [[noreturn]] void fail(const std::string& what) const { throw DataError(path_, "header of a .npy file: " + what); }
+  [[noreturn]] void fail(const std::string& what) const { bad_file(path_, "header of a .npy file: ", what); }
   [[noreturn]] void fail_expecting(const char* what) const {
-    fail(join(what, " was expected at byte ", at_, ", found \"", excerpt(text_.substr(std::min(at_, text_.size()), 16)), "\""));
+    const auto found = text_.substr(std::min(at_, text_.size()), 16);
+    fail(join(what, " was expected at byte ", at_, ", found \"", excerpt(found), "\""));
   }
   void skip_spaces() {
     while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) ++at_;
@@ -136,8 +137,9 @@ Element element_of(const std::string& descr, const std::string& path) {
     e.swapped = order == '>' && e.bytes > 1;
     return e;
   }
-  if (type.substr(0, 1) == "O") throw DataError(path, "descr '" + excerpt(descr) + "' holds Python objects, which are programs; they are never read");
-  throw DataError(path, "descr '" + excerpt(descr) + "' is not read; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1 are");
+  if (type.substr(0, 1) == "O")
+    bad_file(path, "descr '", excerpt(descr), "' holds Python objects, which are programs; they are never read");
+  bad_file(path, "descr '", excerpt(descr), "' is not read; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1 are");
 }
 
 float from_half(std::uint16_t h) {
@@ -171,7 +173,9 @@ std::optional<T> read_element(const char* at, const Element& e) {
     switch (e.bytes) {
       case 1: return value_at<std::int8_t>(at, false);
       case 2: return is_signed ? value_at<std::int16_t>(at, e.swapped) : value_at<std::uint16_t>(at, e.swapped);
-      case 4: return is_signed ? value_at<std::int32_t>(at, e.swapped) : std::int64_t(value_at<std::uint32_t>(at, e.swapped));
+      case 4:
+        if (is_signed) return value_at<std::int32_t>(at, e.swapped);
+        return std::int64_t(value_at<std::uint32_t>(at, e.swapped));
       default: break;
     }
     const auto v = value_at<std::int64_t>(at, e.swapped);
@@ -197,8 +201,8 @@ void read_elements(const InputFile& file, std::uint64_t offset, const Element& e
     for (std::size_t i = 0; i < n; ++i) {
       const std::optional<T> v = read_element<T>(buffer.data() + i * e.bytes, e);
       if (!v)
-        throw DataError(file.path(), join("element ", done + static_cast<int64_t>(i), " of type ", std::string(1, e.kind), e.bytes,
-                                          " is not a value that ", dtype_of<T>(), " can hold"));
+        bad_file(file.path(), "element ", done + static_cast<int64_t>(i), " of type ", std::string(1, e.kind), e.bytes,
+                 " is not a value that ", dtype_of<T>(), " can hold");
       out[done + static_cast<int64_t>(i)] = *v;
     }
   }
@@ -210,20 +214,21 @@ std::string header_text(const InputFile& file, std::uint64_t& data) {
   const auto have = static_cast<std::size_t>(std::min<std::uint64_t>(file.size(), sizeof start));
   file.read(0, start, have);
   if (std::string_view(start, std::min(have, magic.size())) != magic)
-    throw DataError(file.path(), join("not a .npy file (starts with \"", excerpt({start, std::min<std::size_t>(have, 8)}), "\")"));
+    bad_file(file.path(), "not a .npy file (starts with \"", excerpt({start, std::min<std::size_t>(have, 8)}), "\")");
   const int major = start[6], minor = start[7];
   if (have >= 8 && (major < 1 || major > 3 || minor != 0))
-    throw DataError(file.path(), join(".npy version ", major, ".", minor, " is not read; 1.0, 2.0 and 3.0 are"));
+    bad_file(file.path(), ".npy version ", major, ".", minor, " is not read; 1.0, 2.0 and 3.0 are");
   const std::uint64_t prefix = major == 1 ? 10 : 12;
-  if (file.size() < prefix) throw DataError(file.path(), join("truncated: a .npy file of ", file.size(), " bytes has no header"));
-  const std::uint64_t length = major == 1 ? value_at<std::uint16_t>(start + 8, false) : value_at<std::uint32_t>(start + 8, false);
+  if (file.size() < prefix) bad_file(file.path(), "truncated: a .npy file of ", file.size(), " bytes has no header");
+  const auto* at = start + 8;
+  const std::uint64_t length = major == 1 ? value_at<std::uint16_t>(at, false) : value_at<std::uint32_t>(at, false);
   if (length > longest_header)
-    throw DataError(file.path(), join("header of a .npy file: its length is said to be ", grouped(length), " bytes, at most ",
-                                      grouped(longest_header), " are read"));
-  if (length == 0) throw DataError(file.path(), "header of a .npy file: it is empty");
+    bad_file(file.path(), "header of a .npy file: its length is said to be ", grouped(length), " bytes, at most ",
+             grouped(longest_header), " are read");
+  if (length == 0) bad_file(file.path(), "header of a .npy file: it is empty");
   data = prefix + length;
   if (data > file.size())
-    throw DataError(file.path(), join("truncated: the header takes ", grouped(data), " bytes, the file has ", grouped(file.size())));
+    bad_file(file.path(), "truncated: the header takes ", grouped(data), " bytes, the file has ", grouped(file.size()));
   std::string text(static_cast<std::size_t>(length), '\0');
   file.read(prefix, text.data(), text.size());
   return text;
@@ -231,18 +236,18 @@ std::string header_text(const InputFile& file, std::uint64_t& data) {
 
 void check_length(const InputFile& file, const Header& h, const Element& e, std::uint64_t data) {
   if (h.lengths.size() > max_rank)
-    throw DataError(file.path(), join("shape has ", h.lengths.size(), " axes; at most ", max_rank, " are supported"));
+    bad_file(file.path(), "shape has ", h.lengths.size(), " axes; at most ", max_rank, " are supported");
   const Shape shape(h.lengths.data(), static_cast<int>(h.lengths.size()));
   std::uint64_t bytes = 0;
   if (!byte_count(h.lengths, std::max(e.bytes, bytes_of(e.dtype)), bytes) || !byte_count(h.lengths, e.bytes, bytes))
-    throw DataError(file.path(), join("shape ", shape, " of ", h.descr, " needs more bytes than can be addressed"));
+    bad_file(file.path(), "shape ", shape, " of ", h.descr, " needs more bytes than can be addressed");
   const std::uint64_t expected = data + bytes;
   if (file.size() < expected)
-    throw DataError(file.path(), join("truncated: header says ", h.descr, shape, ", ", grouped(expected), " bytes in all, the file has ",
-                                      grouped(file.size())));
+    bad_file(file.path(), "truncated: header says ", h.descr, shape, ", ", grouped(expected), " bytes in all, the file has ",
+             grouped(file.size()));
   if (file.size() > expected)
-    throw DataError(file.path(), join(grouped(file.size() - expected), " bytes follow the data; header says ", h.descr, shape, ", ",
-                                      grouped(expected), " bytes in all"));
+    bad_file(file.path(), grouped(file.size() - expected), " bytes follow the data; header says ", h.descr, shape, ", ",
+             grouped(expected), " bytes in all");
 }
 
 }  // namespace
@@ -264,12 +269,13 @@ Array load_npy(const std::string& path) {
 }
 
 void save_npy(const std::string& path, const Array& a) {
-  if (!a.defined()) throw DataError(path, "an absent array cannot be saved");
+  if (!a.defined()) bad_file(path, "an absent array cannot be saved");
   constexpr const char* descr[] = {"<f4", "<f8", "<i8", "|u1", "|b1"};
   std::string shape;
   for (const int64_t n : a.shape()) shape += (shape.empty() ? "" : ", ") + std::to_string(n);
   if (a.rank() == 1) shape += ',';
-  std::string header = join("{'descr': '", descr[static_cast<int>(a.dtype())], "', 'fortran_order': False, 'shape': (", shape, "), }");
+  std::string header = join("{'descr': '", descr[static_cast<int>(a.dtype())],
+                            "', 'fortran_order': False, 'shape': (", shape, "), }");
   const std::size_t prefix = magic.size() + 4;
   header.append(63 - (prefix + header.size()) % 64, ' ') += '\n';  // the data begin at a multiple of 64
   const auto length = static_cast<std::uint16_t>(header.size());

@@ -52,8 +52,10 @@ class HeaderReader : public nlohmann::json_sax<json> {
 
   bool number_unsigned(number_unsigned_t v) override {
     if (place_ == Place::shape) {
-      if (entries.back().lengths.size() == max_rank) return fail(join(where(), ": more than ", max_rank, " axes, which are the most supported"));
-      if (v > std::uint64_t(1) << 62) return fail(join(where(), ": an axis of length ", v, " cannot be addressed"));
+      if (entries.back().lengths.size() == max_rank)
+        return fail(join(where(), ": more than ", max_rank, " axes, which are the most supported"));
+      if (v > std::uint64_t(1) << 62)
+        return fail(join(where(), ": an axis of length ", v, " cannot be addressed"));
       entries.back().lengths.push_back(static_cast<std::int64_t>(v));
     } else if (place_ == Place::offsets) {
       if (entries.back().offsets.size() == 2) return fail(where() + ": data_offsets has more than two numbers");
@@ -104,7 +106,8 @@ class HeaderReader : public nlohmann::json_sax<json> {
   }
 
   bool end_array() override {
-    if (place_ == Place::offsets && entries.back().offsets.size() != 2) return fail(where() + ": data_offsets needs two numbers");
+    if (place_ == Place::offsets && entries.back().offsets.size() != 2)
+      return fail(where() + ": data_offsets needs two numbers");
     place_ = Place::entry;
     return true;
   }
@@ -118,7 +121,8 @@ class HeaderReader : public nlohmann::json_sax<json> {
     } else {
       Entry& e = entries.back();
       bool* has = k == "dtype" ? &e.has_dtype : k == "shape" ? &e.has_shape : k == "data_offsets" ? &e.has_offsets : nullptr;
-      if (!has) return fail(join(where(), ": unknown field \"", excerpt(k), "\"; dtype, shape and data_offsets are the fields"));
+      if (!has)
+        return fail(join(where(), ": unknown field \"", excerpt(k), "\"; dtype, shape and data_offsets are the fields"));
       if (std::exchange(*has, true)) return fail(join(where(), ": \"", k, "\" stands there twice"));
     }
     key_ = std::move(k);
@@ -141,8 +145,12 @@ class HeaderReader : public nlohmann::json_sax<json> {
     return place_ == Place::metadata ? std::string(metadata_key) : "\"" + excerpt(key_, 80) + "\"";
   }
   bool refuse(const std::string& what) {
-    constexpr const char* expected[] = {"an object", "an object for each name", "strings only", "dtype as a string, shape and data_offsets as lists",
-                                        "whole numbers from 0", "two whole numbers from 0"};
+    constexpr const char* expected[] = {"an object",
+                                        "an object for each name",
+                                        "strings only",
+                                        "dtype as a string, shape and data_offsets as lists",
+                                        "whole numbers from 0",
+                                        "two whole numbers from 0"};
     return fail(join(where(), ": ", what, " where ", expected[static_cast<int>(place_)], " would be right"));
   }
 
@@ -157,13 +165,16 @@ std::string header_text(const InputFile& file) {
   file.read(0, start, have);
   std::uint64_t length = 0;
   std::memcpy(&length, start, sizeof length);
-  const std::string seen = join("not a safetensors file (starts with \"", excerpt({start, std::min<std::size_t>(have, 8)}), "\")");
-  if (have < 8) throw DataError(file.path(), seen + join(": it has ", have, " bytes, the length of the header alone takes 8"));
+  const auto first = excerpt({start, std::min<std::size_t>(have, 8)});
+  const std::string seen = join("not a safetensors file (starts with \"", first, "\")");
+  if (have < 8) bad_file(file.path(), seen, ": it has ", have, " bytes, the length of the header alone takes 8");
   if (length > longest_header)
-    throw DataError(file.path(), seen + join(": as a header length that is ", grouped(length), " bytes, at most ", grouped(longest_header), " are read"));
-  if (length < 2 || (have > 8 && start[8] != '{')) throw DataError(file.path(), seen + ": no header that begins with { follows");
+    bad_file(file.path(), seen, ": as a header length that is ", grouped(length), " bytes, at most ",
+             grouped(longest_header), " are read");
+  if (length < 2 || (have > 8 && start[8] != '{')) bad_file(file.path(), seen, ": no header that begins with { follows");
   if (length > file.size() - 8)
-    throw DataError(file.path(), join("truncated: the header takes ", grouped(8 + length), " bytes, the file has ", grouped(file.size())));
+    bad_file(file.path(), "truncated: the header takes ", grouped(8 + length), " bytes, the file has ",
+             grouped(file.size()));
   std::string text(static_cast<std::size_t>(length), '\0');
   file.read(8, text.data(), text.size());
   return text;
@@ -174,14 +185,14 @@ void check_entries(const std::string& path, const std::vector<Entry>& entries) {
   for (const Entry& e : entries) {
     std::uint64_t bytes = 0;
     if (std::find(std::begin(dtype_names), std::end(dtype_names), e.dtype_name) == std::end(dtype_names))
-      throw DataError(path, join(named(e.name), ": dtype \"", excerpt(e.dtype_name), "\" is not read; F32, F64, I64, U8 and BOOL are"));
+      bad_file(path, named(e.name), ": dtype \"", excerpt(e.dtype_name), "\" is not read; F32, F64, I64, U8 and BOOL are");
     if (!byte_count(e.lengths, bytes_of(e.dtype()), bytes))
-      throw DataError(path, join(named(e.name), ": shape ", e.shape(), " of ", e.dtype_name, " needs more bytes than can be addressed"));
+      bad_file(path, named(e.name), ": shape ", e.shape(), " of ", e.dtype_name, " needs more bytes than can be addressed");
     if (e.offsets[0] > e.offsets[1])
-      throw DataError(path, join(named(e.name), ": data_offsets begin at ", e.offsets[0], ", behind their end at ", e.offsets[1]));
+      bad_file(path, named(e.name), ": data_offsets begin at ", e.offsets[0], ", behind their end at ", e.offsets[1]);
     if (e.offsets[1] - e.offsets[0] != bytes)
-      throw DataError(path, join(named(e.name), ": ", e.dtype_name, e.shape(), " takes ", grouped(bytes), " bytes, its data_offsets span ",
-                                 grouped(e.offsets[1] - e.offsets[0])));
+      bad_file(path, named(e.name), ": ", e.dtype_name, e.shape(), " takes ", grouped(bytes),
+               " bytes, its data_offsets span ", grouped(e.offsets[1] - e.offsets[0]));
   }
 }
 
@@ -189,20 +200,21 @@ void check_entries(const std::string& path, const std::vector<Entry>& entries) {
 std::vector<std::size_t> check_cover(const InputFile& file, const std::vector<Entry>& entries, std::uint64_t data) {
   std::vector<std::size_t> order(entries.size());
   std::iota(order.begin(), order.end(), std::size_t(0));
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return entries[a].offsets < entries[b].offsets; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return entries[a].offsets < entries[b].offsets; });
   std::uint64_t end = 0;
   for (const std::size_t i : order) {
     const Entry& e = entries[i];
     if (e.offsets[0] != end)
-      throw DataError(file.path(), join(named(e.name), ": its data begin at ", grouped(e.offsets[0]), ", those before end at ", grouped(end),
-                                        e.offsets[0] < end ? ": they overlap" : ": there is a hole"));
+      bad_file(file.path(), named(e.name), ": its data begin at ", grouped(e.offsets[0]), ", those before end at ",
+               grouped(end), e.offsets[0] < end ? ": they overlap" : ": there is a hole");
     end = e.offsets[1];
   }
   if (end > file.size() - data)
-    throw DataError(file.path(), join("truncated: header says ", grouped(data + end), " bytes, the file has ", grouped(file.size())));
+    bad_file(file.path(), "truncated: header says ", grouped(data + end), " bytes, the file has ", grouped(file.size()));
   if (end < file.size() - data)
-    throw DataError(file.path(), join(grouped(file.size() - data - end), " bytes follow the last tensor; header says ", grouped(data + end),
-                                      " bytes in all"));
+    bad_file(file.path(), grouped(file.size() - data - end), " bytes follow the last tensor; header says ",
+             grouped(data + end), " bytes in all");
   return order;
 }
 
@@ -214,7 +226,8 @@ Array read_tensor(const InputFile& file, const Entry& e, std::uint64_t data) {
   if (e.dtype() == boolean)
     for (std::size_t i = 0; i < bytes; ++i)
       if (static_cast<unsigned char>(to[i]) > 1)
-        throw DataError(file.path(), join(named(e.name), ": element ", i, " is ", static_cast<unsigned char>(to[i]), "; a bool is 0 or 1"));
+        bad_file(file.path(), named(e.name), ": element ", i, " is ", static_cast<unsigned char>(to[i]),
+                 "; a bool is 0 or 1");
   return a;
 }
 
@@ -222,21 +235,22 @@ std::string quoted(const std::string& path, const std::string& s) {
   try {
     return json(s).dump();
   } catch (const json::type_error&) {
-    throw DataError(path, join("\"", excerpt(s, 80), "\" is not valid UTF-8, so it cannot be saved"));
+    bad_file(path, "\"", excerpt(s, 80), "\" is not valid UTF-8, so it cannot be saved");
   }
 }
 
 void check_savable(const std::string& path, const NamedArrays& tensors) {
   std::unordered_set<std::string> names;
   for (const auto& [name, a] : tensors) {
-    if (name == metadata_key) throw DataError(path, named(name) + ": this name is the format's own; choose another");
-    if (name.find('\0') != std::string::npos) throw DataError(path, named(name) + ": a name cannot hold a NUL");
-    if (!names.insert(name).second) throw DataError(path, named(name) + ": two tensors bear this name");
-    if (!a.defined()) throw DataError(path, named(name) + " is absent: it has no numbers to save");
+    if (name == metadata_key) bad_file(path, named(name), ": this name is the format's own; choose another");
+    if (name.find('\0') != std::string::npos) bad_file(path, named(name), ": a name cannot hold a NUL");
+    if (!names.insert(name).second) bad_file(path, named(name), ": two tensors bear this name");
+    if (!a.defined()) bad_file(path, named(name), " is absent: it has no numbers to save");
   }
 }
 
-std::string header_of(const std::string& path, const NamedArrays& tensors, const Metadata& metadata, const std::vector<std::uint64_t>& begins) {
+std::string header_of(const std::string& path, const NamedArrays& tensors, const Metadata& metadata,
+                      const std::vector<std::uint64_t>& begins) {
   std::string h = "{";
   if (!metadata.empty()) {
     h += "\"__metadata__\":{";
@@ -247,8 +261,8 @@ std::string header_of(const std::string& path, const NamedArrays& tensors, const
   for (std::size_t i = 0; i < tensors.size(); ++i) {
     const Array& a = tensors[i].second;
     const std::uint64_t end = begins[i] + static_cast<std::uint64_t>(a.size()) * bytes_of(a.dtype());
-    h += join(quoted(path, tensors[i].first), ":{\"dtype\":\"", dtype_names[static_cast<int>(a.dtype())], "\",\"shape\":", a.shape(),
-              ",\"data_offsets\":[", begins[i], ",", end, "]},");
+    h += join(quoted(path, tensors[i].first), ":{\"dtype\":\"", dtype_names[static_cast<int>(a.dtype())],
+              "\",\"shape\":", a.shape(), ",\"data_offsets\":[", begins[i], ",", end, "]},");
   }
   if (h.back() == ',') h.pop_back();
   h += '}';
@@ -273,7 +287,7 @@ void save_safetensors(const std::string& path, const NamedArrays& tensors, const
   const std::string header = header_of(path, tensors, metadata, begins);
   const std::uint64_t length = header.size();
   if (length > longest_header)
-    throw DataError(path, join("the header would take ", grouped(length), " bytes, readers accept ", grouped(longest_header)));
+    bad_file(path, "the header would take ", grouped(length), " bytes, readers accept ", grouped(longest_header));
   write_atomically(path, [&](OutputFile& out) {
     out.write(&length, sizeof length);
     out.write(header);
@@ -291,7 +305,7 @@ Safetensors load_safetensors(const std::string& path) {
   {
     const std::string text = header_text(file);
     data += text.size();
-    if (!json::sax_parse(text, &header)) throw DataError(path, "header of a safetensors file: " + header.problem);
+    if (!json::sax_parse(text, &header)) bad_file(path, "header of a safetensors file: ", header.problem);
   }
   check_entries(path, header.entries);
   const std::vector<std::size_t> order = check_cover(file, header.entries, data);

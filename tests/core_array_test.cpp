@@ -127,7 +127,8 @@ TEST_CASE("array: expand and broadcast") {
   CHECK(row.expand({0, 3}).size() == 0);
   CHECK(values(row.expand({2, 3}).copy()) == V{0, 1, 2, 0, 1, 2});
   CHECK(row.expand({2, 3}).copy().dense());
-  CHECK(refusal<ShapeError>([&] { row.expand({2, 4}); }) == "expand: i64[1,3] does not expand to [2,4]; only axes of length 1 repeat");
+  CHECK(refusal<ShapeError>([&] { row.expand({2, 4}); }) ==
+        "expand: i64[1,3] does not expand to [2,4]; only axes of length 1 repeat");
   CHECK_THROWS_AS(row.expand({3}), ShapeError);
   CHECK_THROWS_AS(row.expand({-2, 3}), ShapeError);
 
@@ -239,9 +240,10 @@ TEST_CASE("array: copies of random views agree with element()") {
     Array v = Array::arange(2 * 3 * 1 * 4 * 2).reshape({2, 3, 1, 4, 2});
     for (int step = 0; step < 4 && v.rank() > 0; ++step) {
       const int axis = static_cast<int>(below(v.rank()));
-      switch (below(5)) {
-        case 0: v = v.slice(axis, below(2), v.dim(axis), 1 + below(3)); break;
-        case 1: v = v.transpose(axis, static_cast<int>(below(v.rank()))); break;
+      const int64_t kind = below(5), start = below(2), stride = 1 + below(3);
+      switch (kind) {
+        case 0: v = v.slice(axis, start, v.dim(axis), stride); break;
+        case 1: v = v.transpose(axis, static_cast<int>(start % v.rank())); break;
         case 2: if (v.dim(axis) > 0) v = v.select(axis, below(v.dim(axis))); break;
         case 3: if (v.rank() < max_rank) v = v.unsqueeze(axis); break;
         default: {
@@ -269,7 +271,8 @@ TEST_CASE("strided: a walk merges what is contiguous, and can start anywhere") {
   CHECK(walk.rank == 3);
   std::vector<int64_t> all, parts;
   walk.each_run(0, walk.runs(), [&](const int64_t* at) { all.push_back(at[0] * 100 + at[1]); });
-  for (int64_t r = 0; r < walk.runs(); ++r) walk.each_run(r, r + 1, [&](const int64_t* at) { parts.push_back(at[0] * 100 + at[1]); });
+  for (int64_t r = 0; r < walk.runs(); ++r)
+    walk.each_run(r, r + 1, [&](const int64_t* at) { parts.push_back(at[0] * 100 + at[1]); });
   CHECK(all == std::vector<int64_t>{0, 402, 804, 1201, 1603, 2005});
   CHECK(parts == all);
   CHECK(Walk<1>({}, {dense}).run() == 1);

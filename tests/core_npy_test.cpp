@@ -37,6 +37,11 @@ std::string bytes(const char (&s)[N]) {
   return std::string(s, N - 1);
 }
 
+/// 1 2.5 -3 4 5 6 as <f4.
+std::string matrix_bytes() {
+  return bytes("\x00\x00\x80?\x00\x00 @\x00\x00@\xc0\x00\x00\x80@\x00\x00\xa0@\x00\x00\xc0@");
+}
+
 std::vector<double> values(const Array& a) {
   std::vector<double> v;
   for (int64_t i = 0; i < a.size(); ++i) v.push_back(a.element(i));
@@ -60,14 +65,16 @@ TEST_CASE("npy: files that NumPy wrote") {
   auto load = [&](const std::string& file) { return load_npy(dir.put("x.npy", file)); };
   const std::vector<double> matrix = {1, 2.5, -3, 4, 5, 6};
 
-  Array a = load(npy("<f4", "(2, 3)", bytes("\x00\x00\x80?\x00\x00 @\x00\x00@\xc0\x00\x00\x80@\x00\x00\xa0@\x00\x00\xc0@")));
+  Array a = load(npy("<f4", "(2, 3)", matrix_bytes()));
   CHECK(describe(a) == "f32[2,3]");
   CHECK(values(a) == matrix);
-  a = load(npy(">f4", "(2, 3)", bytes("?\x80\x00\x00@\x80\x00\x00@ \x00\x00@\xa0\x00\x00\xc0@\x00\x00@\xc0\x00\x00"), "True"));
+  a = load(npy(">f4", "(2, 3)", bytes("?\x80\x00\x00@\x80\x00\x00@ \x00\x00@\xa0\x00\x00\xc0@\x00\x00@\xc0\x00\x00"),
+               "True"));
   CHECK(describe(a) == "f32[2,3]");
   CHECK(a.dense());
   CHECK(values(a) == matrix);
-  a = load(npy(">f8", "(3,)", bytes("?\xb9\x99\x99\x99\x99\x99\x9a\x80\x00\x00\x00\x00\x00\x00\x00\x7f\xf0\x00\x00\x00\x00\x00\x00")));
+  a = load(npy(">f8", "(3,)",
+               bytes("?\xb9\x99\x99\x99\x99\x99\x9a\x80\x00\x00\x00\x00\x00\x00\x00\x7f\xf0\x00\x00\x00\x00\x00\x00")));
   CHECK(a.dtype() == f64);
   CHECK(values(a) == std::vector<double>{0.1, 0, std::numeric_limits<double>::infinity()});
   CHECK(std::signbit(a.element(1)));
@@ -88,24 +95,28 @@ TEST_CASE("npy: files that NumPy wrote") {
   CHECK(a.dtype() == f32);
   CHECK(values(a) == std::vector<double>{1.5, 1023 * 0x1p-24, 0x1p-24, 65504, -std::numeric_limits<double>::infinity()});
   CHECK(describe(load(npy("<f8", "(0, 3)", ""))) == "f64[0,3]");
-  CHECK(values(load(npy(2, "{'descr': '<i4', 'fortran_order': False, 'shape': (2,), }", bytes("\x01\x00\x00\x00\x02\x00\x00\x00")))) ==
+  CHECK(values(load(npy(2, "{'descr': '<i4', 'fortran_order': False, 'shape': (2,), }",
+                        bytes("\x01\x00\x00\x00\x02\x00\x00\x00")))) ==
         std::vector<double>{1, 2});
-  CHECK(values(load(npy(3, "{'descr': '|i1', 'fortran_order': False, 'shape': (2,), }", bytes("\x01\xfe")))) == std::vector<double>{1, -2});
+  CHECK(values(load(npy(3, "{'descr': '|i1', 'fortran_order': False, 'shape': (2,), }", bytes("\x01\xfe")))) ==
+        std::vector<double>{1, -2});
 }
 
 TEST_CASE("npy: other spellings of the same header") {
   const TempDir dir;
-  const auto path = dir.put("x.npy", npy(1, "{\"shape\":(2,1,),'fortran_order':False, \"descr\":'<u2'}", bytes("\x01\x00\xff\xff")));
+  const auto path = dir.put("x.npy",
+                            npy(1, "{\"shape\":(2,1,),'fortran_order':False, \"descr\":'<u2'}", bytes("\x01\x00\xff\xff")));
   const Array a = load_npy(path);
   CHECK(describe(a) == "i64[2,1]");
   CHECK(a.element(1) == 65535);
-  CHECK(load_npy(dir.put("u8.npy", npy("<u8", "(1,)", bytes("\xff\xff\xff\xff\xff\xff\xff\x7f")))).data<int64_t>()[0] == INT64_MAX);
+  CHECK(load_npy(dir.put("u8.npy", npy("<u8", "(1,)", bytes("\xff\xff\xff\xff\xff\xff\xff\x7f")))).data<int64_t>()[0] ==
+        INT64_MAX);
 }
 
 TEST_CASE("npy: our files are NumPy's, byte for byte") {
   const TempDir dir;
   save_npy(dir / "x.npy", Array::of<float>({2, 3}, {1, 2.5, -3, 4, 5, 6}));
-  CHECK(read_file(dir / "x.npy") == npy("<f4", "(2, 3)", bytes("\x00\x00\x80?\x00\x00 @\x00\x00@\xc0\x00\x00\x80@\x00\x00\xa0@\x00\x00\xc0@")));
+  CHECK(read_file(dir / "x.npy") == npy("<f4", "(2, 3)", matrix_bytes()));
   save_npy(dir / "x.npy", Array::full({}, -7, i64));
   CHECK(read_file(dir / "x.npy") == npy("<i8", "()", bytes("\xf9\xff\xff\xff\xff\xff\xff\xff")));
   save_npy(dir / "x.npy", Array::of<bool>({2}, {true, false}));
@@ -117,8 +128,8 @@ TEST_CASE("npy: every dtype, shape and layout comes back as it was") {
   const std::string path = dir / "x.npy";
   const Array x = Array::arange(24).reshape({2, 3, 4});
   for (const Dtype t : {f32, f64, i64, u8, boolean})
-    for (const Array& view : {x, x.permute({2, 0, 1}), x.slice(1, 0, 3, 2), x.select(0, 1).expand({5, 3, 4}), x.slice(0, 1, 1),
-                              x.reshape({1, 2, 3, 1, 4, 1}), x.select(0, 0).select(0, 0).select(0, 3)}) {
+    for (const Array& view : {x, x.permute({2, 0, 1}), x.slice(1, 0, 3, 2), x.select(0, 1).expand({5, 3, 4}),
+                              x.slice(0, 1, 1), x.reshape({1, 2, 3, 1, 4, 1}), x.select(0, 0).select(0, 0).select(0, 3)}) {
       const Array a = view.to(t);
       save_npy(path, a);
       const Array b = load_npy(path);
@@ -157,15 +168,19 @@ TEST_CASE("npy: hostile files are refused, and nothing stays allocated") {
   check("12 bytes that ask for 4 GiB", bytes("\x93NUMPY\x02\x00\xff\xff\xff\xff"),
         in_header + "its length is said to be 4,294,967,295 bytes, at most 10,000 are read");
   check("no length", bytes("\x93NUMPY\x01\x00"), "truncated: a .npy file of 8 bytes has no header");
-  check("version 9", bytes("\x93NUMPY\x09\x00v\x00") + std::string(200, ' '), ".npy version 9.0 is not read; 1.0, 2.0 and 3.0 are");
-  check("version 1.7", bytes("\x93NUMPY\x01\x07v\x00") + std::string(200, ' '), ".npy version 1.7 is not read; 1.0, 2.0 and 3.0 are");
-  check("header beyond the file", bytes("\x93NUMPY\x01\x00v\x00{"), "truncated: the header takes 128 bytes, the file has 11");
+  check("version 9", bytes("\x93NUMPY\x09\x00v\x00") + std::string(200, ' '),
+        ".npy version 9.0 is not read; 1.0, 2.0 and 3.0 are");
+  check("version 1.7", bytes("\x93NUMPY\x01\x07v\x00") + std::string(200, ' '),
+        ".npy version 1.7 is not read; 1.0, 2.0 and 3.0 are");
+  check("header beyond the file", bytes("\x93NUMPY\x01\x00v\x00{"),
+        "truncated: the header takes 128 bytes, the file has 11");
   check("header too long", npy(1, "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", four, 20'010),
         in_header + "its length is said to be 20,000 bytes, at most 10,000 are read");
   check("empty header", bytes("\x93NUMPY\x01\x00\x00\x00"), in_header + "it is empty");
   check("python code", header("__import__('os').system('true')"),
         in_header + "'{' was expected at byte 0, found \"__import__('os')\"");
-  check("unclosed string", header("{'descr"), in_header + "a quoted string was expected at byte 2, found \"descr           \"");
+  check("unclosed string", header("{'descr"),
+        in_header + "a quoted string was expected at byte 2, found \"descr           \"");
   check("unclosed dictionary", header("{'descr': '<f4'"), in_header + "'}' was expected at byte 118, found \"\"");
   check("no line end", bytes("\x93NUMPY\x01\x00\x37\x00{'descr': '<f4', 'fortran_order': False, 'shape': (1,)}") + four,
         in_header + "it does not end with a line end");
@@ -176,13 +191,18 @@ TEST_CASE("npy: hostile files are refused, and nothing stays allocated") {
         in_header + "unknown key \"pickle\"; descr, fortran_order and shape are the keys");
   check("trailing garbage", header("{'descr': '<f4', 'fortran_order': False, 'shape': (1,), } + x"),
         in_header + "\"+ x" + std::string(37, ' ') + "...\" follows the closing brace");
-  check("order is a number", header("{'fortran_order': 1}"), in_header + "True or False was expected at byte 18, found \"1}" + std::string(14, ' ') + "\"");
+  check("order is a number", header("{'fortran_order': 1}"),
+        in_header + "True or False was expected at byte 18, found \"1}" + std::string(14, ' ') + "\"");
   check("negative length", npy("<f4", "(-1,)", four), in_header + "shape has a negative length, -1");
-  check("shape is a number", npy("<f4", "(1)", four), in_header + "',' (a tuple of one is written (3,)) was expected at byte 52, found \"), }            \"");
-  check("shape is text", npy("<f4", "('a',)", four), in_header + "an axis length was expected at byte 51, found \"'a',), }        \"");
-  check("fractional length", npy("<f4", "(1.5,)", four), in_header + "',' (a tuple of one is written (3,)) was expected at byte 52, found \".5,), }         \"");
+  check("shape is a number", npy("<f4", "(1)", four),
+        in_header + "',' (a tuple of one is written (3,)) was expected at byte 52, found \"), }            \"");
+  check("shape is text", npy("<f4", "('a',)", four),
+        in_header + "an axis length was expected at byte 51, found \"'a',), }        \"");
+  check("fractional length", npy("<f4", "(1.5,)", four),
+        in_header + "',' (a tuple of one is written (3,)) was expected at byte 52, found \".5,), }         \"");
   check("length over 64 bits", npy("<f4", "(99999999999999999999,)", four), in_header + "a length in shape exceeds 64 bits");
-  check("2^62 elements", npy("<f4", "(4611686018427387904,)", four), "shape [4611686018427387904] of <f4 needs more bytes than can be addressed");
+  check("2^62 elements", npy("<f4", "(4611686018427387904,)", four),
+        "shape [4611686018427387904] of <f4 needs more bytes than can be addressed");
   check("product overflows to 4", npy("|u1", "(4194305, 4194305, 211106198978564)", four),
         "shape [4194305,4194305,211106198978564] of |u1 needs more bytes than can be addressed");
   check("overflow beside a zero", npy("<f4", "(0, 4611686018427387904, 4)", ""),
@@ -190,16 +210,20 @@ TEST_CASE("npy: hostile files are refused, and nothing stays allocated") {
   check("seven axes", npy("<f4", "(1, 1, 1, 1, 1, 1, 1)", four), "shape has 7 axes; at most 6 are supported");
   check("objects", npy("|O", "(1,)", four), "descr '|O' holds Python objects, which are programs; they are never read");
   check("complex", npy("<c8", "(1,)", four + four), "descr '<c8' is not read; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1 are");
-  check("long double", npy("<f16", "(1,)", std::string(16, '\0')), "descr '<f16' is not read; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1 are");
+  check("long double", npy("<f16", "(1,)", std::string(16, '\0')),
+        "descr '<f16' is not read; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1 are");
   check("no byte order", npy("f4", "(1,)", four), "descr 'f4' is not read; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1 are");
   check("empty descr", npy("", "(1,)", four), "descr '' is not read; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1 are");
   check("records", header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }"),
         in_header + "descr is a list: records of several fields are not read; save one field");
-  check("data cut short", npy("<f4", "(1000,)", std::string(872, '\0')), "truncated: header says <f4[1000], 4,128 bytes in all, the file has 1,000");
-  check("no data", npy("<f4", "(1000000000000,)", ""), "truncated: header says <f4[1000000000000], 4,000,000,000,128 bytes in all, the file has 128");
+  check("data cut short", npy("<f4", "(1000,)", std::string(872, '\0')),
+        "truncated: header says <f4[1000], 4,128 bytes in all, the file has 1,000");
+  check("no data", npy("<f4", "(1000000000000,)", ""),
+        "truncated: header says <f4[1000000000000], 4,000,000,000,128 bytes in all, the file has 128");
   check("data too long", npy("<f4", "(1,)", four + "x"), "1 bytes follow the data; header says <f4[1], 132 bytes in all");
   check("bool of 7", npy("|b1", "(2,)", bytes("\x01\x07")), "element 1 of type b1 is not a value that bool can hold");
-  check("u8 of 2^63", npy("<u8", "(1,)", bytes("\x00\x00\x00\x00\x00\x00\x00\x80")), "element 0 of type u8 is not a value that i64 can hold");
+  check("u8 of 2^63", npy("<u8", "(1,)", bytes("\x00\x00\x00\x00\x00\x00\x00\x80")),
+        "element 0 of type u8 is not a value that i64 can hold");
   CHECK(pool::usage().live_blocks == before.live_blocks);
   CHECK(pool::usage().live_bytes == before.live_bytes);
 }

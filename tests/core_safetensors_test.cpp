@@ -21,7 +21,9 @@ std::string with_length(std::uint64_t length, const std::string& rest) {
   return s + rest;
 }
 
-std::string file_of(const std::string& header, const std::string& data = "") { return with_length(header.size(), header + data); }
+std::string file_of(const std::string& header, const std::string& data = "") {
+  return with_length(header.size(), header + data);
+}
 
 /// The header of one tensor "a".
 std::string one(const std::string& dtype, const std::string& shape, const std::string& offsets) {
@@ -114,19 +116,23 @@ TEST_CASE("safetensors: hostile files are refused, and nothing stays allocated")
   auto check_header = [&](const std::string& name, const std::string& header, const std::string& expected) {
     check(name, file_of(header, four), in_header + expected);
   };
-  // The length of the header.
+  // The length of the header. The eight bytes of it are shown as text, the last seven are NULs in most of these.
+  const std::string nuls = "\\x00\\x00\\x00\\x00\\x00\\x00\\x00", not_one = "not a safetensors file (starts with \"";
+  const std::string too_long = " bytes, at most 100,000,000 are read";
+  const std::string no_brace = "\"): no header that begins with { follows";
   check("empty", "", "not a safetensors file (starts with \"\"): it has 0 bytes, the length of the header alone takes 8");
-  check("7 bytes", "1234567", "not a safetensors file (starts with \"1234567\"): it has 7 bytes, the length of the header alone takes 8");
-  check("text", "hello world", "not a safetensors file (starts with \"hello wo\"): as a header length that is 8,031,924,123,371,070,824 bytes, at most 100,000,000 are read");
-  check("length 0", with_length(0, "{}"), "not a safetensors file (starts with \"\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\"): no header that begins with { follows");
-  check("length 1", with_length(1, "{}"), "not a safetensors file (starts with \"\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\"): no header that begins with { follows");
+  check("7 bytes", "1234567",
+        "not a safetensors file (starts with \"1234567\"): it has 7 bytes, the length of the header alone takes 8");
+  check("text", "hello world", not_one + "hello wo\"): as a header length that is 8,031,924,123,371,070,824" + too_long);
+  check("length 0", with_length(0, "{}"), not_one + "\\x00" + nuls + no_brace);
+  check("length 1", with_length(1, "{}"), not_one + "\\x01" + nuls + no_brace);
   check("length 2^63", with_length(std::uint64_t(1) << 63, "{}"),
         "not a safetensors file (starts with \"\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x80\"): as a header length that is "
         "9,223,372,036,854,775,808 bytes, at most 100,000,000 are read");
   check("length just too long", with_length(100'000'001, "{}"),
-        "not a safetensors file (starts with \"\\x01\\xe1\\xf5\\x05\\x00\\x00\\x00\\x00\"): as a header length that is 100,000,001 bytes, at most 100,000,000 are read");
+        not_one + "\\x01\\xe1\\xf5\\x05\\x00\\x00\\x00\\x00\"): as a header length that is 100,000,001" + too_long);
   check("length beyond the file", with_length(1000, "{}"), "truncated: the header takes 1,008 bytes, the file has 10");
-  check("header is a list", with_length(2, "[]"), "not a safetensors file (starts with \"\\x02\\x00\\x00\\x00\\x00\\x00\\x00\\x00\"): no header that begins with { follows");
+  check("header is a list", with_length(2, "[]"), not_one + "\\x02" + nuls + no_brace);
   // JSON.
   check_header("not JSON", "{nope}", "not valid JSON at byte 3");
   check_header("cut JSON", "{\"a\":{", "not valid JSON at byte 7");
@@ -134,35 +140,52 @@ TEST_CASE("safetensors: hostile files are refused, and nothing stays allocated")
   check_header("invalid UTF-8", "{\"\xff\":{}}", "not valid JSON at byte 3");
   check_header("NUL byte", std::string("{\"a\0b\":{}}", 10), "not valid JSON at byte 4");
   check_header("number too large", one("\"F32\"", "[1e999]", "[0,4]"), "not valid JSON at byte 34");
-  check_header("deep nesting", "{\"a\":" + std::string(100'000, '['), "\"a\": a list where an object for each name would be right");
-  check_header("deep objects", "{\"a\":{\"shape\":{\"a\":{}}}}", "tensor \"a\": an object where dtype as a string, shape and data_offsets as lists would be right");
-  check_header("nested shape", one("\"F32\"", "[[1]]", "[0,4]"), "tensor \"a\": a list where whole numbers from 0 would be right");
+  check_header("deep nesting", "{\"a\":" + std::string(100'000, '['),
+               "\"a\": a list where an object for each name would be right");
+  check_header("deep objects", "{\"a\":{\"shape\":{\"a\":{}}}}",
+               "tensor \"a\": an object where dtype as a string, shape and data_offsets as lists would be right");
+  check_header("nested shape", one("\"F32\"", "[[1]]", "[0,4]"),
+               "tensor \"a\": a list where whole numbers from 0 would be right");
   check_header("NUL in a name", "{\"a\\u0000b\":{}}", "the name \"a\\x00b\" holds a NUL");
-  check_header("name twice", "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"a\":{}}", "the name \"a\" stands there twice");
-  check_header("metadata twice", "{\"__metadata__\":{},\"__metadata__\":{}}", "the name \"__metadata__\" stands there twice");
-  check_header("metadata key twice", "{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}", "the key \"k\" stands twice in __metadata__");
-  check_header("metadata not strings", "{\"__metadata__\":{\"k\":1}}", "__metadata__: the number 1 where strings only would be right");
-  check_header("metadata not an object", "{\"__metadata__\":\"k\"}", "\"__metadata__\": the string \"k\" where an object for each name would be right");
+  check_header("name twice", "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"a\":{}}",
+               "the name \"a\" stands there twice");
+  check_header("metadata twice", "{\"__metadata__\":{},\"__metadata__\":{}}",
+               "the name \"__metadata__\" stands there twice");
+  check_header("metadata key twice", "{\"__metadata__\":{\"k\":\"1\",\"k\":\"2\"}}",
+               "the key \"k\" stands twice in __metadata__");
+  check_header("metadata not strings", "{\"__metadata__\":{\"k\":1}}",
+               "__metadata__: the number 1 where strings only would be right");
+  check_header("metadata not an object", "{\"__metadata__\":\"k\"}",
+               "\"__metadata__\": the string \"k\" where an object for each name would be right");
   // The fields of a tensor.
   check_header("null", "{\"a\":null}", "\"a\": null where an object for each name would be right");
-  check_header("boolean", one("true", "[4]", "[0,4]"), "tensor \"a\": a boolean where dtype as a string, shape and data_offsets as lists would be right");
+  check_header("boolean", one("true", "[4]", "[0,4]"),
+               "tensor \"a\": a boolean where dtype as a string, shape and data_offsets as lists would be right");
   check_header("field twice", "{\"a\":{\"dtype\":\"U8\",\"dtype\":\"F32\"}}", "tensor \"a\": \"dtype\" stands there twice");
-  check_header("unknown field", "{\"a\":{\"device\":\"cpu\"}}", "tensor \"a\": unknown field \"device\"; dtype, shape and data_offsets are the fields");
+  check_header("unknown field", "{\"a\":{\"device\":\"cpu\"}}",
+               "tensor \"a\": unknown field \"device\"; dtype, shape and data_offsets are the fields");
   check_header("no dtype", "{\"a\":{\"shape\":[4],\"data_offsets\":[0,4]}}", "tensor \"a\": \"dtype\" is missing");
   check_header("no shape", "{\"a\":{\"dtype\":\"U8\",\"data_offsets\":[0,4]}}", "tensor \"a\": \"shape\" is missing");
   check_header("no offsets", "{\"a\":{\"dtype\":\"U8\",\"shape\":[4]}}", "tensor \"a\": \"data_offsets\" is missing");
-  check_header("negative length", one("\"U8\"", "[-4]", "[0,4]"), "tensor \"a\": the negative number -4 where whole numbers from 0 would be right");
-  check_header("fractional length", one("\"U8\"", "[4.0]", "[0,4]"), "tensor \"a\": the number 4.0 where whole numbers from 0 would be right");
-  check_header("length 1e300", one("\"U8\"", "[1e300]", "[0,4]"), "tensor \"a\": the number 1e300 where whole numbers from 0 would be right");
-  check_header("length as text", one("\"U8\"", "[\"4\"]", "[0,4]"), "tensor \"a\": the string \"4\" where whole numbers from 0 would be right");
-  check_header("length 2^64 - 1", one("\"U8\"", "[18446744073709551615]", "[0,4]"), "tensor \"a\": an axis of length 18446744073709551615 cannot be addressed");
-  check_header("seven axes", one("\"U8\"", "[1,1,1,1,1,1,4]", "[0,4]"), "tensor \"a\": more than 6 axes, which are the most supported");
+  check_header("negative length", one("\"U8\"", "[-4]", "[0,4]"),
+               "tensor \"a\": the negative number -4 where whole numbers from 0 would be right");
+  check_header("fractional length", one("\"U8\"", "[4.0]", "[0,4]"),
+               "tensor \"a\": the number 4.0 where whole numbers from 0 would be right");
+  check_header("length 1e300", one("\"U8\"", "[1e300]", "[0,4]"),
+               "tensor \"a\": the number 1e300 where whole numbers from 0 would be right");
+  check_header("length as text", one("\"U8\"", "[\"4\"]", "[0,4]"),
+               "tensor \"a\": the string \"4\" where whole numbers from 0 would be right");
+  check_header("length 2^64 - 1", one("\"U8\"", "[18446744073709551615]", "[0,4]"),
+               "tensor \"a\": an axis of length 18446744073709551615 cannot be addressed");
+  check_header("seven axes", one("\"U8\"", "[1,1,1,1,1,1,4]", "[0,4]"),
+               "tensor \"a\": more than 6 axes, which are the most supported");
   check_header("one offset", one("\"U8\"", "[4]", "[0]"), "tensor \"a\": data_offsets needs two numbers");
   check_header("three offsets", one("\"U8\"", "[4]", "[0,4,8]"), "tensor \"a\": data_offsets has more than two numbers");
   check_header("name of a megabyte", "{\"" + std::string(1'000'000, 'n') + "\":1}",
                "\"" + std::string(80, 'n') + "...\": the number 1 where an object for each name would be right");
   // What the fields say together.
-  auto check_one = [&](const std::string& name, const char* dtype, const char* shape, const char* offsets, const std::string& expected) {
+  auto check_one = [&](const std::string& name, const char* dtype, const char* shape, const char* offsets,
+                       const std::string& expected) {
     check(name, file_of(one(dtype, shape, offsets), four), "tensor \"a\": " + expected);
   };
   check_one("unknown dtype", "\"BF16\"", "[2]", "[0,4]", "dtype \"BF16\" is not read; F32, F64, I64, U8 and BOOL are");
@@ -174,7 +197,8 @@ TEST_CASE("safetensors: hostile files are refused, and nothing stays allocated")
   check_one("begin behind end", "\"U8\"", "[4]", "[4,0]", "data_offsets begin at 4, behind their end at 0");
   check_one("offsets of another length", "\"F32\"", "[2]", "[0,4]", "F32[2] takes 8 bytes, its data_offsets span 4");
   check_one("hole at the start", "\"U8\"", "[3]", "[1,4]", "its data begin at 1, those before end at 0: there is a hole");
-  check("bool of 2", file_of(one("\"BOOL\"", "[4]", "[0,4]"), std::string("\0\1\0\2", 4)), "tensor \"a\": element 3 is 2; a bool is 0 or 1");
+  check("bool of 2", file_of(one("\"BOOL\"", "[4]", "[0,4]"), std::string("\0\1\0\2", 4)),
+        "tensor \"a\": element 3 is 2; a bool is 0 or 1");
   CHECK(pool::usage().live_blocks == before.live_blocks);
   CHECK(pool::usage().live_bytes == before.live_bytes);
 }
@@ -189,15 +213,21 @@ TEST_CASE("safetensors: holes, overlaps and the length of the file") {
   const auto in_all = grouped(8 + header.size() + 4);
   CHECK(load_safetensors(dir.put("x", file_of(header, "1234"))).tensors[1].second.at({0}) == '3');
   CHECK(load_safetensors(dir.put("x", file_of(two("[2,4]", "[0,2]"), "1234"))).tensors[1].second.at({0}) == '1');
-  CHECK(refusal(dir.put("x", file_of(two("[0,2]", "[1,3]"), "123"))) == "tensor \"b\": its data begin at 1, those before end at 2: they overlap");
-  CHECK(refusal(dir.put("x", file_of(two("[0,2]", "[0,2]"), "12"))) == "tensor \"b\": its data begin at 0, those before end at 2: they overlap");
-  CHECK(refusal(dir.put("x", file_of(two("[0,2]", "[3,5]"), "12345"))) == "tensor \"b\": its data begin at 3, those before end at 2: there is a hole");
-  CHECK(refusal(dir.put("x", file_of(header, "123"))) == "truncated: header says " + in_all + " bytes, the file has " + grouped(8 + header.size() + 3));
-  CHECK(refusal(dir.put("x", file_of(header, "12345"))) == "1 bytes follow the last tensor; header says " + in_all + " bytes in all");
+  CHECK(refusal(dir.put("x", file_of(two("[0,2]", "[1,3]"), "123"))) ==
+        "tensor \"b\": its data begin at 1, those before end at 2: they overlap");
+  CHECK(refusal(dir.put("x", file_of(two("[0,2]", "[0,2]"), "12"))) ==
+        "tensor \"b\": its data begin at 0, those before end at 2: they overlap");
+  CHECK(refusal(dir.put("x", file_of(two("[0,2]", "[3,5]"), "12345"))) ==
+        "tensor \"b\": its data begin at 3, those before end at 2: there is a hole");
+  CHECK(refusal(dir.put("x", file_of(header, "123"))) ==
+        "truncated: header says " + in_all + " bytes, the file has " + grouped(8 + header.size() + 3));
+  CHECK(refusal(dir.put("x", file_of(header, "12345"))) ==
+        "1 bytes follow the last tensor; header says " + in_all + " bytes in all");
   CHECK(refusal(dir.put("x", file_of("{}", "1"))) == "1 bytes follow the last tensor; header says 10 bytes in all");
   const std::string empty_inside = "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
                                    "\"e\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[1,1]}}";
-  CHECK(refusal(dir.put("x", file_of(empty_inside, "12"))) == "tensor \"e\": its data begin at 1, those before end at 2: they overlap");
+  CHECK(refusal(dir.put("x", file_of(empty_inside, "12"))) ==
+        "tensor \"e\": its data begin at 1, those before end at 2: they overlap");
 }
 
 TEST_CASE("safetensors: a large file cut short says what is missing") {
@@ -218,7 +248,8 @@ TEST_CASE("safetensors: 20,000 entries, every prefix, and every byte of a header
   REQUIRE(back.tensors.size() == many.size());
   CHECK(back.tensors[19'999].second.item() == 19'999);
 
-  const std::string header = "{\"__metadata__\":{\"k\":\"v\"},\"a\":{\"dtype\":\"U8\",\"shape\":[2,2],\"data_offsets\":[0,4]}}";
+  const std::string header = "{\"__metadata__\":{\"k\":\"v\"},"
+                             "\"a\":{\"dtype\":\"U8\",\"shape\":[2,2],\"data_offsets\":[0,4]}}";
   const std::string good = file_of(header, "1234");
   REQUIRE(refusal(dir.put("x", good)) == "no error");
   for (std::size_t n = 0; n < good.size(); ++n) CHECK(refusal(dir.put("x", good.substr(0, n))) != "no error");
