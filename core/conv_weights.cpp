@@ -2,6 +2,7 @@
 // one output channel are neighbours: a register tile of (channels x weights) takes one pixel after the other. With few channels
 // that leaves packs half empty; then a tile of (channels x weights) takes a pack of neighbouring pixels at a time and is
 // summed across its lanes at the end.
+#include <gradus/core/conv_copies.h>
 #include <gradus/core/conv_detail.h>
 #include <gradus/core/gemm_kernel.h>
 #include <gradus/core/parallel.h>
@@ -73,7 +74,7 @@ void pixel_tile(const PixelTile<T>& t) {
       for (int j = 0; j < NV; ++j) v[j] = P::load(x + j * P::width);
 #pragma GCC unroll 16
       for (int i = 0; i < MR; ++i) {
-        const P d(typename P::R{} + dy[i * channel]);
+        const P d = broadcast<T>(dy[i * channel]);
 #pragma GCC unroll 4
         for (int j = 0; j < NV; ++j) sum[i][j] = fma(d, v[j], sum[i][j]);
       }
@@ -136,13 +137,11 @@ void add_pixels(const Conv2dGeometry& g, std::int64_t c, std::int64_t o, const T
 
 template <class T>
 struct LaneTile {
-  const T* x;                      // padded planes of a block of images, this tile's rows
-  const std::int64_t* offsets;     // of the tile's weights in a plane
-  std::int64_t x_image, x_row;
+  const T* x;                      // copies of a band
+  const std::int64_t* offsets;     // of the tile's weights
   const T* dy;
-  std::int64_t dy_image, dy_channel;
-  std::int64_t images, rows, columns;
-  T* sums;                         // [channels][depth], this tile's first weight
+  std::int64_t dy_channel, pixels;
+  T* sums;                         // [channels][depth] packs, this tile's first weight
   std::int64_t depth;
 };
 
@@ -164,34 +163,34 @@ void lane_tile(const LaneTile<T>& t) {
   for (int i = 0; i < MR; ++i)
 #pragma GCC unroll 4
     for (int j = 0; j < NV; ++j) sum[i][j] = P(typename P::R{});
-  std::int64_t offset[NV];
+  const T* x[NV];
 #pragma GCC unroll 4
-  for (int j = 0; j < NV; ++j) offset[j] = t.offsets[j];
-  const std::int64_t full = t.columns / w * w, channel = t.dy_channel;
-  const int rest = static_cast<int>(t.columns - full);
-  const Lanes<T> part(rest);
-  const auto take = [&](const T* x, const T* dy, auto load) {
+  for (int j = 0; j < NV; ++j) x[j] = t.x + t.offsets[j];
+  const std::int64_t channel = t.dy_channel, full = t.pixels / w * w;
+  const auto take = [&](std::int64_t q, auto load) {
     P v[NV];
 #pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) v[j] = load(x + offset[j]);
+    for (int j = 0; j < NV; ++j) v[j] = load(x[j] + q);
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
-      const P d = load(dy + i * channel);
+      P d = load(t.dy + i * channel + q);
+      keep_in_register(d);
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) sum[i][j] = fma(d, v[j], sum[i][j]);
     }
   };
-  for (std::int64_t n = 0; n < t.images; ++n)
-    for (std::int64_t r = 0; r < t.rows; ++r) {
-      const T* x = t.x + n * t.x_image + r * t.x_row;
-      const T* dy = t.dy + n * t.dy_image + r * t.columns;
-      for (std::int64_t c = 0; c < full; c += w) take(x + c, dy + c, [](const T* p) { return P::load(p); });
-      if (rest) take(x + full, dy + full, [&](const T* p) { return part.load(p); });
-    }
+  for (std::int64_t q = 0; q < full; q += w) take(q, [](const T* p) { return P::load(p); });
+  if (full < t.pixels) {
+    const Lanes<T> part(static_cast<int>(t.pixels - full));
+    take(full, [&](const T* p) { return part.load(p); });
+  }
 #pragma GCC unroll 16
   for (int i = 0; i < MR; ++i)
 #pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) t.sums[i * t.depth + j] += lane_sum<T>(sum[i][j]);
+    for (int j = 0; j < NV; ++j) {
+      T* to = t.sums + (i * t.depth + j) * w;
+      (P::load(to) + sum[i][j]).store(to);
+    }
 }
 
 template <class T, int NV, int... i>
@@ -207,20 +206,19 @@ auto lane_function(int rows, int packs) {
   return lane_of_rows<T, tile_packs>(rows, any_rows);
 }
 
-// Adds the gradients of `images` images (padded planes x, their distance x_image) to sums [o][depth].
+// Adds the gradients from a run of pixels to sums [o][depth] packs. Few at a time: their dy must stay in the first-level cache.
 template <class T>
-void add_lanes(const Conv2dGeometry& g, std::int64_t c, std::int64_t o, std::int64_t images, const T* x, std::int64_t x_image,
-               const T* dy, std::int64_t dy_image, const std::int64_t* offsets, T* sums) {
-  const std::int64_t oh = g.out_h(), ow = g.out_w(), depth = c * g.kh * g.kw, pitch = g.w + 2 * g.pad_w;
-  const std::int64_t chunk = std::max<std::int64_t>(1, chain_pixels * pack<T>::width / ow);
-  for (std::int64_t y = 0; y < oh; y += chunk)
+void add_lanes(std::int64_t depth, std::int64_t o, std::int64_t pixels, const T* x, const std::int64_t* offsets, const T* dy,
+               std::int64_t dy_channel, T* sums) {
+  constexpr std::int64_t w = pack<T>::width, chunk = 32 * w;
+  for (std::int64_t q = 0; q < pixels; q += chunk)
     for (std::int64_t i = 0; i < o;) {
       const std::int64_t tiles = (o - i + tile_channels - 1) / tile_channels;
       const int rows = static_cast<int>((o - i + tiles - 1) / tiles);
       for (std::int64_t k = 0; k < depth; k += tile_packs) {
         const int wide = static_cast<int>(std::min<std::int64_t>(tile_packs, depth - k));
-        lane_function<T>(rows, wide)({x + y * pitch, offsets + k, x_image, pitch, dy + i * oh * ow + y * ow, dy_image, oh * ow,
-                                      images, std::min(chunk, oh - y), ow, sums + i * depth + k, depth});
+        lane_function<T>(rows, wide)({x + q, offsets + k, dy + i * dy_channel + q, dy_channel, std::min(chunk, pixels - q),
+                                      sums + (i * depth + k) * w, depth});
       }
       i += rows;
     }
@@ -272,23 +270,26 @@ void pixel_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* 
 
 template <class T>
 void lane_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight) {
+  constexpr std::int64_t w = pack<T>::width;
   const std::int64_t c = g.c_in / g.groups, o = g.c_out / g.groups, out = g.out_h() * g.out_w(), depth = c * g.kh * g.kw;
-  const std::int64_t pitch = g.w + 2 * g.pad_w, plane = (g.h + 2 * g.pad_h) * pitch;
+  const Bands bands(g, sizeof(T));
   Scratch<std::int64_t> offsets(depth);
-  for (std::int64_t i = 0; i < depth; ++i)
-    offsets[i] = i / (g.kh * g.kw) * plane + i / g.kw % g.kh * g.dil_h * pitch + i % g.kw * g.dil_w;
-  add_blocks(g, g.c_out * depth, dweight, [&](std::int64_t begin, std::int64_t end, T* sums) {
-    // a few images at a time: they must stay in the second-level cache while the tiles pass
-    const std::int64_t few = std::clamp<std::int64_t>((1 << 16) / (g.c_in * plane + g.c_out * out), 1, end - begin);
-    Scratch<T> padded(few * g.c_in * plane);
-    for (std::int64_t n = begin; n < end; n += few) {
-      const std::int64_t images = std::min(few, end - n);
-      pad_planes(g, images * g.c_in, x + n * g.c_in * g.h * g.w, padded.data());
-      for (std::int64_t group = 0; group < g.groups; ++group)
-        add_lanes<T>(g, c, o, images, padded.data() + group * c * plane, g.c_in * plane, dy + (n * g.c_out + group * o) * out,
-                     g.c_out * out, offsets.data(), sums + group * o * depth);
+  for (std::int64_t i = 0; i < depth; ++i) offsets[i] = bands.offset(g, i);
+  Scratch<T> total(g.c_out * depth * w);
+  add_blocks(g, g.c_out * depth * w, total.data(), [&](std::int64_t begin, std::int64_t end, T* sums) {
+    const std::int64_t size = bands.size(c, w);
+    Scratch<T> copies(size);
+    for (std::int64_t row = 0; row < bands.oh; row += bands.rows) {
+      std::fill_n(copies.data(), size, T(0));
+      for (std::int64_t i = begin * g.groups; i < end * g.groups; ++i) {
+        const T* image = x + i * c * g.h * g.w;
+        if (!bands.none) fill_copies(g, bands, row, c, image, copies.data());
+        add_lanes<T>(depth, o, std::min(bands.rows, bands.oh - row) * bands.ow, bands.none ? image : copies.data(),
+                     offsets.data(), dy + i * o * out + row * bands.ow, out, sums + i % g.groups * o * depth * w);
+      }
     }
   });
+  for (std::int64_t i = 0; i < g.c_out * depth; ++i) dweight[i] = lane_sum<T>(pack<T>::load(total.data() + i * w));
 }
 
 }  // namespace
@@ -298,11 +299,9 @@ bool direct_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T*
   constexpr std::int64_t w = pack<T>::width;
   const std::int64_t c = g.c_in / g.groups;
   const std::int64_t image = (g.h + 2 * g.pad_h) * (g.w + 2 * g.pad_w);
-  if (g.n == 0 || c == 0 || g.c_out == 0 || g.kh * g.kw == 1 || c * image > 1 << 19) return false;
+  if (g.n == 0 || c == 0 || g.c_out == 0 || c * image > 1 << 19) return false;
   const double by_pixel = filled(Runs(g, c).length, w);
-  const double by_lane = g.stride_h == 1 && g.stride_w == 1 ? 0.9 * filled(g.out_w(), w) : 0;
-  if (std::max(by_pixel, by_lane) < 0.4) return false;
-  if (by_pixel >= by_lane) pixel_weight_gradient(g, x, dy, dweight);
+  if (by_pixel >= 0.75) pixel_weight_gradient(g, x, dy, dweight);
   else lane_weight_gradient(g, x, dy, dweight);
   return true;
 }

@@ -61,7 +61,7 @@ void gemm_tile(std::int64_t k, const T* a, std::int64_t a_row, std::int64_t a_co
     for (int j = 0; j < NV; ++j) v[j] = P::load(row + j * w);
 #pragma GCC unroll 16
     for (int i = 0; i < MR; ++i) {
-      const P x(typename P::R{} + a[i * a_row]);
+      const P x = broadcast<T>(a[i * a_row]);
 #pragma GCC unroll 4
       for (int j = 0; j < NV; ++j) sum[i][j] = fma(x, v[j], sum[i][j]);
     }
@@ -74,7 +74,7 @@ void gemm_tile(std::int64_t k, const T* a, std::int64_t a_row, std::int64_t a_co
     for (int j = 0; j < NV; ++j) {
       P x = sum[i][j];
       if (to.add) x += j + 1 < NV ? P::load(c + j * w) : last.load(c + j * w);
-      if (to.row_bias) x += P(typename P::R{} + to.row_bias[i]);
+      if (to.row_bias) x += broadcast<T>(to.row_bias[i]);
       if (to.column_bias) x += j + 1 < NV ? P::load(to.column_bias + j * w) : last.load(to.column_bias + j * w);
       if (j + 1 < NV) x.store(c + j * w);
       else last.store(c + j * w, x);

@@ -61,6 +61,18 @@ class Lanes {
 #endif
 };
 
+/// x in every lane. (0 + x would be an addition, because it turns -0 into +0; x - 0 is x and costs nothing.)
+template <class T>
+GRADUS_INLINE pack<T> broadcast(T x) {
+  return x - typename pack<T>::R{};
+}
+
+/// Keeps a loaded pack in its register; else the compiler may load it again for every use, and loads become the limit.
+template <class T>
+GRADUS_INLINE void keep_in_register(pack<T>& x) {
+  asm("" : "+v"(x.r));
+}
+
 /// One stage of the transpose: exchanges, in each square of 2*step, the upper right with the lower left quarter.
 template <class T, int step, int... lane>
 GRADUS_INLINE void exchange_quarters(pack<T>& a, pack<T>& b, std::integer_sequence<int, lane...>) {
