@@ -60,6 +60,6 @@ case $way in
   FetchContent) needs=$box/build/_deps/gradus-build ;;
 esac
 status=0
-bash "$source/tests/old_cpu_test.sh" "$box/build/plain" "$needs/cpu_check/cpu_needs.inc" || status=$?
+bash "$source/tests/old_cpu_test.sh" "$needs/cpu_check/cpu_needs.inc" "$box/build/plain" || status=$?
 [[ $status -eq 0 || $status -eq 77 ]] || exit 1
 echo "$way: $(tail -1 "$box/plain.out"), with and without gradus::fast"
