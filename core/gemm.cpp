@@ -78,35 +78,57 @@ void without_terms(const Product<T>& q) {
     }
 }
 
-// One panel of C (all rows, at most one tile's columns) for terms p to p + k.
+// One panel of C (all rows, at most one tile's columns) for the terms of one chain.
 template <class T>
-void panel(const Product<T>& q, std::int64_t p, std::int64_t k, EvenRows<T> b, std::int64_t j, int n) {
-  const bool first = p == 0;
-  tile_column<T>(q.m, n, k, q.a.data + p * q.a.column_stride, q.a.row_stride, q.a.column_stride, b,
+void panel(const Product<T>& q, bool first, std::int64_t k, EvenRows<T> b, std::int64_t j, int n) {
+  tile_column<T>(q.m, n, k, q.a.data, q.a.row_stride, q.a.column_stride, b,
                  {q.c + j, q.c_row, first ? q.extras.row_bias : nullptr,
                   first && q.extras.column_bias ? q.extras.column_bias + j : nullptr, !first || q.extras.accumulate, 0});
+}
+
+// A is read element by element, down the rows of a tile; where those are far apart in memory (a transpose) that misses the
+// caches, and a copy [k][m] is made. Returns what to read instead.
+template <class T>
+GemmOperand<T> near_rows(const Product<T>& q, std::int64_t p, std::int64_t k, T* copy) {
+  const T* from = q.a.data + p * q.a.column_stride;
+  for (std::int64_t i = 0; i < k; ++i, from += q.a.column_stride, copy += q.m) std::copy_n(from, q.m, copy);
+  return {copy - k * q.m, 1, q.m};
 }
 
 template <class T>
 void own_product(const Product<T>& q) {
   constexpr int w = pack<T>::width;
-  constexpr std::int64_t widest = tile_vectors * w;
+  constexpr std::int64_t widest = tile_vectors * w, far = 512, near = 128;
   const std::int64_t longest = std::min(q.k, gemm_k_block);
-  Scratch<T> packed(longest * std::min(widest, (q.n + w - 1) / w * w));
+  const bool copy_a = q.a.row_stride == 1 && q.a.column_stride >= far && q.n > 2 * w;
+  Scratch<T> packed(longest * std::min(widest, (q.n + w - 1) / w * w)), rows(copy_a ? longest * q.m : 0);
   for (std::int64_t p = 0; p < q.k; p += gemm_k_block) {
     const std::int64_t k = std::min(gemm_k_block, q.k - p);
+    Product<T> part = q;
+    if (copy_a) part.a = near_rows(q, p, k, rows.data());
+    else part.a.data += p * q.a.column_stride;
     for (std::int64_t j = 0; j < q.n; j += widest) {
-      const int n = static_cast<int>(std::min(widest, q.n - j));
+      const int n = static_cast<int>(std::min(widest, q.n - j)), lanes = (n + w - 1) / w * w;
       const T* b = q.b.data + p * q.b.row_stride + j * q.b.column_stride;
-      if (q.b.column_stride == 1 && n % w == 0 && q.m <= 2 * tile_rows(n / w)) {  // copying would cost more than it saves
-        panel(q, p, k, {b, q.b.row_stride}, j, n);
-      } else {
-        const int lanes = (n + w - 1) / w * w;
-        pack_panel<T>(b, q.b.row_stride, q.b.column_stride, k, n, lanes, packed.data());
-        panel(q, p, k, {packed.data(), lanes}, j, n);
-      }
+      // reading B where it is, when a copy would be the same or cost more than it saves
+      const bool in_place = q.b.column_stride == 1 && n == lanes && (q.m <= 2 * tile_rows(n / w) || q.b.row_stride <= near);
+      if (!in_place) pack_panel<T>(b, q.b.row_stride, q.b.column_stride, k, n, lanes, packed.data());
+      panel(part, p == 0, k, in_place ? EvenRows<T>{b, q.b.row_stride} : EvenRows<T>{packed.data(), lanes}, j, n);
     }
   }
+}
+
+// With few columns packs of a row would be mostly empty: the transposed product has full ones.
+template <class T>
+void narrow_product(const Product<T>& q) {
+  Scratch<T> turned(q.m * q.n);
+  if (q.extras.accumulate)
+    for (std::int64_t j = 0; j < q.n; ++j)
+      for (std::int64_t i = 0; i < q.m; ++i) turned[j * q.m + i] = q.c[i * q.c_row + j];
+  own_product<T>({q.n, q.m, q.k, {q.b.data, q.b.column_stride, q.b.row_stride}, {q.a.data, q.a.column_stride, q.a.row_stride},
+                  turned.data(), q.m, {q.extras.accumulate, q.extras.column_bias, q.extras.row_bias}});
+  for (std::int64_t i = 0; i < q.m; ++i)
+    for (std::int64_t j = 0; j < q.n; ++j) q.c[i * q.c_row + j] = turned[j * q.m + i];
 }
 
 // One dimension contiguous, the other at least as far apart as that is long: what BLAS can read.
@@ -143,17 +165,28 @@ void blas_product(const Product<T>& q) {
   without_terms(biases);
 }
 
-// The whole of C is cut in blocks of at least this many multiply-adds, so that a block is worth a task.
+template <class T>
+void product(const Product<T>& q) {
+  constexpr std::int64_t w = pack<T>::width;
+  if (q.k <= 0) without_terms(q);
+  else if (blas_suits(q)) blas_product(q);
+  else if (4 * q.n <= 3 * w && q.m >= 2 * w) narrow_product(q);
+  else own_product(q);
+}
+
+// C is cut into blocks of about this many multiply-adds, so that each is worth a task.
 constexpr std::int64_t block_work = 1 << 19;
 
 struct Grid {
-  std::int64_t rows, columns;            // of a block
-  std::int64_t across, down;             // blocks
+  std::int64_t rows, columns;  // of a block
+  std::int64_t across, down;   // blocks
   Grid(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t panel_columns) {
-    columns = panel_columns, rows = m;
-    while (columns < n && rows * columns * k < block_work) columns += panel_columns;
-    if (const std::int64_t parts = std::min((m + 95) / 96, rows * columns * k / (2 * block_work)); parts > 1)
-      rows = ((m + parts - 1) / parts + 11) / 12 * 12;
+    constexpr std::int64_t most_rows = 240;  // times gemm_k_block elements of A fit in the second-level cache
+    columns = std::max<std::int64_t>(1, std::min(n / panel_columns, block_work / (m * k * panel_columns))) * panel_columns;
+    const std::int64_t worth = m * columns * k / (2 * block_work);
+    const std::int64_t parts = std::max<std::int64_t>(1, std::min(std::max((m + most_rows - 1) / most_rows, m / 96), worth));
+    rows = std::min(most_rows, ((m + parts - 1) / parts + 11) / 12 * 12);
+    if (worth <= 1) rows = m;
     across = (n + columns - 1) / columns, down = (m + rows - 1) / rows;
   }
 };
@@ -170,7 +203,8 @@ void batched_gemm(GemmBatch batch, std::int64_t m, std::int64_t n, std::int64_t 
                   std::int64_t c_row_stride, GemmExtras<T> extras) {
   if (batch.count <= 0 || m <= 0 || n <= 0) return;
   const Product<T> one{m, n, k, a, b, c, c_row_stride, extras};
-  const Grid grid(m, n, k, tile_vectors * pack<T>::width);
+  if (batch.count == 1 && m * n * k <= 32 * 32 * 32) return product(one);
+  const Grid grid(m, n, std::max<std::int64_t>(1, k), tile_vectors * pack<T>::width);
   const std::int64_t blocks = grid.across * grid.down;
   const std::int64_t work = std::max<std::int64_t>(1, m * n * k / blocks);
   parallel_ranges(batch.count * blocks, std::max<std::int64_t>(1, block_work / work), [&](std::int64_t begin, std::int64_t end) {
@@ -178,9 +212,7 @@ void batched_gemm(GemmBatch batch, std::int64_t m, std::int64_t n, std::int64_t 
       const std::int64_t which = t / blocks, i = t % blocks / grid.across * grid.rows, j = t % grid.across * grid.columns;
       Product<T> q = one.block(i, std::min(grid.rows, m - i), j, std::min(grid.columns, n - j));
       q.a.data += which * batch.a_stride, q.b.data += which * batch.b_stride, q.c += which * batch.c_stride;
-      if (k <= 0) without_terms(q);
-      else if (blas_suits(q)) blas_product(q);
-      else own_product(q);
+      product(q);
     }
   });
 }
