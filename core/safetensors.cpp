@@ -20,7 +20,7 @@ constexpr std::uint64_t longest_header = 100'000'000;
 constexpr std::string_view metadata_key = "__metadata__";
 constexpr const char* dtype_names[] = {"F32", "F64", "I64", "U8", "BOOL"};  // in the order of Dtype
 
-std::string named(const std::string& tensor) { return "tensor \"" + excerpt(tensor, 80) + "\""; }
+std::string named(const std::string& tensor) { return join("tensor \"", excerpt(tensor, 80), "\""); }
 
 /// What the header says of one tensor.
 struct Entry {
@@ -47,7 +47,7 @@ class HeaderReader : public nlohmann::json_sax<json> {
   bool null() override { return refuse("null"); }
   bool boolean(bool) override { return refuse("a boolean"); }
   bool number_integer(number_integer_t v) override { return refuse(join("the negative number ", v)); }
-  bool number_float(number_float_t, const string_t& s) override { return refuse("the number " + excerpt(s)); }
+  bool number_float(number_float_t, const string_t& s) override { return refuse(join("the number ", excerpt(s))); }
   bool binary(binary_t&) override { return refuse("binary data"); }
 
   bool number_unsigned(number_unsigned_t v) override {
@@ -72,7 +72,7 @@ class HeaderReader : public nlohmann::json_sax<json> {
     } else if (place_ == Place::entry && key_ == "dtype") {
       entries.back().dtype_name = std::move(v);
     } else {
-      return refuse("the string \"" + excerpt(v) + "\"");
+      return refuse(join("the string \"", excerpt(v), "\""));
     }
     return true;
   }
@@ -142,7 +142,7 @@ class HeaderReader : public nlohmann::json_sax<json> {
   }
   std::string where() const {
     if (place_ >= Place::entry) return named(entries.back().name);
-    return place_ == Place::metadata ? std::string(metadata_key) : "\"" + excerpt(key_, 80) + "\"";
+    return place_ == Place::metadata ? std::string(metadata_key) : join("\"", excerpt(key_, 80), "\"");
   }
   bool refuse(const std::string& what) {
     constexpr const char* expected[] = {"an object",

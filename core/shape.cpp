@@ -6,8 +6,8 @@
 
 namespace gradus {
 
-void Shape::check_rank(int rank) {
-  if (rank > max_rank) throw ShapeError("Shape", join("at most ", max_rank, " axes are supported, got ", rank));
+void Shape::too_many(int rank) {
+  throw ShapeError("Shape", join("at most ", max_rank, " axes are supported, got ", rank));
 }
 
 Shape Shape::insert(int axis, int64_t dim) const {

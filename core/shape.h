@@ -48,7 +48,10 @@ class Shape {
   }
 
  private:
-  static void check_rank(int rank);
+  static void check_rank(int rank) {
+    if (rank > max_rank) [[unlikely]] too_many(rank);
+  }
+  [[noreturn]] static void too_many(int rank);
   int64_t dims_[max_rank] = {};  // unused axes are zero, so that == compares words
   std::int8_t rank_ = 0;
 };

@@ -8,7 +8,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "temp_dir.h"
+#include <gradus/tests/temp_dir.h>
 
 using namespace gradus;
 using gradus::testing::TempDir;
@@ -182,7 +182,7 @@ TEST_CASE("safetensors: hostile files are refused, and nothing stays allocated")
   check_header("one offset", one("\"U8\"", "[4]", "[0]"), "tensor \"a\": data_offsets needs two numbers");
   check_header("three offsets", one("\"U8\"", "[4]", "[0,4,8]"), "tensor \"a\": data_offsets has more than two numbers");
   check_header("name of a megabyte", "{\"" + std::string(1'000'000, 'n') + "\":1}",
-               "\"" + std::string(80, 'n') + "...\": the number 1 where an object for each name would be right");
+               join("\"", std::string(80, 'n'), "...\": the number 1 where an object for each name would be right"));
   // What the fields say together.
   auto check_one = [&](const std::string& name, const char* dtype, const char* shape, const char* offsets,
                        const std::string& expected) {
