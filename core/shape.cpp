@@ -39,7 +39,8 @@ int normal_axis(const char* op, int axis, int rank) {
   const int normal = axis < 0 ? axis + rank : axis;
   if (normal < 0 || normal >= rank)
     throw IndexError(op, rank == 0 ? join("axis ", axis, " was asked of a 0-d tensor, which has none")
-                                   : join("axis ", axis, " is out of range for ", rank, " axes; it must lie in [", -rank, ", ", rank - 1, "]"));
+                                   : join("axis ", axis, " is out of range for ", rank, " axes; it must lie in [", -rank,
+                                          ", ", rank - 1, "]"));
   return normal;
 }
 
@@ -62,7 +63,8 @@ Shape broadcast(const char* op, const Shape& a, const Shape& b) {
   Shape ignored;
   if (b.rank() < a.rank() && broadcasts(a, b.insert(b.rank(), 1), ignored))
     hint = join("unsqueeze the second operand at the end, to ", b.insert(b.rank(), 1));
-  throw ShapeError(op, join("shapes ", a, " and ", b, " do not broadcast; counted from the right, lengths must be equal or 1"), hint);
+  throw ShapeError(
+      op, join("shapes ", a, " and ", b, " do not broadcast; counted from the right, lengths must be equal or 1"), hint);
 }
 
 }  // namespace gradus

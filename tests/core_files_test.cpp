@@ -9,7 +9,7 @@
 
 #include <csignal>
 
-#include "temp_dir.h"
+#include <gradus/tests/temp_dir.h>
 
 using namespace gradus;
 using gradus::testing::TempDir;

@@ -9,7 +9,7 @@
 #include <cstring>
 #include <limits>
 
-#include "temp_dir.h"
+#include <gradus/tests/temp_dir.h>
 
 using namespace gradus;
 using gradus::testing::TempDir;
