@@ -1,0 +1,237 @@
+// Batch normalisation: Ioffe and Szegedy, "Batch normalization", 2015. One task does one channel, which stays in cache from
+// its mean to its result.
+#include <gradus/autograd/op.h>
+#include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/softmax_rows.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+namespace gradus {
+namespace {
+
+/// Dense x as [n, channels, plane].
+struct Planes {
+  int64_t n, channels, plane;
+  explicit Planes(const Shape& s) : n(s[0]), channels(s[1]), plane(1) {
+    for (int i = 2; i < s.rank(); ++i) plane *= s[i];
+  }
+  int64_t per_channel() const { return n * plane; }
+};
+
+/// What one task works on: the pixels of one channel, packs of them; or, of [n, channels], a pack of neighbouring channels.
+template <class T, bool side_by_side>
+struct Group {
+  using P = pack<T>;
+  static constexpr int w = P::width;
+  Planes planes;
+  int64_t first;
+  int channels;
+
+  /// The numbers of this group's channels, each where its elements stand.
+  P spread(const double* numbers) const {
+    P p(numbers[0]);
+    if constexpr (side_by_side)
+      for (int i = 1; i < channels; ++i) p.r[i] = static_cast<T>(numbers[i]);
+    return p;
+  }
+
+  /// Calls f(offset, lanes, valid) for every pack of elements.
+  template <class F>
+  GRADUS_INLINE void each(F f) const {
+    if constexpr (side_by_side) {
+      const Lanes<T> lanes(channels);
+      for (int64_t i = 0; i < planes.n; ++i) f(i * planes.channels + first, lanes, std::integral_constant<int, w>());
+    } else {
+      for (int64_t i = 0; i < planes.n; ++i) {
+        const int64_t start = (i * planes.channels + first) * planes.plane;
+        for_packs<T>(planes.plane, [&](int64_t at, const Lanes<T>& lanes, auto valid) { f(start + at, lanes, valid); });
+      }
+    }
+  }
+
+  /// Sums of `count` terms, term(offset, lanes) -> std::array<P, count>, a number each channel: short sums in T, these in double.
+  template <std::size_t count, class F>
+  void sums(F term, double (&out)[count][w]) const {
+    constexpr int flush_after = 64;
+    double lane[count][w] = {};
+    std::array<P, count> part;
+    part.fill(P(0));
+    int terms = 0;
+    const auto flush = [&] {
+      for (std::size_t k = 0; k < count; ++k)
+        for (int i = 0; i < w; ++i) lane[k][i] += static_cast<double>(part[k].r[i]);
+      part.fill(P(0));
+      terms = 0;
+    };
+    each([&](int64_t at, const Lanes<T>& lanes, auto valid) {
+      const std::array<P, count> v = term(at, lanes);
+      for (std::size_t k = 0; k < count; ++k) part[k] += first_lanes(v[k], P(0), valid);
+      if (++terms == flush_after) flush();
+    });
+    flush();
+    for (std::size_t k = 0; k < count; ++k) {
+      if constexpr (!side_by_side)
+        for (int half = w / 2; half > 0; half /= 2)
+          for (int i = 0; i < half; ++i) lane[k][i] += lane[k][i + half];
+      std::copy_n(lane[k], w, out[k]);
+    }
+  }
+};
+
+template <class T, class F>
+void each_group(const Planes& p, F f) {
+  constexpr int w = pack<T>::width;
+  if (p.plane == 1) {
+    parallel_ranges((p.channels + w - 1) / w, std::max<int64_t>(1, grain_elements / 4 / (p.n * w)), [&](int64_t begin, int64_t end) {
+      for (int64_t s = begin; s < end; ++s) f(Group<T, true>{p, s * w, static_cast<int>(std::min<int64_t>(w, p.channels - s * w))});
+    });
+  } else {
+    parallel_ranges(p.channels, std::max<int64_t>(1, grain_elements / 4 / p.per_channel()), [&](int64_t begin, int64_t end) {
+      for (int64_t c = begin; c < end; ++c) f(Group<T, false>{p, c, 1});
+    });
+  }
+}
+
+/// Numbers of a batch norm, one for each channel, in double whatever the dtype of x.
+struct Channels {
+  Array weight, bias, mean, variance, scale;  // f64[C]; the variance biased, scale = 1 / sqrt(variance + eps)
+};
+
+template <class T>
+void forward(const Planes& p, const T* x, Channels& c, double eps, T* y) {
+  using P = pack<T>;
+  const auto n = static_cast<double>(p.per_channel());
+  const double *weight = c.weight.data<double>(), *bias = c.bias.data<double>();
+  double *mean = c.mean.fresh<double>(), *variance = c.variance.fresh<double>(), *scale = c.scale.fresh<double>();
+  each_group<T>(p, [=](const auto& group) {
+    const int64_t first = group.first;
+    double total[1][P::width], factor[P::width] = {};
+    group.template sums<1>([&](int64_t at, const Lanes<T>& lanes) { return std::array{lanes.load(x + at)}; }, total);
+    for (int i = 0; i < group.channels; ++i) mean[first + i] = total[0][i] / n;
+    const P middle = group.spread(mean + first);
+    group.template sums<1>([&](int64_t at, const Lanes<T>& lanes) {
+      const P d = lanes.load(x + at) - middle;
+      return std::array{d * d};
+    }, total);
+    for (int i = 0; i < group.channels; ++i) {
+      variance[first + i] = total[0][i] / n;
+      scale[first + i] = 1 / std::sqrt(variance[first + i] + eps);
+      factor[i] = scale[first + i] * weight[first + i];
+    }
+    const P slope = group.spread(factor), offset = group.spread(bias + first);
+    group.each([&](int64_t at, const Lanes<T>& lanes, int) { lanes.store(y + at, fma(lanes.load(x + at) - middle, slope, offset)); });
+  });
+}
+
+/// With d = x - mean and n elements a channel: dbias = sum g, dweight = scale sum g d, and
+/// dx = weight scale (g - sum g / n - d scale^2 sum(g d) / n). dx may be null.
+template <class T>
+void backward(const Planes& p, const T* x, const T* g, const Channels& c, double* dweight, double* dbias, T* dx) {
+  using P = pack<T>;
+  const auto n = static_cast<double>(p.per_channel());
+  const double *weight = c.weight.data<double>(), *mean = c.mean.data<double>(), *scale = c.scale.data<double>();
+  each_group<T>(p, [=](const auto& group) {
+    const int64_t first = group.first;
+    const P middle = group.spread(mean + first);
+    double total[2][P::width], slope[P::width] = {}, level[P::width] = {}, tilt[P::width] = {};
+    group.template sums<2>([&](int64_t at, const Lanes<T>& lanes) {
+      const P u = lanes.load(g + at);
+      return std::array{u, u * (lanes.load(x + at) - middle)};
+    }, total);
+    for (int i = 0; i < group.channels; ++i) {
+      const double s = scale[first + i];
+      dbias[first + i] = total[0][i];
+      dweight[first + i] = s * total[1][i];
+      slope[i] = weight[first + i] * s;
+      level[i] = total[0][i] / n;
+      tilt[i] = -slope[i] * s * s * total[1][i] / n;
+    }
+    if (!dx) return;
+    const P k = group.spread(slope), a = group.spread(level), b = group.spread(tilt);
+    group.each([&](int64_t at, const Lanes<T>& lanes, int) {
+      lanes.store(dx + at, fma(lanes.load(x + at) - middle, b, k * (lanes.load(g + at) - a)));
+    });
+  });
+}
+
+Tensor per_channel(const Tensor& t, int rank) {
+  Shape s{1, t.size()};
+  while (s.rank() < rank) s.push_back(1);
+  return reshape(t, s);
+}
+
+struct BatchNorm {
+  static constexpr const char* name = "batch_norm";
+  struct Saved {
+    Array x, weight, bias;
+    Channels channels;
+    double eps;
+  };
+  static void kernel(Back& b, const Saved& s) {
+    const Array &x = b.checked(s.x), g = b.grad().array().contiguous();
+    Array dweight(s.weight.shape(), f64), dbias(s.weight.shape(), f64), dx = b.wants(0) ? Array::like(x) : Array();
+    visit_real(x.dtype(), [&]<class T>() {
+      backward<T>(Planes(x.shape()), x.data<T>(), g.data<T>(), s.channels, dweight.fresh<double>(), dbias.fresh<double>(), dx.defined() ? dx.fresh<T>() : nullptr);
+    });
+    b.give(0, [&] { return Tensor(dx); });
+    b.give(1, [&] { return Tensor(dweight.to(x.dtype())); });
+    b.give(2, [&] { return Tensor(dbias.to(x.dtype())); });
+  }
+  static std::vector<Tensor> inputs(Back& b, const Saved& s) { return {b.input(0, s.x), b.input(1, s.weight), b.input(2, s.bias)}; }
+  static Tensor meaning(const std::vector<Tensor>& in, const Saved& s) {
+    const Tensor& x = in[0];
+    std::vector<int> axes{0};
+    for (int i = 2; i < x.rank(); ++i) axes.push_back(i);
+    const Tensor d = x - mean(x, axes, true);
+    return d / sqrt(mean(square(d), axes, true) + s.eps) * per_channel(in[1], x.rank()) + per_channel(in[2], x.rank());
+  }
+  static Samples samples() {
+    const auto call = [](auto& x) { return batch_norm(x[0], x[1], x[2]).y; };
+    const auto weight = [](int64_t c) { return sample_values({c}, 0.5, 2, 2); };
+    const auto bias = [](int64_t c) { return sample_values({c}, -2, 2, 3); };
+    return {sample("images", {sample_values({2, 3, 2, 3}), weight(3), bias(3)}, call),
+            sample("planes longer than a pack", {sample_values({2, 2, 19}), weight(2), bias(2)}, call),
+            sample("rows", {sample_values({5, 3}), weight(3), bias(3)}, call),
+            sample("more channels than a pack", {sample_values({3, 18}), weight(18), bias(18)}, call),
+            sample("one image", {sample_values({1, 2, 2, 2}), weight(2), bias(2)}, call),
+            sample("transposed", {sample_values({3, 6}), weight(3), bias(3)}, [](auto& x) { return batch_norm(transpose(x[0], 0, 1), x[1], x[2]).y; }),
+            sample("large eps", {sample_values({4, 2}), weight(2), bias(2)}, [](auto& x) { return batch_norm(x[0], x[1], x[2], 0.7).y; })};
+  }
+};
+
+void check(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  if (!is_real(x.dtype())) refuse_dtype("batch_norm", x);
+  if (x.rank() < 2) throw ShapeError("batch_norm", join("the input must be [N,C] or [N,C,...], got ", describe(x)));
+  const int64_t channels = x.shape()[1];
+  for (const Tensor* t : {&weight, &bias}) {
+    const char* which = t == &weight ? "weight" : "bias";
+    if (t->dtype() != x.dtype())
+      throw DtypeError("batch_norm", join("the input is ", describe(x), ", the ", which, " ", describe(*t), "; they must have one dtype"), join("x.to(", t->dtype(), ")"));
+    if (!(t->shape() == Shape{channels}))
+      throw ShapeError("batch_norm", join("the input has ", channels, channels == 1 ? " channel" : " channels", " (axis 1), the ", which, " is ",
+                                          describe(*t), ": input ", describe(x), "; the ", which, " must be [", channels, "]"));
+  }
+  if (Planes(x.shape()).per_channel() < 2)
+    throw ShapeError("batch_norm", join("training needs more than one value for each channel, the input is ", describe(x)),
+                     x.shape()[0] == 1 ? "DataLoader with .drop_last = true if the last batch holds 1 sample, or model.eval()" : "");
+}
+
+}  // namespace
+
+BatchNormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+  check(x, weight, bias);
+  const Array in = x.array().contiguous();
+  const Shape c{x.shape()[1]};
+  Channels channels{weight.array().to(f64).contiguous(), bias.array().to(f64).contiguous(), Array(c, f64), Array(c, f64), Array(c, f64)};
+  Array y = Array::like(in);
+  const Planes planes(x.shape());
+  visit_real(x.dtype(), [&]<class T>() { forward<T>(planes, in.data<T>(), channels, eps, y.fresh<T>()); });
+  const auto n = static_cast<double>(planes.per_channel());
+  const Array unbiased = map([k = n / (n - 1)](auto v) { return k * v; }, channels.variance);
+  const auto saved = [&] { return BatchNorm::Saved{kept(in), kept(weight.array()), kept(bias.array()), channels, eps}; };
+  return {fused<BatchNorm>(y, saved, x, weight, bias), channels.mean.to(x.dtype()), unbiased.to(x.dtype())};
+}
+
+}  // namespace gradus

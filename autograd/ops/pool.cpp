@@ -1,0 +1,156 @@
+// Pooling. Both are linear once the winners of max_pool2d are known, so each has its transpose as its way back.
+#include <gradus/autograd/op.h>
+#include <gradus/autograd/ops.h>
+#include <gradus/core/window.h>
+
+namespace gradus {
+namespace {
+
+Shape with_plane(Shape s, int64_t h, int64_t w) {
+  s[2] = h, s[3] = w;
+  return s;
+}
+
+/// Numbers that are all different, so that a small step changes no winner. At most 101 elements.
+Array distinct(const Shape& shape) {
+  Array a(shape, f64);
+  for (int64_t i = 0; i < a.size(); ++i) a.fresh<double>()[i] = static_cast<double>(i * 37 % 101) * 0.04 - 2;
+  return a;
+}
+
+template <class Call>
+Samples windows(const Call& call, bool dilated) {
+  struct Case { const char* label; Shape shape; Pair kernel; PoolOptions options; };
+  std::vector<Case> cases = {{"2 by 2", {2, 2, 4, 6}, 2, {}},
+                             {"2 by 2, odd sides", {1, 2, 5, 7}, 2, {}},
+                             {"overlapping, padded", {2, 1, 5, 6}, 3, {.stride = 2, .padding = 1}},
+                             {"not square", {1, 2, 5, 7}, {2, 3}, {.stride = {1, 2}, .padding = {1, 0}}},
+                             {"windows with gaps", {1, 1, 7, 8}, 2, {.stride = 3}},
+                             {"no images", {0, 2, 4, 4}, 2, {}}};
+  if (dilated) cases.push_back({"dilated", {1, 2, 6, 6}, {2, 3}, {.stride = 1, .padding = 1, .dilation = 2}});
+  Samples all;
+  for (const Case& c : cases)
+    all.push_back(sample(c.label, {distinct(c.shape)}, [call, k = c.kernel, o = c.options](auto& x) { return call(x[0], k, o); }));
+  all.push_back(sample("transposed image", {distinct({1, 2, 4, 6})}, [call](auto& x) { return call(transpose(x[0], 2, 3), 2, PoolOptions{}); }));
+  return all;
+}
+
+// ---- max ------------------------------------------------------------------------------------------------------------
+
+Tensor unpool_max(const Tensor& dy, const PoolGeometry& g, const Array& where);
+
+struct MaxPool {
+  static constexpr const char* name = "max_pool2d";
+  struct Saved { PoolGeometry g; Array where; };
+  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return unpool_max(b.grad(), s.g, s.where); }); }
+  static Samples samples() { return windows(max_pool2d, true); }
+};
+
+/// Adds every number to the place its window chose.
+struct MaxUnpool {
+  static constexpr const char* name = "max_unpool2d";
+  struct Saved { PoolGeometry g; Array where; };
+  static void backward(Back& b, const Saved& s) {
+    b.give(0, [&] {
+      const Tensor places(s.where.reshape({s.g.planes, s.g.out_h() * s.g.out_w()}));
+      return reshape(gather(reshape(b.grad(), {s.g.planes, s.g.h * s.g.w}), 1, places), s.where.shape());
+    });
+  }
+  static Samples samples() {
+    const PoolGeometry g{.planes = 2, .h = 3, .w = 4, .kh = 2, .kw = 2};
+    const Array where = Array::of<int64_t>({1, 2, 2, 3}, {0, 5, 5, 5, 5, 11, 4, 5, 3, 8, 9, 7});
+    return {sample("places chosen twice", {sample_values({1, 2, 2, 3})}, [g, where](auto& x) { return unpool_max(x[0], g, where); })};
+  }
+};
+
+Tensor unpool_max(const Tensor& dy, const PoolGeometry& g, const Array& where) {
+  const Array from = dy.array().contiguous();
+  Array dx(with_plane(dy.shape(), g.h, g.w), dy.dtype());
+  visit_real(dy.dtype(), [&]<class T>() { max_pool2d_backward<T>(g, from.data<T>(), where.data<int64_t>(), dx.fresh<T>()); });
+  return primitive<MaxUnpool>(dx, [&] { return MaxUnpool::Saved{g, where}; }, dy);
+}
+
+// ---- average --------------------------------------------------------------------------------------------------------
+
+Tensor average(const Tensor& x, const PoolGeometry& g);
+Tensor unaverage(const Tensor& dy, const PoolGeometry& g);
+
+struct AvgPool {
+  static constexpr const char* name = "avg_pool2d";
+  struct Saved { PoolGeometry g; };
+  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return unaverage(b.grad(), s.g); }); }
+  static Samples samples() { return windows(avg_pool2d, false); }
+};
+
+struct AvgUnpool {
+  static constexpr const char* name = "avg_unpool2d";
+  struct Saved { PoolGeometry g; };
+  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return average(b.grad(), s.g); }); }
+  static Samples samples() {
+    const PoolGeometry g{.planes = 2, .h = 4, .w = 5, .kh = 3, .kw = 2, .stride_w = 2, .pad_h = 1};
+    return {sample("overlapping", {sample_values({1, 2, 4, 2})}, [g](auto& x) { return unaverage(x[0], g); })};
+  }
+};
+
+Tensor average(const Tensor& x, const PoolGeometry& g) {
+  const Array in = x.array().contiguous();
+  Array y(with_plane(x.shape(), g.out_h(), g.out_w()), x.dtype());
+  visit_real(x.dtype(), [&]<class T>() { avg_pool2d_forward<T>(g, true, in.data<T>(), y.fresh<T>()); });
+  return primitive<AvgPool>(y, [&] { return AvgPool::Saved{g}; }, x);
+}
+
+Tensor unaverage(const Tensor& dy, const PoolGeometry& g) {
+  const Array from = dy.array().contiguous();
+  Array dx(with_plane(dy.shape(), g.h, g.w), dy.dtype());
+  visit_real(dy.dtype(), [&]<class T>() { avg_pool2d_backward<T>(g, true, from.data<T>(), dx.fresh<T>()); });
+  return primitive<AvgUnpool>(dx, [&] { return AvgUnpool::Saved{g}; }, dy);
+}
+
+// ---- checks ---------------------------------------------------------------------------------------------------------
+
+std::string text_of(Pair p) { return join(p.h, " by ", p.w); }
+
+/// Errors: DtypeError, ShapeError; `op` names who refuses.
+PoolGeometry geometry(const char* op, const Tensor& x, Pair kernel, const PoolOptions& o) {
+  if (!is_real(x.dtype())) refuse_dtype(op, x);
+  const Shape& s = x.shape();
+  if (x.rank() != 4)
+    throw ShapeError(op, join("the input must be [N,C,H,W], got ", describe(x)),
+                     x.rank() == 3 ? join("x.reshape({1, ", s[0], ", ", s[1], ", ", s[2], "})") : "");
+  if (kernel.h < 1 || kernel.w < 1) throw ShapeError(op, join("the kernel must be at least 1 by 1, got ", text_of(kernel)));
+  if (o.stride.h < 0 || o.stride.w < 0) throw ShapeError(op, join("the stride must not be negative, got ", text_of(o.stride)));
+  if (o.dilation.h < 1 || o.dilation.w < 1) throw ShapeError(op, join("the dilation must be at least 1, got ", text_of(o.dilation)));
+  if (o.padding.h < 0 || o.padding.w < 0 || o.padding.h > kernel.h / 2 || o.padding.w > kernel.w / 2)
+    throw ShapeError(op, join("the padding is ", text_of(o.padding), "; for a kernel of ", text_of(kernel), " it must lie between 0 and half the kernel, ",
+                              text_of({kernel.h / 2, kernel.w / 2})));
+  const PoolGeometry g{.planes = s[0] * s[1], .h = s[2], .w = s[3], .kh = kernel.h, .kw = kernel.w,
+                       .stride_h = o.stride.h ? o.stride.h : kernel.h, .stride_w = o.stride.w ? o.stride.w : kernel.w,
+                       .pad_h = o.padding.h, .pad_w = o.padding.w, .dil_h = o.dilation.h, .dil_w = o.dilation.w};
+  if (g.dil_h * (g.kh - 1) + 1 > g.h + 2 * g.pad_h || g.dil_w * (g.kw - 1) + 1 > g.w + 2 * g.pad_w)
+    throw ShapeError(op, join("the window of ", text_of(kernel), " (dilation ", text_of(o.dilation), ") is larger than the input ", describe(x),
+                              " with its padding ", text_of(o.padding)));
+  return g;
+}
+
+}  // namespace
+
+Tensor max_pool2d(const Tensor& x, Pair kernel, const PoolOptions& options) {
+  const PoolGeometry g = geometry("max_pool2d", x, kernel, options);
+  const Array in = x.array().contiguous();
+  const Shape shape = with_plane(x.shape(), g.out_h(), g.out_w());
+  Array y(shape, x.dtype());
+  Array where = recorded(x) ? Array(shape, i64) : Array();
+  visit_real(x.dtype(), [&]<class T>() {
+    max_pool2d_forward<T>(g, in.data<T>(), y.fresh<T>(), where.defined() ? where.fresh<int64_t>() : nullptr);
+  });
+  return primitive<MaxPool>(y, [&] { return MaxPool::Saved{g, where}; }, x);
+}
+
+Tensor avg_pool2d(const Tensor& x, Pair kernel, const PoolOptions& options) {
+  const PoolGeometry g = geometry("avg_pool2d", x, kernel, options);
+  if (options.dilation.h != 1 || options.dilation.w != 1)
+    throw ShapeError("avg_pool2d", join("the dilation is ", text_of(options.dilation), "; only max_pool2d has one, here it must be 1"));
+  return average(x, g);
+}
+
+}  // namespace gradus

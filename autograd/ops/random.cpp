@@ -1,0 +1,59 @@
+// Randomness on the tape.
+#include <gradus/autograd/op.h>
+#include <gradus/autograd/ops.h>
+#include <gradus/core/random.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace gradus {
+namespace {
+
+/// Numbers of this stream decide what is dropped, so that an initialiser with the same seed does not share them.
+constexpr std::uint64_t stream = 0x64726f70;
+
+/// Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, "Dropout", 2014, scaled while training. Linear, and its
+/// own transpose: the way back draws the same mask again and keeps nothing.
+struct Dropout {
+  static constexpr const char* name = "dropout";
+  struct Saved { double p; std::uint64_t seed; };
+  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return dropout(b.grad(), s.p, s.seed); }); }
+  static Samples samples() {
+    return {sample("half", {sample_values({5, 7})}, [](auto& x) { return dropout(x[0], 0.5, 3); }),
+            sample("a tenth", {sample_values({4, 9})}, [](auto& x) { return dropout(x[0], 0.1, 4); }),
+            sample("transposed", {sample_values({3, 6})}, [](auto& x) { return dropout(transpose(x[0], 0, 1), 0.4, 5); }),
+            sample("nothing dropped", {sample_values({3})}, [](auto& x) { return dropout(x[0], 0, 6) * 2.0; })};
+  }
+};
+
+/// Element i is dropped if word i of the stream is below p 2^32.
+template <class T>
+void drop(const T* x, T* y, int64_t begin, int64_t end, double p, Philox random) {
+  constexpr int64_t chunk = 1024;
+  std::uint32_t words[chunk];
+  const auto threshold = static_cast<std::uint32_t>(std::min(std::round(p * 0x1p32), 0x1p32 - 1));
+  const T scale = static_cast<T>(1 / (1 - p));
+  for (int64_t i = begin; i < end; i += chunk) {
+    const int64_t n = std::min(chunk, end - i);
+    random.words(static_cast<std::uint64_t>(i), n, words);
+    for (int64_t k = 0; k < n; ++k) y[i + k] = words[k] < threshold ? T(0) : scale * x[i + k];
+  }
+}
+
+}  // namespace
+
+Tensor dropout(const Tensor& x, double p, std::uint64_t seed) {
+  if (!is_real(x.dtype())) refuse_dtype("dropout", x);
+  if (!(p >= 0 && p < 1)) throw Error("dropout", join("the probability must lie in [0, 1), got ", text(p)));
+  if (p == 0) return x;
+  const Array in = x.array().contiguous();
+  Array y = Array::like(in);
+  visit_real(x.dtype(), [&]<class T>() {
+    const T* from = in.data<T>();
+    T* to = y.fresh<T>();
+    parallel_ranges(y.size(), grain_elements / 4, [&](int64_t begin, int64_t end) { drop<T>(from, to, begin, end, p, {seed, stream}); });
+  });
+  return primitive<Dropout>(y, [&] { return Dropout::Saved{p, seed}; }, x);
+}
+
+}  // namespace gradus

@@ -1,0 +1,73 @@
+// Rows of numbers read a pack at a time: what softmax and cross_entropy share.
+#pragma once
+
+#include <gradus/core/lanes.h>
+#include <gradus/core/vmath.h>
+
+#include <limits>
+
+namespace gradus {
+inline namespace GRADUS_ISA {
+
+/// Calls f(i, lanes, valid) for the packs of a row of n; `valid` is the width (a constant) but in the last.
+template <class T, class F>
+GRADUS_INLINE void for_packs(std::int64_t n, F f) {
+  constexpr int w = pack<T>::width;
+  const Lanes<T> whole(w);
+  std::int64_t i = 0;
+  for (; i + w <= n; i += w) f(i, whole, std::integral_constant<int, w>());
+  if (i < n) f(i, Lanes<T>(static_cast<int>(n - i)), static_cast<int>(n - i));
+}
+
+/// `x` in the first `valid` lanes, `rest` in the others.
+template <class T>
+GRADUS_INLINE pack<T> first_lanes(pack<T> x, pack<T> rest, int valid) {
+  if (valid == pack<T>::width) return x;
+  pack<T> index;
+  for (int i = 0; i < pack<T>::width; ++i) index.r[i] = static_cast<T>(i);
+  return select(index < pack<T>(valid), x, rest);
+}
+
+/// Combines the lanes in halves.
+template <class T, class F>
+inline T fold(pack<T> x, F f) {
+  T lane[pack<T>::width];
+  x.store(lane);
+  for (int half = pack<T>::width / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) lane[i] = f(lane[i], lane[i + half]);
+  return lane[0];
+}
+template <class T>
+inline T fold_sum(pack<T> x) {
+  return fold(x, [](T a, T b) { return a + b; });
+}
+
+/// The largest of a row; which of several NaN wins, or whether one does, is open.
+template <class T>
+inline T row_largest(const T* x, std::int64_t n) {
+  const pack<T> none(-std::numeric_limits<T>::infinity());
+  pack<T> top = none;
+  for_packs<T>(n, [&](std::int64_t i, const Lanes<T>& lanes, int valid) { top = max(top, first_lanes(lanes.load(x + i), none, valid)); });
+  return fold(top, [](T a, T b) { return a > b ? a : b; });
+}
+
+/// Sum of e^(x - top) over a row; every term is also handed to each(i, lanes, term).
+template <class T, class F>
+inline T row_exp_sum(const T* x, T top, std::int64_t n, F each) {
+  pack<T> total(0);
+  for_packs<T>(n, [&](std::int64_t i, const Lanes<T>& lanes, int valid) {
+    const pack<T> e = first_lanes(exp(lanes.load(x + i) - pack<T>(top)), pack<T>(0), valid);
+    each(i, lanes, e);
+    total += e;
+  });
+  return fold_sum(total);
+}
+
+/// Rows of a kernel with an exponential for each element, of which waking a second thread is worth while.
+inline std::int64_t exp_grain(std::int64_t row) {
+  constexpr std::int64_t elements = 8192;
+  return row < elements ? elements / (row > 0 ? row : 1) : 1;
+}
+
+}  // namespace GRADUS_ISA
+}  // namespace gradus
