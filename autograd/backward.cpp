@@ -27,16 +27,15 @@ void Back::overwritten(const Array& kept) const {
                    writer ? writer : "somebody", " has overwritten it since"), "write after backward, or into a copy");
 }
 
-Back::Due Back::due_for(Node* n) {
+Tensor* Back::due_for(Node* n) {
   std::size_t i = due_.size();
   while (i > 0 && due_[i - 1].line > n->line) --i;
-  if (i > 0 && due_[i - 1].node == n) return due_[i - 1];
+  if (i > 0 && due_[i - 1].node == n) return due_[i - 1].grads;
   auto* grads = static_cast<Tensor*>(pool::take(pool::class_of(n->outputs * sizeof(Tensor))));
   for (int k = 0; k < n->outputs; ++k) ::new (grads + k) Tensor;
-  return *due_.insert(due_.begin() + static_cast<std::ptrdiff_t>(i), {n->line, n, grads});
+  due_.insert(due_.begin() + static_cast<std::ptrdiff_t>(i), {n->line, n, grads});
+  return grads;
 }
-
-Tensor* Back::find(const Edge& to) { return due_for(to.node).grads + to.slot; }
 
 void Back::drop(const Due& d) {
   for (int k = 0; k < d.node->outputs; ++k) d.grads[k].~Tensor();
@@ -49,7 +48,7 @@ void Back::add_into(Tensor& sum, const Tensor& g) const {
     return;
   }
   const auto plus = [](auto a, auto b) { return a + b; };
-  if (sum.array().alone() && sum.array().dense() && g.array().dense())
+  if (sum.array().alone() && sum.array().dense() && g.array().dense())  // nobody else has seen the sum
     visit_real(sum.dtype(), [&]<class T>() {
       T* out = sum.writable().fresh<T>();
       parallel_ranges(sum.size(), grain_elements, [&](int64_t begin, int64_t end) {
@@ -62,38 +61,38 @@ void Back::add_into(Tensor& sum, const Tensor& g) const {
 
 namespace {
 
+/// The due list of a finished walk, kept so that the next one need not allocate.
+thread_local std::vector<Back::Due> spare_list;
+
 /// One walk over the tape.
 class Sweep : public Back {
  public:
   Sweep(bool graph, bool retain) : retain_(retain || graph) {
     graph_ = graph;
-    due_.reserve(16);
+    due_.swap(spare_list);
   }
   ~Sweep() {
     for (const Due& d : due_) drop(d);
+    due_.clear();
+    due_.swap(spare_list);
   }
 
-  void seed(const Tensor& root, const Tensor& gradient) {
-    Tensor& g = due_for(root.node()).grads[root.slot()];
-    if (g.defined()) add_into(g, gradient);
-    else g = gradient;
+  template <class Make>
+  void seed(const Tensor& root, Make make) {
+    Tensor* g = into_leaves_ && root.is_leaf() ? &root.leaf()->grad : due_for(root.node()) + root.slot();
+    if (g->defined()) add_into(*g, make());
+    else {
+      g->~Tensor();
+      ::new (g) Tensor(make());
+    }
   }
 
-  /// Leaves get their gradients.
-  void into_leaves() {
-    run(0, [this](const Due& d) {
-      if (d.node->op) return;
-      Array& g = static_cast<Leaf*>(d.node)->grad;
-      if (!g.defined()) {
-        g.~Array();
-        ::new (&g) Array(d.grads[0].array());
-        return;
-      }
-      Tensor sum(g);
-      g = Array();  // so that the sum is alone and is added to in place
-      add_into(sum, d.grads[0]);
-      g = sum.array();
-    });
+  /// Every leaf below the root gets its gradient.
+  template <class Make>
+  void into_leaves(const Tensor& root, Make make_seed) {
+    into_leaves_ = true;
+    seed(root, make_seed);
+    run(0, [](const Due&) {});
   }
 
   /// Only the wanted inputs get theirs; lines older than all of them are not visited.
@@ -136,19 +135,15 @@ class Sweep : public Back {
   bool retain_;
 };
 
-Tensor default_seed(const char* who, const Tensor& root, const Tensor& seed) {
+void check_root(const char* who, const Tensor& root, const Tensor& seed) {
   if (!root.requires_grad())
     throw GraphError(who, join(describe(root), " has no history: no input required a gradient, or NoGrad was active"));
   check_owner(who, *root.node());
-  if (!seed.defined()) {
-    if (root.size() != 1)
-      throw GraphError(who, join("starts from one number, but this tensor is ", describe(root)),
-                       join("mean(loss), or give a seed of shape ", root.shape()));
-    return Tensor(Array::ones(root.shape(), root.dtype()));
-  }
-  if (!(seed.shape() == root.shape()) || seed.dtype() != root.dtype())
+  if (!seed.defined() && root.size() != 1)
+    throw GraphError(who, join("starts from one number, but this tensor is ", describe(root)),
+                     join("mean(loss), or give a seed of shape ", root.shape()));
+  if (seed.defined() && (!(seed.shape() == root.shape()) || seed.dtype() != root.dtype()))
     throw ShapeError(who, join("the seed is ", describe(seed), ", the tensor ", describe(root), "; they must agree"));
-  return seed;
 }
 
 }  // namespace
@@ -156,11 +151,12 @@ Tensor default_seed(const char* who, const Tensor& root, const Tensor& seed) {
 void Tensor::backward(bool retain_graph) const { backward(Tensor(), retain_graph); }
 
 void Tensor::backward(const Tensor& seed, bool retain_graph) const {
-  const Tensor start = default_seed("backward", *this, seed).detach();
+  check_root("backward", *this, seed);
   NoGrad guard;
   Sweep sweep(false, retain_graph);
-  sweep.seed(*this, start);
-  sweep.into_leaves();
+  sweep.into_leaves(*this, [&] {
+    return seed.defined() ? Tensor(seed.array()) : Tensor(std::in_place, [&] { return Array::full(shape(), 1, dtype()); });
+  });
 }
 
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, GradOptions options,
@@ -177,8 +173,12 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   recording = options.create_graph;
   Sweep sweep(options.create_graph, options.retain_graph);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const Tensor start = default_seed("grad", outputs[i], seeds.empty() ? Tensor() : seeds[i]);
-    sweep.seed(outputs[i], options.create_graph ? start : start.detach());
+    const Tensor seed = seeds.empty() ? Tensor() : seeds[i];
+    check_root("grad", outputs[i], seed);
+    sweep.seed(outputs[i], [&] {
+      if (!seed.defined()) return ones(outputs[i].shape(), outputs[i].dtype());
+      return options.create_graph ? seed : seed.detach();
+    });
   }
   auto found = sweep.to_inputs(inputs);
   for (std::size_t i = 0; i < found.size(); ++i)

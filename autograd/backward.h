@@ -34,8 +34,8 @@ class Back {
   void give(int k, Make make) {
     const Edge to = node_->edges()[k];
     if (!to.node) return;
-    Tensor* place = find(to);
-    if (!place->defined()) {
+    Tensor* place = into_leaves_ && !to.node->op ? &static_cast<Leaf*>(to.node)->grad : due_for(to.node) + to.slot;
+    if (!place->defined()) [[likely]] {
       place->~Tensor();
       ::new (place) Tensor(make());
     } else {
@@ -48,20 +48,21 @@ class Back {
     return *static_cast<const Saved*>(node_->saved());
   }
 
- protected:
-  [[noreturn]] void overwritten(const Array& kept) const;
-  Tensor* find(const Edge& to);  ///< where the gradient for `to` is collected
-  void add_into(Tensor& sum, const Tensor& g) const;
-
   struct Due {
     std::uint64_t line;
     Node* node;
     Tensor* grads;  // node->outputs of them, in one pool block
   };
-  Due due_for(Node* n);
+
+ protected:
+  [[noreturn]] void overwritten(const Array& kept) const;
+  void add_into(Tensor& sum, const Tensor& g) const;
+
+  Tensor* due_for(Node* n);  ///< where the gradients for n's results are collected
   static void drop(const Due& d);
 
   bool graph_ = false;
+  bool into_leaves_ = false;
   Node* node_ = nullptr;
   Tensor* grads_ = nullptr;
   std::vector<Due> due_;  // sorted by line, youngest at the back

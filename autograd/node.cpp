@@ -1,4 +1,4 @@
-#include <gradus/autograd/node.h>
+#include <gradus/autograd/tensor.h>
 
 #include <atomic>
 

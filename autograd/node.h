@@ -34,8 +34,7 @@ struct Node {
   std::uint32_t owner = 0;       ///< number of the recording thread
   std::uint8_t size_class = 0;
   bool spent = false;            ///< walked: what it saved is gone
-  std::uint16_t saved_bytes = 0;
-
+  
   Edge* edges() { return reinterpret_cast<Edge*>(this + 1); }
   void* saved() { return edges() + inputs; }
 
@@ -44,15 +43,8 @@ struct Node {
   static void destroy(Node* n);  ///< with all older lines that nobody else holds; does not recurse
 };
 
-/// A tensor the user made and wants the gradient of. `grad` is absent until a backward reaches it.
-struct Leaf : Node {
-  Array grad;
-  std::string name;
-};
-
 /// A new line with room for `inputs` edges and `saved_bytes` behind them; edges are filled by the caller.
 Node* new_line(const OpInfo* op, int inputs, std::size_t saved_bytes);
-Leaf* new_leaf(std::string name);
 
 std::uint32_t thread_number();                 ///< 1, 2, ... in order of first use
 void check_owner(const char* op, const Node& n);  ///< GraphError if another thread recorded it

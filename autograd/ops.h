@@ -62,7 +62,8 @@ Tensor silu(const Tensor& x);      ///< x sigmoid(x)
 Tensor softplus(const Tensor& x);  ///< log(1 + e^x)
 
 // ---- reduction (ops/reduce.cpp); an empty list of axes means all; `keep` leaves length 1 ----
-Tensor sum(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
+Tensor sum(const Tensor& x);
+Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep = false);
 Tensor mean(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
 Tensor var(const Tensor& x, const std::vector<int>& axes = {}, int correction = 1, bool keep = false);
 Tensor std(const Tensor& x, const std::vector<int>& axes = {}, int correction = 1, bool keep = false);

@@ -33,7 +33,7 @@ Tensor& Tensor::set_name(std::string name) {
 }
 
 Tensor Tensor::grad() const {
-  if (const Leaf* l = leaf()) return Tensor(l->grad);
+  if (const Leaf* l = leaf()) return l->grad;
   throw GraphError("grad", node_ ? join("no gradient is kept for the result of ", node_->op->name, ", only for leaves")
                                  : "this tensor does not require a gradient", node_ ? "grad({loss}, {x})" : "x.requires_grad_()");
 }
@@ -43,7 +43,11 @@ void Tensor::set_grad(Array grad) const {
   if (!l) throw GraphError("set_grad", join(describe(*this), " is not a leaf"));
   if (grad.defined() && (!(grad.shape() == shape()) || grad.dtype() != dtype()))
     throw ShapeError("set_grad", join("the gradient is ", describe(grad), ", the tensor ", describe(*this)));
-  l->grad = std::move(grad);
+  l->grad = Tensor(std::move(grad));
+}
+
+void Tensor::zero_grad() const {
+  if (Leaf* l = leaf()) l->grad.reset();
 }
 
 std::string describe(const Tensor& t) {
@@ -58,6 +62,7 @@ Tensor Tensor::transpose(int a, int b) const { return gradus::transpose(*this, a
 Tensor Tensor::permute(const std::vector<int>& axes) const { return gradus::permute(*this, axes); }
 Tensor Tensor::unsqueeze(int axis) const { return gradus::unsqueeze(*this, axis); }
 Tensor Tensor::squeeze(int axis) const { return gradus::squeeze(*this, axis); }
+Tensor Tensor::sum() const { return gradus::sum(*this); }
 Tensor Tensor::sum(const std::vector<int>& axes, bool keep) const { return gradus::sum(*this, axes, keep); }
 Tensor Tensor::mean(const std::vector<int>& axes, bool keep) const { return gradus::mean(*this, axes, keep); }
 Tensor Tensor::max(int axis, bool keep) const { return gradus::max(*this, axis, keep); }

@@ -5,6 +5,8 @@
 
 namespace gradus {
 
+struct Leaf;
+
 class Tensor {
  public:
   Tensor() {}                                                   ///< absent
@@ -41,7 +43,8 @@ class Tensor {
   void backward(bool retain_graph = false) const;
   void backward(const Tensor& seed, bool retain_graph = false) const;
   Tensor grad() const;               ///< of a leaf: what backward left; absent if nothing did. Errors: GraphError on a non-leaf
-  void set_grad(Array grad) const;   ///< of a leaf; an absent Array clears it
+  void set_grad(Array grad) const;   ///< of a leaf: same shape and dtype
+  void zero_grad() const;            ///< of a leaf: the gradient becomes absent
 
   Tensor detach() const { return Tensor(array_); }  ///< the same numbers without history
   Tensor to(Dtype dtype) const;
@@ -52,7 +55,8 @@ class Tensor {
   Tensor permute(const std::vector<int>& axes) const;
   Tensor unsqueeze(int axis) const;
   Tensor squeeze(int axis) const;
-  Tensor sum(const std::vector<int>& axes = {}, bool keep = false) const;
+  Tensor sum() const;
+  Tensor sum(const std::vector<int>& axes, bool keep = false) const;
   Tensor mean(const std::vector<int>& axes = {}, bool keep = false) const;
   Tensor max(int axis, bool keep = false) const;
   Tensor argmax(int axis) const;
@@ -61,8 +65,12 @@ class Tensor {
   const Ref<Node>& node_ref() const { return node_; }
   std::uint32_t slot() const { return slot_; }
   bool weak() const { return weak_; }
-  Leaf* leaf() const { return is_leaf() ? static_cast<Leaf*>(node_.get()) : nullptr; }
+  Leaf* leaf() const;  ///< null unless this is a leaf
   void set_history(Ref<Node> node, std::uint32_t slot = 0) { node_ = std::move(node), slot_ = slot; }
+  void reset() {  ///< becomes absent
+    array_.reset();
+    node_ = {};
+  }
 
  private:
   Array array_;
@@ -70,6 +78,15 @@ class Tensor {
   std::uint32_t slot_ = 0;
   bool weak_ = false;
 };
+
+/// The line of a tensor the user made and wants the gradient of. `grad` is absent until a backward reaches it.
+struct Leaf : Node {
+  Tensor grad;
+  std::string name;
+};
+Leaf* new_leaf(std::string name);
+
+inline Leaf* Tensor::leaf() const { return is_leaf() ? static_cast<Leaf*>(node_.get()) : nullptr; }
 
 /// A leaf over its own copy of the numbers: what modules call a parameter.
 Tensor leaf(const Array& values, std::string name = {});

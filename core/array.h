@@ -26,14 +26,15 @@ class Array {
   static Array of(const Shape& shape, const std::vector<T>& values);
 
   bool defined() const { return bool(storage_); }
-  const Shape& shape() const { return shape_; }
-  int rank() const { return shape_.rank(); }
-  int64_t dim(int axis) const { return shape_[normal_axis("dim", axis, rank())]; }
-  int64_t size() const { return size_; }
-  Dtype dtype() const { return dtype_; }
-  int64_t stride(int axis) const { return strides_[axis]; }  ///< in elements; 0 <= axis < rank
-  const int64_t* strides() const { return strides_; }
-  bool dense() const { return dense_; }  ///< row-major without gaps
+  void reset() { *this = Array(); }  ///< becomes absent
+  const Shape& shape() const { return layout_.shape; }
+  int rank() const { return layout_.shape.rank(); }
+  int64_t dim(int axis) const { return layout_.shape[normal_axis("dim", axis, rank())]; }
+  int64_t size() const { return layout_.size; }
+  Dtype dtype() const { return layout_.dtype; }
+  int64_t stride(int axis) const { return layout_.strides[axis]; }  ///< in elements; 0 <= axis < rank
+  const int64_t* strides() const { return layout_.strides; }
+  bool dense() const { return layout_.dense; }  ///< row-major without gaps
 
   /// The first element, read-only. T must be the dtype's type.
   template <class T>
@@ -73,7 +74,7 @@ class Array {
   /// x[index][:, 1:].. : same storage seen as another layout; used by windows and views of kernels.
   Array as_strided(const Shape& shape, const int64_t* strides, int64_t offset) const;
 
-  Array contiguous() const { return dense_ ? *this : copy(); }
+  Array contiguous() const { return layout_.dense ? *this : copy(); }
   Array copy() const;            ///< dense, own numbers; absent if this is
   /// Converted copy; itself if the dtype is the same. To integers: towards zero, clamped to the range, NaN becomes 0.
   Array to(Dtype dtype) const;
@@ -90,27 +91,32 @@ class Array {
     return *this;
   }
   /// Remembers the version seen now; stale() tells whether somebody wrote since.
-  void remember_version() { seen_ = storage_->version(); }
-  bool stale() const { return seen_ != storage_->version(); }
+  void remember_version() { layout_.seen = storage_->version(); }
+  bool stale() const { return layout_.seen != storage_->version(); }
 
  private:
   struct Like {};
   Array(Like, const Array& a);
+  /// Everything but the numbers. Trivially copied as one piece: fields written one by one and then read as a vector would
+  /// cost a failed store forwarding at every op.
+  struct Layout {
+    int64_t size = 0;
+    int64_t strides[max_rank] = {};
+    [[no_unique_address]] Shape shape;
+    Dtype dtype = f32;
+    bool dense = true;
+    std::uint32_t seen = 0;
+  };
   void set_row_major();
   bool is_row_major() const;
   void check_type(Dtype t) const {
-    if (t != dtype_ || !storage_) [[unlikely]] wrong_type(t);
+    if (t != layout_.dtype || !storage_) [[unlikely]] wrong_type(t);
   }
   [[noreturn]] void wrong_type(Dtype t) const;
 
   Ref<Storage> storage_;
   char* data_ = nullptr;
-  int64_t size_ = 0;
-  int64_t strides_[max_rank];
-  [[no_unique_address]] Shape shape_;
-  Dtype dtype_ = f32;
-  bool dense_ = true;
-  std::uint32_t seen_ = 0;
+  Layout layout_;
 };
 
 /// "f32[32,784]": dtype and shape, for messages.
@@ -119,12 +125,11 @@ std::string describe(const Array& a);
 /// The numbers, as a person reads them: at most 1000 elements, else the corners.
 std::string to_string(const Array& a);
 
-inline Array::Array(Like, const Array& a) : size_(a.size_), shape_(a.shape_), dtype_(a.dtype_) {
-  if (a.dense_) [[likely]]
-    for (int i = 0; i < max_rank; ++i) strides_[i] = a.strides_[i];
-  else set_row_major();
-  storage_ = Storage::make(static_cast<std::size_t>(size_) * bytes_of(dtype_));
-  data_ = storage_->data();
+inline Array::Array(Like, const Array& a)
+    : storage_(Storage::make(static_cast<std::size_t>(a.size()) * bytes_of(a.dtype()))),
+      data_(storage_->data()),
+      layout_(a.layout_) {
+  if (!a.dense()) [[unlikely]] set_row_major();
 }
 
 template <class T>

@@ -67,13 +67,25 @@ struct pack {
   }
   GRADUS_INLINE void store(T* p) const { std::memcpy(p, &r, sizeof(R)); }
 
-  /// The first n lanes (0 <= n <= width); the others are zero, and what lies behind them is not read.
+  /// The first n lanes (0 <= n <= width); the others are zero, and what lies behind them is not touched.
   GRADUS_INLINE static pack load_first(const T* p, int n) {
+#if GRADUS_VECTOR_BYTES == 64
+    if constexpr (sizeof(T) == 4) return R(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p));
+    else return R(_mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << n) - 1), p));
+#else
     pack a(R{});
-    std::memcpy(&a.r, p, static_cast<std::size_t>(n) * sizeof(T));
+    for (int i = 0; i < n; ++i) a.r[i] = p[i];
     return a;
+#endif
   }
-  GRADUS_INLINE void store_first(T* p, int n) const { std::memcpy(p, &r, static_cast<std::size_t>(n) * sizeof(T)); }
+  GRADUS_INLINE void store_first(T* p, int n) const {
+#if GRADUS_VECTOR_BYTES == 64
+    if constexpr (sizeof(T) == 4) _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), r);
+    else _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << n) - 1), r);
+#else
+    for (int i = 0; i < n; ++i) p[i] = r[i];
+#endif
+  }
 
   GRADUS_INLINE friend pack operator+(pack a, pack b) { return a.r + b.r; }
   GRADUS_INLINE friend pack operator-(pack a, pack b) { return a.r - b.r; }

@@ -42,7 +42,7 @@ T sum_run(const T* p, int64_t n, int64_t stride) {
 
 /// A whole dense Array, in parallel.
 template <class T>
-T sum_all(const T* p, int64_t n) {
+T sum_dense(const T* p, int64_t n) {
   constexpr int64_t piece = 16 * block;
   if (n <= piece) return sum_run(p, n, 1);
   std::vector<T> parts(static_cast<std::size_t>((n + piece - 1) / piece));
@@ -182,7 +182,7 @@ Array sum_axes(const Array& a, std::uint32_t axes) {
   if (a.size() == 0) return Array::zeros(out.shape(), a.dtype());
   visit_real(a.dtype(), [&]<class T>() {
     if (out.size() == 1 && a.dense()) {
-      *out.fresh<T>() = sum_all(a.data<T>(), a.size());
+      *out.fresh<T>() = sum_dense(a.data<T>(), a.size());
       return;
     }
     const Split s(a, axes);
@@ -190,6 +190,13 @@ Array sum_axes(const Array& a, std::uint32_t axes) {
     if (s.gone.rank() > 0 && kept.run_stride(0) == 1 && kept.run() > 1) sum_columns(a, s, out.fresh<T>());
     else sum_rows(a, s, out.fresh<T>());
   });
+  return out;
+}
+
+Array sum_all(const Array& a) {
+  if (!a.dense()) return sum_axes(a, (1u << a.rank()) - 1).reshape({});
+  Array out(Shape{}, a.dtype());
+  visit_real(a.dtype(), [&]<class T>() { *out.fresh<T>() = sum_dense(a.data<T>(), a.size()); });
   return out;
 }
 

@@ -16,6 +16,9 @@ Shape reduced_shape(const Shape& shape, std::uint32_t axes, bool keep);
 /// Sum over the masked axes, which stay with length 1. f32, f64; i64 and u8 and bool sum to i64.
 Array sum_axes(const Array& a, std::uint32_t axes);
 
+/// Sum of every element, 0-d. f32, f64.
+Array sum_all(const Array& a);
+
 /// Sum of `a` over the axes along which `shape` was broadcast to a.shape(): the way back of expand.
 Array sum_to(const Array& a, const Shape& shape);
 

@@ -19,9 +19,18 @@ struct Sum {
   static constexpr const char* name = "sum";
   struct Saved { Shape from; std::uint32_t axes; };
   static void backward(Back& b, const Saved& s) {
-    b.give(0, [&] { return expand(reshape(b.grad(), reduced_shape(s.from, s.axes, true)), s.from); });
+    b.give(0, [&] {
+      const Tensor& g = b.grad();
+      if (g.size() == 1 && !b.graph() && s.from.size() <= 4096)  // one dense fill, where a view would cost more
+        return Tensor(std::in_place, [&] { return Array::full(s.from, g.item(), g.dtype()); });
+      return expand(reshape(g, reduced_shape(s.from, s.axes, true)), s.from);
+    });
   }
-  static Samples samples() { return over_axes([](const Tensor& x, const std::vector<int>& axes) { return sum(x, axes); }); }
+  static Samples samples() {
+    auto all = over_axes([](const Tensor& x, const std::vector<int>& axes) { return sum(x, axes); });
+    all.push_back(sample("integers stay out", {sample_values({2})}, [](auto& x) { return x[0] * sum(arange(3)).to(f64); }));
+    return all;
+  }
 };
 
 struct SumTo {
@@ -69,6 +78,15 @@ int64_t count(const Tensor& x, std::uint32_t axes) {
 }
 
 }  // namespace
+
+Tensor sum(const Tensor& x) {
+  if (!is_real(x.dtype())) return sum(x, std::vector<int>());
+  Tensor y(std::in_place, [&] { return sum_all(x.array()); });
+  if (recorded(x))
+    y.set_history(Ref<Node>(record<Sum, Sum::Saved, &primitive_backward<Sum>>(
+        [&] { return Sum::Saved{x.shape(), (1u << x.rank()) - 1}; }, x)));
+  return y;
+}
 
 Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) {
   const std::uint32_t mask = axes_mask("sum", axes, x.rank());
