@@ -43,12 +43,14 @@ planted core/b.h '#include <fmt/format.h>' 'a public header must not include <fm
 planted nn/b.h '#include <iostream>' 'a public header must not include <iostream>'
 planted optim/b.h '#include <nlohmann/json.hpp>' 'a public header must not include'
 planted data/b.cpp '// TO''DO: the rest' 'unfinished'
+planted gradus.h "$(printf '#include <gradus/%s/a.h>\\n' core autograd nn data)" 'offers no header of optim'
 planted core/long.cpp "$(printf '\\n%.0s' {1..450})int end;" 'longer than 450 lines'
 
 fine core/gemm.cpp '#include <cblas.h>'
 fine core/parallel.cpp '#include <oneapi/tbb/parallel_for.h>'
 fine core/b.cpp '#include <gradus/core/a.h>\n// as tbb::parallel_for and cblas_sgemm do\nconst char* name = "openblas";'
 fine tools/b.cpp '#include <gradus/nn/a.h>\n#include <gradus/optim/a.h>\n#include <iostream>'
+fine gradus.h "$(printf '#include <gradus/%s/a.h>\\n' core autograd nn optim data)"
 fine data/b.cpp '#include <gradus/core/a.h>'
 
 "$root/scripts/check_rooms" "$root" || failures=$((failures + 1))
