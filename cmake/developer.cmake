@@ -20,7 +20,6 @@ list(REMOVE_ITEM tool_sources ${tool_main})
 add_library(gradus_tools INTERFACE)
 if(tool_sources)  # a library, because the tests call what the commands are made of
   add_library(gradus_tool_parts STATIC ${tool_sources})
-  target_compile_definitions(gradus_tool_parts PRIVATE GRADUS_VERSION="${PROJECT_VERSION}")
   target_link_libraries(gradus_tool_parts PUBLIC gradus_whole CLI11::CLI11)
   target_link_libraries(gradus_tools INTERFACE gradus_tool_parts)
 endif()
@@ -28,7 +27,6 @@ target_link_libraries(gradus_tools INTERFACE gradus_whole CLI11::CLI11)
 if(EXISTS ${tool_main})
   add_executable(gradus_cli ${tool_main})
   set_target_properties(gradus_cli PROPERTIES OUTPUT_NAME gradus)
-  target_compile_definitions(gradus_cli PRIVATE GRADUS_VERSION="${PROJECT_VERSION}")
   target_link_libraries(gradus_cli PRIVATE gradus_tools)
   if(GRADUS_INSTALL)
     install(TARGETS gradus_cli RUNTIME COMPONENT tool)
@@ -37,9 +35,16 @@ endif()
 
 # ---- benchmarks: a plain program, not run by the tests ---------------------------------------------------------------
 file(GLOB bench_sources CONFIGURE_DEPENDS bench/*.cpp)
+file(GLOB gates CONFIGURE_DEPENDS bench/gates/*.cpp)
 if(bench_sources)
   add_executable(gradus_bench ${bench_sources})
   target_link_libraries(gradus_bench PRIVATE gradus_tools)
 endif()
+
+foreach(gate IN LISTS gates)  # one decision each, measured
+  get_filename_component(name ${gate} NAME_WE)
+  add_executable(${name} ${gate})
+  target_link_libraries(${name} PRIVATE gradus_tools)
+endforeach()
 
 include(cmake/tests.cmake)

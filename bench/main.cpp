@@ -1,0 +1,98 @@
+// gradus_bench: times our side of the workloads and prints JSON lines, as the peers' script does.
+#include <gradus/bench/harness.h>
+#include <gradus/core/build_info.h>
+#include <gradus/core/parallel.h>
+#include <gradus/core/random.h>
+
+#include <CLI/CLI.hpp>
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+
+namespace gradus::bench {
+
+Timing measure(const Step& step, double budget_seconds) {
+  using Clock = std::chrono::steady_clock;
+  auto seconds_since = [](Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); };
+  const auto warm_up = Clock::now();
+  long calls = 0;
+  do step(), ++calls;
+  while (calls < 5 || seconds_since(warm_up) < 0.3 * budget_seconds);
+  const double per_call = seconds_since(warm_up) / static_cast<double>(calls);
+  const long inner = std::max(1L, static_cast<long>(2e-4 / per_call));  // very short steps are timed in groups
+  std::vector<double> samples;
+  for (const auto start = Clock::now(); seconds_since(start) < budget_seconds || samples.size() < 5;) {
+    const auto t = Clock::now();
+    for (long i = 0; i < inner; ++i) step();
+    samples.push_back(seconds_since(t) / static_cast<double>(inner));
+  }
+  std::sort(samples.begin(), samples.end());
+  return {samples[samples.size() / 2], samples.front(), static_cast<long>(samples.size())};
+}
+
+namespace {
+
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> parts;
+  std::istringstream in(list);
+  for (std::string part; std::getline(in, part, ',');)
+    if (!part.empty()) parts.push_back(part);
+  return parts;
+}
+
+bool chosen(const std::string& name, const std::vector<std::string>& prefixes) {
+  return prefixes.empty() || std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& p) { return name.starts_with(p); });
+}
+
+std::string row(const Workload& w, int thread_count, const Timing& t) {
+  const double scale = w.unit == std::string("ns") ? 1e9 : 1e6;
+  std::string line = fmt::format(R"({{"workload": "{}", "peer": "gradus-{}", "threads": {}, "metric": "step_{}", "median": {:.3f}, "min": {:.3f}, "n": {})",
+                                 w.name, version(), thread_count, w.unit, t.median * scale, t.min * scale, t.n);
+  if (w.bytes > 0) line += fmt::format(R"(, "gb_per_s": {:.2f})", w.bytes / t.median / 1e9);
+  return line + "}";
+}
+
+}  // namespace
+}  // namespace gradus::bench
+
+int main(int argc, char** argv) {
+  using namespace gradus;
+  using namespace gradus::bench;
+  CLI::App app{"Times Gradus on the workloads of docs/benchmarks.md", "gradus_bench"};
+  std::string only, thread_list = "1,2", json;
+  double budget = 0.5;
+  bool list = false;
+  app.add_option("--only", only, "Comma-separated prefixes of workload names, e.g. W1,W3");
+  app.add_option("--threads", thread_list, "Comma-separated numbers of threads")->capture_default_str();
+  app.add_option("--json", json, "Append the JSON lines to this file too");
+  app.add_option("--budget", budget, "Seconds measured a workload and number of threads")->capture_default_str();
+  app.add_flag("--list", list, "List the workloads and stop");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    std::ofstream file;
+    if (!json.empty()) file.open(json, std::ios::app);
+    for (const Workload& w : workloads()) {
+      if (!chosen(w.name, split(only))) continue;
+      if (list) {
+        fmt::print("{}\n", w.name);
+        continue;
+      }
+      for (const std::string& n : split(thread_list)) {
+        set_threads(std::stoi(n));
+        manual_seed(0);
+        const std::string line = row(w, threads(), measure(w.build(), budget));
+        fmt::print("{}\n", line);
+        std::fflush(stdout);
+        if (file.is_open()) file << line << std::endl;
+      }
+    }
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return 1;
+  }
+  return 0;
+}

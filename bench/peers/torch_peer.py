@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""PyTorch's side of the workloads of docs/benchmarks.md, at its best.
+
+Every configuration runs in a process of its own: the three forms of its optimizers (loop, foreach, fused), plain and
+channels-last layout, eager and torch.compile, glibc's malloc as it is and told to keep its memory. For each workload and
+number of threads the fastest median is PyTorch's figure; all are written as JSON lines, the best of them marked.
+
+    python3 -m venv V && V/bin/pip install torch && V/bin/python bench/peers/torch_peer.py --threads 1,2 --json torch.jsonl
+"""
+import argparse
+import itertools
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": "4294967296", "MALLOC_TRIM_THRESHOLD_": "17179869184", "MALLOC_TOP_PAD_": "268435456"}
+OPTIMIZERS = {
+    "sgd": ("SGD", {}),
+    "momentum": ("SGD", {"momentum": 0.9}),
+    "adam": ("Adam", {}),
+    "adamw": ("AdamW", {}),
+    "rmsprop": ("RMSprop", {}),
+    "adagrad": ("Adagrad", {}),
+}
+BYTES = {"sgd": 12, "momentum": 20, "adam": 28, "adamw": 28, "rmsprop": 20, "adagrad": 20}
+WORKLOADS = (["W1_fwd_bwd", "W1_fwd_tape", "W1_add_nograd"] + ["W2_mlp_" + k for k in ("sgd", "momentum", "adam", "rmsprop")]
+             + ["W3_lenet_adam"] + ["W7_" + k for k in OPTIMIZERS])
+
+
+def optimizer(torch, kind, parameters, form):
+    name, options = OPTIMIZERS[kind]
+    options = dict(options, lr=1e-3, foreach=form == "foreach")
+    if form == "fused":
+        options.pop("foreach")
+        options["fused"] = True
+    return getattr(torch.optim, name)(list(parameters), **options)
+
+
+def supervised(torch, model, opt, batches, compiled):
+    def loss_of(x, t):
+        return torch.nn.functional.cross_entropy(model(x), t)
+
+    loss_of = torch.compile(loss_of) if compiled else loss_of
+    turn = itertools.cycle(batches)
+
+    def step():
+        x, t = next(turn)
+        opt.zero_grad(set_to_none=True)
+        loss_of(x, t).backward()
+        opt.step()
+    return step
+
+
+def build(torch, workload, form, layout, compiled):
+    nn = torch.nn
+    if workload.startswith("W1"):
+        x, w, b = torch.randn(8), torch.randn(8, requires_grad=True), torch.randn(8, requires_grad=True)
+
+        def backward():
+            w.grad = b.grad = None
+            (x * w + b).relu().sum().backward()
+
+        def unrecorded():
+            with torch.no_grad():
+                x + w
+        return {"W1_fwd_bwd": backward, "W1_fwd_tape": lambda: (x * w + b).relu().sum(), "W1_add_nograd": unrecorded}[workload]
+    if workload.startswith("W2"):
+        model = nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10))
+        batches = [(torch.randn(64, 784), torch.randint(0, 10, (64,))) for _ in range(8)]
+        return supervised(torch, model, optimizer(torch, workload[7:], model.parameters(), form), batches, compiled)
+    if workload.startswith("W3"):
+        model = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+                              nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
+                              nn.Flatten(), nn.Linear(1568, 128), nn.ReLU(), nn.Linear(128, 10))
+        batches = [(torch.randn(64, 1, 28, 28), torch.randint(0, 10, (64,))) for _ in range(8)]
+        if layout == "channels_last":
+            model = model.to(memory_format=torch.channels_last)
+            batches = [(x.to(memory_format=torch.channels_last), t) for x, t in batches]
+        return supervised(torch, model, optimizer(torch, "adam", model.parameters(), form), batches, compiled)
+    parameters = [torch.randn(100, 1000, requires_grad=True) for _ in range(100)]
+    for p in parameters:
+        p.grad = torch.randn(100, 1000)
+    return optimizer(torch, workload[3:], parameters, form).step
+
+
+def measure(step, budget):
+    start, calls = time.perf_counter(), 0
+    while calls < 5 or time.perf_counter() - start < 0.3 * budget:
+        step()
+        calls += 1
+    per_call = (time.perf_counter() - start) / calls
+    inner = max(1, int(2e-4 / per_call))
+    samples, end = [], time.perf_counter() + budget
+    while time.perf_counter() < end or len(samples) < 5:
+        t = time.perf_counter()
+        for _ in range(inner):
+            step()
+        samples.append((time.perf_counter() - t) / inner)
+    return samples
+
+
+def configurations(workload):
+    forms = ["loop"] if workload.startswith("W1") else ["loop", "foreach", "fused"]
+    layouts = ["plain", "channels_last"] if workload.startswith("W3") else ["plain"]
+    for form in forms:
+        for layout in layouts:
+            for compiled in ([False, True] if workload[:2] in ("W2", "W3") else [False]):
+                for malloc in ("default", "keep"):
+                    if compiled and malloc == "default" or workload.startswith("W1") and malloc == "keep":
+                        continue
+                    yield {"form": form, "layout": layout, "compiled": compiled, "malloc": malloc}
+
+
+def worker(o):
+    import torch
+    torch.set_num_threads(o.threads_here)
+    torch.manual_seed(0)
+    c = json.loads(o.worker)
+    samples = measure(build(torch, c["workload"], c["form"], c["layout"], c["compiled"]), o.budget)
+    scale = 1e9 if c["workload"].startswith("W1") else 1e6
+    print("ROW " + json.dumps({"peer": "torch-" + torch.__version__.split("+")[0], "median": round(statistics.median(samples) * scale, 3),
+                               "min": round(min(samples) * scale, 3), "n": len(samples)}))
+
+
+def run(o, workload, threads, configuration):
+    environment = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
+    environment.update({k: str(threads) for k in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")})
+    if configuration["malloc"] == "keep":
+        environment.update(KEEP_MEMORY)
+    done = subprocess.run([sys.executable, os.path.abspath(__file__), "--worker", json.dumps(dict(configuration, workload=workload)),
+                           "--threads-here", str(threads), "--budget", str(o.budget)], env=environment, capture_output=True, text=True)
+    for line in done.stdout.splitlines():
+        if line.startswith("ROW "):
+            return json.loads(line[4:])
+    print("%s %s: %s" % (workload, configuration, (done.stderr.strip().splitlines() or ["no answer"])[-1]), file=sys.stderr)
+    return None
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--threads", default="1,2")
+    p.add_argument("--only", default="", help="comma-separated prefixes of workload names")
+    p.add_argument("--json", default="", help="append the JSON lines to this file too")
+    p.add_argument("--budget", type=float, default=0.5, help="seconds measured a configuration")
+    p.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
+    p.add_argument("--worker", default="", help=argparse.SUPPRESS)
+    p.add_argument("--threads-here", type=int, default=1, help=argparse.SUPPRESS)
+    o = p.parse_args()
+    if o.worker:
+        return worker(o)
+    prefixes = [s for s in o.only.split(",") if s]
+    for workload in WORKLOADS:
+        if prefixes and not any(workload.startswith(s) for s in prefixes):
+            continue
+        for threads in (int(t) for t in o.threads.split(",")):
+            rows = []
+            for c in configurations(workload):
+                if c["compiled"] and o.no_compile:
+                    continue
+                row = run(o, workload, threads, c)
+                if row:
+                    rows.append(dict(workload=workload, threads=threads, metric="step_ns" if workload.startswith("W1") else "step_us", **row, **c))
+            best = min(rows, key=lambda r: r["median"])
+            for row in rows:
+                row["best"] = row is best
+                if workload.startswith("W7"):
+                    row["gb_per_s"] = round(BYTES[workload[3:]] * 1e7 / row["median"] / 1e3, 2)
+                line = json.dumps(row)
+                print(line, flush=True)
+                if o.json:
+                    with open(o.json, "a") as f:
+                        f.write(line + "\n")
+
+
+if __name__ == "__main__":
+    main()

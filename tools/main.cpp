@@ -1,0 +1,97 @@
+// The command line: `gradus --help`.
+#include <gradus/core/build_info.h>
+#include <gradus/core/error.h>
+#include <gradus/core/parallel.h>
+#include <gradus/tools/compare.h>
+#include <gradus/tools/gradcheck.h>
+#include <gradus/tools/inspect.h>
+#include <gradus/tools/replay.h>
+
+#include <CLI/CLI.hpp>
+#include <fmt/core.h>
+
+#include <cstdio>
+
+namespace {
+
+using namespace gradus;
+using namespace gradus::tools;
+
+std::string as_typed(int argc, char** argv) {
+  std::string line = "gradus";
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool plain = word.find_first_of(" ()|;&*?'\"$<>") == std::string::npos && !word.empty();
+    line += ' ' + (plain ? word : '\'' + word + '\'');
+  }
+  return line;
+}
+
+void add_compare(CLI::App& app, CompareOptions& o, int& result) {
+  auto* c = app.add_subcommand("compare", "Train one network with several optimizers and show how they differ");
+  auto* data = c->add_option("--data", o.data, "Folder with MNIST's four IDX files (plain or .gz)");
+  c->add_flag("--synthetic", "Digits drawn by our own code (the default; nothing is fetched)")->excludes(data);
+  c->add_option("--model", o.model, "cnn or mlp")->capture_default_str();
+  c->add_option("--optimizers", o.optimizers, "Specs separated by ';', e.g. \"sgd(lr=0.05, momentum=0.9); adam\"");
+  c->add_option("--epochs", o.epochs, "Passes over the training images")->capture_default_str();
+  c->add_option("--batch", o.batch, "Images a step")->capture_default_str();
+  c->add_option("--limit", o.limit, "Use only the first N training images; 0: all, 20,000 if generated")->capture_default_str();
+  c->add_option("--seed", o.seed, "Of weights, order and generated digits")->capture_default_str();
+  c->add_option("--target", o.target, "Test accuracy to be timed")->capture_default_str();
+  c->add_option("--out", o.out, "Folder for metrics.json and report.html")->capture_default_str();
+  c->callback([&] { result = compare_command(o); });
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"Gradus: a minimal deep-learning framework", "gradus"};
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.set_version_flag("--version", std::string("gradus ") + version());
+  int result = 0;
+  app.add_option_function<int>("--threads", [](int n) { set_threads(n); }, "Threads for kernels (default: all cores)")
+      ->trigger_on_parse();
+
+  CompareOptions compare;
+  compare.command = as_typed(argc, argv);
+  add_compare(app, compare, result);
+
+  ReplayOptions replay;
+  auto* r = app.add_subcommand("replay", "Run an optimizer on given gradients and write the trajectory");
+  r->add_option("--optimizer", replay.optimizer, "Spec, e.g. \"adam(lr=0.01)\"")->required();
+  r->add_option("--params", replay.params, ".npy, any shape, f32 or f64")->required();
+  r->add_option("--grads", replay.grads, ".npy, [T, *shape]")->required();
+  r->add_option("--out", replay.out, ".npy to write: parameters after each step, [T, *shape]")->required();
+  r->add_option("--trace", replay.trace, ".json to write: every named intermediate of every step");
+  r->callback([&] { result = replay_command(replay); });
+
+  std::string op, gradcheck_json;
+  auto* g = app.add_subcommand("gradcheck", "Check the gradient of every op against differences");
+  g->add_option("--op", op, "Only this op");
+  g->add_option("--json", gradcheck_json, "Also write the figures to this file");
+  g->callback([&] { result = gradcheck_command(op, gradcheck_json); });
+
+  bool json = false;
+  auto* l = app.add_subcommand("optimizers", "List the optimizers, with defaults and papers");
+  l->add_flag("--json", json, "As a JSON array");
+  l->callback([&] { result = optimizers_command(json); });
+
+  std::string spec;
+  auto* e = app.add_subcommand("equations", "Print the equations of an optimizer as it would run");
+  e->add_option("optimizer", spec, "Spec, e.g. \"sgd(momentum=0.9, nesterov=true)\"")->required();
+  e->callback([&] { result = equations_command(spec); });
+
+  app.add_subcommand("info", "Version, compiler, BLAS and whether it is safe, threads, SIMD")->callback([&] { result = info_command(); });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  } catch (const std::exception& error) {
+    std::fflush(stdout);
+    fmt::print(stderr, "{}\n", error.what());
+    return 1;
+  }
+  return result;
+}
