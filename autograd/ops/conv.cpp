@@ -26,19 +26,25 @@ Tensor bias_gradient(const Back& b, const Tensor& dy, const Conv2dGeometry& g) {
 template <class Call>
 Samples geometries(bool with_bias, const Call& call) {
   struct Case { const char* label; Conv2dGeometry g; };
-  const Case cases[] = {{"3 by 3, padded", {.n = 2, .c_in = 2, .h = 5, .w = 4, .c_out = 3, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
-                        {"1 by 1", {.n = 2, .c_in = 3, .h = 2, .w = 3, .c_out = 2, .kh = 1, .kw = 1}},
-                        {"strides that leave a rest", {.n = 1, .c_in = 2, .h = 6, .w = 8, .c_out = 2, .kh = 3, .kw = 2, .stride_h = 2, .stride_w = 3}},
-                        {"dilated, unequal padding", {.n = 1, .c_in = 2, .h = 6, .w = 5, .c_out = 2, .kh = 2, .kw = 3, .pad_h = 2, .pad_w = 1, .dil_h = 3, .dil_w = 2}},
-                        {"two groups", {.n = 2, .c_in = 4, .h = 4, .w = 4, .c_out = 6, .kh = 3, .kw = 2, .stride_w = 2, .pad_h = 1, .groups = 2}},
-                        {"depthwise", {.n = 1, .c_in = 3, .h = 4, .w = 5, .c_out = 3, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1, .groups = 3}}};
+  const Case cases[] = {
+      {"3 by 3, padded", {.n = 2, .c_in = 2, .h = 5, .w = 4, .c_out = 3, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
+      {"1 by 1", {.n = 2, .c_in = 3, .h = 2, .w = 3, .c_out = 2, .kh = 1, .kw = 1}},
+      {"strides that leave a rest",
+       {.n = 1, .c_in = 2, .h = 6, .w = 8, .c_out = 2, .kh = 3, .kw = 2, .stride_h = 2, .stride_w = 3}},
+      {"dilated, unequal padding",
+       {.n = 1, .c_in = 2, .h = 6, .w = 5, .c_out = 2, .kh = 2, .kw = 3, .pad_h = 2, .pad_w = 1, .dil_h = 3, .dil_w = 2}},
+      {"two groups",
+       {.n = 2, .c_in = 4, .h = 4, .w = 4, .c_out = 6, .kh = 3, .kw = 2, .stride_w = 2, .pad_h = 1, .groups = 2}},
+      {"depthwise", {.n = 1, .c_in = 3, .h = 4, .w = 5, .c_out = 3, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1, .groups = 3}}};
   Samples all;
   for (const auto& [label, g] : cases) {
-    const Array x = sample_values({g.n, g.c_in, g.h, g.w}), w = sample_values({g.c_out, g.c_in / g.groups, g.kh, g.kw}, -2, 2, 2);
+    const Array x = sample_values({g.n, g.c_in, g.h, g.w}),
+                w = sample_values({g.c_out, g.c_in / g.groups, g.kh, g.kw}, -2, 2, 2);
     const Array y = sample_values({g.n, g.c_out, g.out_h(), g.out_w()}, -2, 2, 3), bias = sample_values({g.c_out}, -2, 2, 4);
     all.push_back(call(label, g, x, w, y, bias));
     if (!with_bias) continue;
-    all.push_back(sample(join(label, ", with bias"), {x, w, bias}, [g = g](auto& in) { return correlate(in[0], in[1], in[2], g); }));
+    all.push_back(
+        sample(join(label, ", with bias"), {x, w, bias}, [g = g](auto& in) { return correlate(in[0], in[1], in[2], g); }));
     with_bias = false;
   }
   return all;
@@ -59,7 +65,8 @@ struct Conv2d {
     });
     all.push_back(sample("transposed image", {sample_values({2, 2, 5, 4}), sample_values({2, 2, 3, 3}, -2, 2, 2)},
                          [](auto& in) { return conv2d(transpose(in[0], 2, 3), in[1]); }));
-    all.push_back(sample("image as its own kernel", {sample_values({2, 2, 3, 3})}, [](auto& in) { return conv2d(in[0], in[0], {}, {.padding = 1}); }));
+    all.push_back(sample("image as its own kernel", {sample_values({2, 2, 3, 3})},
+                         [](auto& in) { return conv2d(in[0], in[0], {}, {.padding = 1}); }));
     all.push_back(sample("no images", {sample_values({0, 2, 3, 3}), sample_values({2, 2, 2, 2}), sample_values({2})},
                          [](auto& in) { return conv2d(in[0], in[1], in[2]); }));
     return all;
@@ -103,7 +110,8 @@ Tensor correlate(const Tensor& x, const Tensor& weight, const Tensor& bias, cons
   const Array added = bias.defined() ? bias.array().contiguous() : Array();
   Array y({g.n, g.c_out, g.out_h(), g.out_w()}, x.dtype());
   visit_real(x.dtype(), [&]<class T>() {
-    if (y.size() > 0) conv2d_forward<T>(g, in.data<T>(), w.data<T>(), added.defined() ? added.data<T>() : nullptr, y.fresh<T>());
+    if (y.size() > 0)
+      conv2d_forward<T>(g, in.data<T>(), w.data<T>(), added.defined() ? added.data<T>() : nullptr, y.fresh<T>());
   });
   const auto saved = [&] { return Conv2d::Saved{kept(in), kept(w), g}; };
   return bias.defined() ? primitive<Conv2d>(y, saved, x, weight, bias) : primitive<Conv2d>(y, saved, x, weight);
@@ -157,7 +165,8 @@ void check_rank(const Tensor& x, const Shape& weight, const ConvOptions& o) {
   else if (x.rank() == 2) batched = {1, 1, s[0], s[1]};
   if ((x.rank() == 2 || x.rank() == 3) && fits(batched, weight, o))
     hint = join("x.reshape({", batched[0], ", ", batched[1], ", ", batched[2], ", ", batched[3], "})");
-  throw ShapeError("conv2d", join("the input must be [N,C,H,W], got ", count(x.rank(), x.rank() == 1 ? "axis" : "axe"), ": ", describe(x)), hint);
+  const char* axes = x.rank() == 1 ? " axis: " : " axes: ";
+  throw ShapeError("conv2d", join("the input must be [N,C,H,W], got ", x.rank(), axes, describe(x)), hint);
 }
 
 void check_channels(const Tensor& x, const Tensor& weight, const ConvOptions& o) {
@@ -165,11 +174,13 @@ void check_channels(const Tensor& x, const Tensor& weight, const ConvOptions& o)
   const int64_t wanted = weight.shape()[1] * o.groups;
   if (s[1] == wanted) return;
   const bool looks_nhwc = s[3] == wanted && fits({s[0], s[3], s[1], s[2]}, weight.shape(), o);
-  throw ShapeError("conv2d", join("the input has ", count(s[1], "channel"), " (axis 1), the weight wants ", wanted,
-                                  o.groups > 1 ? join(" (", o.groups, " groups of ", weight.shape()[1], ")") : "", ": input ", describe(x),
-                                  ", weight ", describe(weight), looks_nhwc ? "; the layout is [N,C,H,W], the input looks like [N,H,W,C]"
-                                                                            : "; the layout is [N,C,H,W]"),
-                   looks_nhwc ? "x.permute({0, 3, 1, 2})" : "");
+  throw ShapeError(
+      "conv2d",
+      join("the input has ", count(s[1], "channel"), " (axis 1), the weight wants ", wanted,
+           o.groups > 1 ? join(" (", o.groups, " groups of ", weight.shape()[1], ")") : "", ": input ", describe(x),
+           ", weight ", describe(weight),
+           looks_nhwc ? "; the layout is [N,C,H,W], the input looks like [N,H,W,C]" : "; the layout is [N,C,H,W]"),
+      looks_nhwc ? "x.permute({0, 3, 1, 2})" : "");
 }
 
 void check_size(const Tensor& x, const Tensor& weight, const ConvOptions& o) {
@@ -182,10 +193,12 @@ void check_size(const Tensor& x, const Tensor& weight, const ConvOptions& o) {
   const auto needed = [](int64_t in, int64_t kernel, int64_t padding) { return std::max(padding, (kernel - in + 1) / 2); };
   const int64_t eh = extent(g.kh, g.dil_h), ew = extent(g.kw, g.dil_w);
   const Pair padding{needed(g.h, eh, g.pad_h), needed(g.w, ew, g.pad_w)};
-  throw ShapeError("conv2d", join("the kernel is larger than the padded input: kernel ", g.kh, " by ", g.kw, ", dilation ", text_of(o.dilation),
-                                  ", stride ", text_of(o.stride), ", padding ", text_of(o.padding), " on ", describe(x), " would give ",
-                                  out(g.h + 2 * g.pad_h, eh, g.stride_h), " by ", out(g.w + 2 * g.pad_w, ew, g.stride_w)),
-                   join(".padding = ", text_of(padding), ", or a smaller kernel"));
+  throw ShapeError(
+      "conv2d",
+      join("the kernel is larger than the padded input: kernel ", g.kh, " by ", g.kw, ", dilation ", text_of(o.dilation),
+           ", stride ", text_of(o.stride), ", padding ", text_of(o.padding), " on ", describe(x), " would give ",
+           out(g.h + 2 * g.pad_h, eh, g.stride_h), " by ", out(g.w + 2 * g.pad_w, ew, g.stride_w)),
+      join(".padding = ", text_of(padding), ", or a smaller kernel"));
 }
 
 void check_weight(const Tensor& weight, const Tensor& bias, const ConvOptions& o) {
@@ -195,11 +208,14 @@ void check_weight(const Tensor& weight, const Tensor& bias, const ConvOptions& o
   const auto least = [](const char* what, Pair p, int64_t low) {
     if (p.h < low || p.w < low) throw ShapeError("conv2d", join(what, " must be at least ", low, ", got ", text_of(p)));
   };
-  least("stride", o.stride, 1), least("padding", o.padding, 0), least("dilation", o.dilation, 1), least("groups", o.groups, 1);
+  least("stride", o.stride, 1), least("padding", o.padding, 0);
+  least("dilation", o.dilation, 1), least("groups", o.groups, 1);
   if (s[0] % o.groups != 0)
-    throw ShapeError("conv2d", join("the weight's ", count(s[0], "output channel"), " cannot be shared out among ", o.groups, " groups: weight ", describe(weight)));
+    throw ShapeError("conv2d", join("the weight's ", count(s[0], "output channel"), " cannot be shared out among ", o.groups,
+                                    " groups: weight ", describe(weight)));
   if (bias.defined() && !(bias.shape() == Shape{s[0]}))
-    throw ShapeError("conv2d", join("the bias is ", describe(bias), ", it must be [", s[0], "], one for each output channel of ", describe(weight)));
+    throw ShapeError("conv2d", join("the bias is ", describe(bias), ", it must be [", s[0],
+                                    "], one for each output channel of ", describe(weight)));
 }
 
 }  // namespace
@@ -207,10 +223,13 @@ void check_weight(const Tensor& weight, const Tensor& bias, const ConvOptions& o
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
   if (!is_real(x.dtype())) refuse_dtype("conv2d", x);
   if (x.dtype() != weight.dtype())
-    throw DtypeError("conv2d", join("the input is ", describe(x), ", the weight ", describe(weight), "; they must have one dtype"),
+    throw DtypeError("conv2d",
+                     join("the input is ", describe(x), ", the weight ", describe(weight), "; they must have one dtype"),
                      is_real(weight.dtype()) ? join("x.to(", weight.dtype(), ")") : "");
   if (bias.defined() && bias.dtype() != x.dtype())
-    throw DtypeError("conv2d", join("the input is ", describe(x), ", the bias ", describe(bias), "; they must have one dtype"), join("bias.to(", x.dtype(), ")"));
+    throw DtypeError("conv2d",
+                     join("the input is ", describe(x), ", the bias ", describe(bias), "; they must have one dtype"),
+                     join("bias.to(", x.dtype(), ")"));
   check_weight(weight, bias, options);
   check_rank(x, weight.shape(), options);
   check_channels(x, weight, options);

@@ -82,8 +82,9 @@ struct CrossEntropy {
       visit_real(x.dtype(), [&]<class T>() {
         const T scale = s.reduction == Reduction::mean ? T(1) / static_cast<T>(rows) : T(1);
         if (rows > 0)
-          backward<T>(rows, x.size() / rows, x.data<T>(), s.labels.data<int64_t>(), reinterpret_cast<const RowStats<T>*>(s.stats.bytes()), g.data<T>(),
-                      s.reduction == Reduction::none, scale, dx.fresh<T>());
+          backward<T>(rows, x.size() / rows, x.data<T>(), s.labels.data<int64_t>(),
+                      reinterpret_cast<const RowStats<T>*>(s.stats.bytes()), g.data<T>(), s.reduction == Reduction::none,
+                      scale, dx.fresh<T>());
       });
       return Tensor(classes_second(dx));
     });
@@ -99,14 +100,18 @@ struct CrossEntropy {
   static Samples samples() {
     const auto call = [](Reduction r) { return [r](auto& x) { return cross_entropy(x[0], x[1], r); }; };
     const Array three = Array::of<int64_t>({4}, {2, 0, 1, 2});
-    return {sample("mean", {sample_values({4, 3}), three}, call(Reduction::mean)),
-            sample("sum", {sample_values({4, 3}), three}, call(Reduction::sum)),
-            sample("none", {sample_values({4, 3}), three}, call(Reduction::none)),
-            sample("u8 labels, more classes than a pack", {sample_values({2, 21}), Array::of<std::uint8_t>({2}, {20, 3})}, call(Reduction::mean)),
-            sample("pixels", {sample_values({2, 3, 2, 2}), Array::of<int64_t>({2, 2, 2}, {0, 1, 2, 1, 1, 0, 2, 2})}, call(Reduction::mean)),
-            sample("pixels, none", {sample_values({2, 3, 2}), Array::of<int64_t>({2, 2}, {0, 1, 2, 2})}, call(Reduction::none)),
-            sample("transposed", {sample_values({3, 4}), three}, [](auto& x) { return cross_entropy(transpose(x[0], 0, 1), x[1]); }),
-            sample("sure", {sample_values({2, 3}, 500, 520), Array::of<int64_t>({2}, {0, 1})}, call(Reduction::mean))};
+    return {
+        sample("mean", {sample_values({4, 3}), three}, call(Reduction::mean)),
+        sample("sum", {sample_values({4, 3}), three}, call(Reduction::sum)),
+        sample("none", {sample_values({4, 3}), three}, call(Reduction::none)),
+        sample("u8 labels, more classes than a pack", {sample_values({2, 21}), Array::of<std::uint8_t>({2}, {20, 3})},
+               call(Reduction::mean)),
+        sample("pixels", {sample_values({2, 3, 2, 2}), Array::of<int64_t>({2, 2, 2}, {0, 1, 2, 1, 1, 0, 2, 2})},
+               call(Reduction::mean)),
+        sample("pixels, none", {sample_values({2, 3, 2}), Array::of<int64_t>({2, 2}, {0, 1, 2, 2})}, call(Reduction::none)),
+        sample("transposed", {sample_values({3, 4}), three},
+               [](auto& x) { return cross_entropy(transpose(x[0], 0, 1), x[1]); }),
+        sample("sure", {sample_values({2, 3}, 500, 520), Array::of<int64_t>({2}, {0, 1})}, call(Reduction::mean))};
   }
 };
 
@@ -137,7 +142,8 @@ void check_logits(const Tensor& logits) {
   if (logits.rank() < 2)
     throw ShapeError("cross_entropy", join("the logits must be [N,C] or [N,C,...], got ", describe(logits)),
                      logits.rank() == 1 ? "logits.unsqueeze(0), with labels of shape [1]" : "");
-  if (logits.shape()[1] < 1) throw ShapeError("cross_entropy", join("the logits have no classes (axis 1): ", describe(logits)));
+  if (logits.shape()[1] < 1)
+    throw ShapeError("cross_entropy", join("the logits have no classes (axis 1): ", describe(logits)));
 }
 
 void check_labels(const Tensor& logits, const Tensor& labels, const Shape& wanted) {
@@ -147,16 +153,20 @@ void check_labels(const Tensor& logits, const Tensor& labels, const Shape& wante
   if (labels.dtype() != i64 && labels.dtype() != u8) {
     std::string hint;
     if (like_logits && one_hot(labels.array(), 1)) hint = "labels.argmax(1)";
-    else if (like_logits && labels.dtype() == logits.dtype()) hint = "for probabilities: mean(sum(-labels * log_softmax(logits, 1), {1}))";
+    else if (like_logits && labels.dtype() == logits.dtype())
+      hint = "for probabilities: mean(sum(-labels * log_softmax(logits, 1), {1}))";
     else if (labels.shape() == wanted && class_numbers(labels.array(), classes)) hint = "labels.to(i64)";
     throw DtypeError("cross_entropy", join("class labels must be integers (i64 or u8), got ", describe(labels)), hint);
   }
   if (labels.shape() == wanted) return;
-  if (like_logits && one_hot(labels.array(), 1)) throw ShapeError("cross_entropy", join("the labels look one-hot (each row is a single 1): ", both), "labels.argmax(1)");
+  if (like_logits && one_hot(labels.array(), 1))
+    throw ShapeError("cross_entropy", join("the labels look one-hot (each row is a single 1): ", both), "labels.argmax(1)");
   if (labels.rank() > 0 && labels.shape()[0] != logits.shape()[0])
-    throw ShapeError("cross_entropy", join("the batch sizes differ, ", logits.shape()[0], " against ", labels.shape()[0], ": ", both, "; the labels must be ", wanted));
+    throw ShapeError("cross_entropy", join("the batch sizes differ, ", logits.shape()[0], " against ", labels.shape()[0],
+                                           ": ", both, "; the labels must be ", wanted));
   const bool one_too_many = labels.shape() == wanted.insert(1, 1);
-  throw ShapeError("cross_entropy", join("one class number is needed for each row of logits: ", both, "; the labels must be ", wanted),
+  throw ShapeError("cross_entropy",
+                   join("one class number is needed for each row of logits: ", both, "; the labels must be ", wanted),
                    one_too_many ? "labels.squeeze(1)" : "");
 }
 
@@ -167,9 +177,11 @@ void check_range(const Array& labels, int64_t classes) {
   if (first == end) return;
   const auto [low, high] = std::minmax_element(p, end);
   const bool from_one = *low == 1 && *high == classes;
-  throw IndexError("cross_entropy", join("label ", *first, " at sample ", first - p, "; the logits have ", classes, " classes, so labels run from 0 to ",
-                                         classes - 1, "; ", std::count_if(p, end, outside), " of ", labels.size(), " labels are out of range (smallest ", *low,
-                                         ", largest ", *high, ")", from_one ? "; they seem to start at 1" : ""));
+  throw IndexError(
+      "cross_entropy",
+      join("label ", *first, " at sample ", first - p, "; the logits have ", classes, " classes, so labels run from 0 to ",
+           classes - 1, "; ", std::count_if(p, end, outside), " of ", labels.size(), " labels are out of range (smallest ",
+           *low, ", largest ", *high, ")", from_one ? "; they seem to start at 1" : ""));
 }
 
 // ---- mean squared error ---------------------------------------------------------------------------------------------
@@ -188,7 +200,8 @@ struct MseLoss {
   static Samples samples() {
     const auto call = [](Reduction r) { return [r](auto& x) { return mse_loss(x[0], x[1], r); }; };
     const Array p = sample_values({3, 4}), t = sample_values({3, 4}, -2, 2, 2);
-    return {sample("mean", {p, t}, call(Reduction::mean)), sample("sum", {p, t}, call(Reduction::sum)), sample("none", {p, t}, call(Reduction::none)),
+    return {sample("mean", {p, t}, call(Reduction::mean)), sample("sum", {p, t}, call(Reduction::sum)),
+            sample("none", {p, t}, call(Reduction::none)),
             sample("transposed", {sample_values({4, 3}), t}, [](auto& x) { return mse_loss(transpose(x[0], 0, 1), x[1]); })};
   }
 };
@@ -196,7 +209,8 @@ struct MseLoss {
 void check_mse(const Tensor& prediction, const Tensor& target) {
   if (!is_real(prediction.dtype())) refuse_dtype("mse_loss", prediction);
   const std::string both = join("prediction ", describe(prediction), " and target ", describe(target));
-  if (prediction.dtype() != target.dtype()) throw DtypeError("mse_loss", join(both, " must have one dtype"), join("target.to(", prediction.dtype(), ")"));
+  if (prediction.dtype() != target.dtype())
+    throw DtypeError("mse_loss", join(both, " must have one dtype"), join("target.to(", prediction.dtype(), ")"));
   const Shape &p = prediction.shape(), &t = target.shape();
   if (p == t && target.size() > 0) return;
   if (p == t) throw ShapeError("mse_loss", join("there is nothing to compare: ", both));
@@ -206,7 +220,10 @@ void check_mse(const Tensor& prediction, const Tensor& target) {
   for (int axis = 0; axis < t.rank(); ++axis)
     if (t.rank() == p.rank() + 1 && p.insert(axis, 1) == t) hint = join("target.squeeze(", axis, ")");
   Shape together;
-  throw ShapeError("mse_loss", join(both, broadcasts(p, t, together) ? join(" would broadcast to ", together) : " differ in shape", "; the shapes must be equal"), hint);
+  throw ShapeError("mse_loss",
+                   join(both, broadcasts(p, t, together) ? join(" would broadcast to ", together) : " differ in shape",
+                        "; the shapes must be equal"),
+                   hint);
 }
 
 }  // namespace
@@ -215,16 +232,23 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Reduction reduc
   check_logits(logits);
   const Shape wanted = logits.shape().erase(1);
   check_labels(logits, labels, wanted);
-  if (labels.size() == 0 && reduction == Reduction::mean) throw ShapeError("cross_entropy", join("the batch is empty: logits ", describe(logits)));
+  if (labels.size() == 0 && reduction == Reduction::mean)
+    throw ShapeError("cross_entropy", join("the batch is empty: logits ", describe(logits)));
   const int64_t rows = labels.size(), classes = logits.shape()[1];
   const Array chosen = labels.dtype() == i64 ? labels.array().copy() : labels.array().to(i64).contiguous();
   check_range(chosen, classes);
   const Array x = classes_last(logits.array());
   Array losses(wanted, x.dtype()), stats({rows, 2}, x.dtype());
   visit_real(x.dtype(), [&]<class T>() {
-    CrossEntropy::forward<T>(rows, classes, x.data<T>(), chosen.data<int64_t>(), losses.fresh<T>(), reinterpret_cast<RowStats<T>*>(stats.fresh<T>()));
+    CrossEntropy::forward<T>(rows, classes, x.data<T>(), chosen.data<int64_t>(), losses.fresh<T>(),
+                             reinterpret_cast<RowStats<T>*>(stats.fresh<T>()));
   });
-  return fused<CrossEntropy>(reduced(losses, reduction), [&] { return CrossEntropy::Saved{kept(x), chosen, stats, reduction}; }, logits);
+  return fused<CrossEntropy>(
+      reduced(losses, reduction),
+      [&] {
+        return CrossEntropy::Saved{kept(x), chosen, stats, reduction};
+      },
+      logits);
 }
 
 Tensor mse_loss(const Tensor& prediction, const Tensor& target, Reduction reduction) {
@@ -232,7 +256,12 @@ Tensor mse_loss(const Tensor& prediction, const Tensor& target, Reduction reduct
   if (reduction == Reduction::none) return square(prediction - target);
   const Array &p = prediction.array(), &t = target.array();
   const Array squares = map([](auto x, auto y) { return (x - y) * (x - y); }, p, t);
-  return fused<MseLoss>(reduced(squares, reduction), [&] { return MseLoss::Saved{kept(p), kept(t), reduction}; }, prediction, target);
+  return fused<MseLoss>(
+      reduced(squares, reduction),
+      [&] {
+        return MseLoss::Saved{kept(p), kept(t), reduction};
+      },
+      prediction, target);
 }
 
 }  // namespace gradus

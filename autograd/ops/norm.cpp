@@ -51,7 +51,8 @@ struct Group {
     }
   }
 
-  /// Sums of `count` terms, term(offset, lanes) -> std::array<P, count>, a number each channel: short sums in T, these in double.
+  /// Sums of `count` terms, term(offset, lanes) -> std::array<P, count>, a number each channel: short sums in T, their
+  /// sum in double.
   template <std::size_t count, class F>
   void sums(F term, double (&out)[count][w]) const {
     constexpr int flush_after = 64;
@@ -84,9 +85,11 @@ template <class T, class F>
 void each_group(const Planes& p, F f) {
   constexpr int w = pack<T>::width;
   if (p.plane == 1) {
-    parallel_ranges((p.channels + w - 1) / w, std::max<int64_t>(1, grain_elements / 4 / (p.n * w)), [&](int64_t begin, int64_t end) {
-      for (int64_t s = begin; s < end; ++s) f(Group<T, true>{p, s * w, static_cast<int>(std::min<int64_t>(w, p.channels - s * w))});
-    });
+    parallel_ranges((p.channels + w - 1) / w, std::max<int64_t>(1, grain_elements / 4 / (p.n * w)),
+                    [&](int64_t begin, int64_t end) {
+                      for (int64_t s = begin; s < end; ++s)
+                        f(Group<T, true>{p, s * w, static_cast<int>(std::min<int64_t>(w, p.channels - s * w))});
+                    });
   } else {
     parallel_ranges(p.channels, std::max<int64_t>(1, grain_elements / 4 / p.per_channel()), [&](int64_t begin, int64_t end) {
       for (int64_t c = begin; c < end; ++c) f(Group<T, false>{p, c, 1});
@@ -121,7 +124,9 @@ void forward(const Planes& p, const T* x, Channels& c, double eps, T* y) {
       factor[i] = scale[first + i] * weight[first + i];
     }
     const P slope = group.spread(factor), offset = group.spread(bias + first);
-    group.each([&](int64_t at, const Lanes<T>& lanes, int) { lanes.store(y + at, fma(lanes.load(x + at) - middle, slope, offset)); });
+    group.each([&](int64_t at, const Lanes<T>& lanes, int) {
+      lanes.store(y + at, fma(lanes.load(x + at) - middle, slope, offset));
+    });
   });
 }
 
@@ -173,13 +178,16 @@ struct BatchNorm {
     const Array &x = b.checked(s.x), g = b.grad().array().contiguous();
     Array dweight(s.weight.shape(), f64), dbias(s.weight.shape(), f64), dx = b.wants(0) ? Array::like(x) : Array();
     visit_real(x.dtype(), [&]<class T>() {
-      backward<T>(Planes(x.shape()), x.data<T>(), g.data<T>(), s.channels, dweight.fresh<double>(), dbias.fresh<double>(), dx.defined() ? dx.fresh<T>() : nullptr);
+      backward<T>(Planes(x.shape()), x.data<T>(), g.data<T>(), s.channels, dweight.fresh<double>(), dbias.fresh<double>(),
+                  dx.defined() ? dx.fresh<T>() : nullptr);
     });
     b.give(0, [&] { return Tensor(dx); });
     b.give(1, [&] { return Tensor(dweight.to(x.dtype())); });
     b.give(2, [&] { return Tensor(dbias.to(x.dtype())); });
   }
-  static std::vector<Tensor> inputs(Back& b, const Saved& s) { return {b.input(0, s.x), b.input(1, s.weight), b.input(2, s.bias)}; }
+  static std::vector<Tensor> inputs(Back& b, const Saved& s) {
+    return {b.input(0, s.x), b.input(1, s.weight), b.input(2, s.bias)};
+  }
   static Tensor meaning(const std::vector<Tensor>& in, const Saved& s) {
     const Tensor& x = in[0];
     std::vector<int> axes{0};
@@ -196,8 +204,10 @@ struct BatchNorm {
             sample("rows", {sample_values({5, 3}), weight(3), bias(3)}, call),
             sample("more channels than a pack", {sample_values({3, 18}), weight(18), bias(18)}, call),
             sample("one image", {sample_values({1, 2, 2, 2}), weight(2), bias(2)}, call),
-            sample("transposed", {sample_values({3, 6}), weight(3), bias(3)}, [](auto& x) { return batch_norm(transpose(x[0], 0, 1), x[1], x[2]).y; }),
-            sample("large eps", {sample_values({4, 2}), weight(2), bias(2)}, [](auto& x) { return batch_norm(x[0], x[1], x[2], 0.7).y; })};
+            sample("transposed", {sample_values({3, 6}), weight(3), bias(3)},
+                   [](auto& x) { return batch_norm(transpose(x[0], 0, 1), x[1], x[2]).y; }),
+            sample("large eps", {sample_values({4, 2}), weight(2), bias(2)},
+                   [](auto& x) { return batch_norm(x[0], x[1], x[2], 0.7).y; })};
   }
 };
 
@@ -208,14 +218,18 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   for (const Tensor* t : {&weight, &bias}) {
     const char* which = t == &weight ? "weight" : "bias";
     if (t->dtype() != x.dtype())
-      throw DtypeError("batch_norm", join("the input is ", describe(x), ", the ", which, " ", describe(*t), "; they must have one dtype"), join("x.to(", t->dtype(), ")"));
+      throw DtypeError("batch_norm",
+                       join("the input is ", describe(x), ", the ", which, " ", describe(*t), "; they must have one dtype"),
+                       join("x.to(", t->dtype(), ")"));
     if (!(t->shape() == Shape{channels}))
-      throw ShapeError("batch_norm", join("the input has ", channels, channels == 1 ? " channel" : " channels", " (axis 1), the ", which, " is ",
-                                          describe(*t), ": input ", describe(x), "; the ", which, " must be [", channels, "]"));
+      throw ShapeError("batch_norm",
+                       join("the input has ", channels, channels == 1 ? " channel" : " channels", " (axis 1), the ", which,
+                            " is ", describe(*t), ": input ", describe(x), "; the ", which, " must be [", channels, "]"));
   }
   if (Planes(x.shape()).per_channel() < 2)
-    throw ShapeError("batch_norm", join("training needs more than one value for each channel, the input is ", describe(x)),
-                     x.shape()[0] == 1 ? "DataLoader with .drop_last = true if the last batch holds 1 sample, or model.eval()" : "");
+    throw ShapeError(
+        "batch_norm", join("training needs more than one value for each channel, the input is ", describe(x)),
+        x.shape()[0] == 1 ? "DataLoader with .drop_last = true if the last batch holds 1 sample, or model.eval()" : "");
 }
 
 }  // namespace
@@ -224,7 +238,8 @@ BatchNormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& 
   check(x, weight, bias);
   const Array in = x.array().contiguous();
   const Shape c{x.shape()[1]};
-  Channels channels{weight.array().to(f64).contiguous(), bias.array().to(f64).contiguous(), Array(c, f64), Array(c, f64), Array(c, f64)};
+  Channels channels{weight.array().to(f64).contiguous(), bias.array().to(f64).contiguous(), Array(c, f64), Array(c, f64),
+                    Array(c, f64)};
   Array y = Array::like(in);
   const Planes planes(x.shape());
   visit_real(x.dtype(), [&]<class T>() { forward<T>(planes, in.data<T>(), channels, eps, y.fresh<T>()); });

@@ -30,8 +30,10 @@ Samples windows(const Call& call, bool dilated) {
   if (dilated) cases.push_back({"dilated", {1, 2, 6, 6}, {2, 3}, {.stride = 1, .padding = 1, .dilation = 2}});
   Samples all;
   for (const Case& c : cases)
-    all.push_back(sample(c.label, {distinct(c.shape)}, [call, k = c.kernel, o = c.options](auto& x) { return call(x[0], k, o); }));
-  all.push_back(sample("transposed image", {distinct({1, 2, 4, 6})}, [call](auto& x) { return call(transpose(x[0], 2, 3), 2, PoolOptions{}); }));
+    all.push_back(
+        sample(c.label, {distinct(c.shape)}, [call, k = c.kernel, o = c.options](auto& x) { return call(x[0], k, o); }));
+  all.push_back(sample("transposed image", {distinct({1, 2, 4, 6})},
+                       [call](auto& x) { return call(transpose(x[0], 2, 3), 2, PoolOptions{}); }));
   return all;
 }
 
@@ -59,14 +61,16 @@ struct MaxUnpool {
   static Samples samples() {
     const PoolGeometry g{.planes = 2, .h = 3, .w = 4, .kh = 2, .kw = 2};
     const Array where = Array::of<int64_t>({1, 2, 2, 3}, {0, 5, 5, 5, 5, 11, 4, 5, 3, 8, 9, 7});
-    return {sample("places chosen twice", {sample_values({1, 2, 2, 3})}, [g, where](auto& x) { return unpool_max(x[0], g, where); })};
+    return {sample("places chosen twice", {sample_values({1, 2, 2, 3})},
+                   [g, where](auto& x) { return unpool_max(x[0], g, where); })};
   }
 };
 
 Tensor unpool_max(const Tensor& dy, const PoolGeometry& g, const Array& where) {
   const Array from = dy.array().contiguous();
   Array dx(with_plane(dy.shape(), g.h, g.w), dy.dtype());
-  visit_real(dy.dtype(), [&]<class T>() { max_pool2d_backward<T>(g, from.data<T>(), where.data<int64_t>(), dx.fresh<T>()); });
+  visit_real(dy.dtype(),
+             [&]<class T>() { max_pool2d_backward<T>(g, from.data<T>(), where.data<int64_t>(), dx.fresh<T>()); });
   return primitive<MaxUnpool>(dx, [&] { return MaxUnpool::Saved{g, where}; }, dy);
 }
 
@@ -118,17 +122,19 @@ PoolGeometry geometry(const char* op, const Tensor& x, Pair kernel, const PoolOp
     throw ShapeError(op, join("the input must be [N,C,H,W], got ", describe(x)),
                      x.rank() == 3 ? join("x.reshape({1, ", s[0], ", ", s[1], ", ", s[2], "})") : "");
   if (kernel.h < 1 || kernel.w < 1) throw ShapeError(op, join("the kernel must be at least 1 by 1, got ", text_of(kernel)));
-  if (o.stride.h < 0 || o.stride.w < 0) throw ShapeError(op, join("the stride must not be negative, got ", text_of(o.stride)));
-  if (o.dilation.h < 1 || o.dilation.w < 1) throw ShapeError(op, join("the dilation must be at least 1, got ", text_of(o.dilation)));
+  if (o.stride.h < 0 || o.stride.w < 0)
+    throw ShapeError(op, join("the stride must not be negative, got ", text_of(o.stride)));
+  if (o.dilation.h < 1 || o.dilation.w < 1)
+    throw ShapeError(op, join("the dilation must be at least 1, got ", text_of(o.dilation)));
   if (o.padding.h < 0 || o.padding.w < 0 || o.padding.h > kernel.h / 2 || o.padding.w > kernel.w / 2)
-    throw ShapeError(op, join("the padding is ", text_of(o.padding), "; for a kernel of ", text_of(kernel), " it must lie between 0 and half the kernel, ",
-                              text_of({kernel.h / 2, kernel.w / 2})));
+    throw ShapeError(op, join("the padding is ", text_of(o.padding), "; for a kernel of ", text_of(kernel),
+                              " it must lie between 0 and half the kernel, ", text_of({kernel.h / 2, kernel.w / 2})));
   const PoolGeometry g{.planes = s[0] * s[1], .h = s[2], .w = s[3], .kh = kernel.h, .kw = kernel.w,
                        .stride_h = o.stride.h ? o.stride.h : kernel.h, .stride_w = o.stride.w ? o.stride.w : kernel.w,
                        .pad_h = o.padding.h, .pad_w = o.padding.w, .dil_h = o.dilation.h, .dil_w = o.dilation.w};
   if (g.dil_h * (g.kh - 1) + 1 > g.h + 2 * g.pad_h || g.dil_w * (g.kw - 1) + 1 > g.w + 2 * g.pad_w)
-    throw ShapeError(op, join("the window of ", text_of(kernel), " (dilation ", text_of(o.dilation), ") is larger than the input ", describe(x),
-                              " with its padding ", text_of(o.padding)));
+    throw ShapeError(op, join("the window of ", text_of(kernel), " (dilation ", text_of(o.dilation),
+                              ") is larger than the input ", describe(x), " with its padding ", text_of(o.padding)));
   return g;
 }
 
@@ -149,7 +155,8 @@ Tensor max_pool2d(const Tensor& x, Pair kernel, const PoolOptions& options) {
 Tensor avg_pool2d(const Tensor& x, Pair kernel, const PoolOptions& options) {
   const PoolGeometry g = geometry("avg_pool2d", x, kernel, options);
   if (options.dilation.h != 1 || options.dilation.w != 1)
-    throw ShapeError("avg_pool2d", join("the dilation is ", text_of(options.dilation), "; only max_pool2d has one, here it must be 1"));
+    throw ShapeError("avg_pool2d",
+                     join("the dilation is ", text_of(options.dilation), "; only max_pool2d has one, here it must be 1"));
   return average(x, g);
 }
 

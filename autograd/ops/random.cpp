@@ -51,7 +51,9 @@ Tensor dropout(const Tensor& x, double p, std::uint64_t seed) {
   visit_real(x.dtype(), [&]<class T>() {
     const T* from = in.data<T>();
     T* to = y.fresh<T>();
-    parallel_ranges(y.size(), grain_elements / 4, [&](int64_t begin, int64_t end) { drop<T>(from, to, begin, end, p, {seed, stream}); });
+    parallel_ranges(y.size(), grain_elements / 4, [&](int64_t begin, int64_t end) {
+      drop<T>(from, to, begin, end, p, {seed, stream});
+    });
   });
   return primitive<Dropout>(y, [&] { return Dropout::Saved{p, seed}; }, x);
 }

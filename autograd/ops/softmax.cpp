@@ -43,7 +43,9 @@ void forward(const Layout& l, const T* x, T* y) {
   const auto row = [=](int64_t at) {
     const T *in = x + at, top = row_largest(in, l.n);
     T* out = y + at;
-    const T total = row_exp_sum(in, top, l.n, [&](int64_t i, const Lanes<T>& lanes, P e) { if (!logarithm) lanes.store(out + i, e); });
+    const T total = row_exp_sum(in, top, l.n, [&](int64_t i, const Lanes<T>& lanes, P e) {
+      if (!logarithm) lanes.store(out + i, e);
+    });
     const P last(logarithm ? std::log(total) : total);
     for_packs<T>(l.n, [&](int64_t i, const Lanes<T>& lanes, int) {
       lanes.store(out + i, logarithm ? lanes.load(in + i) - P(top) - last : lanes.load(out + i) / last);
@@ -59,7 +61,8 @@ void forward(const Layout& l, const T* x, T* y) {
       total += e;
     }
     const P last = logarithm ? log(total) : total;
-    for (int64_t i = at; i < end; i += l.inner) lanes.store(y + i, logarithm ? lanes.load(x + i) - top - last : lanes.load(y + i) / last);
+    for (int64_t i = at; i < end; i += l.inner)
+      lanes.store(y + i, logarithm ? lanes.load(x + i) - top - last : lanes.load(y + i) / last);
   };
   each_row<T>(l, row, column);
 }
@@ -94,7 +97,8 @@ template <bool logarithm>
 Array backward_kernel(const Array& grad, const Array& y, int axis) {
   const Array g = grad.contiguous();
   Array dx = Array::like(y);
-  visit_real(y.dtype(), [&]<class T>() { backward<T, logarithm>(Layout(y.shape(), axis), g.data<T>(), y.data<T>(), dx.fresh<T>()); });
+  visit_real(y.dtype(),
+             [&]<class T>() { backward<T, logarithm>(Layout(y.shape(), axis), g.data<T>(), y.data<T>(), dx.fresh<T>()); });
   return dx;
 }
 
