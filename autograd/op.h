@@ -137,6 +137,12 @@ struct Formula {
     else return op.dc(g, v...);
   }
 
+  /// What is kept of input or result k. A template of its own type, so that formulas that keep nothing need not have it.
+  template <int k, class K>
+  static const Array& kept_at(const K& s) {
+    return s.arrays[place(k)];
+  }
+
   template <int k, int... i>
   static void give(Back& b, const Kept& s, std::integer_sequence<int, i...>) {
     if (!b.wants(k)) return;
@@ -144,13 +150,13 @@ struct Formula {
     if (b.graph()) {
       auto value = [&]<int j>() {
         if constexpr (!reads(j)) return Tensor();
-        else if constexpr (j < N) return b.input(j, s.arrays[place(j)]);
-        else return b.output(s.arrays[place(j)]);
+        else if constexpr (j < N) return b.input(j, kept_at<j>(s));
+        else return b.output(kept_at<j>(s));
       };
       b.give(k, [&] { return derivative<k>(s.op, g, value.template operator()<i>()...); });
     } else {
       auto array = [&]<int j>() -> const Array& {  // what is not read is loaded from g, and dropped by the compiler
-        if constexpr (reads(j)) return b.checked(s.arrays[place(j)]);
+        if constexpr (reads(j)) return b.checked(kept_at<j>(s));
         else return g.array();
       };
       const Op op = s.op;
