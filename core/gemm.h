@@ -46,7 +46,8 @@ struct BlasInfo {
   bool safe;          ///< may be called from several threads at once; if not, it is never called
 };
 
-/// Asked once, at the first large product; pins OpenBLAS to one thread.
+/// Asked once; pins OpenBLAS to one thread. With fused multiply-add (AVX2, AVX-512) our own kernel does every product and BLAS
+/// is never called: the linker may then leave it out, and this says "unknown BLAS", not safe. SSE2 builds use it if it is safe.
 const BlasInfo& blas_info();
 
 }  // namespace gradus
