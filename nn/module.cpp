@@ -1,0 +1,226 @@
+#include <gradus/nn/module.h>
+
+#include <cxxabi.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <typeinfo>
+
+namespace gradus::nn {
+namespace {
+
+thread_local ModuleCall* innermost = nullptr;
+thread_local ForwardObserver* observers = nullptr;
+
+/// The last outputs of modules without others inside. Types, not modules: what was called may be gone.
+struct Trail {
+  static constexpr unsigned length = 6;
+  struct Step {
+    const std::type_info* type;
+    Shape shape;
+  } steps[length];
+  unsigned count = 0;
+};
+thread_local Trail trail_so_far;
+
+std::string dotted(const std::string& path, const std::string& name) {
+  return path.empty() || name.empty() ? path + name : path + "." + name;
+}
+
+/// "gradus::nn::Linear" -> "Linear"; template arguments stay as they are.
+std::string short_name(const std::type_info& type) {
+  int status = 0;
+  char* demangled = abi::__cxa_demangle(type.name(), nullptr, nullptr, &status);
+  std::string name = status == 0 ? demangled : type.name();
+  std::free(demangled);
+  const auto arguments = name.find('<');
+  const auto scope = name.rfind("::", arguments);
+  return scope == name.npos ? name : name.substr(scope + 2);
+}
+
+}  // namespace
+
+// ---- walking --------------------------------------------------------------------------------------------------------
+
+void ModuleBase::adopt() {
+  adopted_ = true;
+  for (const Member& m : members()) {
+    if (m.parameter) m.parameter->adopt(dotted(path_, m.name));
+    if (m.buffer) m.buffer->adopt(dotted(path_, m.name));
+    if (!m.child) continue;
+    m.child->listed_ = true;
+    m.child->name_ = m.name;
+    m.child->path_ = dotted(path_, m.name);
+    m.child->adopt();
+  }
+}
+
+std::vector<Member> ModuleBase::all_members() {
+  std::vector<Member> list;
+  for (Member& m : members()) {
+    list.push_back(m);
+    if (!m.child) continue;
+    for (Member& inner : m.child->all_members()) {
+      inner.name = dotted(m.name, inner.name);
+      list.push_back(std::move(inner));
+    }
+  }
+  return list;
+}
+
+NamedTensors ModuleBase::named_parameters() {
+  adopt();
+  NamedTensors list;
+  for (const Member& m : all_members())
+    if (m.parameter && m.numbers()) list.emplace_back(m.name, *m.parameter);
+  return list;
+}
+
+std::vector<Tensor> ModuleBase::parameters() {
+  std::vector<Tensor> list;
+  for (auto& [name, tensor] : named_parameters()) list.push_back(std::move(tensor));
+  return list;
+}
+
+NamedTensors ModuleBase::named_buffers() {
+  adopt();
+  NamedTensors list;
+  for (const Member& m : all_members())
+    if (m.buffer && m.numbers()) list.emplace_back(m.name, *m.buffer);
+  return list;
+}
+
+NamedModules ModuleBase::named_modules() {
+  adopt();
+  NamedModules list{{"", this}};
+  for (const Member& m : all_members())
+    if (m.child) list.emplace_back(m.name, m.child);
+  return list;
+}
+
+std::vector<ModuleBase*> ModuleBase::modules() {
+  std::vector<ModuleBase*> list;
+  for (const auto& [name, module] : named_modules()) list.push_back(module);
+  return list;
+}
+
+void ModuleBase::train(bool on) {
+  for (ModuleBase* m : modules()) m->training_ = on;
+}
+
+void ModuleBase::zero_grad() {
+  for (const Tensor& p : parameters())
+    if (p.requires_grad()) p.set_grad({});
+}
+
+void ModuleBase::requires_grad_(bool wanted) {
+  adopt();
+  for (const Member& m : all_members())
+    if (m.parameter) m.parameter->requires_grad_(wanted);
+}
+
+int64_t ModuleBase::parameter_count() {
+  int64_t count = 0;
+  for (const Tensor& p : parameters()) count += p.size();
+  return count;
+}
+
+void ModuleBase::to(Dtype dtype) {
+  if (!is_real(dtype)) throw DtypeError(type_name(), join("parameters are f32 or f64, they cannot become ", dtype));
+  adopt();
+  for (const Member& m : all_members())
+    if (MemberTensor* t = m.numbers(); t && is_real(t->dtype())) t->to(dtype);
+}
+
+std::string ModuleBase::type_name() const { return short_name(typeid(*this)); }
+std::string ModuleBase::description() const { return type_name(); }
+
+void ModuleBase::refuse_call() const {
+  throw ModuleError(description(), "its forward does not take one Tensor and return one; a part of a Sequential must");
+}
+
+void ModuleBase::refuse_copy() const {
+  throw ModuleError(description(), "a member of it cannot be copied, so it cannot be either");
+}
+
+// ---- calls ----------------------------------------------------------------------------------------------------------
+
+ForwardObserver::ForwardObserver() : outer_(observers) { observers = this; }
+ForwardObserver::~ForwardObserver() { observers = outer_; }
+
+ModuleCall::ModuleCall(ModuleBase& module) : module_(module), outer_(innermost), step_(enter()) {
+  if (outer_) outer_->leaf_ = false;
+  else trail_so_far.count = 0;
+  innermost = this;
+}
+
+ModuleCall::~ModuleCall() { innermost = outer_; }
+
+/// The step that the path of messages grows by.
+const std::string& ModuleCall::enter() {
+  if (!outer_ && !module_.adopted_) module_.adopt();
+  if (outer_ && !module_.listed_) expect_listed();
+  const std::string &name = module_.name_, &path = module_.path_, &above = outer_ ? outer_->module_.path_ : detour_;
+  const std::size_t dot = above.empty() || name.empty() ? 0 : 1;
+  if (path.size() == above.size() + dot + name.size() && path.starts_with(above)) return name;  // the usual case: a child
+  const bool within = path.size() > above.size() && path.starts_with(above) && path[above.size()] == '.';
+  return detour_ = within ? path.substr(above.size() + 1) : path;
+}
+
+/// A module of its own (a teacher's network, say) may be called too, if it is not a member here and was used before.
+void ModuleCall::expect_listed() {
+  adopt_again();
+  if (module_.listed_ || (module_.adopted_ && !owner_of(&module_))) return;
+  refuse_unlisted(&module_, module_.description());
+}
+
+void ModuleCall::finished(const Tensor& y) {
+  if (leaf_ && y.defined()) {
+    Trail& t = trail_so_far;
+    t.steps[t.count++ % Trail::length] = {&typeid(module_), y.shape()};
+  }
+  for (ForwardObserver* o = observers; o; o = o->outer_) o->after(module_, y);
+}
+
+std::string ModuleCall::trail() {
+  const Trail& t = trail_so_far;
+  std::string text;
+  for (unsigned i = t.count > Trail::length ? t.count - Trail::length : 0; i < t.count; ++i) {
+    const auto& step = t.steps[i % Trail::length];
+    text += join(text.empty() ? "" : " -> ", short_name(*step.type), " ", step.shape);
+  }
+  return text;
+}
+
+bool ModuleCall::adopt_again() {
+  if (!innermost) return false;
+  const ModuleCall* outermost = innermost;
+  while (outermost->outer_) outermost = outermost->outer_;
+  outermost->module_.adopt();
+  return true;
+}
+
+/// The smallest module being called, or within one, whose bytes hold the member: the one that declares it.
+ModuleBase* ModuleCall::owner_of(const void* member) {
+  ModuleBase* owner = nullptr;
+  for (const ModuleCall* c = innermost; c; c = c->outer_)
+    for (ModuleBase* m : c->module_.modules()) {
+      const auto offset = static_cast<const char*>(member) - static_cast<const char*>(dynamic_cast<void*>(m));
+      const std::size_t bytes = m->layout().bytes;
+      const bool inside = offset >= 0 && static_cast<std::size_t>(offset) < bytes && static_cast<const void*>(m) != member;
+      if (inside && (!owner || bytes < owner->layout().bytes)) owner = m;
+    }
+  return owner;
+}
+
+void ModuleCall::refuse_unlisted(const void* member, const std::string& text) {
+  const ModuleBase* owner = owner_of(member);
+  if (!owner)
+    throw ModuleError(innermost->module_.type_name(),
+                      join("its forward uses what no module lists: ", text, "; a member named in GRADUS_FIELDS would do"));
+  throw ModuleError(owner->type_name(),
+                    join("a member is used but not listed: ", text, "; GRADUS_FIELDS(", owner->layout().fields,
+                         ") must name it too, or it would be neither trained nor saved"));
+}
+
+}  // namespace gradus::nn

@@ -1,0 +1,43 @@
+// Sequential: one module after the other.
+#pragma once
+
+#include <gradus/nn/module.h>
+
+namespace gradus::nn {
+
+/// nn::Sequential net{nn::Linear{2, 16}, nn::Tanh{}, nn::Linear{16, 2}}; each takes one Tensor and returns one, which the
+/// next one takes. They are named "0", "1", ... Copying copies all of them; an empty one returns its input.
+class Sequential : public Module<Sequential> {
+ public:
+  template <class... Modules>
+    requires(std::derived_from<Modules, ModuleBase> && ...)
+  explicit Sequential(Modules... modules) {
+    children_.reserve(sizeof...(modules));
+    (push_back(std::move(modules)), ...);
+  }
+  Sequential(const Sequential& other);
+  Sequential(Sequential&&) noexcept = default;
+  Sequential& operator=(const Sequential& other);
+
+  template <std::derived_from<ModuleBase> M>
+  void push_back(M module) {
+    children_.push_back(std::make_unique<M>(std::move(module)));
+  }
+  std::size_t size() const { return children_.size(); }
+  ModuleBase& operator[](std::size_t i);  ///< IndexError unless i < size()
+  /// The i-th module as what it is: net.get<nn::Linear>(0).weight. Errors: IndexError, ModuleError if it is another type.
+  template <std::derived_from<ModuleBase> M>
+  M& get(std::size_t i) {
+    if (M* m = dynamic_cast<M*>(&(*this)[i])) return *m;
+    refuse_type(i);
+  }
+
+  Tensor forward(const Tensor& x);
+  std::vector<Member> members() override;
+
+ private:
+  [[noreturn]] void refuse_type(std::size_t i);
+  std::vector<std::unique_ptr<ModuleBase>> children_;
+};
+
+}  // namespace gradus::nn
