@@ -24,7 +24,7 @@ Tensor bias_gradient(const Back& b, const Tensor& dy, const Conv2dGeometry& g) {
 
 /// Geometries that between them use every field.
 template <class Call>
-Samples geometries(bool with_bias, const Call& call) {
+Samples geometries(bool with_bias, Call call) {
   struct Case { const char* label; Conv2dGeometry g; };
   const Case cases[] = {
       {"3 by 3, padded", {.n = 2, .c_in = 2, .h = 5, .w = 4, .c_out = 3, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},

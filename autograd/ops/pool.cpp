@@ -19,7 +19,7 @@ Array distinct(const Shape& shape) {
 }
 
 template <class Call>
-Samples windows(const Call& call, bool dilated) {
+Samples windows(Call call, bool dilated) {
   struct Case { const char* label; Shape shape; Pair kernel; PoolOptions options; };
   std::vector<Case> cases = {{"2 by 2", {2, 2, 4, 6}, 2, {}},
                              {"2 by 2, odd sides", {1, 2, 5, 7}, 2, {}},

@@ -103,7 +103,7 @@ Array backward_kernel(const Array& grad, const Array& y, int axis) {
 }
 
 template <class Call>
-Samples along_axes(const Call& call) {
+Samples along_axes(Call call) {
   const auto at = [call](int axis) { return [call, axis](auto& x) { return call(x[0], axis); }; };
   return {sample("rows", {sample_values({3, 5})}, at(-1)),
           sample("rows longer than a pack", {sample_values({2, 19})}, at(1)),
