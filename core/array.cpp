@@ -121,7 +121,7 @@ Array Array::as_strided(const Shape& shape, const int64_t* strides, int64_t offs
   v.layout_.shape = shape;
   v.layout_.size = shape.size();
   for (int i = 0; i < max_rank; ++i) v.layout_.strides[i] = i < shape.rank() ? strides[i] : 0;
-  v.layout_.dense = v.is_row_major();
+  v.layout_.dense = v.is_row_major() && reinterpret_cast<std::uintptr_t>(v.data_) % 64 == 0;
   return v;
 }
 

@@ -34,7 +34,8 @@ class Array {
   Dtype dtype() const { return layout_.dtype; }
   int64_t stride(int axis) const { return layout_.strides[axis]; }  ///< in elements; 0 <= axis < rank
   const int64_t* strides() const { return layout_.strides; }
-  bool dense() const { return layout_.dense; }  ///< row-major without gaps
+  /// Row-major without gaps, and starting where packs start: they may run over the end, into padding or numbers unseen here.
+  bool dense() const { return layout_.dense; }
 
   /// The first element, read-only. T must be the dtype's type.
   template <class T>

@@ -84,7 +84,9 @@ TEST_CASE("array: slice as Python does") {
   CHECK(values(m.slice(1, 0, 4, 2)) == V{0, 2, 4, 6, 8, 10});
   CHECK(values(m.slice(-2, 0, 3, 2)) == V{0, 1, 2, 3, 8, 9, 10, 11});
   CHECK(values(m.slice(1, 0, 4, 2).slice(0, 1, 3).slice(1, 1, 2)) == V{6, 10});
-  CHECK(m.slice(0, 1, 3).dense());
+  CHECK(m.slice(0, 0, 2).dense());
+  CHECK_FALSE(m.slice(0, 1, 3).dense());  // its last pack would reach beyond the numbers
+  CHECK(Array({3, 8}, f64).slice(0, 1, 3).dense());
   CHECK_FALSE(m.slice(1, 1, 3).dense());
   CHECK(m.slice(1, 1, 3).same_numbers(m));
   CHECK_THROWS_AS(x.slice(0, 0, 5, 0), IndexError);
