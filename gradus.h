@@ -1,4 +1,5 @@
-// Everything that a program usually needs. What it writes itself needs one more: <gradus/autograd/op.h> for an op of its own.
+// Everything that a program usually needs. One that writes an op of its own also includes <gradus/autograd/op.h>, one that
+// writes an optimizer <gradus/optim/rule.h>.
 #pragma once
 
 #include <gradus/core/array.h>
@@ -9,10 +10,13 @@
 #include <gradus/core/safetensors.h>
 
 #include <gradus/autograd/backward.h>
+#include <gradus/autograd/gradcheck.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/tensor.h>
 
 #include <gradus/nn/nn.h>
+
+#include <gradus/optim/optimizer.h>
 
 #include <gradus/data/dataset.h>
 #include <gradus/data/digits.h>
