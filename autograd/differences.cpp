@@ -1,6 +1,8 @@
 #include <gradus/autograd/differences.h>
 #include <gradus/core/random.h>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -10,8 +12,10 @@ namespace {
 using Vector = std::vector<double>;
 
 /// Steps in the order they are tried. The seven-point rule errs by h^6 f^(7) / 140 and by rounding of about eps |f| / h, so the
-/// first is near the best for f of order 1; smaller ones step around kinks nearby, larger ones serve flat functions.
-constexpr double steps[] = {0x1p-7, 0x1p-9, 0x1p-11, 0x1p-13, 0x1p-15, 0x1p-17, 0x1p-19, 0x1p-5, 0x1p-3};
+/// first is near the best for f of order 1; smaller ones step around kinks nearby and serve steep functions, larger ones flat ones.
+constexpr double steps[] = {0x1p-7,  0x1p-9,  0x1p-11, 0x1p-13, 0x1p-15, 0x1p-17, 0x1p-19,
+                            0x1p-21, 0x1p-23, 0x1p-26, 0x1p-29, 0x1p-5,  0x1p-3};
+constexpr double closest = 0x1p-22;          // a kink must be seen as near as this
 constexpr double rounding = 0x1p-47;         // of one evaluation, relative: 32 units in the last place
 constexpr std::size_t most_rows = 256;       // outputs up to which each is seeded by itself
 constexpr double good_enough = 0.1;          // of the bound: no further step is tried
@@ -29,6 +33,7 @@ double dot(const Vector& a, const Vector& b) {
   for (std::size_t i = 0; i < a.size(); ++i) s += a[i] * b[i];
   return s;
 }
+std::string brief(double x) { return fmt::format("{:.8g}", x + 0.0); }
 double magnitude(double x) { return std::ldexp(1.0, std::max(0, std::ilogb(std::max(std::fabs(x), 1.0)))); }
 
 struct Entry {
@@ -42,6 +47,7 @@ struct Block {
   std::size_t begin, size;
   double largest = 0;     ///< of |analytic| and |numeric|
   double difference = 0, own = 0;
+  bool shown = false;         ///< some slope was more than rounding beside the other inputs'
   std::vector<Entry> entries;
 };
 
@@ -64,7 +70,7 @@ class Check {
     report_.bound = o.bound > 0 ? o.bound : default_bound;
     std::size_t at = 0;
     for (const Shape& s : f.shapes) {
-      blocks_.push_back({at, static_cast<std::size_t>(s.size()), 0, 0, 0, {}});
+      blocks_.push_back({at, static_cast<std::size_t>(s.size()), 0, 0, 0, false, {}});
       at += blocks_.back().size;
     }
   }
@@ -80,6 +86,7 @@ class Check {
       if (attempt > 0) redraw();
       analytic_ = f_.pull_back(x_, seeds_);
       if (std::string bad = not_finite(); !bad.empty()) return finish(bad);
+      for (const Vector& g : analytic_) top_ = std::max(top_, largest_of(g));
       for (const Vector& g : analytic_)
         for (Block& b : blocks_)
           for (std::size_t i = 0; i < b.size; ++i) b.largest = std::max(b.largest, std::fabs(g[b.begin + i]));
@@ -133,7 +140,7 @@ class Check {
       for (std::size_t k = 0; k < blocks_.size(); ++k)
         for (std::size_t i = 0; i < blocks_[k].size; ++i)
           if (const double v = g[blocks_[k].begin + i]; !std::isfinite(v))
-            return join("the gradient of ", place(k, static_cast<int64_t>(i)), " is ", text(v));
+            return join("the gradient of ", place(k, static_cast<int64_t>(i)), " is ", std::isnan(v) ? "nan" : text(v));
     return {};
   }
 
@@ -189,7 +196,8 @@ class Check {
     }
     ++report_.draws;
     const double scale = std::max(block.largest, largest_of(best.seven));
-    const bool zero_to_rounding = scale <= best.noise && best.uncertain <= 2 * best.noise;
+    const bool zero_to_rounding = scale <= 1e-10 * top_ && block.largest <= std::max(best.noise, 1e-13 * top_) &&
+                                  largest_of(best.seven) <= best.noise;
     if (best_step > 0 && kink(c, best, best_step, scale)) return true;
     if (best_step == 0 || (best.uncertain > bound * scale && !zero_to_rounding)) {
       ++report_.inconclusive;
@@ -202,6 +210,7 @@ class Check {
       block.entries.push_back(e);
     }
     block.own = std::max(block.own, best.uncertain);
+    block.shown = block.shown || (scale > 0 && !zero_to_rounding);
     return true;
   }
 
@@ -221,14 +230,19 @@ class Check {
       wrong = std::max(wrong, std::fabs(along(c, r) - s.seven[r]));
     }
     if (jump <= 1e-3 * scale && wrong <= report_.bound * scale + s.uncertain) return false;
-    const Slopes closer = slopes(c, step / 8);
-    if (closer.seven.empty()) return false;
-    const double still = std::fabs(closer.right[row] - closer.left[row]);
-    if (still < jump / 4 || still <= report_.bound * scale + 100 * closer.noise) return false;
+    Slopes closer;
+    for (const double h : {step / 8, std::min(step / 8, closest)}) {
+      Slopes near = slopes(c, h);
+      if (near.seven.empty()) return false;
+      if (h < step / 8 && 100 * near.noise > jump) break;  // so near, rounding hides it
+      const double still = std::fabs(near.right[row] - near.left[row]);
+      if (still < jump / 4 || still <= report_.bound * scale + 100 * near.noise) return false;
+      closer = std::move(near);
+    }
     if (!report_.not_differentiable) {
       report_.not_differentiable = true;
-      kink_ = join("not differentiable here: at ", place(c.block, c.element), c.element < 0 ? "" : join(" = ", text(x_[c.moves[0].first])),
-                   " the slope is ", text(closer.left[row]), " from the left and ", text(closer.right[row]),
+      kink_ = join("not differentiable here: at ", place(c.block, c.element), c.element < 0 ? "" : " = " + brief(x_[c.moves[0].first]),
+                   " the slope is ", brief(closer.left[row]), " from the left and ", brief(closer.right[row]),
                    " from the right; move the input off the kink");
       point_at(c.block, {row, c.element, along(c, row), s.seven[row]});
     }
@@ -249,10 +263,9 @@ class Check {
     double worst = -1;
     for (const Block& b : blocks_) {
       report_.compared += static_cast<int64_t>(b.entries.size());
-      if (b.entries.empty() || b.largest == 0) continue;
+      if (!b.shown) continue;
       const double error = b.difference / b.largest, own = b.own / b.largest;
       const bool fails = !(error < report_.bound + own);
-      if (own > 1 && !fails) continue;  // a gradient that is zero to rounding says nothing in relative terms
       if (fails < (wrong != nullptr) || (fails == (wrong != nullptr) && error <= worst)) continue;
       worst = error;
       report_.error = error, report_.own_error = own;
@@ -269,21 +282,21 @@ class Check {
                          "; choose a point where the function is smooth, or scale it to values near 1"));
     if (std::string zero = vacuous(); !zero.empty()) return finish(zero);
     report_.passed = true;
-    return finish(join("passed: error ", text(report_.error), ", bound ", text(report_.bound), "; ", report_.compared,
+    return finish(join("passed: error ", brief(report_.error), ", bound ", text(report_.bound), "; ", report_.compared,
                        " entries compared, ", report_.inconclusive, " of ", report_.draws, " draws inconclusive"));
   }
 
   /// Zero both ways shows nothing, unless the function does not depend on the input.
   std::string vacuous() {
     bool any = false;
-    for (const Block& b : blocks_) any = any || b.largest > 0;
+    for (const Block& b : blocks_) any = any || b.shown;
     report_.all_zero = !any;
     report_.constant = !any && std::none_of(blocks_.begin(), blocks_.end(), [this](const Block& b) { return depends_on(b); });
     if (o_.may_be_zero) return {};
     if (report_.constant) return "every gradient is exactly zero, and the function is constant: nothing was shown";
     if (!any) return "every gradient is exactly zero, analytic and numeric: nothing was shown; choose inputs where the function changes";
     for (std::size_t k = 0; probe_ && k < blocks_.size(); ++k)
-      if (blocks_[k].size > 0 && blocks_[k].largest == 0 && depends_on(blocks_[k])) {
+      if (blocks_[k].size > 0 && !blocks_[k].shown && depends_on(blocks_[k])) {
         report_.all_zero = true;
         report_.input = static_cast<int>(k), report_.element = report_.output = -1;
         report_.analytic = report_.numeric = 0;
@@ -322,8 +335,8 @@ class Check {
     const std::string cause = probable_cause(b);
     const std::string output = report_.output < 0 ? "" : join(" (of output element ", report_.output, ")");
     return join("the gradient is wrong at ", place(k, report_.element), " of ", f_.shapes[k], output, ": analytic ", text(report_.analytic),
-                ", numeric ", text(report_.numeric), "; error ", text(report_.error), ", allowed ", text(report_.bound), " + ",
-                text(report_.own_error), cause.empty() ? "" : "; ", cause);
+                ", numeric ", text(report_.numeric), "; error ", brief(report_.error), ", allowed ", text(report_.bound), " + ",
+                brief(report_.own_error), cause.empty() ? "" : "; ", cause);
   }
 
   std::string probable_cause(const Block& b) const {
@@ -343,7 +356,7 @@ class Check {
       const double n = 1 / factor;
       if (n > 1.5 && std::fabs(n - std::round(n)) < 1e-6)
         return join("every entry is 1/", std::llround(n), " of what it should be: is a sum over a broadcast axis missing?");
-      return join("every entry is ", text(factor), " times what it should be");
+      return join("every entry is ", brief(factor), " times what it should be");
     }
     if (transposed(b)) return "the gradient is transposed";
     return join(differing, " of ", b.entries.size(), " entries differ");
@@ -377,6 +390,7 @@ class Check {
   std::vector<Block> blocks_;
   std::vector<Column> pending_;
   std::vector<Vector> seeds_, analytic_;
+  double top_ = 0;  ///< of all analytic gradients
   std::string kink_;
   GradcheckReport report_;
 };
