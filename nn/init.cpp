@@ -1,5 +1,6 @@
 #include <gradus/nn/init.h>
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 

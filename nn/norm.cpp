@@ -2,7 +2,7 @@
 
 #include <gradus/nn/check.h>
 
-#include <cmath>
+#include <algorithm>
 
 namespace gradus::nn {
 namespace {
