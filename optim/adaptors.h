@@ -1,0 +1,272 @@
+// From the text of a rule to an AnyRule: hyper-parameters by name, the pass, the explanation, the equations, the tensors.
+#pragma once
+
+#include <gradus/core/error.h>
+#include <gradus/optim/loop.h>
+
+namespace gradus::optim {
+
+template <template <class> class R>
+inline constexpr bool is_layer_rule = requires(R<double> r) { r.length(1.0, 1.0, typename R<double>::Step()); };
+
+/// f(name, from's field, to's field) for two structs made from one template.
+template <class From, class To, class F>
+void each_pair(const From& from, To& to, F f) {
+  const auto names = split_names(From::field_names);
+  [&]<std::size_t... i>(std::index_sequence<i...>) {
+    (f(names[i], std::get<i>(from.fields()), std::get<i>(to.fields())), ...);
+  }(std::make_index_sequence<std::tuple_size_v<decltype(to.fields())>>());
+}
+
+/// The same rule with other hyper-parameter numbers: f(name, value) makes them; bools and choices are copied.
+template <template <class> class R, class N, class F>
+R<N> rule_with(const R<double>& rule, F f) {
+  R<N> other;
+  each_pair(rule, other, [&]<class To>(const std::string& name, const auto& value, To& to) {
+    if constexpr (std::is_same_v<To, N>) to = f(name, value);
+    else to = value;
+  });
+  return other;
+}
+
+/// The parts of AnyRule that follow from the listed fields of a rule's text.
+template <class Base, template <class> class R>
+class TextRule : public Base {
+ public:
+  using Text = R<double>;
+  using Step = typename Text::Step;
+  static constexpr std::size_t slots_of_text = slot_count<Text>;
+
+  TextRule(RuleInfo info, const Text& text) : Base(std::move(info)), text_(text) {}
+
+  std::vector<Slot> slots() const override {
+    std::vector<Slot> all;
+    using State = typename Text::template State<num<double>>;
+    for (auto& name : split_names(State::field_names)) all.push_back({std::move(name), true, 0});
+    auto each = [&](auto values, auto set) {
+      std::apply([&](auto... v) { [[maybe_unused]] std::size_t i = 0; (set(all[i++], v), ...); }, values);
+    };
+    each(kept_slots(text_), [](Slot& s, bool kept) { s.kept = kept; });
+    if constexpr (requires { text_.initial(); }) each(text_.initial(), [](Slot& s, double x) { s.initial = x; });
+    return all;
+  }
+  std::vector<NamedValue> first_step() const override {
+    std::vector<NamedValue> all;
+    const Step k;
+    each_field(k, [&](const std::string& name, double value) { all.push_back({name, value}); });
+    return all;
+  }
+  void advance(double* step, std::int64_t t) const override {
+    Step k = step_of(step);
+    text_.advance(k, static_cast<double>(t));
+    std::apply([&](const auto&... field) { ((*step++ = field), ...); }, k.fields());
+  }
+
+ protected:
+  std::vector<Option> own_options() const override {
+    std::vector<Option> all;
+    each_field(text_, [&]<class F>(const std::string& name, const F& field) {
+      if constexpr (std::is_same_v<F, bool>) all.push_back({name, Option::Kind::flag, field ? 1.0 : 0.0, {}});
+      else if constexpr (std::is_enum_v<F>)
+        all.push_back({name, Option::Kind::choice, static_cast<double>(field), split_names(choice_words(F()))});
+      else all.push_back({name, Option::Kind::number, field, {}});
+    });
+    return all;
+  }
+  void write_option(std::size_t place, double value) override {
+    std::size_t i = 0;
+    auto write = [&]<class F>(F& field) {
+      if (i++ != place) return;
+      if constexpr (std::is_same_v<F, bool>) field = value != 0;
+      else if constexpr (std::is_enum_v<F>) field = static_cast<F>(static_cast<int>(value));
+      else field = value;
+    };
+    std::apply([&](auto&... field) { (write(field), ...); }, text_.fields());
+  }
+  Range range_of(const std::string& option) const override {
+    if constexpr (requires { Text::ranges; })
+      for (const NamedRange& r : Text::ranges)
+        if (option == r.name) return r.range;
+    return usual_range(option);
+  }
+  std::string refusal() const override {
+    if constexpr (requires { text_.refuse(); }) return text_.refuse();
+    else return {};
+  }
+
+  static Step step_of(const double* values) {
+    Step k;
+    std::apply([&](auto&... field) { ((field = *values++), ...); }, k.fields());
+    return k;
+  }
+
+  Text text_;
+};
+
+// ---- the readings: pack, num, Symbol, Tensor -------------------------------------------------------------------------
+
+template <template <class> class R>
+void run_text(const R<double>& text, const typename R<double>::Step& k, Dtype dtype, const Piece& p, void* out = nullptr) {
+  visit_real(dtype, [&]<class T>() {
+    run_pieces<T>(text, k, streams_of<T, slot_count<R<double>>>(p, out), p.factor, p.begin, p.end);
+  });
+}
+
+template <class Shown>
+void append_shown(const Shown& shown, std::vector<NamedValue>& to) {
+  auto names = split_names(shown.names);
+  std::apply([&](const auto&... v) { std::size_t i = 0; (to.push_back({names[i++], static_cast<double>(v.v)}), ...); }, shown.values);
+}
+
+/// The update of one element with V = num<T>, on copies. For a layer rule `length` multiplies the direction.
+template <class T, template <class> class R>
+ElementValues explain_text(const R<double>& text, const typename R<double>::Step& k, const Piece& p, double length) {
+  using V = num<T>;
+  const auto at = streams_of<T, slot_count<R<double>>>(p);
+  const auto kept = kept_slots(text);
+  typename R<double>::template State<V> state;
+  ElementValues values;
+  V w = V::of(at.w[p.begin]), g = V::of(at.g[p.begin]);
+  if (p.factor != 1) g = p.factor * g;
+  values.before = {{"g", g.v}, {"w", w.v}};
+  auto each_kept = [&](auto f) {
+    const auto names = split_names(state.field_names);
+    [&]<std::size_t... j>(std::index_sequence<j...>) {
+      ((std::get<j>(kept) ? f(names[j], at.slot[j], std::get<j>(state.fields())) : void()), ...);
+    }(std::make_index_sequence<std::tuple_size_v<decltype(kept)>>());
+  };
+  each_kept([&](const std::string& name, const T* slot, V& field) {
+    values.before.push_back({name, (field = V::of(slot[p.begin])).v});
+  });
+  if constexpr (is_layer_rule<R>) {
+    V direction;
+    append_shown(text.direction(g, w, state, k, direction), values.shown);
+    values.shown.push_back({"direction", direction.v});
+    w -= length * direction;
+  } else if constexpr (std::is_void_v<decltype(text.update(g, w, state, k))>) {
+    text.update(g, w, state, k);
+  } else {
+    append_shown(text.update(g, w, state, k), values.shown);
+  }
+  each_kept([&](const std::string& name, const T*, V& field) { values.after.push_back({name, field.v}); });
+  values.after.push_back({"w", w.v});
+  return values;
+}
+
+template <template <class> class R>
+std::string equations_text(const R<double>& text, bool maximize) {
+  const R<Symbol> rule = rule_with<R, Symbol>(text, [](const std::string& name, double v) { return Symbol::named(name, v); });
+  auto name_all = [](auto& s) { each_field(s, [](const std::string& name, Symbol& x) { x = Symbol::named(name); }); };
+  auto changed = [](auto& now, auto& before, Equations& to) {
+    each_pair(now, before, [&](const std::string& name, const Symbol& x, const Symbol& b) { to.replace(name, x, b); });
+  };
+  std::string out;
+  typename R<Symbol>::Step k;
+  if constexpr (std::tuple_size_v<decltype(k.fields())> > 0) {
+    name_all(k);
+    const auto before = k;
+    rule.advance(k, Symbol::named("t"));
+    Equations once;
+    changed(k, before, once);
+    out = "once per step\n" + once.text() + "for every number\n";
+    name_all(k);
+  }
+  typename R<Symbol>::template State<Symbol> state;
+  name_all(state);
+  const auto before = state;
+  Symbol g = Symbol::named("g"), w = Symbol::named("w");
+  const Symbol w_before = w;
+  if (maximize) out += "  g <- -g\n";
+  Equations each;
+  auto define_shown = [&](const auto& shown) {
+    changed(state, before, each);
+    const auto names = split_names(shown.names);
+    std::apply([&](const auto&... v) { std::size_t i = 0; (each.define(names[i++], v), ...); }, shown.values);
+  };
+  if constexpr (is_layer_rule<R>) {
+    Symbol direction;
+    const auto shown = rule.direction(g, w, state, k, direction);
+    define_shown(shown);
+    each.define("direction", direction);
+    const Symbol length = rule.length(Symbol::named("|w|"), Symbol::named("|direction|"), k);
+    each.replace("w", w - length * Symbol::named("direction"), w_before);
+  } else if constexpr (std::is_void_v<decltype(rule.update(g, w, state, k))>) {
+    rule.update(g, w, state, k);
+    changed(state, before, each);
+    each.replace("w", w, w_before);
+  } else {
+    define_shown(rule.update(g, w, state, k));
+    each.replace("w", w, w_before);
+  }
+  return out + each.text();
+}
+
+/// One recorded step. A hyper-parameter named in `hyper` is that tensor; the others are constants of w's dtype.
+template <template <class> class R>
+void step_tensors_text(const R<double>& text, const std::vector<Slot>& slots, TensorState& s, const Tensor& gradient,
+                       const NamedTensors& hyper, double factor) {
+  const auto constant = [&](double x) { return scalar(x, s.w.dtype()); };
+  const R<Tensor> rule = rule_with<R, Tensor>(text, [&](const std::string& name, double v) {
+    for (const auto& h : hyper)
+      if (h.first == name) return h.second;
+    return constant(v);
+  });
+  typename R<Tensor>::Step k;
+  typename R<Tensor>::template State<Tensor> state;
+  if (s.step.empty()) each_field(k, [&](const std::string&, Tensor& x) { s.step.push_back(constant(x.item())); });
+  if (s.slots.empty())
+    for (const Slot& slot : slots) s.slots.push_back(Tensor(Array::full(s.w.shape(), slot.initial, s.w.dtype())));
+  auto read = [](auto& fields, const std::vector<Tensor>& from) {
+    std::size_t i = 0;
+    each_field(fields, [&](const std::string&, Tensor& x) { x = from[i++]; });
+  };
+  auto write = [](auto& fields, std::vector<Tensor>& to) {
+    std::size_t i = 0;
+    each_field(fields, [&](const std::string&, Tensor& x) { to[i++] = x; });
+  };
+  read(k, s.step);
+  read(state, s.slots);
+  rule.advance(k, constant(static_cast<double>(++s.t)));
+  rule.update(factor == 1 ? gradient : factor * gradient, s.w, state, k);
+  write(k, s.step);
+  write(state, s.slots);
+}
+
+template <template <class> class R>
+class ElementRuleOf final : public TextRule<ElementRule, R> {
+ public:
+  using Base = TextRule<ElementRule, R>;
+  using Base::Base;
+  std::unique_ptr<AnyRule> clone() const override { return std::make_unique<ElementRuleOf>(*this); }
+  std::string equations() const override { return equations_text<R>(this->text_, this->maximize()); }
+  void run(Dtype dtype, const Piece& p) const override { run_text<R>(this->text_, this->step_of(p.step), dtype, p); }
+  ElementValues explain(Dtype dtype, const Piece& p) const override {
+    return visit_real(dtype, [&]<class T>() { return explain_text<T, R>(this->text_, this->step_of(p.step), p, 0); });
+  }
+  void step_tensors(TensorState& state, const Tensor& g, const NamedTensors& hyper) const override {
+    step_tensors_text<R>(this->text_, this->slots(), state, g, hyper, this->maximize() ? -1 : 1);
+  }
+};
+
+template <template <class> class R>
+class LayerRuleOf final : public TextRule<LayerRule, R> {
+ public:
+  using Base = TextRule<LayerRule, R>;
+  using Base::Base;
+  std::unique_ptr<AnyRule> clone() const override { return std::make_unique<LayerRuleOf>(*this); }
+  std::string equations() const override { return equations_text<R>(this->text_, this->maximize()); }
+  void direction(Dtype dtype, const Piece& p, void* out) const override {
+    run_text<R>(this->text_, this->step_of(p.step), dtype, p, out);
+  }
+  double length(double w_norm, double direction_norm, const double* step) const override {
+    return this->text_.length(w_norm, direction_norm, this->step_of(step));
+  }
+  ElementValues explain(Dtype dtype, const Piece& p, double w_norm, double direction_norm) const override {
+    const double l = length(w_norm, direction_norm, p.step);
+    auto values = visit_real(dtype, [&]<class T>() { return explain_text<T, R>(this->text_, this->step_of(p.step), p, l); });
+    for (const NamedValue& v : {NamedValue{"|w|", w_norm}, {"|direction|", direction_norm}, {"length", l}}) values.shown.push_back(v);
+    return values;
+  }
+};
+
+}  // namespace gradus::optim

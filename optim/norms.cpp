@@ -1,0 +1,85 @@
+#include <gradus/core/error.h>
+#include <gradus/core/map.h>
+#include <gradus/optim/norms.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace gradus::optim {
+namespace {
+
+/// Sixteen running sums, so that the order does not depend on the width of a vector.
+template <class T>
+double squares(const T* x, std::int64_t n) {
+  constexpr int lanes = 16;
+  double sums[lanes] = {};
+  std::int64_t i = 0;
+  for (; i + lanes <= n; i += lanes)
+    for (int k = 0; k < lanes; ++k) sums[k] += static_cast<double>(x[i + k]) * static_cast<double>(x[i + k]);
+  for (int k = 0; i + k < n; ++k) sums[k] += static_cast<double>(x[i + k]) * static_cast<double>(x[i + k]);
+  for (int half = lanes / 2; half > 0; half /= 2)
+    for (int k = 0; k < half; ++k) sums[k] += sums[k + half];
+  return sums[0];
+}
+
+}  // namespace
+
+double sum_of_squares(Dtype dtype, const void* numbers, std::int64_t n) {
+  return visit_real(dtype, [&]<class T>() { return squares(static_cast<const T*>(numbers), n); });
+}
+
+double global_norm(const std::vector<Array>& arrays) {
+  struct Part {
+    const char* from;
+    Dtype dtype;
+    std::int64_t n;
+    double sum;
+  };
+  std::vector<Part> parts;
+  std::int64_t total = 0;
+  for (const Array& a : arrays) {
+    total += a.size();
+    for (std::int64_t i = 0; i < a.size(); i += piece_elements)
+      parts.push_back({a.bytes() + i * static_cast<std::int64_t>(bytes_of(a.dtype())), a.dtype(),
+                       std::min(piece_elements, a.size() - i), 0});
+  }
+  auto one = [&](std::int64_t i) {
+    Part& p = parts[static_cast<std::size_t>(i)];
+    p.sum = sum_of_squares(p.dtype, p.from, p.n);
+  };
+  const auto count = static_cast<std::int64_t>(parts.size());
+  if (total < serial_elements)
+    for (std::int64_t i = 0; i < count; ++i) one(i);
+  else parallel_for(count, one);
+  double sum = 0;
+  for (const Part& p : parts) sum += p.sum;
+  return std::sqrt(sum);
+}
+
+double clip_factor(double norm, double max_norm) {
+  return std::isfinite(norm) ? std::min(1.0, max_norm / (norm + 1e-6)) : 1.0;
+}
+
+double clip_grad_norm(const std::vector<Tensor>& parameters, double max_norm) {
+  if (!(max_norm > 0)) throw OptimError("clip_grad_norm", join("max_norm must be > 0, got ", text(max_norm)));
+  std::vector<const Tensor*> with;
+  std::vector<Array> gradients;
+  for (const Tensor& p : parameters)
+    if (const Tensor g = p.grad(); g.defined()) {
+      with.push_back(&p);
+      gradients.push_back(g.array().contiguous());
+    }
+  const double norm = global_norm(gradients), factor = clip_factor(norm, max_norm);
+  if (factor < 1)
+    for (std::size_t i = 0; i < with.size(); ++i)
+      with[i]->set_grad(map([factor](auto g) { return factor * g; }, gradients[i]));
+  return norm;
+}
+
+double clip_grad_norm(const NamedTensors& parameters, double max_norm) {
+  std::vector<Tensor> tensors;
+  for (const auto& p : parameters) tensors.push_back(p.second);
+  return clip_grad_norm(tensors, max_norm);
+}
+
+}  // namespace gradus::optim

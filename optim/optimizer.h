@@ -1,0 +1,187 @@
+// Optimizer: moves parameters by their gradients.
+//
+//   auto opt = optim::make("adamw(lr=3e-4, weight_decay=0.1)", model.named_parameters());
+//   opt.group("*.bias", "weight_decay=0");
+//   for (auto& [x, y] : loader) {
+//     opt.zero_grad();
+//     Tensor loss = cross_entropy(model(x), y);
+//     loss.backward();
+//     opt.step();
+//   }
+#pragma once
+
+#include <gradus/optim/closure_rule.h>
+#include <gradus/optim/norms.h>
+#include <gradus/optim/pass.h>
+#include <gradus/optim/registry.h>
+#include <gradus/optim/spec.h>
+#include <gradus/optim/typed.h>
+
+#include <initializer_list>
+#include <memory>
+
+namespace gradus::optim {
+
+/// One element through the step that would be taken now; see Optimizer::explain.
+struct Explanation {
+  std::string rule, parameter;
+  std::int64_t index = 0, t = 0;    ///< row-major place; number of the step, from 1
+  std::vector<NamedValue> once;     ///< numbers per step
+  ElementValues values;
+};
+/// Two lines for a person.
+std::string to_string(const Explanation& e);
+
+/// A borrowed callable without arguments that returns the loss.
+class Closure {
+ public:
+  template <class F>
+    requires(std::is_invocable_r_v<Tensor, F&> && !std::is_same_v<std::remove_const_t<F>, Closure>)
+  explicit Closure(F& f) : object_(&f), call_([](void* o) -> Tensor { return (*static_cast<F*>(o))(); }) {}
+  Tensor operator()() const { return call_(object_); }
+
+ private:
+  void* object_;
+  Tensor (*call_)(void*);
+};
+
+class Optimizer {
+ public:
+  /// Errors: OptimError for an empty list, a tensor that is absent, not a leaf or not wanting a gradient, one given twice,
+  /// options out of range.
+  Optimizer(std::unique_ptr<AnyRule> rule, NamedTensors parameters);
+  template <TypedRule R>
+  Optimizer(const R& options, NamedTensors parameters) : Optimizer(rule_with(new_rule(R::rule_name), given_options(options)), std::move(parameters)) {}
+  template <TypedRule R>
+  Optimizer(const R& options, const std::vector<Tensor>& parameters) : Optimizer(options, with_names(parameters)) {}
+
+  /// One step. Never touches gradients; a parameter whose gradient is absent is left as it is, with its state and step
+  /// count. Errors: OptimError if the rule needs a closure or another shape of parameter; nothing has changed then.
+  void step();
+  /// The closure computes the loss and returns it. Before each call the gradients become absent; after it backward() is run,
+  /// unless the closure has done so itself. Returns the loss before the step.
+  template <class F>
+  double step(F&& closure) { return step_closure(Closure(closure)); }
+  /// Gradients become absent.
+  void zero_grad();
+
+  /// Parameters whose names match (`*`: any characters, `?`: one) get these options ("weight_decay=0"), the others are
+  /// inherited; or a rule of their own ("sgd(lr=0.1)"). The same pattern again adds to its options. Errors: OptimError if
+  /// nothing matches or a parameter is in another group already.
+  Optimizer& group(const std::string& pattern, const std::string& options);
+  template <TypedRule R>
+  Optimizer& group(const std::string& pattern, const R& options) { return group_values(pattern, R::rule_name, given_options(options)); }
+
+  /// Hyper-parameters by name. set() reaches every group that has no value of its own. Errors: OptimError.
+  double get(const std::string& option) const { return groups_[0].rule->get(option); }
+  void set(const std::string& option, double value);
+  double lr() const { return get("lr"); }
+  void set_lr(double value) { set("lr", value); }
+  /// What the parameter of this name gets.
+  double get(const std::string& option, const std::string& parameter) const;
+  /// The rule that moves it, with its options.
+  std::string spec_of(const std::string& parameter) const;
+
+  /// The option's value is f(steps taken so far) at every step, f(0) at once: closed-form, so that a run resumed at step k is
+  /// exact. Groups with a value of their own keep it. Not saved with the state.
+  template <class F>
+  void schedule(const std::string& option, F f) {
+    add_schedule(option, std::make_shared<const ScheduleOf<F>>(std::move(f)));
+  }
+
+  /// Clips the common norm of the gradients inside the step, without touching them; 0: not at all. A spec says
+  /// "clip_norm(1) | adamw(...)".
+  void clip_norm(double max_norm);
+
+  const AnyRule& rule() const { return *groups_[0].rule; }
+  std::string spec() const;       ///< reads back as an equal optimizer without groups
+  std::string equations() const { return rule().equations(); }
+  std::int64_t steps() const { return steps_; }
+  std::int64_t steps(const std::string& parameter) const { return find(parameter).t; }
+  Evaluations evaluations() const { return evaluations_; }
+  NamedTensors parameters() const;
+  /// Bytes of state for one number of the parameters, on average; for a closure rule, of what it holds now.
+  double state_bytes_per_parameter() const;
+
+  /// What step() would do now to one element, with every named intermediate; replaying it gives the same bits. Errors:
+  /// OptimError if the gradient is absent, the name unknown, or the rule not an element or layer rule; IndexError.
+  Explanation explain(const std::string& parameter, std::int64_t index) const;
+  Explanation explain(const std::string& parameter, std::initializer_list<std::int64_t> index) const;
+
+  /// State by parameter name ("adamw/m/head.weight"), step counts and options, as copies. Errors of loading: OptimError
+  /// listing names missing, unexpected and of another shape; nothing is changed then.
+  NamedArrays state_dict() const;
+  void load_state_dict(const NamedArrays& state);
+
+  static NamedTensors with_names(const std::vector<Tensor>& parameters);  ///< the leaf's name, or its place
+
+ private:
+  struct Entry {
+    std::string name;
+    Tensor leaf;
+    std::size_t group = 0;
+    std::int64_t t = 0;
+    std::vector<Array> slots;      // empty before the first step; absent where not kept
+    std::vector<double> step;
+    std::vector<void*> pointers;   // into slots, for the pass
+  };
+  struct Group {
+    std::string pattern;                // "" for the first, which holds what no other group matches
+    std::unique_ptr<AnyRule> rule;
+    std::vector<std::string> own;       // options that do not follow the first group's
+    bool own_rule = false;
+  };
+  struct Schedule {
+    virtual ~Schedule() = default;
+    virtual double at(std::int64_t step) const = 0;
+  };
+  template <class F>
+  struct ScheduleOf final : Schedule {
+    explicit ScheduleOf(F f) : f_(std::move(f)) {}
+    double at(std::int64_t step) const override { return static_cast<double>(f_(step)); }
+    F f_;
+  };
+  class Loss;  // the Objective of step_closure
+
+  static std::unique_ptr<AnyRule> rule_with(std::unique_ptr<AnyRule> rule, const std::vector<NamedValue>& options);
+  void check_parameters() const;
+  std::string describe_entry(std::size_t i) const;
+  const Entry& find(const std::string& name) const;
+  const AnyRule& rule_of(const Entry& e) const { return groups_[e.group].rule->moving(); }
+  double step_closure(Closure closure);
+  Optimizer& group_values(const std::string& pattern, const std::string& rule_name, const std::vector<NamedValue>& options);
+  void put_group(Group group);
+  std::vector<std::size_t> members(const Group& group) const;
+  void add_schedule(const std::string& option, std::shared_ptr<const Schedule> f);
+  void set_everywhere(const std::string& option, double value);
+  void follow_schedules();
+
+  // step.cpp
+  std::vector<Entry*> ready();
+  void prepare(Entry& e) const;
+  void move(const std::vector<Entry*>& entries);
+  double gradient_factor() const;
+  void add_work(Entry& e, double factor, std::vector<Array>& kept_alive);
+  void move_matrix(Entry& e, double factor) const;
+  Array gradient_of(const Entry& e) const;
+
+  // state.cpp
+  std::string options_text() const;
+  std::vector<Group> groups_from(const std::string& options_text) const;
+  void closure_state(NamedArrays& to) const;
+
+  std::vector<Entry> entries_;
+  std::vector<Group> groups_;
+  std::vector<std::pair<std::string, std::shared_ptr<const Schedule>>> schedules_;
+  std::vector<ElementWork> element_work_;
+  std::vector<LayerWork> layer_work_;
+  double clip_norm_ = 0;
+  std::int64_t steps_ = 0;
+  Evaluations evaluations_;
+};
+
+/// An Optimizer from its spec. Errors: SpecError with a caret under the place, OptimError.
+Optimizer make(const std::string& spec, NamedTensors parameters);
+Optimizer make(const std::string& spec, const std::vector<Tensor>& parameters);
+
+}  // namespace gradus::optim

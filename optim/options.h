@@ -1,0 +1,58 @@
+// Hyper-parameters by name: what a spec, a group or a schedule may read and set.
+#pragma once
+
+#include <gradus/core/fields.h>
+
+#include <limits>
+#include <string>
+#include <vector>
+
+/// GRADUS_CHOICE(Decay, decoupled, coupled): an enum at namespace scope whose words a spec understands.
+#define GRADUS_CHOICE(Name, ...)     \
+  enum class Name { __VA_ARGS__ };   \
+  constexpr const char* choice_words(Name) { return #__VA_ARGS__; }
+
+namespace gradus::optim {
+
+/// One hyper-parameter of a rule, with its value now.
+struct Option {
+  enum class Kind { number, flag, choice };
+  std::string name;
+  Kind kind = Kind::number;
+  double value = 0;                 ///< a flag: 0 or 1; a choice: its place among `words`
+  std::vector<std::string> words;   ///< of a choice
+};
+
+/// "lr=0.001", "nesterov=true", "decay=coupled".
+std::string to_string(const Option& o);
+/// The value alone, as a spec writes it.
+std::string value_text(const Option& o);
+
+/// What a number may be. `open_*`: the end itself is excluded.
+struct Range {
+  double low = -std::numeric_limits<double>::infinity(), high = std::numeric_limits<double>::infinity();
+  bool open_low = false, open_high = false, whole = false;
+  bool holds(double x) const;
+};
+std::string to_string(const Range& r);  ///< "must lie in [0, 1)"
+
+/// A range of a rule's own: `static constexpr NamedRange ranges[] = {{"rho", {0, 1}}};`.
+struct NamedRange {
+  const char* name;
+  Range range;
+};
+
+/// One name means one thing in every rule, so it has one range: lr, eps, weight_decay, momentum ... at least 0, beta in
+/// [0, 1). A name not known here is any finite number.
+Range usual_range(const std::string& name);
+
+/// Throws OptimError `rule: name must lie in [0, 1), got 1` if the option cannot have this value.
+void check_option(const std::string& rule, const Option& o, const Range& range, double value);
+
+/// A value's name and number, in an explanation.
+struct NamedValue {
+  std::string name;
+  double value;
+};
+
+}  // namespace gradus::optim

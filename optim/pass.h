@@ -1,0 +1,44 @@
+// One pass over all parameters: what a step costs.
+#pragma once
+
+#include <gradus/optim/norms.h>
+
+namespace gradus::optim {
+
+/// Subnormal numbers count as zero on this thread while this lives. Moments of unused weights decay into subnormals after
+/// some 800 steps, and each would cost a hundred cycles. The same on every thread, so bits do not depend on threads.
+class FlushSubnormals {
+ public:
+  FlushSubnormals();
+  ~FlushSubnormals();
+  FlushSubnormals(const FlushSubnormals&) = delete;
+  FlushSubnormals& operator=(const FlushSubnormals&) = delete;
+
+ private:
+  unsigned before_;
+};
+
+/// One parameter's share of a step; the piece spans all of it.
+struct ElementWork {
+  const ElementRule* rule;
+  Dtype dtype;
+  Piece piece;
+};
+/// All of them, in pieces of piece_elements, small parameters together.
+void run_pass(const std::vector<ElementWork>& work);
+
+struct LayerWork {
+  const LayerRule* rule;
+  Dtype dtype;
+  Piece piece;
+  void* direction;  ///< room for as many numbers as w has
+};
+struct LayerNorms {
+  double w, direction;
+};
+/// Directions and norms; then w -= length(norms) * direction.
+void run_pass(const std::vector<LayerWork>& work);
+/// The first half of it: fills `direction`, changes the slots, leaves w.
+std::vector<LayerNorms> find_directions(const std::vector<LayerWork>& work);
+
+}  // namespace gradus::optim

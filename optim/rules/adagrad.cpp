@@ -1,0 +1,35 @@
+#include <gradus/optim/rule.h>
+
+namespace gradus::optim {
+
+/// Adagrad. Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic optimization", 2011,
+/// figure 1 with the diagonal matrix. eps stands outside the root; lr_decay is PyTorch's.
+template <class S = double>
+struct AdagradRule {
+  S lr = 1e-2, lr_decay = 0.0, weight_decay = 0.0, initial_accumulator_value = 0.0, eps = 1e-10;
+  GRADUS_FIELDS(lr, lr_decay, weight_decay, initial_accumulator_value, eps)
+
+  template <class V>
+  struct State {
+    V sum;
+    GRADUS_FIELDS(sum)
+  };
+  auto initial() const { return std::tuple(initial_accumulator_value); }
+  struct Step {
+    S rate = 0.0;
+    GRADUS_FIELDS(rate)
+  };
+  void advance(Step& k, S t) const { k.rate = lr / (1 + (t - 1) * lr_decay); }
+
+  template <class V>
+  auto update(V g, V& w, State<V>& s, const Step& k) const {
+    if (on(weight_decay)) g += weight_decay * w;
+    s.sum += g * g;
+    V step = k.rate * (g / (sqrt(s.sum) + eps));
+    w -= step;
+    return GRADUS_SHOW(step);
+  }
+};
+
+GRADUS_RULE(adagrad, AdagradRule, "Duchi, Hazan and Singer, Adaptive subgradient methods, JMLR 12", 2011)
+}  // namespace gradus::optim

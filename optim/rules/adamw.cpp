@@ -1,0 +1,43 @@
+#include <gradus/optim/rule.h>
+
+namespace gradus::optim {
+
+/// AdamW. Loshchilov and Hutter, "Decoupled weight decay regularization", 2017, algorithm 2: the decay shrinks the weights
+/// and does not pass through the moments.
+template <class S = double>
+struct AdamWRule {
+  S lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.01;
+  bool amsgrad = false;
+  GRADUS_FIELDS(lr, beta1, beta2, eps, weight_decay, amsgrad)
+
+  template <class V>
+  struct State {
+    V m, v, v_max;
+    GRADUS_FIELDS(m, v, v_max)
+  };
+  auto keeps() const { return std::tuple(always, always, amsgrad); }
+  struct Step {
+    S c1 = 1.0, c2 = 1.0;
+    GRADUS_FIELDS(c1, c2)
+  };
+  void advance(Step& k, S t) const {
+    k.c1 = 1 / (1 - pow(beta1, t));
+    k.c2 = 1 / (1 - pow(beta2, t));
+  }
+
+  template <class V>
+  auto update(V g, V& w, State<V>& s, const Step& k) const {
+    s.m = beta1 * s.m + (1 - beta1) * g;
+    s.v = beta2 * s.v + (1 - beta2) * g * g;
+    if (amsgrad) s.v_max = max(s.v_max, s.v);
+    V m_hat = k.c1 * s.m;
+    V v_hat = k.c2 * (amsgrad ? s.v_max : s.v);
+    V step = lr * (m_hat / (sqrt(v_hat) + eps));
+    if (on(weight_decay)) step += lr * weight_decay * w;
+    w -= step;
+    return GRADUS_SHOW(m_hat, v_hat, step);
+  }
+};
+
+GRADUS_RULE(adamw, AdamWRule, "Loshchilov and Hutter, Decoupled weight decay regularization, arXiv 1711.05101", 2017)
+}  // namespace gradus::optim

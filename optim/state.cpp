@@ -1,0 +1,284 @@
+// What is saved, loaded and explained.
+#include <gradus/core/error.h>
+#include <gradus/optim/optimizer.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <sstream>
+
+namespace gradus::optim {
+namespace {
+
+Array of_text(const std::string& s) {
+  return Array::of<std::uint8_t>({static_cast<std::int64_t>(s.size())}, std::vector<std::uint8_t>(s.begin(), s.end()));
+}
+std::string text_of(const Array& a) {
+  std::string s;
+  for (std::int64_t i = 0; i < a.size(); ++i) s += static_cast<char>(a.element(i));
+  return s;
+}
+Array of_count(std::int64_t n) { return Array::full({}, static_cast<double>(n), i64); }
+
+std::string listed(const char* title, const std::vector<std::string>& names) {
+  if (names.empty()) return {};
+  std::string s = join("\n  ", title, ": ");
+  for (std::size_t i = 0; i < names.size() && i < 8; ++i) s += (i ? ", " : "") + names[i];
+  return names.size() > 8 ? join(s, " and ", names.size() - 8, " more") : s;
+}
+
+/// The Arrays of a saved state: what was asked for and not found, or did not fit, is remembered.
+class Source {
+ public:
+  explicit Source(const NamedArrays& state) {
+    for (const auto& [name, array] : state) arrays_[name] = &array;
+  }
+  bool has(const std::string& name) const { return arrays_.count(name) > 0; }
+  const Array* find(const std::string& name, const Shape& shape, Dtype dtype) {
+    const auto at = arrays_.find(name);
+    if (at == arrays_.end()) return missing_.push_back(name), nullptr;
+    used_.insert(name);
+    if (at->second->shape() == shape && at->second->dtype() == dtype) return at->second;
+    misfits_.push_back(join(name, " is ", describe(*at->second), " where ", to_string(dtype), to_string(shape), " is needed"));
+    return nullptr;
+  }
+  const Array* text(const std::string& name) {
+    const auto at = arrays_.find(name);
+    if (at == arrays_.end()) return missing_.push_back(name), nullptr;
+    return find(name, {at->second->size()}, u8);
+  }
+  std::vector<std::string> names() const {
+    std::vector<std::string> all;
+    for (const auto& a : arrays_) all.push_back(a.first);
+    return all;
+  }
+  void check(const std::string& op) const {
+    std::vector<std::string> unexpected;
+    for (const auto& a : arrays_)
+      if (!used_.count(a.first)) unexpected.push_back(a.first);
+    if (missing_.empty() && misfits_.empty() && unexpected.empty()) return;
+    throw OptimError(op, join("the state does not fit; nothing was loaded", listed("missing", missing_),
+                              listed("unexpected", unexpected), listed("of another shape", misfits_)));
+  }
+
+ private:
+  std::map<std::string, const Array*> arrays_;
+  std::set<std::string> used_;
+  std::vector<std::string> missing_, misfits_;
+};
+
+std::string slot_key(const AnyRule& r, const std::string& slot, const std::string& parameter) {
+  return r.name() + "/" + slot + "/" + parameter;
+}
+
+std::vector<std::string> split(const std::string& s, char separator) {
+  std::vector<std::string> parts;
+  std::istringstream in(s);
+  for (std::string part; std::getline(in, part, separator);) parts.push_back(part);
+  return parts;
+}
+
+}  // namespace
+
+// ---- options: a line for each group, "pattern <tab> own options <tab> spec" ------------------------------------------
+
+std::string Optimizer::options_text() const {
+  std::string s = spec() + "\n";
+  for (std::size_t i = 1; i < groups_.size(); ++i) {
+    const Group& g = groups_[i];
+    std::string own = g.own_rule ? "=" : "";
+    for (const auto& name : g.own) own += name + ",";
+    s += g.pattern + "\t" + own + "\t" + g.rule->spec() + "\n";
+  }
+  return s;
+}
+
+std::vector<Optimizer::Group> Optimizer::groups_from(const std::string& saved) const {
+  const auto lines = split(saved, '\n');
+  const std::string op = rule().name();
+  std::vector<Group> groups;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    const auto parts = i == 0 ? std::vector<std::string>{"", "=", lines[0]} : split(lines[i], '\t');
+    if (parts.size() != 3) throw OptimError(op, "the state's options cannot be read");
+    const Spec spec = parse_spec(parts[2]);
+    Group g{parts[0], rule_from(spec, spec.stages.back()), {}, parts[1].starts_with("=")};
+    for (auto& name : split(parts[1].substr(g.own_rule ? 1 : 0), ',')) g.own.push_back(std::move(name));
+    if (i < groups_.size() && (g.rule->name() != groups_[i].rule->name() || g.pattern != groups_[i].pattern))
+      throw OptimError(op, join("the state is of ", parts[2], i ? " for \"" + g.pattern + "\"" : "", ", this optimizer has ",
+                                groups_[i].rule->spec(), i ? " for \"" + groups_[i].pattern + "\"" : ""));
+    groups.push_back(std::move(g));
+  }
+  if (groups.size() != groups_.size())
+    throw OptimError(op, join("the state has ", groups.size() - 1, " parameter groups, this optimizer has ", groups_.size() - 1));
+  return groups;
+}
+
+// ---- state ----------------------------------------------------------------------------------------------------------
+
+/// Vectors over all parameters are saved in the parameters' shapes, under their names.
+void Optimizer::closure_state(NamedArrays& to) const {
+  const auto* closure = dynamic_cast<const ClosureRule*>(&rule());
+  if (!closure) return;
+  for (const auto& [key, all] : closure->state()) {
+    if (all.rank() == 0) {
+      to.emplace_back(rule().name() + "/" + key, all.copy());
+      continue;
+    }
+    std::int64_t at = 0;
+    for (const auto& e : entries_) {
+      to.emplace_back(slot_key(rule(), key, e.name), all.slice(0, at, at + e.leaf.size()).copy().reshape(e.leaf.shape()));
+      at += e.leaf.size();
+    }
+  }
+}
+
+NamedArrays Optimizer::state_dict() const {
+  NamedArrays state{{"optimizer/options", of_text(options_text())}, {"optimizer/steps", of_count(steps_)}};
+  for (const auto& e : entries_) {
+    const AnyRule& r = rule_of(e);
+    state.emplace_back(slot_key(r, "t", e.name), of_count(e.t));
+    if (e.t == 0) continue;
+    if (!e.step.empty())
+      state.emplace_back(slot_key(r, "step", e.name), Array::of<double>({static_cast<std::int64_t>(e.step.size())}, e.step));
+    const auto slots = r.slots();
+    for (std::size_t i = 0; i < slots.size(); ++i)
+      if (e.slots[i].defined()) state.emplace_back(slot_key(r, slots[i].name, e.name), e.slots[i].copy());
+  }
+  closure_state(state);
+  return state;
+}
+
+void Optimizer::load_state_dict(const NamedArrays& state) {
+  Source from(state);
+  const std::string op = rule().name();
+  const Array* options = from.text("optimizer/options");
+  const Array* steps = from.find("optimizer/steps", {}, i64);
+  if (!options || !steps) from.check(op);
+  auto groups = groups_from(text_of(*options));
+
+  struct Loaded {
+    std::int64_t t = 0;
+    std::vector<Array> slots;
+    std::vector<double> step;
+  };
+  std::vector<Loaded> loaded(entries_.size());
+  for (std::size_t k = 0; k < entries_.size(); ++k) {
+    const Entry& e = entries_[k];
+    const AnyRule& r = groups[e.group].rule->moving();
+    const Array* t = from.find(slot_key(r, "t", e.name), {}, i64);
+    if (!t || t->item() == 0) continue;
+    loaded[k].t = static_cast<std::int64_t>(t->item());
+    if (const auto first = r.first_step(); !first.empty())
+      if (const Array* a = from.find(slot_key(r, "step", e.name), {static_cast<std::int64_t>(first.size())}, f64))
+        for (std::int64_t i = 0; i < a->size(); ++i) loaded[k].step.push_back(a->element(i));
+    for (const Slot& s : r.slots()) {
+      const std::string key = slot_key(r, s.name, e.name);
+      const Array* a = s.kept || from.has(key) ? from.find(key, e.leaf.shape(), e.leaf.dtype()) : nullptr;
+      loaded[k].slots.push_back(a ? a->copy() : Array());
+    }
+  }
+
+  auto* closure = dynamic_cast<ClosureRule*>(groups[0].rule.get());
+  NamedArrays vectors;
+  if (closure) {
+    for (const auto& name : from.names()) {
+      const auto parts = split(name, '/');
+      if (parts[0] != op || parts.size() < 2 || parts[1] == "t") continue;
+      if (parts.size() == 2) {
+        if (const Array* a = from.find(name, {}, f64)) vectors.emplace_back(parts[1], a->copy());
+      } else if (name == slot_key(rule(), parts[1], entries_[0].name)) {
+        std::vector<double> all;
+        for (const auto& e : entries_)
+          if (const Array* a = from.find(slot_key(rule(), parts[1], e.name), e.leaf.shape(), f64))
+            for (std::int64_t i = 0; i < a->size(); ++i) all.push_back(a->element(i));
+        vectors.emplace_back(parts[1], Array::of<double>({static_cast<std::int64_t>(all.size())}, all));
+      }
+    }
+  }
+  from.check(op);
+
+  if (closure) closure->load_state(vectors);
+  const Spec spec = parse_spec(split(text_of(*options), '\n')[0]);
+  clip_norm_ = spec.stages.size() > 1 ? spec.stages[0].arguments[0].value.number : 0;
+  groups_ = std::move(groups);
+  steps_ = static_cast<std::int64_t>(steps->item());
+  for (std::size_t k = 0; k < entries_.size(); ++k) {
+    entries_[k].t = loaded[k].t;
+    entries_[k].slots = std::move(loaded[k].slots);
+    entries_[k].step = std::move(loaded[k].step);
+  }
+}
+
+// ---- explanation ----------------------------------------------------------------------------------------------------
+
+Explanation Optimizer::explain(const std::string& parameter, std::initializer_list<std::int64_t> index) const {
+  const Shape& shape = find(parameter).leaf.shape();
+  if (static_cast<int>(index.size()) != shape.rank())
+    throw IndexError("explain", join("\"", parameter, "\" is ", to_string(shape), ", got ", index.size(), " indices"));
+  std::int64_t flat = 0;
+  int axis = 0;
+  for (const std::int64_t i : index) {
+    if (i < 0 || i >= shape[axis])
+      throw IndexError("explain", join("index ", i, " of axis ", axis, " is outside \"", parameter, "\" ", to_string(shape)));
+    flat = flat * shape[axis++] + i;
+  }
+  return explain(parameter, flat);
+}
+
+Explanation Optimizer::explain(const std::string& parameter, std::int64_t index) const {
+  const Entry& e = find(parameter);
+  const AnyRule& r = rule_of(e);
+  const RuleShape shape = r.info().shape;
+  if (shape == RuleShape::matrix || shape == RuleShape::closure)
+    throw OptimError("explain", join(r.name(), " moves a whole ", shape == RuleShape::matrix ? "matrix" : "model",
+                                     " at once; no element has values of its own"));
+  if (index < 0 || index >= e.leaf.size())
+    throw IndexError("explain", join("element ", index, " is outside \"", parameter, "\" ", describe(e.leaf.array())));
+  if (!e.leaf.leaf()->grad.defined())
+    throw OptimError("explain", join("\"", parameter, "\" has no gradient; call backward() first"));
+
+  Entry copy = e;  // shares the numbers of the slots; what is missing is made beside the optimizer
+  prepare(copy);
+  Explanation x{r.spec(), parameter, index, e.t + 1, {}, {}};
+  r.advance(copy.step.data(), x.t);
+  auto once = r.first_step();
+  for (std::size_t i = 0; i < once.size(); ++i) x.once.push_back({once[i].name, copy.step[i]});
+  const Array g = gradient_of(e);
+  const double factor = gradient_factor();
+  Piece p{const_cast<char*>(e.leaf.array().bytes()), g.bytes(), copy.pointers.data(), copy.step.data(),
+          r.maximize() ? -factor : factor, index, index + 1};
+  const Dtype dtype = e.leaf.dtype();
+  const auto* layer = dynamic_cast<const LayerRule*>(&r);
+  LayerNorms norms{0, 0};
+  if (layer) {  // the norms need the whole parameter: on copies
+    Piece all = p;
+    std::vector<Array> slots;
+    std::vector<void*> pointers;
+    for (const Array& a : copy.slots) slots.push_back(a.copy());
+    for (const Array& a : slots) pointers.push_back(const_cast<char*>(a.bytes()));
+    all.slots = pointers.data();
+    all.begin = 0, all.end = e.leaf.size();
+    const Array direction = Array::like(e.leaf.array());
+    norms = find_directions({{layer, dtype, all, const_cast<char*>(direction.bytes())}})[0];
+  }
+  const FlushSubnormals guard;
+  x.values = layer ? layer->explain(dtype, p, norms.w, norms.direction) : static_cast<const ElementRule&>(r).explain(dtype, p);
+  return x;
+}
+
+std::string to_string(const Explanation& e) {
+  auto list = [](const std::vector<NamedValue>& values) {
+    std::string s;
+    for (const auto& v : values) {
+      std::ostringstream o;
+      o.precision(6);
+      o << v.value;
+      s += "  " + v.name + " " + o.str();
+    }
+    return s;
+  };
+  return join(e.rule, "  ", e.parameter, "[", e.index, "]  t = ", e.t, list(e.once), "\n before:", list(e.values.before),
+              "\n shown: ", list(e.values.shown), "\n after: ", list(e.values.after), "\n");
+}
+
+}  // namespace gradus::optim
