@@ -9,6 +9,7 @@ namespace gradus::tools {
 
 struct CompareOptions {
   std::string data;             ///< folder with MNIST's four files; empty: generated digits
+  bool synthetic = false;       ///< says that `data` is empty
   std::string model = "cnn";    ///< cnn or mlp
   std::string optimizers;       ///< specs separated by ';'; empty: default_optimizers()
   std::int64_t epochs = 3, batch = 64;

@@ -30,7 +30,7 @@ std::string as_typed(int argc, char** argv) {
 void add_compare(CLI::App& app, CompareOptions& o, int& result) {
   auto* c = app.add_subcommand("compare", "Train one network with several optimizers and show how they differ");
   auto* data = c->add_option("--data", o.data, "Folder with MNIST's four IDX files (plain or .gz)");
-  c->add_flag("--synthetic", "Digits drawn by our own code (the default; nothing is fetched)")->excludes(data);
+  c->add_flag("--synthetic", o.synthetic, "Digits drawn by our own code (the default)")->excludes(data);
   c->add_option("--model", o.model, "cnn or mlp")->capture_default_str();
   c->add_option("--optimizers", o.optimizers, "Specs separated by ';', e.g. \"sgd(lr=0.05, momentum=0.9); adam\"");
   c->add_option("--epochs", o.epochs, "Passes over the training images")->capture_default_str();

@@ -63,7 +63,7 @@ class Trainer {
     bool going = true;
     for (std::int64_t epoch = 1; going && epoch <= plan_.epochs; ++epoch) going = run_epoch(epoch);
     result_.finished = going || result_.diverged;
-    result_.gradient_evaluations = optimizer_.gradient_evaluations();
+    result_.gradient_evaluations = optimizer_.evaluations().gradient;
     result_.state_bytes_per_parameter = optimizer_.state_bytes_per_parameter();
     return std::move(result_);
   }
@@ -98,12 +98,7 @@ class Trainer {
     clock_.stop();
     update_norm_.before();
     clock_.start();
-    const double loss = optimizer_.step([&] {
-      optimizer_.zero_grad();
-      Tensor l = cross_entropy(network_.call(x), y);
-      l.backward();
-      return l;
-    }).item();
+    const double loss = optimizer_.step([&] { return cross_entropy(network_.call(x), y); });
     clock_.stop();
     result_.steps.loss.push_back(loss);
     result_.steps.update_norm.push_back(update_norm_.after());

@@ -1,0 +1,80 @@
+#include <gradus/core/files.h>
+#include <gradus/core/npy.h>
+#include <gradus/optim/optimizer.h>
+#include <gradus/tools/replay.h>
+
+#include <fmt/core.h>
+#include <nlohmann/json.hpp>
+
+namespace gradus::tools {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr const char* parameter = "p";
+
+struct Inputs {
+  Array start, gradients;
+};
+
+Inputs read_inputs(const ReplayOptions& o) {
+  Inputs in{load_npy(o.params), load_npy(o.grads)};
+  if (!is_real(in.start.dtype())) throw DataError(o.params, join("parameters must be f32 or f64, these are ", describe(in.start)));
+  if (in.gradients.dtype() != in.start.dtype())
+    throw DataError(o.grads, join("gradients must have the parameters' dtype: ", describe(in.gradients), " against ", describe(in.start)));
+  if (in.gradients.rank() != in.start.rank() + 1 || !(in.gradients.shape().erase(0) == in.start.shape()))
+    throw DataError(o.grads, join("gradients must be [T, *shape] of the parameters ", in.start.shape(), ", these are ", in.gradients.shape()));
+  return in;
+}
+
+void append(Json& object, const std::vector<optim::NamedValue>& values, std::size_t element, std::size_t elements) {
+  for (const auto& [name, value] : values) {
+    Json& column = object[name];
+    if (column.is_null()) column = std::vector<double>(elements);
+    column[element] = value;
+  }
+}
+
+/// Every named value of every element through the step that is about to be taken; elements in row-major order.
+Json trace_step(const optim::Optimizer& optimizer, std::int64_t elements) {
+  Json once = Json::object(), before = Json::object(), shown = Json::object(), after = Json::object();
+  std::int64_t t = optimizer.steps() + 1;
+  for (std::int64_t i = 0; i < elements; ++i) {
+    const auto e = optimizer.explain(parameter, i);
+    if (i == 0) {
+      t = e.t;
+      for (const auto& [name, value] : e.once) once[name] = value;
+    }
+    const auto k = static_cast<std::size_t>(i), n = static_cast<std::size_t>(elements);
+    append(before, e.values.before, k, n);
+    append(shown, e.values.shown, k, n);
+    append(after, e.values.after, k, n);
+  }
+  return {{"t", t}, {"once", once}, {"before", before}, {"shown", shown}, {"after", after}};
+}
+
+}  // namespace
+
+int replay_command(const ReplayOptions& o) {
+  const Inputs in = read_inputs(o);
+  const Tensor p = leaf(in.start, parameter);
+  optim::Optimizer optimizer = optim::make(o.optimizer, std::vector<Tensor>{p});
+  if (optimizer.rule().info().shape == optim::RuleShape::closure)
+    throw OptimError(optimizer.rule().name(), "needs a closure that computes the loss again; recorded gradients cannot serve it");
+  Array trajectory(in.gradients.shape(), in.start.dtype());
+  Json steps = Json::array();
+  for (std::int64_t t = 0; t < in.gradients.shape()[0]; ++t) {
+    p.set_grad(in.gradients.select(0, t).copy());
+    if (!o.trace.empty()) steps.push_back(trace_step(optimizer, p.size()));
+    optimizer.step();
+    trajectory.select(0, t).assign(p.array(), "replay");
+  }
+  save_npy(o.out, trajectory);
+  if (!o.trace.empty())
+    write_atomically(o.trace, Json({{"optimizer", optimizer.spec()}, {"shape", std::vector<std::int64_t>(p.shape().begin(), p.shape().end())},
+                                    {"steps", steps}}).dump() + "\n");
+  fmt::print("{}: {} steps of {}\n", o.out, in.gradients.shape()[0], optimizer.spec());
+  return 0;
+}
+
+}  // namespace gradus::tools
