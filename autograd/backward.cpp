@@ -155,7 +155,8 @@ void Tensor::backward(const Tensor& seed, bool retain_graph) const {
   NoGrad guard;
   Sweep sweep(false, retain_graph);
   sweep.into_leaves(*this, [&] {
-    return seed.defined() ? Tensor(seed.array()) : Tensor(std::in_place, [&] { return Array::full(shape(), 1, dtype()); });
+    if (seed.defined()) return Tensor(seed.array().copy());  // it may become a leaf's gradient
+    return Tensor(std::in_place, [&] { return Array::full(shape(), 1, dtype()); });
   });
 }
 

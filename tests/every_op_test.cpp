@@ -29,8 +29,8 @@ template <class F>
 void each_sample(F f) {
   for (const OpInfo* op : library_ops())
     for (const Sample& s : op->samples()) {
-      INFO(op->name << " / " << s.label);
-      f(s);
+      INFO(std::string(op->name) << " / " << s.label);
+      f(*op, s);
     }
 }
 
@@ -132,7 +132,7 @@ TEST_CASE("every op has samples and a name of its own") {
   std::set<std::string> names;
   std::size_t samples = 0, with_one = 0;
   for (const OpInfo* op : library_ops()) {
-    INFO(op->name);
+    INFO(std::string(op->name));
     CHECK(names.insert(op->name).second);
     const auto all = op->samples();
     CHECK_FALSE(all.empty());
@@ -158,7 +158,7 @@ TEST_CASE("every op: first order within 1e-8, second order within 1e-6, at most 
 }
 
 TEST_CASE("every op: f32 is f64 within 1e-5") {
-  each_sample([](const Sample& s) {
+  each_sample([](const OpInfo& op, const Sample& s) {
     Arrays narrow, wide;
     for (const Array& a : s.inputs) {
       narrow.push_back(a.dtype() == f64 ? a.to(f32) : a);
@@ -166,14 +166,16 @@ TEST_CASE("every op: f32 is f64 within 1e-5") {
     }
     const Run f = run(s, narrow), d = run(s, wide);
     CHECK(distance(f.outputs, d.outputs) <= 1e-5);
-    CHECK(distance(f.gradients, d.gradients) <= 1e-5);
+    // 1 - y^2 of a saturated y: near 4 the result has lost four of its digits, whoever computes it.
+    const bool saturated = std::string_view(op.name) == "tanh" && s.label == "far from zero";
+    CHECK(distance(f.gradients, d.gradients) <= (saturated ? 1e-4 : 1e-5));
     for (std::size_t k = 0, g = 0; k < narrow.size() && g < f.gradients.size(); ++k)
       if (narrow[k].dtype() == f32 && f.gradients[g++].defined()) CHECK(f.gradients[g - 1].dtype() == f32);
   });
 }
 
 TEST_CASE("every op: the layout of inputs and seeds does not matter") {
-  each_sample([](const Sample& s) {
+  each_sample([](const OpInfo&, const Sample& s) {
     const Run dense = run(s, s.inputs);
     for (const auto lay : {column_major, gaps, offset}) {
       const Run other = run(s, each(s.inputs, lay), lay);
@@ -188,7 +190,7 @@ TEST_CASE("every op: the layout of inputs and seeds does not matter") {
 }
 
 TEST_CASE("every op: inputs are not modified") {
-  each_sample([](const Sample& s) {
+  each_sample([](const OpInfo&, const Sample& s) {
     const Arrays before = each(s.inputs, [](const Array& a) { return a.copy(); });
     std::vector<std::uint32_t> versions;
     for (const Array& a : s.inputs) versions.push_back(a.version());
@@ -199,7 +201,7 @@ TEST_CASE("every op: inputs are not modified") {
 }
 
 TEST_CASE("every op: nothing is recorded for constants, and the numbers are the same") {
-  each_sample([](const Sample& s) {
+  each_sample([](const OpInfo&, const Sample& s) {
     const std::vector<Tensor> constants(s.inputs.begin(), s.inputs.end());
     Arrays outputs;
     for (const Tensor& y : s.call(constants)) {
@@ -211,7 +213,7 @@ TEST_CASE("every op: nothing is recorded for constants, and the numbers are the 
 }
 
 TEST_CASE("every op: each input alone gets the gradient it gets beside the others") {
-  each_sample([](const Sample& s) {
+  each_sample([](const OpInfo&, const Sample& s) {
     const Run all = run(s, s.inputs);
     std::size_t at = 0;
     for (std::size_t k = 0; k < s.inputs.size(); ++k) {
@@ -232,7 +234,7 @@ TEST_CASE("every op: each input alone gets the gradient it gets beside the other
 
 TEST_CASE("every op: the same bits with 1, 2, 3 and 7 threads") {
   const int before = threads();
-  each_sample([](const Sample& s) {
+  each_sample([](const OpInfo&, const Sample& s) {
     set_threads(1);
     const Run one = run(s, s.inputs);
     for (const int n : {2, 3, 7}) {
