@@ -11,8 +11,10 @@ file(GLOB test_sources CONFIGURE_DEPENDS tests/*_test.cpp)
 add_executable(gradus_tests tests/main.cpp ${test_sources})
 target_link_libraries(gradus_tests PRIVATE gradus_tools doctest::doctest)
 target_compile_definitions(gradus_tests PRIVATE
-  $<$<BOOL:${GRADUS_SANITIZE}>:DOCTEST_CONFIG_NO_POSIX_SIGNALS>  # a crash is the sanitizer's to report
   GRADUS_SOURCE_DIR="${CMAKE_CURRENT_SOURCE_DIR}" GRADUS_BINARY_DIR="${CMAKE_CURRENT_BINARY_DIR}")
+if(GRADUS_SANITIZE)
+  target_compile_definitions(gradus_tests PRIVATE DOCTEST_CONFIG_NO_POSIX_SIGNALS)  # a crash is the sanitizer's to report
+endif()
 foreach(source IN LISTS test_sources)
   get_filename_component(file ${source} NAME)
   get_filename_component(name ${source} NAME_WE)
