@@ -56,7 +56,8 @@ void each_piece(std::int64_t n, Philox random, F&& f) {
 }
 
 void require_real(const char* op, Dtype dtype) {
-  if (!is_real(dtype)) throw DtypeError(op, join("random numbers of type ", dtype, " were asked for; it must be f32 or f64"));
+  if (!is_real(dtype))
+    throw DtypeError(op, join("random numbers of type ", dtype, " were asked for; it must be f32 or f64"));
 }
 
 }  // namespace

@@ -54,7 +54,8 @@ class File {
       const int got = gzread(file_.get(), static_cast<char*>(to) + done, part);
       int code = Z_OK;
       const char* why = gzerror(file_.get(), &code);
-      if (code != Z_OK && code != Z_BUF_ERROR) refuse(std::string("the gzip data is damaged (") + why + "); fetch the file again");
+      if (code != Z_OK && code != Z_BUF_ERROR)
+        refuse(std::string("the gzip data is damaged (") + why + "); fetch the file again");
       cut_ |= code == Z_BUF_ERROR;
       if (got > 0) done += got;
       if (got < static_cast<int>(part)) break;
@@ -66,7 +67,9 @@ class File {
   std::int64_t size() const { return size_; }
   bool cut() const { return cut_; }  ///< the gzip stream ended before its checksum
   /// "the file has 12" or "the unpacked data ends after 12".
-  std::string has(std::int64_t bytes) { return join(compressed() ? "the unpacked data ends after " : "the file has ", bytes); }
+  std::string has(std::int64_t bytes) {
+    return join(compressed() ? "the unpacked data ends after " : "the file has ", bytes);
+  }
 
  private:
   struct Close {
@@ -105,17 +108,20 @@ std::int64_t bytes_of_type(unsigned type) {
   if (m[0] == 0 && m[1] == 0 && bytes_of_type(m[2]) && m[3])
     file.refuse(join("magic ", hex(magic), " declares elements of type ", hex(m[2]).substr(8),
                      " (8- or 16-bit signed); supported are 08 (u8), 0c (i32), 0d (f32) and 0e (f64)"));
-  file.refuse(join("not an IDX file (magic ", hex(magic), "); IDX images begin with 0x00000803, IDX labels with 0x00000801"));
+  file.refuse(join("not an IDX file (magic ", hex(magic),
+                   "); IDX images begin with 0x00000803, IDX labels with 0x00000801"));
 }
 
 Header read_header(File& file) {
   unsigned char m[4], lengths[4 * max_rank];
-  if (const auto got = file.read(m, 4); got < 4) file.refuse(join("too short for an IDX file; its magic number takes 4 bytes, ", file.has(got)));
+  if (const auto got = file.read(m, 4); got < 4)
+    file.refuse(join("too short for an IDX file; its magic number takes 4 bytes, ", file.has(got)));
   Header h;
   const unsigned rank = m[3];
   h.type = m[2];
   h.element_bytes = bytes_of_type(h.type);
-  if (m[0] || m[1] || rank < 1 || rank > max_rank || !h.element_bytes || h.type == 0x09 || h.type == 0x0B) refuse_magic(file, m);
+  if (m[0] || m[1] || rank < 1 || rank > max_rank || !h.element_bytes || h.type == 0x09 || h.type == 0x0B)
+    refuse_magic(file, m);
   h.bytes = 4 + 4 * std::int64_t(rank);
   if (const auto got = file.read(lengths, h.bytes - 4); got < h.bytes - 4)
     file.refuse(join("cut short in the header: ", rank, " axes need ", h.bytes, " bytes, ", file.has(got + 4)));
@@ -140,9 +146,11 @@ void check_size(File& file, const Header& h) {
   const std::int64_t declared = h.bytes + h.data_bytes;
   if (!file.compressed()) {
     if (declared > file.size())
-      file.refuse(join("header says ", h.text, " (", declared, " bytes), the file has ", file.size(), "; it is cut short, fetch it again"));
+      file.refuse(join("header says ", h.text, " (", declared, " bytes), the file has ", file.size(),
+                       "; it is cut short, fetch it again"));
     if (declared < file.size())
-      file.refuse(join("header says ", h.text, " (", declared, " bytes), the file has ", file.size(), "; what follows is not IDX"));
+      file.refuse(join("header says ", h.text, " (", declared, " bytes), the file has ", file.size(),
+                       "; what follows is not IDX"));
   } else if (declared / 1032 > file.size()) {
     file.refuse(join("header says ", h.text, " (", declared, " bytes), which ", file.size(), " bytes of gzip cannot hold"));
   }
@@ -169,7 +177,8 @@ Array read_elements(File& file, const Header& h) {
                      "; it is cut short, fetch it again"));
   char more;
   if (file.read(&more, 1) != 0)
-    file.refuse(join("header says ", h.text, " (", h.bytes + h.data_bytes, " bytes), the data goes on; what follows is not IDX"));
+    file.refuse(join("header says ", h.text, " (", h.bytes + h.data_bytes,
+                     " bytes), the data goes on; what follows is not IDX"));
   if (file.cut()) file.refuse("the gzip data ends before its checksum; the file is cut short, fetch it again");
   if (h.type == 0x0C) decode<std::uint32_t, std::int64_t>(out, raw);
   if (h.type == 0x0D) decode<std::uint32_t, float>(out, raw);
@@ -183,7 +192,8 @@ Array read_elements(File& file, const Header& h) {
 std::string contents(const fs::path& folder) {
   std::error_code failed;
   std::vector<std::string> names;
-  for (fs::directory_iterator i(folder, failed), end; !failed && i != end; i.increment(failed)) names.push_back(i->path().filename().string());
+  for (fs::directory_iterator i(folder, failed), end; !failed && i != end; i.increment(failed))
+    names.push_back(i->path().filename().string());
   if (failed) return "no such folder";
   if (names.empty()) return "nothing";
   std::sort(names.begin(), names.end());
@@ -206,9 +216,12 @@ std::string find_or_refuse(const std::string& folder, const std::string& stem, c
   std::string hint;
   std::error_code failed;
   for (fs::directory_iterator i(folder, failed), end; !failed && i != end; i.increment(failed))
-    if (hint.empty() && i->is_directory(failed) && !find_file(i->path(), stem, kind).empty()) hint = "the folder " + absolute(i->path().string());
-  throw DataError("load_mnist", join("looked for ", stem, "-", kind, ", ", stem, ".", kind, " (plain or .gz) in ", absolute(folder),
-                                     "; found: ", contents(folder)), hint);
+    if (hint.empty() && i->is_directory(failed) && !find_file(i->path(), stem, kind).empty())
+      hint = "the folder " + absolute(i->path().string());
+  throw DataError("load_mnist",
+                  join("looked for ", stem, "-", kind, ", ", stem, ".", kind, " (plain or .gz) in ", absolute(folder),
+                       "; found: ", contents(folder)),
+                  hint);
 }
 
 }  // namespace
@@ -228,8 +241,10 @@ ImageSet load_mnist(const std::string& folder, bool train) {
   auto require = [](bool fine, const std::string& path, const auto&... problem) {
     if (!fine) throw DataError("load_mnist", join(absolute(path), ": ", problem...));
   };
-  require(all.images.dtype() == u8 && all.images.rank() == 3, images_path, "holds ", describe(all.images), "; images are u8[N, height, width]");
-  require(all.labels.dtype() == u8 && all.labels.rank() == 1, labels_path, "holds ", describe(all.labels), "; labels are u8[N]");
+  require(all.images.dtype() == u8 && all.images.rank() == 3, images_path, "holds ", describe(all.images),
+          "; images are u8[N, height, width]");
+  require(all.labels.dtype() == u8 && all.labels.rank() == 1, labels_path, "holds ", describe(all.labels),
+          "; labels are u8[N]");
   require(all.images.dim(0) == all.labels.dim(0), labels_path, all.images.dim(0), " images, ", all.labels.dim(0),
           " labels; both files must be of the same set");
   const auto* label = all.labels.data<std::uint8_t>();

@@ -53,9 +53,11 @@ Example get_checked(const Source& source, std::int64_t item) {
 
 /// Copies one item's numbers into row `row` of the batch.
 void put(const char* name, const Array& from, std::int64_t item, const Array& like, Array& batch, std::size_t row) {
-  if (from.defined() != like.defined() || (like.defined() && (from.dtype() != like.dtype() || !(from.shape() == like.shape()))))
-    throw DataError("DataLoader", join("items 0 and ", item, " do not stack: ", name, " is ", describe(like), " and ", describe(from),
-                                       "; every item of a data set must have the same shape and dtype"));
+  const bool alike = from.defined() && like.defined() ? from.dtype() == like.dtype() && from.shape() == like.shape()
+                                                      : from.defined() == like.defined();
+  if (!alike)
+    throw DataError("DataLoader", join("items 0 and ", item, " do not stack: ", name, " is ", describe(like), " and ",
+                                       describe(from), "; every item of a data set must have the same shape and dtype"));
   if (!from.defined()) return;
   const Array dense = from.contiguous();
   const auto bytes = static_cast<std::size_t>(dense.size()) * bytes_of(dense.dtype());
@@ -210,9 +212,11 @@ DataLoader::DataLoader(std::unique_ptr<const Source> source, LoaderOptions optio
   if (options.batch_size < 1)
     throw DataError("DataLoader", join("batch_size is ", options.batch_size, "; it must be at least 1"));
   plan->size = source->size();
-  if (plan->size < 1) throw DataError("DataLoader", join("the data set is empty (", plan->size, " items); it needs at least one"));
+  if (plan->size < 1)
+    throw DataError("DataLoader", join("the data set is empty (", plan->size, " items); it needs at least one"));
   Example first = get_checked(*source, 0);
-  if (!first.x.defined()) throw DataError("DataLoader", "item 0 has no x; get(i) must return an Example whose x is an Array");
+  if (!first.x.defined())
+    throw DataError("DataLoader", "item 0 has no x; get(i) must return an Example whose x is an Array");
   plan->like_x = Array(first.x.shape(), first.x.dtype());  // own Arrays: an item may be a view of the data set's
   if (first.y.defined()) plan->like_y = Array(first.y.shape(), first.y.dtype());
   plan->source = std::move(source);

@@ -113,10 +113,12 @@ TEST_CASE("read_idx refuses what is no IDX file") {
 TEST_CASE("read_idx refuses sizes that the file does not have, without taking memory for them") {
   const Folder f;
   const auto before = pool::usage();
-  CHECK(contains(refusal(f.write("header", big({0x803, 5, 4}))), "cut short in the header: 3 axes need 16 bytes, the file has 12"));
+  CHECK(contains(refusal(f.write("header", big({0x803, 5, 4}))),
+                 "cut short in the header: 3 axes need 16 bytes, the file has 12"));
   CHECK(refusal(f.write("cut", big({0x803, 60000, 28, 28}) + pixels(784000))) ==
         "header says 60000 x 28 x 28 u8 (47040016 bytes), the file has 784016; it is cut short, fetch it again");
-  CHECK(contains(refusal(f.write("long", big({0x801, 5}) + "123456")), "(13 bytes), the file has 14; what follows is not IDX"));
+  CHECK(contains(refusal(f.write("long", big({0x801, 5}) + "123456")),
+                 "(13 bytes), the file has 14; what follows is not IDX"));
   const std::uint32_t most = 0xFFFFFFFF;
   CHECK(contains(refusal(f.write("huge", big({0x802, most, most}) + "a")), "more than any file can hold"));
   CHECK(contains(refusal(f.write("wraps", big({0x804, 1u << 31, 1u << 31, 4, 1}) + "a")), "more than any file can hold"));

@@ -87,7 +87,8 @@ TEST_CASE("TensorDataset: colour images keep their axes, numbers keep their dtyp
 
 TEST_CASE("TensorDataset refuses what does not fit") {
   CHECK_THROWS_WITH_AS(TensorDataset(Array::zeros({5, 2, 2}, u8), Array::zeros({4}, u8)),
-                       "TensorDataset: 5 images, 4 labels; x is u8[5,2,2], y is u8[4]; their first axes must be equal", ShapeError);
+                       "TensorDataset: 5 images, 4 labels; x is u8[5,2,2], y is u8[4]; their first axes must be equal",
+                       ShapeError);
   CHECK_THROWS_AS(TensorDataset(Array::zeros({})), ShapeError);
   CHECK_THROWS_AS(TensorDataset(Array{}), DataError);
 }
@@ -138,8 +139,9 @@ TEST_CASE("DataLoader: prefetching changes neither order nor bytes, for bulk and
     return n;
   };
   const auto set = numbered(100);
+  const Squares squares{50};
   CHECK(compare(DataLoader(set, {.batch_size = 7}), DataLoader(set, {.batch_size = 7, .prefetch = false})) == 15);
-  CHECK(compare(DataLoader(Squares{50}, {.batch_size = 7}), DataLoader(Squares{50}, {.batch_size = 7, .prefetch = false})) == 8);
+  CHECK(compare(DataLoader(squares, {.batch_size = 7}), DataLoader(squares, {.batch_size = 7, .prefetch = false})) == 8);
 }
 
 TEST_CASE("DataLoader: resuming at a batch, one batch alone, and the items of a batch agree with the epoch") {
@@ -214,8 +216,8 @@ TEST_CASE("DataLoader: an exception comes back with the item, after the batches 
     DataLoader odd(Squares{20, 13, 1}, {.batch_size = 5, .shuffle = false, .prefetch = prefetch});
     CHECK(message_of(odd) == "DataLoader: while loading item 13: an exception that is no std::exception");
     DataLoader ragged(Squares{20, 13, 2}, {.batch_size = 5, .prefetch = prefetch});
-    CHECK(message_of(ragged) == "DataLoader: items 0 and 13 do not stack: x is f64[3] and f64[4]; every item of a data set must "
-                                "have the same shape and dtype");
+    CHECK(message_of(ragged) == "DataLoader: items 0 and 13 do not stack: x is f64[3] and f64[4]; every item of a data set "
+                                "must have the same shape and dtype");
   }
   DataLoader second(Squares{20, 2}, {.batch_size = 5, .shuffle = false});  // fails in the very first batch
   CHECK(message_of(second) == "DataLoader: while loading item 2: cats/0071.png is damaged");
@@ -223,8 +225,10 @@ TEST_CASE("DataLoader: an exception comes back with the item, after the batches 
 }
 
 TEST_CASE("DataLoader refuses an empty data set and a batch size below 1") {
-  CHECK_THROWS_WITH_AS(DataLoader(Squares{0}), "DataLoader: the data set is empty (0 items); it needs at least one", DataError);
+  CHECK_THROWS_WITH_AS(DataLoader(Squares{0}), "DataLoader: the data set is empty (0 items); it needs at least one",
+                       DataError);
   CHECK_THROWS_AS(DataLoader(TensorDataset(Array::zeros({0, 28, 28}, u8), Array::zeros({0}, u8))), DataError);
-  CHECK_THROWS_WITH_AS(DataLoader(Squares{3}, {.batch_size = 0}), "DataLoader: batch_size is 0; it must be at least 1", DataError);
+  CHECK_THROWS_WITH_AS(DataLoader(Squares{3}, {.batch_size = 0}), "DataLoader: batch_size is 0; it must be at least 1",
+                       DataError);
   CHECK_THROWS_AS(DataLoader(Squares{3}, {.batch_size = -5}), DataError);
 }
