@@ -33,7 +33,8 @@ Tensor* Back::due_for(Node* n) {
   if (i > 0 && due_[i - 1].node == n) return due_[i - 1].grads;
   auto* grads = static_cast<Tensor*>(pool::take(pool::class_of(n->outputs * sizeof(Tensor))));
   for (int k = 0; k < n->outputs; ++k) ::new (grads + k) Tensor;
-  due_.insert(due_.begin() + static_cast<std::ptrdiff_t>(i), {n->line, n, grads});
+  if (i == due_.size()) [[likely]] due_.push_back({n->line, n, grads});
+  else due_.insert(due_.begin() + static_cast<std::ptrdiff_t>(i), {n->line, n, grads});
   return grads;
 }
 
@@ -81,10 +82,7 @@ class Sweep : public Back {
   void seed(const Tensor& root, Make make) {
     Tensor* g = into_leaves_ && root.is_leaf() ? &root.leaf()->grad : due_for(root.node()) + root.slot();
     if (g->defined()) add_into(*g, make());
-    else {
-      g->~Tensor();
-      ::new (g) Tensor(make());
-    }
+    else build(g, make);
   }
 
   /// Every leaf below the root gets its gradient.

@@ -35,12 +35,8 @@ class Back {
     const Edge to = node_->edges()[k];
     if (!to.node) return;
     Tensor* place = into_leaves_ && !to.node->op ? &static_cast<Leaf*>(to.node)->grad : due_for(to.node) + to.slot;
-    if (!place->defined()) [[likely]] {
-      place->~Tensor();
-      ::new (place) Tensor(make());
-    } else {
-      add_into(*place, make());
-    }
+    if (place->defined()) [[unlikely]] add_into(*place, make());
+    else build(place, make);
   }
 
   template <class Saved>
@@ -55,6 +51,16 @@ class Back {
   };
 
  protected:
+  /// make() constructed over an absent tensor, which has nothing to destroy; if it throws, the place is absent again.
+  template <class Make>
+  static void build(Tensor* place, Make& make) {
+    try {
+      ::new (place) Tensor(make());
+    } catch (...) {
+      ::new (place) Tensor;
+      throw;
+    }
+  }
   [[noreturn]] void overwritten(const Array& kept) const;
   void add_into(Tensor& sum, const Tensor& g) const;
 

@@ -96,7 +96,7 @@ inline Array kept(const Array& a) {
 // ---- formulas -------------------------------------------------------------------------------------------------------
 
 inline constexpr unsigned reads_nothing = 0;
-/// Bit k: input k; bit N (the number of inputs): the result.
+/// Bit k: input k; bit N (the number of inputs): the result. `passes`, which an op may leave out, counts in the same way.
 constexpr unsigned reads_input(int k) { return 1u << k; }
 
 /// Brings operands to one shape and dtype, recording the expansion. Errors: ShapeError, DtypeError.
@@ -117,6 +117,11 @@ struct Formula {
   /// Where input or result k stands among the kept arrays.
   static constexpr int place(int k) { return std::popcount(Op::reads & ((1u << k) - 1)); }
   static constexpr bool reads(int k) { return Op::reads >> k & 1; }
+  /// The gradient of input k is the incoming one, which is shared, not copied.
+  static constexpr bool passes(int k) {
+    if constexpr (requires { Op::passes; }) return Op::passes >> k & 1;
+    else return false;
+  }
 
   static constexpr int at_place(int p) {
     int k = 0;
@@ -147,6 +152,10 @@ struct Formula {
   static void give(Back& b, const Kept& s, std::integer_sequence<int, i...>) {
     if (!b.wants(k)) return;
     const Tensor& g = b.grad();
+    if constexpr (passes(k)) {
+      b.give(k, [&]() -> const Tensor& { return g; });
+      return;
+    }
     if (b.graph()) {
       auto value = [&]<int j>() {
         if constexpr (!reads(j)) return Tensor();

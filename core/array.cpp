@@ -39,10 +39,16 @@ To convert(From x) {
 Array::Array(const Shape& shape, Dtype dtype) {
   layout_.shape = shape;
   layout_.dtype = dtype;
-  check_lengths("Array", shape, dtype);
-  layout_.size = shape.size();
-  set_row_major();
-  storage_ = Storage::make(static_cast<std::size_t>(layout_.size) * bytes_of(dtype));
+  int64_t step = 1, nonzero = 1;
+  bool wrong = false;
+  for (int i = shape.rank(); i-- > 0;) {
+    layout_.strides[i] = step;
+    step *= shape[i];
+    wrong |= shape[i] < 0 || __builtin_mul_overflow(nonzero, shape[i] ? shape[i] : 1, &nonzero);
+  }
+  if (wrong || nonzero > std::numeric_limits<int64_t>::max() / 8) [[unlikely]] check_lengths("Array", shape, dtype);
+  layout_.size = step;
+  storage_ = Storage::make(static_cast<std::size_t>(step) * bytes_of(dtype));
   data_ = storage_->data();
 }
 

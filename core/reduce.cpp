@@ -10,13 +10,24 @@ namespace {
 constexpr int64_t block = 4096;   // elements summed straight; above, halves are summed pairwise
 constexpr int64_t rows_block = 256;
 
+/// Halves added to halves.
 template <class T>
 T lanes_sum(pack<T> a) {
-  T lane[pack<T>::width];
-  a.store(lane);
-  for (int n = pack<T>::width / 2; n > 0; n /= 2)
-    for (int i = 0; i < n; ++i) lane[i] += lane[i + n];
-  return lane[0];
+  if constexpr (pack<T>::width == 16) {
+    typedef T Half __attribute__((vector_size(32)));
+    typedef T Quarter __attribute__((vector_size(16)));
+    const Half* h = reinterpret_cast<const Half*>(&a.r);
+    const Half eight = h[0] + h[1];
+    const Quarter* q = reinterpret_cast<const Quarter*>(&eight);
+    const Quarter four = q[0] + q[1];
+    return (four[0] + four[2]) + (four[1] + four[3]);
+  } else {
+    T lane[pack<T>::width];
+    a.store(lane);
+    for (int n = pack<T>::width / 2; n > 0; n /= 2)
+      for (int i = 0; i < n; ++i) lane[i] += lane[i + n];
+    return lane[0];
+  }
 }
 
 /// Sum of n elements at one stride.

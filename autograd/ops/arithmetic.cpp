@@ -26,7 +26,7 @@ Samples binary(Tensor (*f)(const Tensor&, const Tensor&), double low = -2, doubl
 
 struct Add {
   static constexpr const char* name = "add";
-  static constexpr unsigned reads = reads_nothing;
+  static constexpr unsigned reads = reads_nothing, passes = 0b11;
   template <class V> V f(V a, V b) const { return a + b; }
   template <class V> V da(V g, V, V, V) const { return g; }
   template <class V> V db(V g, V, V, V) const { return g; }
@@ -35,7 +35,7 @@ struct Add {
 
 struct Sub {
   static constexpr const char* name = "sub";
-  static constexpr unsigned reads = reads_nothing;
+  static constexpr unsigned reads = reads_nothing, passes = 0b01;
   template <class V> V f(V a, V b) const { return a - b; }
   template <class V> V da(V g, V, V, V) const { return g; }
   template <class V> V db(V g, V, V, V) const { return -g; }
@@ -77,7 +77,7 @@ struct Affine {
 
 struct AddNumber {
   static constexpr const char* name = "add_number";
-  static constexpr unsigned reads = reads_nothing;
+  static constexpr unsigned reads = reads_nothing, passes = 0b1;
   double c;
   template <class V> V f(V x) const { return x + c; }
   template <class V> V df(V g, V, V) const { return g; }
