@@ -43,6 +43,21 @@ foreach(example IN LISTS examples)
   set_tests_properties(example_${name} PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 600 LABELS example)
 endforeach()
 
+# ---- documentation --------------------------------------------------------------------------------------------------
+# The first C++ block of README.md is a program: it is compiled and run.
+set_property(DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS README.md)
+file(READ README.md readme)
+string(FIND "${readme}" "```cpp\n" begin)
+math(EXPR begin "${begin} + 7")
+string(SUBSTRING "${readme}" ${begin} -1 readme)
+string(FIND "${readme}" "```" end)
+string(SUBSTRING "${readme}" 0 ${end} readme)
+file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/readme_example.cpp CONTENT "${readme}" @ONLY)
+add_executable(readme_example ${CMAKE_CURRENT_BINARY_DIR}/readme_example.cpp)
+target_link_libraries(readme_example PRIVATE gradus gradus_fast gradus_developer)
+add_test(NAME readme_example COMMAND readme_example WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+set_tests_properties(readme_example PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 600 LABELS example)
+
 # ---- from outside ---------------------------------------------------------------------------------------------------
 function(add_script_test name script)
   add_test(NAME ${name} COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/tests/${script} ${ARGN})
