@@ -146,11 +146,16 @@ def main():
     p.add_argument("--json", default="", help="append the JSON lines to this file too")
     p.add_argument("--budget", type=float, default=0.5, help="seconds measured a configuration")
     p.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
+    p.add_argument("--worker-only", default="", help="one configuration as JSON, with its workload")
     p.add_argument("--worker", default="", help=argparse.SUPPRESS)
     p.add_argument("--threads-here", type=int, default=1, help=argparse.SUPPRESS)
     o = p.parse_args()
     if o.worker:
         return worker(o)
+    if o.worker_only:
+        configuration = json.loads(o.worker_only)
+        print(json.dumps(run(o, configuration["workload"], int(o.threads), configuration)))
+        return None
     prefixes = [s for s in o.only.split(",") if s]
     for workload in WORKLOADS:
         if prefixes and not any(workload.startswith(s) for s in prefixes):
