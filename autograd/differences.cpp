@@ -11,8 +11,9 @@ namespace {
 
 using Vector = std::vector<double>;
 
-/// Steps in the order they are tried. The seven-point rule errs by h^6 f^(7) / 140 and by rounding of about eps |f| / h, so the
-/// first is near the best for f of order 1; smaller ones step around kinks nearby and serve steep functions, larger ones flat ones.
+/// Steps in the order they are tried. The seven-point rule errs by h^6 f^(7) / 140 and by rounding of about eps |f| / h, so
+/// the first is near the best for f of order 1; smaller ones step around kinks nearby and serve steep functions, larger ones
+/// flat ones.
 constexpr double steps[] = {0x1p-7,  0x1p-9,  0x1p-11, 0x1p-13, 0x1p-15, 0x1p-17, 0x1p-19,
                             0x1p-21, 0x1p-23, 0x1p-26, 0x1p-29, 0x1p-5,  0x1p-3};
 constexpr double closest = 0x1p-22;          // a kink must be seen as near as this
@@ -241,9 +242,9 @@ class Check {
     }
     if (!report_.not_differentiable) {
       report_.not_differentiable = true;
-      kink_ = join("not differentiable here: at ", place(c.block, c.element), c.element < 0 ? "" : " = " + brief(x_[c.moves[0].first]),
-                   " the slope is ", brief(closer.left[row]), " from the left and ", brief(closer.right[row]),
-                   " from the right; move the input off the kink");
+      kink_ = join("not differentiable here: at ", place(c.block, c.element),
+                   c.element < 0 ? "" : " = " + brief(x_[c.moves[0].first]), " the slope is ", brief(closer.left[row]),
+                   " from the left and ", brief(closer.right[row]), " from the right; move the input off the kink");
       point_at(c.block, {row, c.element, along(c, row), s.seven[row]});
     }
     return true;
@@ -291,16 +292,20 @@ class Check {
     bool any = false;
     for (const Block& b : blocks_) any = any || b.shown;
     report_.all_zero = !any;
-    report_.constant = !any && std::none_of(blocks_.begin(), blocks_.end(), [this](const Block& b) { return depends_on(b); });
+    report_.constant =
+        !any && std::none_of(blocks_.begin(), blocks_.end(), [this](const Block& b) { return depends_on(b); });
     if (o_.may_be_zero) return {};
     if (report_.constant) return "every gradient is exactly zero, and the function is constant: nothing was shown";
-    if (!any) return "every gradient is exactly zero, analytic and numeric: nothing was shown; choose inputs where the function changes";
+    if (!any)
+      return "every gradient is exactly zero, analytic and numeric: nothing was shown; choose inputs where the function "
+             "changes";
     for (std::size_t k = 0; probe_ && k < blocks_.size(); ++k)
       if (blocks_[k].size > 0 && !blocks_[k].shown && depends_on(blocks_[k])) {
         report_.all_zero = true;
         report_.input = static_cast<int>(k), report_.element = report_.output = -1;
         report_.analytic = report_.numeric = 0;
-        return join("the gradient of ", place(k, -1), " is exactly zero, analytic and numeric, though the function depends on it: "
+        return join("the gradient of ", place(k, -1),
+                    " is exactly zero, analytic and numeric, though the function depends on it: "
                     "nothing was shown; choose values where it changes");
       }
     return {};
@@ -334,9 +339,9 @@ class Check {
     const auto k = static_cast<std::size_t>(report_.input);
     const std::string cause = probable_cause(b);
     const std::string output = report_.output < 0 ? "" : join(" (of output element ", report_.output, ")");
-    return join("the gradient is wrong at ", place(k, report_.element), " of ", f_.shapes[k], output, ": analytic ", text(report_.analytic),
-                ", numeric ", text(report_.numeric), "; error ", brief(report_.error), ", allowed ", text(report_.bound), " + ",
-                brief(report_.own_error), cause.empty() ? "" : "; ", cause);
+    return join("the gradient is wrong at ", place(k, report_.element), " of ", f_.shapes[k], output, ": analytic ",
+                text(report_.analytic), ", numeric ", text(report_.numeric), "; error ", brief(report_.error), ", allowed ",
+                text(report_.bound), " + ", brief(report_.own_error), cause.empty() ? "" : "; ", cause);
   }
 
   std::string probable_cause(const Block& b) const {
@@ -397,8 +402,8 @@ class Check {
 
 }  // namespace
 
-GradcheckReport check_differences(const char* what, const PlainFunction& f, const GradcheckOptions& options, double default_bound,
-                                  bool probe) {
+GradcheckReport check_differences(const char* what, const PlainFunction& f, const GradcheckOptions& options,
+                                  double default_bound, bool probe) {
   return Check(what, f, options, default_bound, probe).run();
 }
 

@@ -59,7 +59,8 @@ std::vector<Tensor> real_outputs(const char* op, const std::vector<Tensor>& all)
   std::vector<Tensor> real;
   for (std::size_t k = 0; k < all.size(); ++k) {
     if (!all[k].defined()) continue;
-    if (all[k].dtype() == f32) throw DtypeError(op, join("output ", k, " is ", describe(all[k]), "; differences need f64"), "compute in f64");
+    if (all[k].dtype() == f32)
+      throw DtypeError(op, join("output ", k, " is ", describe(all[k]), "; differences need f64"), "compute in f64");
     if (all[k].dtype() == f64) real.push_back(all[k]);
   }
   return real;
@@ -110,7 +111,8 @@ GradcheckReport check(const char* op, const Problem& p, const GradcheckOptions& 
     std::size_t n = 0;
     for (const Tensor& t : y) n += static_cast<std::size_t>(t.size());
     if (!first && n != expected)
-      throw ShapeError(op, join("the function returned ", expected, " numbers and then ", n, "; it must be a pure function of its inputs"));
+      throw ShapeError(op, join("the function returned ", expected, " numbers and then ", n,
+                                "; it must be a pure function of its inputs"));
     expected = n, first = false;
     return y;
   };
@@ -187,7 +189,8 @@ Problem over_inputs(const char* op, const TensorFunction& f, const std::vector<T
     check_leaf(op, p.names.back(), all[k]);
     p.leaves.push_back(all[k]);
   }
-  if (p.leaves.empty()) throw DtypeError(op, join("none of the ", inputs.size(), " inputs is f64: nothing to differentiate"));
+  if (p.leaves.empty())
+    throw DtypeError(op, join("none of the ", inputs.size(), " inputs is f64: nothing to differentiate"));
   p.outputs = [f, all](bool) { return f(all); };
   return p;
 }
@@ -207,10 +210,12 @@ Problem over_leaves(const char* op, const std::function<std::vector<Tensor>()>& 
 
 }  // namespace
 
-GradcheckReport gradcheck_function(const TensorFunction& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options) {
+GradcheckReport gradcheck_function(const TensorFunction& f, const std::vector<Tensor>& inputs,
+                                   const GradcheckOptions& options) {
   return check("gradcheck", over_inputs("gradcheck", f, inputs), options, first_order_bound, true);
 }
-GradcheckReport gradgradcheck_function(const TensorFunction& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options) {
+GradcheckReport gradgradcheck_function(const TensorFunction& f, const std::vector<Tensor>& inputs,
+                                       const GradcheckOptions& options) {
   return check_second("gradgradcheck", over_inputs("gradgradcheck", f, inputs), options);
 }
 GradcheckReport gradcheck_leaves(const std::function<std::vector<Tensor>()>& f, const std::vector<Tensor>& leaves,

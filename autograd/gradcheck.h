@@ -46,13 +46,15 @@ using TensorFunction = std::function<std::vector<Tensor>(const std::vector<Tenso
 /// First order: every f64 output against every f64 input; integer inputs are handed over as they are. `f` may return one
 /// Tensor or a vector of them, must be a pure function, and is called some 7 times for each element or direction.
 /// Errors: DtypeError for an f32 input or output, or if no input is f64.
-GradcheckReport gradcheck_function(const TensorFunction& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options = {});
-/// Second order: the gradient of (outputs . random seeds), as a function of inputs and seeds, is checked in the same way. Also
-/// checks that the recorded gradient has the numbers of the plain one.
-GradcheckReport gradgradcheck_function(const TensorFunction& f, const std::vector<Tensor>& inputs, const GradcheckOptions& options = {});
+GradcheckReport gradcheck_function(const TensorFunction& f, const std::vector<Tensor>& inputs,
+                                   const GradcheckOptions& options = {});
+/// Second order: the gradient of (outputs . random seeds), as a function of inputs and seeds, is checked in the same way.
+/// Also checks that the recorded gradient has the numbers of the plain one.
+GradcheckReport gradgradcheck_function(const TensorFunction& f, const std::vector<Tensor>& inputs,
+                                       const GradcheckOptions& options = {});
 
-/// The same for leaves that `f` finds by itself: a module's parameters, and any input that is a leaf. They are changed in place
-/// and put back. Errors: also GraphError for a tensor that is not a leaf.
+/// The same for leaves that `f` finds by itself: a module's parameters, and any input that is a leaf. They are changed in
+/// place and put back. Errors: also GraphError for a tensor that is not a leaf.
 GradcheckReport gradcheck_leaves(const std::function<std::vector<Tensor>()>& f, const std::vector<Tensor>& leaves,
                                  const GradcheckOptions& options = {});
 GradcheckReport gradgradcheck_leaves(const std::function<std::vector<Tensor>()>& f, const std::vector<Tensor>& leaves,

@@ -26,10 +26,24 @@ std::uint32_t thread_number() {
   return own_number;
 }
 
+namespace {
+
+[[noreturn]] void refuse(const char* op) {
+  throw GraphError(op, "this tensor was recorded by another thread; a tape belongs to one thread",
+                   "detach() it, or build and train the model on the same thread");
+}
+
+}  // namespace
+
 void check_owner(const char* op, const Node& n) {
-  if (n.owner != thread_number())
-    throw GraphError(op, "this tensor was recorded by another thread; a tape belongs to one thread",
-                     "detach() it, or build and train the model on the same thread");
+  if (n.owner != thread_number()) refuse(op);
+}
+
+void refuse_foreign(Node* written, int k) {
+  const char* op = written->op->name;
+  for (; k < written->inputs; ++k) written->edges()[k] = {};
+  Node::destroy(written);
+  refuse(op);
 }
 
 Node* new_line(const OpInfo* op, int inputs, std::size_t saved_bytes) {

@@ -48,6 +48,8 @@ Node* new_line(const OpInfo* op, int inputs, std::size_t saved_bytes);
 
 std::uint32_t thread_number();                 ///< 1, 2, ... in order of first use
 void check_owner(const char* op, const Node& n);  ///< GraphError if another thread recorded it
+/// The GraphError of check_owner() for input k of a line being written, which is taken back with its first k edges.
+[[noreturn]] void refuse_foreign(Node* written, int k);
 
 inline constinit thread_local bool recording = true;
 

@@ -69,7 +69,7 @@ bool recorded(const In&... in) {
 inline void connect(Node* n, int k, const Tensor& in) {
   Node* from = in.node();
   if (from) {
-    if (from->owner != n->owner) [[unlikely]] check_owner(n->op->name, *from);
+    if (from->owner != n->owner) [[unlikely]] refuse_foreign(n, k);
     from->up();
   }
   n->edges()[k] = {from, in.slot()};

@@ -3,6 +3,7 @@
 #include <gradus/autograd/gradcheck.h>
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
+#include <gradus/core/pool.h>
 
 #include <doctest/doctest.h>
 
@@ -252,7 +253,9 @@ TEST_CASE("an array overwritten since it was saved is noticed; the message names
   Tensor a = leaf(sample_values({2, 3})), b = leaf(sample_values({3, 2}));
   const Tensor m = sum(matmul(a, b));
   b.writable().write<double>("adam")[0] = 0;
-  CHECK(refusal([&] { m.backward(); }).find("backward of matmul: it needs f64[3,2] as it was in the forward pass, but adam") == 0);
+  CHECK(refusal([&] {
+          m.backward();
+        }).find("backward of matmul: it needs f64[3,2] as it was in the forward pass, but adam") == 0);
 }
 
 TEST_CASE("writing what nobody saved disturbs nothing") {
@@ -277,6 +280,16 @@ TEST_CASE("a tape belongs to the thread that recorded it") {
         "  try: detach() it, or build and train the model on the same thread");
   std::thread([&] { message = refusal([&] { x * 3.0; }); }).join();
   CHECK(message.find("mul_number: this tensor was recorded by another thread") == 0);
+  const auto held = x.node()->refs;
+  const auto live = pool::usage().live_blocks;
+  std::thread([&] {
+    Tensor own = leaf(Array::ones({2}, f64));
+    message = refusal([&] { own * x; }) + refusal([&] { cat({own, own, x, own}); }) + std::to_string(own.node()->refs);
+  }).join();
+  CHECK(message.find("mul: this tensor") == 0);
+  CHECK(message.back() == '1');  // the refused lines have let go of what they held
+  CHECK(x.node()->refs == held);
+  CHECK(pool::usage().live_blocks == live);
   double there = 0;
   std::thread([&] {
     Tensor own = leaf(Array::full({}, 4, f64));
@@ -304,8 +317,10 @@ TEST_CASE("backward starts from one number") {
 TEST_CASE("gradients of non-leaves are not kept; foreign gradients are refused") {
   Tensor x = parameter({1, 2});
   const Tensor y = x * 2.0;
-  CHECK(refusal([&] { y.grad(); }) == "grad: no gradient is kept for the result of mul_number, only for leaves\n  try: grad({loss}, {x})");
-  CHECK(refusal([&] { Tensor(Array::ones({2})).grad(); }) == "grad: this tensor does not require a gradient\n  try: x.requires_grad_()");
+  CHECK(refusal([&] { y.grad(); }) ==
+        "grad: no gradient is kept for the result of mul_number, only for leaves\n  try: grad({loss}, {x})");
+  CHECK(refusal([&] { Tensor(Array::ones({2})).grad(); }) ==
+        "grad: this tensor does not require a gradient\n  try: x.requires_grad_()");
   CHECK_THROWS_AS(x.set_grad(Array::ones({3}, f64)), ShapeError);
   CHECK_THROWS_AS(x.set_grad(Array::ones({2}, f32)), Error);
   CHECK_THROWS_AS(y.set_grad(Array::ones({2}, f64)), GraphError);

@@ -1,4 +1,5 @@
-// The gradient checker is checked: every planted mistake is found, named, and put down to its cause; nothing right is refused.
+// The gradient checker is checked: every planted mistake is found, named, and put down to its cause; nothing right is
+// refused.
 #include <gradus/autograd/gradcheck.h>
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
@@ -44,11 +45,18 @@ struct Planted {
     });
     back.give(1, [&] { return matmul(transpose(a, 0, 1), g); });
   }
-  static Samples samples() { return {sample("one", {sample_values({2, 2}), sample_values({2, 2})}, [](auto& x) { return x[0] + x[1]; })}; }
+  static Samples samples() {
+    return {sample("one", {sample_values({2, 2}), sample_values({2, 2})}, [](auto& x) { return x[0] + x[1]; })};
+  }
 };
 
 Tensor planted(Mistake m, const Tensor& a, const Tensor& b) {
-  return primitive<Planted>(matmul(a.detach(), b.detach()).array(), [&] { return Planted::Saved{kept(a.array()), kept(b.array()), m}; }, a, b);
+  return primitive<Planted>(
+      matmul(a.detach(), b.detach()).array(),
+      [&] {
+        return Planted::Saved{kept(a.array()), kept(b.array()), m};
+      },
+      a, b);
 }
 
 /// a + row, where the row's gradient is that of the last line only, or their mean.
@@ -139,7 +147,8 @@ TEST_CASE("gradcheck finds a missing sum over a broadcast axis") {
 
 TEST_CASE("with many elements random directions find the same mistakes") {
   const std::vector<Tensor> inputs{values({12, 12}), values({12, 12}, -2, 2, 2)};
-  for (const Mistake m : {Mistake::factor, Mistake::sign, Mistake::transposed, Mistake::zero, Mistake::one_element, Mistake::off_by_one}) {
+  for (const Mistake m :
+       {Mistake::factor, Mistake::sign, Mistake::transposed, Mistake::zero, Mistake::one_element, Mistake::off_by_one}) {
     CAPTURE(static_cast<int>(m));
     const auto r = gradcheck([m](auto& x) { return planted(m, x[0], x[1]); }, inputs);
     CHECK_FALSE(r.passed);
@@ -247,7 +256,8 @@ TEST_CASE("a function of several tensors and outputs; integers are handed over")
 }
 
 TEST_CASE("a module: a callable and the leaves it uses, changed in place and put back") {
-  Tensor w = leaf(sample_values({3, 4}), "fc.weight"), b = leaf(sample_values({3}), "fc.bias"), x = leaf(sample_values({2, 4}));
+  Tensor w = leaf(sample_values({3, 4}), "fc.weight"), b = leaf(sample_values({3}), "fc.bias"),
+         x = leaf(sample_values({2, 4}));
   const auto forward = [&] { return tanh(linear(x, w, b)); };
   const Array before = w.array().copy();
   CHECK(gradcheck(forward, {w, b, x}));
@@ -292,13 +302,16 @@ TEST_CASE("a hand-written gradient that knows nothing of tensors") {
 
 TEST_CASE("refusals name what is wrong and what would be right") {
   const auto f = [](auto& x) { return x[0] * 2.0; };
-  CHECK_THROWS_WITH_AS(gradcheck(f, {Tensor(Array::ones({3}))}), "gradcheck: input 0 is f32[3]; differences need f64\n  try: x.to(f64)", DtypeError);
+  CHECK_THROWS_WITH_AS(gradcheck(f, {Tensor(Array::ones({3}))}),
+                       "gradcheck: input 0 is f32[3]; differences need f64\n  try: x.to(f64)", DtypeError);
   CHECK_THROWS_WITH_AS(gradcheck([](auto& x) { return x[0].to(f32); }, {values({3})}),
                        "gradcheck: output 0 is f32[3]; differences need f64\n  try: compute in f64", DtypeError);
-  CHECK_THROWS_WITH_AS(gradgradcheck(f, {Tensor(Array::arange(3))}), "gradgradcheck: none of the 1 inputs is f64: nothing to differentiate", DtypeError);
+  CHECK_THROWS_WITH_AS(gradgradcheck(f, {Tensor(Array::arange(3))}),
+                       "gradgradcheck: none of the 1 inputs is f64: nothing to differentiate", DtypeError);
   Tensor w = leaf(sample_values({3}), "w");
   const Tensor y = w * 2.0;
-  CHECK_THROWS_WITH_AS(gradcheck([&] { return y * 2.0; }, {y}), "gradcheck: leaf 0, f64[3], is not a leaf\n  try: leaf(x.array())", GraphError);
+  CHECK_THROWS_WITH_AS(gradcheck([&] { return y * 2.0; }, {y}),
+                       "gradcheck: leaf 0, f64[3], is not a leaf\n  try: leaf(x.array())", GraphError);
   int calls = 0;
   CHECK_THROWS_AS(gradcheck([&](auto& x) { return slice(x[0], 0, 0, ++calls % 2 + 1); }, {values({3})}), ShapeError);
   const auto outside = gradcheck([](auto& x) { return log(x[0]); }, {values({3}, -2, -1)});

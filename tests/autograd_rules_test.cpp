@@ -95,8 +95,11 @@ TEST_CASE("products: the refusal says which lengths differ, and offers a transpo
   const Tensor a = ones({32, 784});
   Tensor b = leaf(Array::ones({512, 10}), "head.weight");
   CHECK(refusal([&] { matmul(a, b); }) ==
-        "matmul: inner dimensions differ: a is f32[32,784], b is f32[512,10] (\"head.weight\"); a's last (784) must equal b's second last (512)");
-  CHECK(refusal([&] { matmul(a, ones({10, 784})); }).find("\n  try: matmul(a, transpose(b, 0, 1)), which gives [..,10]") != std::string::npos);
+        "matmul: inner dimensions differ: a is f32[32,784], b is f32[512,10] (\"head.weight\"); a's last (784) must equal "
+        "b's second last (512)");
+  CHECK(refusal([&] {
+          matmul(a, ones({10, 784}));
+        }).find("\n  try: matmul(a, transpose(b, 0, 1)), which gives [..,10]") != std::string::npos);
   CHECK_THROWS_AS(matmul(ones({}), a), ShapeError);
   CHECK_THROWS_AS(linear(ones({2, 3}), ones({4, 5})), ShapeError);
 }

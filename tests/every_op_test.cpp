@@ -222,7 +222,8 @@ TEST_CASE("every op: each input alone gets the gradient it gets beside the other
       std::vector<Tensor> x(s.inputs.begin(), s.inputs.end()), roots, seeds;
       x[k].requires_grad_();
       for (const Tensor& y : s.call(x))
-        if (y.requires_grad()) roots.push_back(y), seeds.push_back(Tensor(sample_values(y.shape(), -1, 1, 77).to(y.dtype())));
+        if (y.requires_grad())
+          roots.push_back(y), seeds.push_back(Tensor(sample_values(y.shape(), -1, 1, 77).to(y.dtype())));
       Array alone;
       if (!roots.empty()) alone = grad(roots, {x[k]}, {.allow_unused = true}, seeds)[0].array();
       const Array beside = at < all.gradients.size() ? all.gradients[at] : Array();

@@ -42,15 +42,16 @@ std::vector<const OpInfo*> ops_named(const std::string& name) {
   }
   if (found.empty()) {
     const std::string near = did_you_mean(name, names);
-    throw SpecError("gradcheck", fmt::format("there is no op \"{}\" among {}", name, names.size()), near.empty() ? "" : "--op " + near);
+    throw SpecError("gradcheck", fmt::format("there is no op \"{}\" among {}", name, names.size()),
+                    near.empty() ? "" : "--op " + near);
   }
   return found;
 }
 
 void print_row(const OpVerdict& v, std::size_t width, bool colours) {
   const char* colour = !colours ? "" : v.passed ? "\033[32m" : "\033[31m";
-  fmt::print("{:<{}}  {:>7}  {:>11}  {:>12}  {:>12}  {}{}{}\n", v.name, width, v.samples, number(v.first_order), number(v.second_order),
-             v.inconclusive, colour, v.passed ? "passed" : "FAILED", colours ? "\033[0m" : "");
+  fmt::print("{:<{}}  {:>7}  {:>11}  {:>12}  {:>12}  {}{}{}\n", v.name, width, v.samples, number(v.first_order),
+             number(v.second_order), v.inconclusive, colour, v.passed ? "passed" : "FAILED", colours ? "\033[0m" : "");
   std::fflush(stdout);
 }
 
@@ -72,7 +73,8 @@ OpVerdict check_op(const OpInfo& op) {
   }
   if (samples.empty()) v.passed = false, v.complaints.push_back(v.name + ": no samples");
   if (v.inconclusive > 1 && v.inconclusive * 100 > v.draws)
-    v.passed = false, v.complaints.push_back(fmt::format("{}: {} of {} draws were inconclusive", v.name, v.inconclusive, v.draws));
+    v.passed = false,
+    v.complaints.push_back(fmt::format("{}: {} of {} draws were inconclusive", v.name, v.inconclusive, v.draws));
   return v;
 }
 
@@ -81,7 +83,8 @@ int gradcheck_command(const std::string& op, const std::string& json_path) {
   const bool colours = isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR");
   std::size_t width = 2;
   for (const OpInfo* o : ops) width = std::max(width, std::string_view(o->name).size());
-  fmt::print("{:<{}}  {:>7}  {:>11}  {:>12}  {:>12}  {}\n", "op", width, "samples", "first order", "second order", "inconclusive", "verdict");
+  fmt::print("{:<{}}  {:>7}  {:>11}  {:>12}  {:>12}  {}\n", "op", width, "samples", "first order", "second order",
+             "inconclusive", "verdict");
   std::vector<std::string> complaints;
   auto rows = nlohmann::ordered_json::array();
   int failed = 0;
@@ -93,8 +96,8 @@ int gradcheck_command(const std::string& op, const std::string& json_path) {
     failed += !v.passed;
   }
   for (const std::string& c : complaints) fmt::print("{}\n", c);
-  if (failed) fmt::print("{} of {} ops failed\n", failed, ops.size());
-  else fmt::print("{} ops passed: first order within 1e-8, second order within 1e-6\n", ops.size());
+  if (failed) fmt::print("{} of {} failed\n", failed, ops.size());
+  else fmt::print("all {} passed: first order within 1e-8, second order within 1e-6\n", ops.size());
   if (!json_path.empty()) write_atomically(json_path, nlohmann::ordered_json{{"ops", rows}}.dump(2) + "\n");
   return failed ? 1 : 0;
 }
