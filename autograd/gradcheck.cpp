@@ -72,7 +72,13 @@ Vector numbers(const std::vector<Tensor>& outputs) {
   return y;
 }
 
-/// d(outputs . seed) / d leaves, one behind the other; zeros where there is no path.
+/// A gradient that does not fit its tensor.
+struct Misfit {
+  std::size_t leaf;
+  Array gradient;
+};
+
+/// d(outputs . seed) / d leaves, one behind the other; zeros where there is no path. Throws Misfit.
 Vector pull_back(const std::vector<Tensor>& outputs, const std::vector<Tensor>& leaves, const Vector& seed) {
   std::vector<Tensor> roots, seeds;
   auto from = seed.begin();
@@ -84,9 +90,14 @@ Vector pull_back(const std::vector<Tensor>& outputs, const std::vector<Tensor>& 
   std::vector<Tensor> grads(leaves.size());
   if (!roots.empty()) grads = grad(roots, leaves, {.retain_graph = true, .allow_unused = true}, seeds);
   Vector g;
-  for (std::size_t k = 0; k < leaves.size(); ++k)
-    if (grads[k].defined()) append(g, grads[k].array());
-    else g.insert(g.end(), static_cast<std::size_t>(leaves[k].size()), 0.0);
+  for (std::size_t k = 0; k < leaves.size(); ++k) {
+    if (!grads[k].defined()) {
+      g.insert(g.end(), static_cast<std::size_t>(leaves[k].size()), 0.0);
+      continue;
+    }
+    if (!(grads[k].shape() == leaves[k].shape()) || grads[k].dtype() != f64) throw Misfit{k, grads[k].array()};
+    append(g, grads[k].array());
+  }
   return g;
 }
 
@@ -123,7 +134,16 @@ GradcheckReport check(const char* op, const Problem& p, const GradcheckOptions& 
     for (const Vector& seed : seeds) g.push_back(pull_back(y, p.leaves, seed));
     return g;
   };
-  return check_differences(op, f, options, bound, probe);
+  try {
+    return check_differences(op, f, options, bound, probe);
+  } catch (const Misfit& m) {
+    GradcheckReport r;
+    r.bound = bound, r.input = static_cast<int>(m.leaf), r.error = INFINITY;
+    r.message = join(op, ": the gradient of ", p.names[m.leaf], " is ", describe(m.gradient), ", the input ",
+                     describe(p.leaves[m.leaf].array()),
+                     m.gradient.size() > p.leaves[m.leaf].size() ? ": is a sum over a broadcast axis missing?" : "");
+    return r;
+  }
 }
 
 double difference(const Vector& a, const Vector& b) {

@@ -19,7 +19,7 @@ Tensor values(const Shape& shape, double low = -2, double high = 2, unsigned see
 }
 
 /// Ops whose way back is wrong on purpose. The name keeps them out of every_op_test.
-enum class Mistake { none, factor, sign, transposed, no_sum, zero, one_element, nan, off_by_one, kept_result };
+enum class Mistake { none, factor, sign, transposed, zero, one_element, nan, off_by_one };
 
 struct Planted {
   static constexpr const char* name = "planted matmul";
@@ -59,18 +59,21 @@ Tensor planted(Mistake m, const Tensor& a, const Tensor& b) {
       a, b);
 }
 
-/// a + row, where the row's gradient is that of the last line only, or their mean.
+/// a + row, where the row's gradient is that of the last line only, or their mean, or all of them unsummed.
+enum class Sum { last, mean, none };
 struct PlantedBias {
   static constexpr const char* name = "planted bias";
-  struct Saved { bool mean; };
+  struct Saved { Sum sum; };
   static void backward(Back& b, const Saved& s) {
     b.give(0, [&] { return b.grad(); });
-    b.give(1, [&] { return s.mean ? mean(b.grad(), {0}) : select(b.grad(), 0, -1); });
+    b.give(1, [&] {
+      return s.sum == Sum::mean ? mean(b.grad(), {0}) : s.sum == Sum::last ? select(b.grad(), 0, -1) : b.grad();
+    });
   }
   static Samples samples() { return {sample("one", {sample_values({2})}, [](auto& x) { return x[0] + 0.0; })}; }
 };
-Tensor planted_bias(const Tensor& x, const Tensor& row, bool mean) {
-  return primitive<PlantedBias>((x.detach() + row.detach()).array(), [mean] { return PlantedBias::Saved{mean}; }, x, row);
+Tensor planted_bias(const Tensor& x, const Tensor& row, Sum how) {
+  return primitive<PlantedBias>((x.detach() + row.detach()).array(), [how] { return PlantedBias::Saved{how}; }, x, row);
 }
 
 /// x^3 with a way back that is right, and wrong when it is itself differentiated: x stands there as a constant.
@@ -136,13 +139,17 @@ TEST_CASE("gradcheck names the one element that is wrong by a millionth") {
 
 TEST_CASE("gradcheck finds a missing sum over a broadcast axis") {
   const std::vector<Tensor> inputs{values({4, 3}), values({3})};
-  const auto last = gradcheck([](auto& x) { return square(planted_bias(x[0], x[1], false)); }, inputs);
+  const auto last = gradcheck([](auto& x) { return square(planted_bias(x[0], x[1], Sum::last)); }, inputs);
   CHECK_FALSE(last.passed);
   CHECK(last.input == 1);
-  const auto mean = gradcheck([](auto& x) { return planted_bias(x[0], x[1], true); }, inputs);
+  const auto mean = gradcheck([](auto& x) { return planted_bias(x[0], x[1], Sum::mean); }, inputs);
   CHECK_FALSE(mean.passed);
   CHECK(mean.input == 1);
   CHECK(says(mean, "1/4 of what it should be: is a sum over a broadcast axis missing?"));
+  const auto none = gradcheck([](auto& x) { return planted_bias(x[0], x[1], Sum::none); }, inputs);
+  CHECK_FALSE(none.passed);
+  CHECK(none.message ==
+        "gradcheck: the gradient of input 1 is f64[4,3], the input f64[3]: is a sum over a broadcast axis missing?");
 }
 
 TEST_CASE("with many elements random directions find the same mistakes") {

@@ -70,10 +70,12 @@ struct Unslice {
   static constexpr const char* name = "unslice";
   struct Saved { Window window; int64_t length; };
   static void backward(Back& b, const Saved& s) {
-    b.give(0, [&] { return slice(b.grad(), s.window.axis, s.window.start, s.window.start + (s.length - 1) * s.window.step + 1, s.window.step); });
+    const int64_t span = s.length > 0 ? (s.length - 1) * s.window.step + 1 : 0;
+    b.give(0, [&] { return slice(b.grad(), s.window.axis, s.window.start, s.window.start + span, s.window.step); });
   }
   static Samples samples() {
-    return {sample("among zeros", {sample_values({2, 3})}, [](auto& x) { return unslice(x[0], {{5, 3}, 0, 1, 2}); })};
+    return {sample("among zeros", {sample_values({2, 3})}, [](auto& x) { return unslice(x[0], {{5, 3}, 0, 1, 2}); }),
+            sample("empty", {sample_values({0, 3})}, [](auto& x) { return unslice(x[0], {{5, 3}, 0, 0, 2}); })};
   }
 };
 
