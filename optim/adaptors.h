@@ -160,24 +160,24 @@ std::string equations_text(const R<double>& text, bool maximize) {
   auto changed = [](auto& now, auto& before, Equations& to) {
     each_pair(now, before, [&](const std::string& name, const Symbol& x, const Symbol& b) { to.replace(name, x, b); });
   };
-  std::string out;
   typename R<Symbol>::Step k;
-  if constexpr (std::tuple_size_v<decltype(k.fields())> > 0) {
-    name_all(k);
-    const auto before = k;
-    rule.advance(k, Symbol::named("t"));
-    Equations once;
-    changed(k, before, once);
-    out = "once per step\n" + once.text() + "for every number\n";
-    name_all(k);
-  }
+  name_all(k);
+  const auto k_before = k;
+  rule.advance(k, Symbol::named("t"));
+  Equations once, each;
+  each_pair(k, k_before, [&](const std::string& name, const Symbol& x, const Symbol& b) {
+    Equations own;
+    own.define(name, x);
+    if (own.mentions(b)) once.replace(name, x, b);  // a running product
+    else once.define(name, x);
+  });
+  name_all(k);
+
   typename R<Symbol>::template State<Symbol> state;
   name_all(state);
   const auto before = state;
   Symbol g = Symbol::named("g"), w = Symbol::named("w");
   const Symbol w_before = w;
-  if (maximize) out += "  g <- -g\n";
-  Equations each;
   auto define_shown = [&](const auto& shown) {
     changed(state, before, each);
     const auto names = split_names(shown.names);
@@ -185,11 +185,10 @@ std::string equations_text(const R<double>& text, bool maximize) {
   };
   if constexpr (is_layer_rule<R>) {
     Symbol direction;
-    const auto shown = rule.direction(g, w, state, k, direction);
-    define_shown(shown);
+    define_shown(rule.direction(g, w, state, k, direction));
     each.define("direction", direction);
     const Symbol length = rule.length(Symbol::named("|w|"), Symbol::named("|direction|"), k);
-    each.replace("w", w - length * Symbol::named("direction"), w_before);
+    each.replace("w", w - length * direction, w_before);
   } else if constexpr (std::is_void_v<decltype(rule.update(g, w, state, k))>) {
     rule.update(g, w, state, k);
     changed(state, before, each);
@@ -198,10 +197,11 @@ std::string equations_text(const R<double>& text, bool maximize) {
     define_shown(rule.update(g, w, state, k));
     each.replace("w", w, w_before);
   }
-  return out + each.text();
+  bool uses_step = false;
+  each_field(k, [&](const std::string&, const Symbol& x) { uses_step |= each.mentions(x); });
+  return (uses_step ? "once per step\n" + once.text() : "") + "for every number\n" + (maximize ? "  g <- -g\n" : "") + each.text();
 }
 
-/// One recorded step. A hyper-parameter named in `hyper` is that tensor; the others are constants of w's dtype.
 template <template <class> class R>
 void step_tensors_text(const R<double>& text, const std::vector<Slot>& slots, TensorState& s, const Tensor& gradient,
                        const NamedTensors& hyper, double factor) {

@@ -1,7 +1,8 @@
 // Rules that evaluate the loss themselves: line searches, sharpness-aware steps.
 #pragma once
 
-#include <gradus/optim/any_rule.h>
+#include <gradus/core/error.h>
+#include <gradus/optim/registry.h>
 
 namespace gradus::optim {
 
@@ -41,4 +42,43 @@ class ClosureRule : public AnyRule {
   using AnyRule::AnyRule;
 };
 
+/// A closure rule whose options are the listed fields of `Options`, a plain struct with `static constexpr NamedRange ranges[]`.
+template <class Options>
+class ClosureRuleWith : public ClosureRule {
+ public:
+  explicit ClosureRuleWith(RuleInfo info) : ClosureRule(std::move(info)) {}
+
+ protected:
+  std::vector<Option> own_options() const override {
+    std::vector<Option> all;
+    each_field(options_, [&]<class F>(const std::string& name, const F& field) {
+      if constexpr (std::is_enum_v<F>)
+        all.push_back({name, Option::Kind::choice, static_cast<double>(field), split_names(choice_words(F()))});
+      else all.push_back({name, Option::Kind::number, field, {}});
+    });
+    return all;
+  }
+  void write_option(std::size_t place, double value) override {
+    std::size_t i = 0;
+    each_field(options_, [&]<class F>(const std::string&, F& field) {
+      if (i++ == place) field = static_cast<F>(std::is_enum_v<F> ? static_cast<int>(value) : value);
+    });
+  }
+  Range range_of(const std::string& option) const override {
+    for (const NamedRange& r : Options::ranges)
+      if (option == r.name) return r.range;
+    return usual_range(option);
+  }
+
+  Options options_;
+};
+
 }  // namespace gradus::optim
+
+/// In optim/rules/NAME.cpp: the one line that makes a built-in closure rule of a class.
+#define GRADUS_CLOSURE_RULE(name, Class, paper, year)                                               \
+  void enrol_##name();                                                                              \
+  void enrol_##name() {                                                                             \
+    enrol_rule({#name, paper, year, RuleShape::closure},                                            \
+               [](RuleInfo info) -> std::unique_ptr<AnyRule> { return std::make_unique<Class>(std::move(info)); }); \
+  }

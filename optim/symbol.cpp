@@ -126,6 +126,16 @@ void Equations::name_repeated(std::vector<Line>& lines) const {
     if (!named.count(s.get())) lines.push_back({"e" + std::to_string(++count), s, s, false});
 }
 
+bool Equations::mentions(const Symbol& atom) const {
+  std::set<const Expression*> seen;
+  auto visit = [&](auto&& self, const Symbol& s) -> bool {
+    if (s.get() == atom.get()) return true;
+    if (!seen.insert(s.get()).second) return false;
+    return std::any_of(s.get()->in.begin(), s.get()->in.end(), [&](const Symbol& x) { return self(self, x); });
+  };
+  return std::any_of(lines_.begin(), lines_.end(), [&](const Line& l) { return visit(visit, l.value); });
+}
+
 std::string Equations::text() const {
   std::vector<Line> lines = lines_, copies;
   name_repeated(lines);
@@ -147,8 +157,7 @@ std::string Equations::text() const {
     if (l.replaces) names[l.before.get()] = l.name + "_old";
   }
   for (const auto& l : copies) {
-    const std::string value = write(l.value, names, comparison, false);
-    if (l.replaces || value != l.name) out += "  " + l.name + (l.replaces ? " <- " : " = ") + value + "\n";
+    if (l.replaces) out += "  " + l.name + " <- " + write(l.value, names, comparison, false) + "\n";
   }
   return out;
 }

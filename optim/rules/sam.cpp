@@ -1,0 +1,59 @@
+#include <gradus/optim/closure_rule.h>
+
+#include <cmath>
+
+namespace gradus::optim {
+namespace {
+
+struct SamOptions {
+  double rho = 0.05;
+  GRADUS_FIELDS(rho)
+  static constexpr NamedRange ranges[] = {{"rho", {.low = 0}}};
+};
+
+/// SAM. Foret et al., "Sharpness-aware minimization for efficiently improving generalization", 2020, algorithm 1, p = 2: the
+/// wrapped rule steps from w with the gradient found at w + rho g / |g|, |g| over all parameters.
+class Sam final : public ClosureRuleWith<SamOptions> {
+ public:
+  explicit Sam(RuleInfo info) : ClosureRuleWith(std::move(info)), inner_(new_rule("sgd")) {}
+  Sam(const Sam& other) : ClosureRuleWith(other), inner_(other.inner_->clone()) {}
+  std::unique_ptr<AnyRule> clone() const override { return std::make_unique<Sam>(*this); }
+
+  AnyRule* inner() override { return inner_.get(); }
+  bool wraps() const override { return true; }
+  void set_inner(std::unique_ptr<AnyRule> rule) override {
+    const RuleShape shape = rule->info().shape;
+    if (shape == RuleShape::closure) throw OptimError(name(), "wraps a rule that moves by gradients, got " + rule->name());
+    inner_ = std::move(rule);
+  }
+
+  double step(Objective& f) override {
+    const auto w = f.parameters();
+    const double loss = f.evaluate();
+    const auto g = f.gradient();
+    double squares = 0;
+    for (const double x : g) squares += x * x;
+    if (squares > 0) {
+      auto uphill = w;
+      const double scale = options_.rho / std::sqrt(squares);
+      for (std::size_t i = 0; i < w.size(); ++i) uphill[i] += scale * g[i];
+      f.set_parameters(uphill);
+      f.evaluate();
+      f.set_parameters(w);
+    }
+    f.step_inner();
+    return loss;
+  }
+
+  std::string equations() const override {
+    return "g = gradient at w + rho*g0 / |g0|, g0 the gradient at w\n" + inner_->equations();
+  }
+
+ private:
+  std::unique_ptr<AnyRule> inner_;
+};
+
+}  // namespace
+
+GRADUS_CLOSURE_RULE(sam, Sam, "Foret et al., Sharpness-aware minimization, arXiv 2010.01412", 2020)
+}  // namespace gradus::optim
