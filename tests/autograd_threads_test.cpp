@@ -111,11 +111,11 @@ TEST_CASE("large ops give the same bits, forth and back, with 1, 2, 3 and 7 thre
       {"batch norm", [](auto& x) { return batch_norm(conv2d(x[5], x[6]), x[7], x[7]).y; }},
   };
   const std::vector<Tensor> all{a, b, row, column, w, images, kernel, shift};
-  for (const auto& [name, f] : cases) {
-    INFO(std::string(name));
+  for (const auto& one : cases) {
+    INFO(std::string(one.first));
     CHECK(same_at_every_count(
-        [&f = f](const std::vector<Tensor>& x) {
-          Tensor y = f(x);
+        [&](const std::vector<Tensor>& x) {
+          Tensor y = one.second(x);
           for (const Tensor& t : x) y = y + 0.0f * sum(slice(flatten(t), 0, 0, 1));  // so that every leaf is used
           return y;
         },
