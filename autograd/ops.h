@@ -113,8 +113,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 /// A pair of lengths for height and width; one number serves for both.
 struct Pair {
   int64_t h, w;
-  Pair(int64_t both) : h(both), w(both) {}
-  Pair(int64_t height, int64_t width) : h(height), w(width) {}
+  constexpr Pair(int64_t both) : h(both), w(both) {}
+  constexpr Pair(int64_t height, int64_t width) : h(height), w(width) {}
 };
 struct ConvOptions {
   Pair stride = 1, padding = 0, dilation = 1;
