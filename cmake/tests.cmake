@@ -61,7 +61,7 @@ set_tests_properties(readme_example PROPERTIES ENVIRONMENT "${test_environment}"
 # ---- from outside ---------------------------------------------------------------------------------------------------
 function(add_script_test name script)
   add_test(NAME ${name} COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/tests/${script} ${ARGN})
-  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1200 LABELS outside)
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 2400 LABELS outside)
 endfunction()
 
 add_script_test(rooms rooms_test.sh)
