@@ -1,6 +1,5 @@
-// Cuts a product into tiles by its shape and runs them with the register tile of gemm_kernel.h. On machines with fused
-// multiply-add that is as fast as OpenBLAS or faster; without, large products go to single-threaded OpenBLAS.
-// The only file that names BLAS.
+// Cuts a product into tiles by its shape, and gives each to the faster of two kernels: the register tile of gemm_kernel.h, or
+// single-threaded OpenBLAS. The only file that names BLAS.
 #include <gradus/core/gemm.h>
 #include <gradus/core/gemm_kernel.h>
 #include <gradus/core/parallel.h>
@@ -15,36 +14,30 @@
 namespace gradus {
 namespace {
 
-template <class F>
-F* symbol(const char* name) {
-  return reinterpret_cast<F*>(dlsym(RTLD_DEFAULT, name));
-}
+using SetThreads = void(int);
+
+/// OpenMP's own setter, which only the OpenMP build of OpenBLAS brings along.
+SetThreads* openmp_setter() { return reinterpret_cast<SetThreads*>(dlsym(RTLD_DEFAULT, "omp_set_num_threads")); }
 
 BlasInfo ask_blas() {
   using Threading = BlasInfo::Threading;
-  BlasInfo info{"unknown BLAS", Threading::unknown, false};
-  auto* parallel = symbol<int()>("openblas_get_parallel");
-  auto* config = symbol<char*()>("openblas_get_config");
-  auto* pin = symbol<void(int)>("openblas_set_num_threads");
-  if (!parallel || !config || !pin) return info;
-  pin(1);
-  info.build = config();
-  switch (parallel()) {
-    case 0: info.threading = Threading::serial; break;
-    case 1: info.threading = Threading::pthreads; break;
-    case 2: info.threading = Threading::openmp; break;
+  openblas_set_num_threads(1);
+  BlasInfo info{openblas_get_config(), Threading::unknown, false};
+  switch (openblas_get_parallel()) {
+    case OPENBLAS_SEQUENTIAL: info.threading = Threading::serial; break;
+    case OPENBLAS_THREAD: info.threading = Threading::pthreads; break;
+    case OPENBLAS_OPENMP: info.threading = Threading::openmp; break;
     default: break;
   }
   // The serial build shares its buffers between threads without a lock; the OpenMP build ignores set_num_threads and must
   // be told in every thread that calls it (OpenBLAS issues 1755, 2126, 5806).
-  info.safe = info.threading == Threading::pthreads ||
-              (info.threading == Threading::openmp && symbol<void(int)>("omp_set_num_threads"));
+  info.safe = info.threading == Threading::pthreads || (info.threading == Threading::openmp && openmp_setter());
   return info;
 }
 
 void pin_this_thread() {
   if (blas_info().threading != BlasInfo::Threading::openmp) return;
-  thread_local const bool pinned = (symbol<void(int)>("omp_set_num_threads")(1), true);
+  thread_local const bool pinned = (openmp_setter()(1), true);
   (void)pinned;
 }
 
@@ -137,12 +130,21 @@ bool plain(const GemmOperand<T>& x, std::int64_t rows, std::int64_t columns) {
   return (x.column_stride == 1 && x.row_stride >= columns) || (x.row_stride == 1 && x.column_stride >= rows);
 }
 
+// Measured (docs/decisions/gemm.md): our kernel wins the f32 products of training; OpenBLAS wins large f64 products, those with
+// very few rows or columns, and everything where the processor has no fused multiply-add.
+template <class T>
+bool blas_is_faster(const Product<T>& q) {
+  const std::int64_t work = q.m * q.n * q.k;
+  if (pack<T>::width * sizeof(T) == 16) return work > 32 * 32 * 32;
+  if (std::min(q.m, q.n) < 12) return work > 16 * 1024;
+  return sizeof(T) == 8 && work > 64 * 64 * 64;
+}
+
 template <class T>
 bool blas_suits(const Product<T>& q) {
   constexpr std::int64_t most = 1 << 30;
-  return pack<T>::width * sizeof(T) == 16 && q.m * q.n * q.k > 32 * 32 * 32 && q.c_row < most && q.k < most &&
-         plain(q.a, q.m, q.k) && plain(q.b, q.k, q.n) && std::max({q.a.row_stride, q.a.column_stride, q.b.row_stride,
-         q.b.column_stride}) < most && blas_info().safe;
+  return blas_is_faster(q) && q.c_row < most && q.k < most && plain(q.a, q.m, q.k) && plain(q.b, q.k, q.n) &&
+         std::max({q.a.row_stride, q.a.column_stride, q.b.row_stride, q.b.column_stride}) < most && blas_info().safe;
 }
 
 template <class T>

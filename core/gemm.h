@@ -41,13 +41,13 @@ void batched_gemm(GemmBatch batch, std::int64_t m, std::int64_t n, std::int64_t 
 
 /// The BLAS found at run time.
 struct BlasInfo {
-  std::string build;  ///< as OpenBLAS describes itself: version, options, kernel; or "unknown BLAS"
+  std::string build;  ///< as OpenBLAS describes itself: version, options, kernel
   enum class Threading { serial, pthreads, openmp, unknown } threading;
   bool safe;          ///< may be called from several threads at once; if not, it is never called
 };
 
-/// Asked once; pins OpenBLAS to one thread. With fused multiply-add (AVX2, AVX-512) our own kernel does every product and BLAS
-/// is never called: the linker may then leave it out, and this says "unknown BLAS", not safe. SSE2 builds use it if it is safe.
+/// Asked once; pins OpenBLAS to one thread. Where our own kernel is faster BLAS is not called; docs/decisions/gemm.md has the
+/// figures.
 const BlasInfo& blas_info();
 
 }  // namespace gradus

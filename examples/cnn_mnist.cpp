@@ -2,7 +2,7 @@
 //
 //   cnn_mnist                   digits drawn by our own code
 //   cnn_mnist --data FOLDER     MNIST (four IDX files, plain or .gz)
-//   cnn_mnist --quick           one epoch on 4,000 digits
+//   cnn_mnist --quick           two epochs on 4,000 digits
 #include <gradus/core/random.h>
 #include <gradus/data/digits.h>
 #include <gradus/data/idx.h>
@@ -48,7 +48,7 @@ int run(const std::string& folder, int epochs, bool quick, const std::string& sa
   auto optimizer = optim::make("adamw(lr=1e-3)", net.named_parameters());
   data::DataLoader loader(data::TensorDataset(train), {.batch_size = 64, .shuffle = true, .seed = 1});
   double share = 0;
-  for (int epoch = 1; epoch <= (quick ? 1 : epochs); ++epoch) {
+  for (int epoch = 1; epoch <= (quick ? 2 : epochs); ++epoch) {
     double loss_sum = 0;
     for (auto& batch : loader.epoch(epoch)) {
       optimizer.zero_grad();
@@ -72,7 +72,7 @@ int main(int argc, char** argv) {
   app.add_option("--data", folder, "Folder with MNIST's IDX files; default: generated digits");
   app.add_option("--epochs", epochs, "Passes over the training images")->capture_default_str();
   app.add_option("--save", save, "Write the trained weights here (.safetensors)");
-  app.add_flag("--quick", quick, "One epoch on 4,000 generated digits");
+  app.add_flag("--quick", quick, "Two epochs on 4,000 generated digits");
   CLI11_PARSE(app, argc, argv);
   try {
     return run(folder, epochs, quick, save);

@@ -1,7 +1,7 @@
 // Two interleaved spirals, told apart by a small network. Everything a training loop needs, on one page.
 //
-//   mlp_spiral            trains for 400 steps and draws what the network has learned
-//   mlp_spiral --quick    the same for 150 steps
+//   mlp_spiral            trains for 600 steps and draws what the network has learned
+//   mlp_spiral --quick    the same for 300 steps
 #include <gradus/core/random.h>
 #include <gradus/nn/nn.h>
 #include <gradus/optim/optimizer.h>
@@ -62,7 +62,7 @@ int main(int argc, char** argv) {
   auto optimizer = optim::make("adam(lr=0.01)", net.named_parameters());
 
   double accuracy = 0;
-  for (int step = 1; step <= (quick ? 150 : 400); ++step) {
+  for (int step = 1; step <= (quick ? 300 : 600); ++step) {
     optimizer.zero_grad();
     const Tensor logits = net(points.x), loss = cross_entropy(logits, points.label);
     loss.backward();

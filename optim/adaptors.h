@@ -5,6 +5,7 @@
 #include <gradus/optim/loop.h>
 
 namespace gradus::optim {
+inline namespace GRADUS_ISA {
 
 template <template <class> class R>
 inline constexpr bool is_layer_rule = requires(R<double> r) { r.length(1.0, 1.0, typename R<double>::Step()); };
@@ -269,4 +270,5 @@ class LayerRuleOf final : public TextRule<LayerRule, R> {
   }
 };
 
+}  // namespace GRADUS_ISA
 }  // namespace gradus::optim

@@ -87,70 +87,64 @@ GRADUS_INLINE void store_state(const State& s, const S& at, std::int64_t i, cons
   }(std::make_index_sequence<std::tuple_size_v<Kept>>());
 }
 
-/// body(streams, i) for every pack. What does not fill one goes through the same loop once more, in a buffer, so that
-/// nothing behind the parameter is touched and the body stands in the program once.
-template <class T, std::size_t n, class Body>
-GRADUS_INLINE void for_packs(const Streams<T, n> given, std::int64_t begin, std::int64_t end, Body body) {
-  constexpr std::int64_t width = pack<T>::width;
-  const std::int64_t whole = begin + (end - begin) / width * width;
-  const auto rest = static_cast<std::size_t>(end - whole);
-  alignas(64) T buffer[(n + 3) * static_cast<std::size_t>(width)];
-  Streams<T, n> at = given;
-  for (std::int64_t i = begin, stop = whole;; i = 0, stop = width) {
-    for (; i < stop; i += width) body(at, i);
-    if (rest == 0 || at.w == buffer) break;
-    std::memset(buffer, 0, sizeof buffer);
-    T* next = buffer;
-    auto enter = [&](const T* from) {
-      T* to = next;
-      next += width;
-      if (from) std::memcpy(to, from + whole, rest * sizeof(T));
-      return to;
-    };
-    at.w = enter(given.w);
-    at.g = enter(given.g);
-    at.out = enter(nullptr);
-    for (std::size_t j = 0; j < n; ++j) at.slot[j] = enter(given.slot[j]);
-  }
-  if (rest == 0) return;
-  auto leave = [&](const T* from, T* to) {
-    if (to) std::memcpy(to + whole, from, rest * sizeof(T));
-  };
-  leave(at.w, given.w);
-  leave(at.out, given.out);
-  for (std::size_t j = 0; j < n; ++j) leave(at.slot[j], given.slot[j]);
-}
-
-/// One piece through an element rule. Rule and Step come BY VALUE: vector stores may alias anything behind a reference, and
-/// every constant would be loaded and converted again for each pack.
+/// Elements begin..end-1, which are whole packs, through a rule. Rule, Step and pointers come BY VALUE: vector stores may
+/// alias anything behind a reference, and every constant would be loaded and converted again for each pack.
 template <class T, class R>
-[[gnu::flatten, gnu::noinline]] void run_pieces(const R given, const typename R::Step k, const Streams<T, slot_count<R>> at,
-                                                const double factor, const std::int64_t begin, const std::int64_t end) {
+[[gnu::flatten, gnu::noinline]] void run_packs(const R given, const typename R::Step k, const Streams<T, slot_count<R>> at,
+                                               const double factor, const std::int64_t begin, const std::int64_t end) {
   using P = pack<T>;
   using State = typename R::template State<P>;
   with_constant_options(given, [&](const R rule) GRADUS_DISSOLVE {
     with_constant_slots(kept_slots(rule), [&](const auto kept) GRADUS_DISSOLVE {
-      auto update = [rule, k, kept](const auto& s, std::int64_t i, P g) GRADUS_DISSOLVE {
-        State state = load_state<P, State>(s, i, kept);
-        P w = P::load(s.w + i);
-        if constexpr (requires { rule.direction(g, w, state, k, w); }) {
-          P direction;
-          rule.direction(g, w, state, k, direction);
-          direction.store(s.out + i);
-        } else {
-          rule.update(g, w, state, k);
-          w.store(s.w + i);
+      auto loop = [&, rule, k, kept](auto scaled) GRADUS_DISSOLVE {
+        const Streams<T, slot_count<R>> s = at;
+        const P scale(factor);
+        for (std::int64_t i = begin; i < end; i += P::width) {
+          State state = load_state<P, State>(s, i, kept);
+          P w = P::load(s.w + i), g = P::load(s.g + i);
+          if constexpr (scaled) g = scale * g;
+          if constexpr (requires { rule.direction(g, w, state, k, w); }) {
+            P direction;
+            rule.direction(g, w, state, k, direction);
+            direction.store(s.out + i);
+          } else {
+            rule.update(g, w, state, k);
+            w.store(s.w + i);
+          }
+          store_state(state, s, i, kept);
         }
-        store_state(state, s, i, kept);
       };
-      if (factor == 1)
-        for_packs<T>(at, begin, end, [update](const auto& s, std::int64_t i) GRADUS_DISSOLVE { update(s, i, P::load(s.g + i)); });
-      else
-        for_packs<T>(at, begin, end, [update, factor](const auto& s, std::int64_t i) GRADUS_DISSOLVE {
-          update(s, i, factor * P::load(s.g + i));
-        });
+      if (factor == 1) loop(std::false_type());
+      else loop(std::true_type());
     });
   });
+}
+
+/// Elements begin..end-1 through a rule. What does not fill a pack goes through a buffer, so that nothing behind the
+/// parameter is touched.
+template <class T, class R>
+void run_pieces(const R& rule, const typename R::Step& k, const Streams<T, slot_count<R>>& at, double factor, std::int64_t begin,
+                std::int64_t end) {
+  constexpr std::size_t n = slot_count<R>;
+  constexpr std::int64_t width = pack<T>::width;
+  const std::int64_t whole = begin + (end - begin) / width * width;
+  if (whole > begin) run_packs<T>(rule, k, at, factor, begin, whole);
+  if (whole == end) return;
+
+  alignas(64) T buffer[n + 3][static_cast<std::size_t>(width)] = {};
+  Streams<T, n> in_buffer{buffer[0], buffer[1], buffer[2], {}};
+  const auto bytes = static_cast<std::size_t>(end - whole) * sizeof(T);
+  std::memcpy(buffer[0], at.w + whole, bytes);
+  std::memcpy(buffer[1], at.g + whole, bytes);
+  for (std::size_t j = 0; j < n; ++j) {
+    in_buffer.slot[j] = buffer[j + 3];
+    if (at.slot[j]) std::memcpy(buffer[j + 3], at.slot[j] + whole, bytes);
+  }
+  run_packs<T>(rule, k, in_buffer, factor, 0, width);
+  std::memcpy(at.w + whole, buffer[0], bytes);
+  if (at.out) std::memcpy(at.out + whole, buffer[2], bytes);
+  for (std::size_t j = 0; j < n; ++j)
+    if (at.slot[j]) std::memcpy(at.slot[j] + whole, buffer[j + 3], bytes);
 }
 
 }  // namespace GRADUS_ISA

@@ -16,6 +16,7 @@
 #include <gradus/optim/rule.h>
 
 namespace gradus::optim {
+inline namespace GRADUS_ISA {
 
 template <template <class> class R>
 class MatrixRuleOf final : public TextRule<MatrixRule, R> {
@@ -41,6 +42,7 @@ void enrol_matrix(const std::string& name, Paper about) {
              [](RuleInfo info) -> std::unique_ptr<AnyRule> { return std::make_unique<MatrixRuleOf<R>>(std::move(info), R<double>{}); });
 }
 
+}  // namespace GRADUS_ISA
 }  // namespace gradus::optim
 
 #define GRADUS_MATRIX_RULE(name, Rule, paper, year) \

@@ -170,7 +170,7 @@ void Optimizer::put_group(Group g) {
   }
   if (at == groups_.end()) groups_.push_back(std::move(g));
   else *at = std::move(g);
-  for (const std::size_t i : found) entries_[i].group = place;
+  for (const std::size_t i : found) entries_[i].group = place, entries_[i].prepared = false;
 }
 
 // ---- options --------------------------------------------------------------------------------------------------------
@@ -186,6 +186,7 @@ void Optimizer::set_everywhere(const std::string& option, double value) {
   }
   for (std::size_t i = 0; i < groups_.size(); ++i)
     if (changed[i]) groups_[i].rule = std::move(changed[i]);
+  for (auto& e : entries_) e.prepared = false;
 }
 
 void Optimizer::set(const std::string& option, double value) { set_everywhere(option, value); }

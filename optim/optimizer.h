@@ -124,6 +124,7 @@ class Optimizer {
     std::vector<Array> slots;      // empty before the first step; absent where not kept
     std::vector<double> step;
     std::vector<void*> pointers;   // into slots, for the pass
+    bool prepared = false;         // slots and pointers are those of the options in force
   };
   struct Group {
     std::string pattern;                // "" for the first, which holds what no other group matches

@@ -27,6 +27,7 @@
 #include <gradus/optim/registry.h>
 
 namespace gradus::optim {
+inline namespace GRADUS_ISA {
 
 /// What is said about a rule beside its text.
 struct Paper {
@@ -45,6 +46,7 @@ void enrol(const std::string& name, Paper about) {
              });
 }
 
+}  // namespace GRADUS_ISA
 }  // namespace gradus::optim
 
 /// In optim/rules/NAME.cpp, inside namespace gradus::optim: the one line that makes a built-in rule.

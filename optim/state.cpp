@@ -204,6 +204,7 @@ void Optimizer::load_state_dict(const NamedArrays& state) {
   steps_ = static_cast<std::int64_t>(steps->item());
   for (std::size_t k = 0; k < entries_.size(); ++k) {
     entries_[k].t = loaded[k].t;
+    entries_[k].prepared = false;
     entries_[k].slots = std::move(loaded[k].slots);
     entries_[k].step = std::move(loaded[k].step);
   }

@@ -27,6 +27,7 @@ std::vector<Optimizer::Entry*> Optimizer::ready() {
 
 /// Slots that the options in force need and that are not there yet.
 void Optimizer::prepare(Entry& e) const {
+  if (e.prepared) return;
   const AnyRule& r = rule_of(e);
   if (e.t == 0 && e.step.empty())
     for (const auto& v : r.first_step()) e.step.push_back(v.value);
@@ -38,6 +39,7 @@ void Optimizer::prepare(Entry& e) const {
     if (slots[i].kept && !a.defined()) a = Array::full(e.leaf.shape(), slots[i].initial, e.leaf.dtype());
     e.pointers[i] = slots[i].kept ? const_cast<char*>(a.bytes()) : nullptr;
   }
+  e.prepared = true;
 }
 
 /// Dense numbers that are nobody else's while w is written.
@@ -77,7 +79,7 @@ void Optimizer::move_matrix(Entry& e, double factor) const {
   if (factor != 1) g = factor * g;
   std::vector<Tensor> slots(e.slots.begin(), e.slots.end());
   r.update(g, w, slots, e.step.data());
-  for (std::size_t i = 0; i < slots.size(); ++i) e.slots[i] = slots[i].array();
+  for (std::size_t i = 0; i < slots.size(); ++i) e.slots[i] = slots[i].array().contiguous();
   e.leaf.writable().assign(w.array(), r.writer());
 }
 

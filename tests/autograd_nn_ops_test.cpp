@@ -4,7 +4,7 @@
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
 
-#include "refusal.h"
+#include <gradus/tests/refusal.h>
 
 #include <doctest/doctest.h>
 

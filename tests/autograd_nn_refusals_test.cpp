@@ -1,5 +1,5 @@
 // What conv2d and cross_entropy refuse, and what they say.
-#include "refusal.h"
+#include <gradus/tests/refusal.h>
 
 #include <gradus/autograd/ops.h>
 

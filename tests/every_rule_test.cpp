@@ -1,5 +1,5 @@
 // What holds for every rule that is enrolled, a user's own included, with each of its options on and off.
-#include "optim_testing.h"
+#include <gradus/tests/optim_testing.h>
 
 #include <gradus/core/parallel.h>
 #include <gradus/optim/rule.h>

@@ -1,5 +1,5 @@
 // The Optimizer: what it accepts, groups, options, schedules, clipping, closures, saving, explaining, hyper-gradients.
-#include "optim_testing.h"
+#include <gradus/tests/optim_testing.h>
 
 #include <gradus/autograd/backward.h>
 #include <gradus/core/parallel.h>

@@ -1,5 +1,5 @@
 // Trajectories against PyTorch (tests/vectors/make_optim_vectors.py names the version), and against plain loops.
-#include "optim_testing.h"
+#include <gradus/tests/optim_testing.h>
 
 #include <gradus/core/safetensors.h>
 

@@ -1,5 +1,5 @@
 // The four shapes of optimizer, ten steps each against a reference written by another route.
-#include "optim_testing.h"
+#include <gradus/tests/optim_testing.h>
 
 #include <doctest/doctest.h>
 

@@ -1,5 +1,5 @@
 // Spec strings, the registry, printed equations.
-#include "optim_testing.h"
+#include <gradus/tests/optim_testing.h>
 
 #include <gradus/optim/symbol.h>
 
