@@ -108,11 +108,11 @@ void run_pass(const std::vector<LayerWork>& work) {
   const auto norms = find_directions(work);
   const auto cuts = cut(work);
   for_cuts(cuts, total_elements(work) < serial_elements, [&](std::size_t i) {
-    const auto& [item, begin, end] = cuts[i];
-    const auto& w = work[item];
-    const double length = w.rule->length(norms[item].w, norms[item].direction, w.piece.step);
+    const auto& w = work[cuts[i].item];
+    const LayerNorms& n = norms[cuts[i].item];
+    const double length = w.rule->length(n.w, n.direction, w.piece.step);
     visit_real(w.dtype, [&]<class T>() {
-      subtract(static_cast<T*>(w.piece.w), static_cast<const T*>(w.direction), length, begin, end);
+      subtract(static_cast<T*>(w.piece.w), static_cast<const T*>(w.direction), length, cuts[i].begin, cuts[i].end);
     });
   });
 }

@@ -315,12 +315,17 @@ TEST_CASE("hyper-gradients: d loss / d option through five recorded steps, again
     }
     return loss_of(state.w);
   };
-  for (const auto& [rule, option, at] : {std::tuple("adamw", "lr", 0.05), {"adamw", "weight_decay", 0.1}, {"adamw", "beta1", 0.8},
-                                         {"sgd", "lr", 0.01}, {"sgd", "momentum", 0.5}, {"rmsprop", "alpha", 0.9}}) {
+  struct Case {
+    std::string rule, option;
+    double at;
+  };
+  for (const Case& c : {Case{"adamw", "lr", 0.05}, {"adamw", "weight_decay", 0.1}, {"adamw", "beta1", 0.8}, {"sgd", "lr", 0.01},
+                        {"sgd", "momentum", 0.5}, {"rmsprop", "alpha", 0.9}}) {
+    const double at = c.at, h = 1e-5;
     const Tensor x = leaf(Array::full({}, at, f64));
-    const double exact = grad({final_loss(rule, {{option, x}})}, {x})[0].item(), h = 1e-5;
-    auto value = [&](double v) { return final_loss(rule, {{option, scalar(v, f64)}}).item(); };
+    const double exact = grad({final_loss(c.rule, {{c.option, x}})}, {x})[0].item();
+    auto value = [&](double v) { return final_loss(c.rule, {{c.option, scalar(v, f64)}}).item(); };
     const double differences = (8 * (value(at + h) - value(at - h)) - (value(at + 2 * h) - value(at - 2 * h))) / (12 * h);
-    CHECK_MESSAGE(exact == doctest::Approx(differences).epsilon(1e-7), rule, " ", option);
+    CHECK_MESSAGE(exact == doctest::Approx(differences).epsilon(1e-7), c.rule, " ", c.option);
   }
 }

@@ -40,7 +40,9 @@ TEST_CASE("element rules follow PyTorch") {
   const auto all = vectors();
   double worst[2] = {};
   int cases = 0;
-  for (const auto& [key, expected] : all) {
+  for (const auto& entry : all) {
+    const std::string& key = entry.first;
+    const Array& expected = entry.second;
     const auto bar = key.find('|');
     if (bar == key.npos || key.find("|quadratic") != key.npos || key.find("|matrix") != key.npos) continue;
     const auto second = key.find('|', bar + 1);
@@ -62,7 +64,9 @@ TEST_CASE("L-BFGS follows PyTorch on a quadratic") {
   const auto all = vectors();
   const Tensor a(all.at("quadratic/a")), b(all.at("quadratic/b"));
   int cases = 0;
-  for (const auto& [key, expected] : all) {
+  for (const auto& entry : all) {
+    const std::string& key = entry.first;
+    const Array& expected = entry.second;
     const auto bar = key.find("|quadratic");
     if (bar == key.npos) continue;
     const Tensor w = leaf(Array::zeros({6}, f64));
@@ -80,7 +84,9 @@ TEST_CASE("L-BFGS follows PyTorch on a quadratic") {
 TEST_CASE("Muon follows PyTorch as far as its bfloat16 goes") {
   const auto all = vectors();
   int cases = 0;
-  for (const auto& [key, expected] : all) {
+  for (const auto& entry : all) {
+    const std::string& key = entry.first;
+    const Array& expected = entry.second;
     const auto bar = key.find("|matrix");
     if (bar == key.npos) continue;
     const Array got = trajectory(key.substr(0, bar), all.at("matrix/start"), all.at("matrix/gradients"), {1, 2, 3, 4, 5});
