@@ -116,7 +116,8 @@ void run_text(const R<double>& text, const typename R<double>::Step& k, Dtype dt
 template <class Shown>
 void append_shown(const Shown& shown, std::vector<NamedValue>& to) {
   auto names = split_names(shown.names);
-  std::apply([&](const auto&... v) { std::size_t i = 0; (to.push_back({names[i++], static_cast<double>(v.v)}), ...); }, shown.values);
+  auto append = [&, i = std::size_t(0)](const auto& v) mutable { to.push_back({names[i++], static_cast<double>(v.v)}); };
+  std::apply([&](const auto&... v) { (append(v), ...); }, shown.values);
 }
 
 /// The update of one element with V = num<T>, on copies. For a layer rule `length` multiplies the direction.
@@ -156,7 +157,7 @@ ElementValues explain_text(const R<double>& text, const typename R<double>::Step
 
 template <template <class> class R>
 std::string equations_text(const R<double>& text, bool maximize) {
-  const R<Symbol> rule = rule_with<R, Symbol>(text, [](const std::string& name, double v) { return Symbol::named(name, v); });
+  const auto rule = rule_with<R, Symbol>(text, [](const std::string& name, double v) { return Symbol::named(name, v); });
   auto name_all = [](auto& s) { each_field(s, [](const std::string& name, Symbol& x) { x = Symbol::named(name); }); };
   auto changed = [](auto& now, auto& before, Equations& to) {
     each_pair(now, before, [&](const std::string& name, const Symbol& x, const Symbol& b) { to.replace(name, x, b); });
@@ -200,7 +201,8 @@ std::string equations_text(const R<double>& text, bool maximize) {
   }
   bool uses_step = false;
   each_field(k, [&](const std::string&, const Symbol& x) { uses_step |= each.mentions(x); });
-  return (uses_step ? "once per step\n" + once.text() : "") + "for every number\n" + (maximize ? "  g <- -g\n" : "") + each.text();
+  return (uses_step ? "once per step\n" + once.text() : "") + "for every number\n" + (maximize ? "  g <- -g\n" : "") +
+         each.text();
 }
 
 template <template <class> class R>
@@ -264,8 +266,9 @@ class LayerRuleOf final : public TextRule<LayerRule, R> {
   }
   ElementValues explain(Dtype dtype, const Piece& p, double w_norm, double direction_norm) const override {
     const double l = length(w_norm, direction_norm, p.step);
-    auto values = visit_real(dtype, [&]<class T>() { return explain_text<T, R>(this->text_, this->step_of(p.step), p, l); });
-    for (const NamedValue& v : {NamedValue{"|w|", w_norm}, {"|direction|", direction_norm}, {"length", l}}) values.shown.push_back(v);
+    ElementValues values =
+        visit_real(dtype, [&]<class T>() { return explain_text<T, R>(this->text_, this->step_of(p.step), p, l); });
+    values.shown.insert(values.shown.end(), {{"|w|", w_norm}, {"|direction|", direction_norm}, {"length", l}});
     return values;
   }
 };

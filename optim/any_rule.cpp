@@ -55,9 +55,8 @@ Option AnyRule::option(const std::string& name) const {
     if (o.name == name) return o;
     known.push_back(o.name);
   }
-  const std::string near = did_you_mean(name, known);
-  throw OptimError(info_.name, join("there is no option '", name, "'", near.empty() ? "" : "; did you mean '" + near + "'?",
-                                    near.empty() ? "; " : " ", "it has ", names_of(all)));
+  throw OptimError(info_.name, join("there is no option '", name, "'", perhaps(did_you_mean(name, known)), " (it has ",
+                                    names_of(all), ")"));
 }
 
 void AnyRule::set(const std::string& name, double value) {

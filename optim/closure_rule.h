@@ -42,7 +42,7 @@ class ClosureRule : public AnyRule {
   using AnyRule::AnyRule;
 };
 
-/// A closure rule whose options are the listed fields of `Options`, a plain struct with `static constexpr NamedRange ranges[]`.
+/// A closure rule whose options are the listed fields of `Options`, a plain struct with `ranges` as in rule.h.
 template <class Options>
 class ClosureRuleWith : public ClosureRule {
  public:

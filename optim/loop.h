@@ -106,12 +106,13 @@ template <class T, class R>
           if constexpr (requires { rule.direction(g, w, state, k, w); }) {
             P direction;
             rule.direction(g, w, state, k, direction);
+            store_state(state, s, i, kept);
             direction.store(s.out + i);
           } else {
             rule.update(g, w, state, k);
+            store_state(state, s, i, kept);  // before w, which is ready last
             w.store(s.w + i);
           }
-          store_state(state, s, i, kept);
         }
       };
       if (factor == 1) loop(std::false_type());
@@ -123,8 +124,8 @@ template <class T, class R>
 /// Elements begin..end-1 through a rule. What does not fill a pack goes through a buffer, so that nothing behind the
 /// parameter is touched.
 template <class T, class R>
-void run_pieces(const R& rule, const typename R::Step& k, const Streams<T, slot_count<R>>& at, double factor, std::int64_t begin,
-                std::int64_t end) {
+void run_pieces(const R& rule, const typename R::Step& k, const Streams<T, slot_count<R>>& at, double factor,
+                std::int64_t begin, std::int64_t end) {
   constexpr std::size_t n = slot_count<R>;
   constexpr std::int64_t width = pack<T>::width;
   const std::int64_t whole = begin + (end - begin) / width * width;

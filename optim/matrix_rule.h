@@ -39,7 +39,9 @@ class MatrixRuleOf final : public TextRule<MatrixRule, R> {
 template <template <class> class R>
 void enrol_matrix(const std::string& name, Paper about) {
   enrol_rule({name, std::move(about.paper), about.year, RuleShape::matrix},
-             [](RuleInfo info) -> std::unique_ptr<AnyRule> { return std::make_unique<MatrixRuleOf<R>>(std::move(info), R<double>{}); });
+             [](RuleInfo info) -> std::unique_ptr<AnyRule> {
+               return std::make_unique<MatrixRuleOf<R>>(std::move(info), R<double>{});
+             });
 }
 
 }  // namespace GRADUS_ISA

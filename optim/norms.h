@@ -15,9 +15,9 @@ double sum_of_squares(Dtype dtype, const void* numbers, std::int64_t n);
 /// Euclidean norm over all of them together. Arrays are dense, f32 or f64.
 double global_norm(const std::vector<Array>& arrays);
 
-/// Scales gradients so that their common norm is at most `max_norm`, as PyTorch does: by max_norm / (norm + 1e-6) if that is
-/// below 1. Returns the norm before. A scaled gradient is a new Array: one that others share is not changed. Absent gradients
-/// are left out; if the norm is not finite nothing is scaled. Errors: OptimError unless max_norm > 0.
+/// Scales gradients so that their common norm is at most `max_norm`, as PyTorch does: by max_norm / (norm + 1e-6) if that
+/// is below 1. Returns the norm before. A scaled gradient is a new Array: one that others share is not changed. Absent
+/// gradients are left out; if the norm is not finite nothing is scaled. Errors: OptimError unless max_norm > 0.
 double clip_grad_norm(const NamedTensors& parameters, double max_norm);
 double clip_grad_norm(const std::vector<Tensor>& parameters, double max_norm);
 

@@ -66,7 +66,8 @@ void Optimizer::check_parameters() const {
     if (!t.is_leaf())
       throw OptimError(op, join(describe_entry(i), "is the result of ", t.node()->op->name, "; only a leaf can be moved"),
                        "leaf(t.array())");
-    if (!t.array().dense()) throw OptimError(op, describe_entry(i) + "is a view with gaps; a parameter is contiguous", "leaf(t.array())");
+    if (!t.array().dense())
+      throw OptimError(op, describe_entry(i) + "is a view with gaps; a parameter is contiguous", "leaf(t.array())");
   }
   // Ranges of memory in order: two parameters that share numbers are neighbours.
   std::vector<std::size_t> order(entries_.size());
@@ -96,8 +97,7 @@ const Optimizer::Entry& Optimizer::find(const std::string& name) const {
     if (e.name == name) return e;
     names.push_back(e.name);
   }
-  const std::string near = did_you_mean(name, names);
-  throw OptimError(rule().name(), join("there is no parameter \"", name, "\"", near.empty() ? "" : "; did you mean \"" + near + "\"?"));
+  throw OptimError(rule().name(), join("there is no parameter \"", name, "\"", perhaps(did_you_mean(name, names))));
 }
 
 NamedTensors Optimizer::parameters() const {
@@ -138,7 +138,8 @@ Optimizer& Optimizer::group(const std::string& pattern, const std::string& optio
   return *this;
 }
 
-Optimizer& Optimizer::group_values(const std::string& pattern, const std::string& rule_name, const std::vector<NamedValue>& options) {
+Optimizer& Optimizer::group_values(const std::string& pattern, const std::string& rule_name,
+                                   const std::vector<NamedValue>& options) {
   const bool same = rule_name == rule().name();
   Group g{pattern, rule_with(same ? rule().clone() : new_rule(rule_name), options), {}, !same};
   for (const auto& o : options) g.own.push_back(o.name);
@@ -152,14 +153,16 @@ void Optimizer::put_group(Group g) {
   const auto found = members(g);
   if (found.empty()) {
     std::string some;
-    for (std::size_t i = 0; i < std::min<std::size_t>(3, entries_.size()); ++i) some += (i ? ", \"" : "\"") + entries_[i].name + "\"";
+    for (std::size_t i = 0; i < std::min<std::size_t>(3, entries_.size()); ++i)
+      some += (i ? ", \"" : "\"") + entries_[i].name + "\"";
     throw OptimError(op, join("no parameter matches \"", g.pattern, "\"; the names are like ", some));
   }
   const auto at = std::find_if(groups_.begin() + 1, groups_.end(), [&](const Group& o) { return o.pattern == g.pattern; });
   const auto place = static_cast<std::size_t>(at - groups_.begin());
   const bool closure = rule().info().shape == RuleShape::closure || g.rule->info().shape == RuleShape::closure;
   if (closure && (!rule().inner() || g.rule->name() != rule().name()))
-    throw OptimError(op, join("a rule that evaluates the loss moves all parameters at once; \"", g.pattern, "\" cannot have a group"));
+    throw OptimError(op, join("a rule that evaluates the loss moves all parameters at once; \"", g.pattern,
+                              "\" cannot have a group"));
   for (const std::size_t i : found) {
     const Entry& e = entries_[i];
     if (e.group != 0 && e.group != place)
@@ -227,7 +230,8 @@ double Optimizer::state_bytes_per_parameter() const {
     for (const Slot& s : rule_of(e).slots()) bytes += s.kept ? n * static_cast<double>(bytes_of(e.leaf.dtype())) : 0;
   }
   if (const auto* closure = dynamic_cast<const ClosureRule*>(&rule()))
-    for (const auto& s : closure->state()) bytes += static_cast<double>(s.second.size()) * static_cast<double>(bytes_of(s.second.dtype()));
+    for (const auto& [key, array] : closure->state())
+      bytes += static_cast<double>(array.size()) * static_cast<double>(bytes_of(array.dtype()));
   return numbers > 0 ? bytes / numbers : 0;
 }
 
@@ -236,7 +240,8 @@ Optimizer make(const std::string& text, NamedTensors parameters) {
   double clip = 0;
   for (std::size_t i = 0; i + 1 < spec.stages.size(); ++i) {
     const SpecStage& s = spec.stages[i];
-    if (s.name != "clip_norm") refuse_spec(spec, s.at, join("'", s.name, "' cannot stand before an optimizer; clip_norm(max_norm) can"));
+    if (s.name != "clip_norm")
+      refuse_spec(spec, s.at, join("'", s.name, "' cannot stand before an optimizer; clip_norm(max_norm) can"));
     const bool one = s.arguments.size() == 1 && (s.arguments[0].key.empty() || s.arguments[0].key == "max_norm");
     if (!one || s.arguments[0].value.kind != SpecValue::Kind::number || !(s.arguments[0].value.number > 0))
       refuse_spec(spec, s.at, "clip_norm takes one number above 0, as in clip_norm(1)");

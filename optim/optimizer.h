@@ -51,7 +51,8 @@ class Optimizer {
   /// options out of range.
   Optimizer(std::unique_ptr<AnyRule> rule, NamedTensors parameters);
   template <TypedRule R>
-  Optimizer(const R& options, NamedTensors parameters) : Optimizer(rule_with(new_rule(R::rule_name), given_options(options)), std::move(parameters)) {}
+  Optimizer(const R& options, NamedTensors parameters)
+      : Optimizer(rule_with(new_rule(R::rule_name), given_options(options)), std::move(parameters)) {}
   template <TypedRule R>
   Optimizer(const R& options, const std::vector<Tensor>& parameters) : Optimizer(options, with_names(parameters)) {}
 
@@ -70,7 +71,9 @@ class Optimizer {
   /// nothing matches or a parameter is in another group already.
   Optimizer& group(const std::string& pattern, const std::string& options);
   template <TypedRule R>
-  Optimizer& group(const std::string& pattern, const R& options) { return group_values(pattern, R::rule_name, given_options(options)); }
+  Optimizer& group(const std::string& pattern, const R& options) {
+    return group_values(pattern, R::rule_name, given_options(options));
+  }
 
   /// Hyper-parameters by name. set() reaches every group that has no value of its own. Errors: OptimError.
   double get(const std::string& option) const { return groups_[0].rule->get(option); }
@@ -82,8 +85,8 @@ class Optimizer {
   /// The rule that moves it, with its options.
   std::string spec_of(const std::string& parameter) const;
 
-  /// The option's value is f(steps taken so far) at every step, f(0) at once: closed-form, so that a run resumed at step k is
-  /// exact. Groups with a value of their own keep it. Not saved with the state.
+  /// The option's value is f(steps taken so far) at every step, f(0) at once: closed-form, so that a run resumed at step k
+  /// is exact. Groups with a value of their own keep it. Not saved with the state.
   template <class F>
   void schedule(const std::string& option, F f) {
     add_schedule(option, std::make_shared<const ScheduleOf<F>>(std::move(f)));

@@ -21,11 +21,14 @@ bool Range::holds(double x) const {
 std::string to_string(const Range& r) {
   const std::string kind = r.whole ? "a whole number" : "finite";
   const bool below = std::isfinite(r.low), above = std::isfinite(r.high);
-  if (below && above) return join("must ", r.whole ? "be a whole number " : "lie ", "in ", r.open_low ? "(" : "[", text(r.low), ", ",
-                                  text(r.high), r.open_high ? ")" : "]");
+  if (below && above)
+    return join("must ", r.whole ? "be a whole number " : "lie ", "in ", r.open_low ? "(" : "[", text(r.low), ", ",
+                text(r.high), r.open_high ? ")" : "]");
   if (below) return join("must be ", kind, r.open_low ? " and > " : " and >= ", text(r.low));
   return "must be " + kind;
 }
+
+std::string perhaps(const std::string& nearest) { return nearest.empty() ? "" : "; did you mean '" + nearest + "'?"; }
 
 Range usual_range(const std::string& name) {
   if (name.starts_with("beta") || name == "alpha") return {.low = 0, .high = 1, .open_high = true};
@@ -37,7 +40,8 @@ Range usual_range(const std::string& name) {
 void check_option(const std::string& rule, const Option& o, const Range& range, double value) {
   if (o.kind == Option::Kind::flag && value != 0 && value != 1)
     throw OptimError(rule, join(o.name, " must be true or false, got ", text(value)));
-  if (o.kind == Option::Kind::choice && !(value >= 0 && value < static_cast<double>(o.words.size()) && value == std::floor(value)))
+  const Range places{.low = 0, .high = static_cast<double>(o.words.size()), .open_high = true, .whole = true};
+  if (o.kind == Option::Kind::choice && !places.holds(value))
     throw OptimError(rule, join(o.name, " has ", o.words.size(), " choices, got number ", text(value)));
   if (o.kind == Option::Kind::number && !range.holds(value))
     throw OptimError(rule, join(o.name, " ", to_string(range), ", got ", text(value)));

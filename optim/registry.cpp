@@ -64,10 +64,8 @@ std::string nearest_rule(const std::string& name) {
 std::unique_ptr<AnyRule> new_rule(const std::string& name) {
   std::lock_guard lock(mutex);
   const auto found = rules().find(name);
-  if (found == rules().end()) {
-    const std::string near = nearest_rule(name);
-    throw OptimError("optim::make", join("there is no rule \"", name, "\"", near.empty() ? "" : "; did you mean \"" + near + "\"?"));
-  }
+  if (found == rules().end())
+    throw OptimError("optim::make", join("there is no rule \"", name, "\"", perhaps(nearest_rule(name))));
   return found->second.make(found->second.info);
 }
 

@@ -149,8 +149,8 @@ double value_for(const Spec& spec, const Option& o, const SpecValue& v) {
   const auto& words = o.kind == Option::Kind::flag ? std::vector<std::string>{"false", "true"} : o.words;
   const auto found = std::find(words.begin(), words.end(), got);
   if (found != words.end()) return static_cast<double>(found - words.begin());
-  const std::string near = did_you_mean(got, words);
-  refuse_spec(spec, v.at, join(o.name, " is one of ", listed(words), "; got '", got, "'", near.empty() ? "" : "; did you mean '" + near + "'?"));
+  refuse_spec(spec, v.at,
+              join(o.name, " is one of ", listed(words), "; got '", got, "'", perhaps(did_you_mean(got, words))));
 }
 
 }  // namespace
@@ -180,11 +180,9 @@ std::vector<std::string> apply_arguments(AnyRule& rule, const Spec& spec, const 
     const auto& a = stage.arguments[i];
     if (a.key.empty()) refuse_spec(spec, a.at, join("a value needs its name here, as in ", known[0], "=", print(a.value)));
     const auto found = std::find(known.begin(), known.end(), a.key);
-    if (found == known.end()) {
-      const std::string near = did_you_mean(a.key, known);
-      refuse_spec(spec, a.at, join(rule.name(), " has no option '", a.key, "'", near.empty() ? "" : "; did you mean '" + near + "'?",
-                                   near.empty() ? "; it has " : " It has ", listed(known)));
-    }
+    if (found == known.end())
+      refuse_spec(spec, a.at, join(rule.name(), " has no option '", a.key, "'", perhaps(did_you_mean(a.key, known)),
+                                   " (it has ", listed(known), ")"));
     if (std::find(given.begin(), given.end(), a.key) != given.end()) refuse_spec(spec, a.at, a.key + " is given twice");
     const double value = value_for(spec, options[static_cast<std::size_t>(found - known.begin())], a.value);
     changed->set(a.key, value);
@@ -196,15 +194,14 @@ std::vector<std::string> apply_arguments(AnyRule& rule, const Spec& spec, const 
 }
 
 std::unique_ptr<AnyRule> rule_from(const Spec& spec, const SpecStage& stage) {
-  if (!rule_exists(stage.name)) {
-    const std::string near = nearest_rule(stage.name);
-    refuse_spec(spec, stage.at, join("there is no optimizer '", stage.name, "'", near.empty() ? "" : "; did you mean '" + near + "'?"));
-  }
+  if (!rule_exists(stage.name))
+    refuse_spec(spec, stage.at, join("there is no optimizer '", stage.name, "'", perhaps(nearest_rule(stage.name))));
   auto rule = new_rule(stage.name);
   std::size_t first = 0;
   if (rule->wraps() && !stage.arguments.empty() && stage.arguments[0].key.empty()) {
     const auto& v = stage.arguments[0].value;
-    if (v.kind == SpecValue::Kind::number) refuse_spec(spec, v.at, join(stage.name, " wraps another optimizer, got a number"));
+    if (v.kind == SpecValue::Kind::number)
+      refuse_spec(spec, v.at, join(stage.name, " wraps another optimizer, got a number"));
     SpecStage inner;
     if (v.kind == SpecValue::Kind::stage) inner = v.stage[0];
     else inner.name = v.word, inner.at = v.at;

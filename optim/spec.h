@@ -45,7 +45,7 @@ Spec parse_arguments(const std::string& text);  ///< one stage without a name
 /// Reads back as an equal spec.
 std::string print(const Spec& spec);
 
-/// A rule with the options of its stage. Errors: SpecError (unknown name, wrong kind of value), OptimError (value out of range).
+/// A rule with the options of its stage. Errors: SpecError (unknown name, wrong kind of value), OptimError (out of range).
 std::unique_ptr<AnyRule> rule_from(const Spec& spec, const SpecStage& stage);
 /// Sets options by their names; each name once. Nothing is changed on error. Returns the names.
 std::vector<std::string> apply_arguments(AnyRule& rule, const Spec& spec, const SpecStage& stage, std::size_t first = 0);

@@ -39,7 +39,8 @@ class Source {
     if (at == arrays_.end()) return missing_.push_back(name), nullptr;
     used_.insert(name);
     if (at->second->shape() == shape && at->second->dtype() == dtype) return at->second;
-    misfits_.push_back(join(name, " is ", describe(*at->second), " where ", to_string(dtype), to_string(shape), " is needed"));
+    misfits_.push_back(
+        join(name, " is ", describe(*at->second), " where ", to_string(dtype), to_string(shape), " is needed"));
     return nullptr;
   }
   const Array* text(const std::string& name) {
@@ -109,7 +110,8 @@ std::vector<Optimizer::Group> Optimizer::groups_from(const std::string& saved) c
     groups.push_back(std::move(g));
   }
   if (groups.size() != groups_.size())
-    throw OptimError(op, join("the state has ", groups.size() - 1, " parameter groups, this optimizer has ", groups_.size() - 1));
+    throw OptimError(op, join("the state has ", groups.size() - 1, " parameter groups, this optimizer has ",
+                              groups_.size() - 1));
   return groups;
 }
 
@@ -220,7 +222,8 @@ Explanation Optimizer::explain(const std::string& parameter, std::initializer_li
   int axis = 0;
   for (const std::int64_t i : index) {
     if (i < 0 || i >= shape[axis])
-      throw IndexError("explain", join("index ", i, " of axis ", axis, " is outside \"", parameter, "\" ", to_string(shape)));
+      throw IndexError("explain",
+                       join("index ", i, " of axis ", axis, " is outside \"", parameter, "\" ", to_string(shape)));
     flat = flat * shape[axis++] + i;
   }
   return explain(parameter, flat);
@@ -263,7 +266,8 @@ Explanation Optimizer::explain(const std::string& parameter, std::int64_t index)
     norms = find_directions({{layer, dtype, all, const_cast<char*>(direction.bytes())}})[0];
   }
   const FlushSubnormals guard;
-  x.values = layer ? layer->explain(dtype, p, norms.w, norms.direction) : static_cast<const ElementRule&>(r).explain(dtype, p);
+  x.values = layer ? layer->explain(dtype, p, norms.w, norms.direction)
+                   : static_cast<const ElementRule&>(r).explain(dtype, p);
   return x;
 }
 

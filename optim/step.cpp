@@ -66,7 +66,8 @@ void Optimizer::add_work(Entry& e, double factor, std::vector<Array>& kept_alive
   if (!as_it_is) kept_alive.push_back(gradient_of(e));
   const void* g = as_it_is ? given.bytes() : kept_alive.back().bytes();
   const Piece piece{numbers, g, e.pointers.data(), e.step.data(), r.maximize() ? -factor : factor, 0, w.size()};
-  if (r.info().shape == RuleShape::element) return element_work_.push_back({static_cast<const ElementRule*>(&r), dtype, piece});
+  if (r.info().shape == RuleShape::element)
+    return element_work_.push_back({static_cast<const ElementRule*>(&r), dtype, piece});
   kept_alive.push_back(Array::like(w));
   layer_work_.push_back({static_cast<const LayerRule*>(&r), dtype, piece, const_cast<char*>(kept_alive.back().bytes())});
 }
@@ -100,7 +101,8 @@ void Optimizer::move(const std::vector<Entry*>& entries) {
 
 void Optimizer::step() {
   if (rule().info().shape == RuleShape::closure)
-    throw OptimError(rule().name(), "evaluates the loss itself and needs a closure", "opt.step([&] { return loss_of(model); })");
+    throw OptimError(rule().name(), "evaluates the loss itself and needs a closure",
+                     "opt.step([&] { return loss_of(model); })");
   const auto entries = ready();
   follow_schedules();
   move(entries);
@@ -123,7 +125,8 @@ class Optimizer::Loss final : public Objective {
                                                 loss.defined() ? describe(loss.array()) : "an absent tensor"));
     ++opt_.evaluations_.loss;
     ++opt_.evaluations_.gradient;
-    const bool done = std::any_of(opt_.entries_.begin(), opt_.entries_.end(), [](const Entry& e) { return e.leaf.leaf()->grad.defined(); });
+    const bool done = std::any_of(opt_.entries_.begin(), opt_.entries_.end(),
+                                  [](const Entry& e) { return e.leaf.leaf()->grad.defined(); });
     if (!done && loss.requires_grad()) loss.backward();
     return sign_ * loss.item();
   }

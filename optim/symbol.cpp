@@ -25,7 +25,7 @@ Symbol Symbol::make(int binding, std::string op, std::vector<Symbol> in) {
   return Symbol(std::make_shared<const Expression>(Expression{std::move(op), binding, std::move(in), ++births, NAN}));
 }
 Symbol::Symbol(double c)
-    : e_(std::make_shared<const Expression>(Expression{gradus::text(c), c < 0 ? int(prefix) : int(atom), {}, ++births, c})) {}
+    : Symbol(std::make_shared<const Expression>(Expression{gradus::text(c), c < 0 ? prefix : atom, {}, ++births, c})) {}
 Symbol Symbol::named(std::string name, double value) {
   return Symbol(std::make_shared<const Expression>(Expression{std::move(name), atom, {}, ++births, value}));
 }
@@ -94,7 +94,8 @@ std::string write(const Symbol& s, const Names& names, int inside, bool whole) {
     t = e.op + write(e.in[0], names, prefix, false);
   } else {
     // a - (b - c), a / (b*c), a*(b / c) and (a < b) < c keep their parentheses; the left side of a power too.
-    const bool right = e.op == " - " || e.op == " / " || e.binding == comparison || (e.op == "*" && e.in[1].get()->op == " / ");
+    const bool quotient = e.op == "*" && e.in[1].get()->op == " / ";
+    const bool right = e.op == " - " || e.op == " / " || e.binding == comparison || quotient;
     t = write(e.in[0], names, e.binding + (e.binding == power || e.binding == comparison), false) + e.op +
         write(e.in[1], names, e.binding + right, false);
   }
@@ -120,7 +121,8 @@ void Equations::name_repeated(std::vector<Line>& lines) const {
   };
   std::set<const Expression*> named;
   for (const auto& l : lines) visit(visit, l.value), named.insert(l.value.get());
-  std::sort(repeated.begin(), repeated.end(), [](const Symbol& a, const Symbol& b) { return a.get()->birth < b.get()->birth; });
+  std::sort(repeated.begin(), repeated.end(),
+            [](const Symbol& a, const Symbol& b) { return a.get()->birth < b.get()->birth; });
   int count = 0;
   for (const auto& s : repeated)
     if (!named.count(s.get())) lines.push_back({"e" + std::to_string(++count), s, s, false});

@@ -107,7 +107,8 @@ std::vector<std::string> variants(const optim::RuleEntry& rule) {
   for (const auto& o : rule.defaults) {
     if (o.kind == optim::Option::Kind::number && o.value != 0) continue;
     if (o.name == "max_eval") continue;
-    const std::string on = o.name + (o.kind == optim::Option::Kind::number ? "=0.125" : "=" + (o.words.empty() ? "true" : o.words.back()));
+    const std::string other = o.words.empty() ? "true" : o.words.back();
+    const std::string on = o.name + "=" + (o.kind == optim::Option::Kind::number ? "0.125" : other);
     if (!add(rule.info.name + "(" + on + ")")) REQUIRE(add(rule.info.name + "(momentum=0.9, " + on + ")"));
   }
   return specs;

@@ -61,14 +61,17 @@ TEST_CASE("typed options and a spec make the same optimizer") {
 }
 
 TEST_CASE("a parameter's name is its leaf's, or its place") {
-  const auto named = Optimizer::with_names({leaf(numbers({1}, 1), "fc.weight"), leaf(numbers({1}, 2)), leaf(numbers({1}, 3), "fc.weight")});
+  const auto named = Optimizer::with_names(
+      {leaf(numbers({1}, 1), "fc.weight"), leaf(numbers({1}, 2)), leaf(numbers({1}, 3), "fc.weight")});
   CHECK(named[0].first == "fc.weight");
   CHECK(named[1].first == "1");
   CHECK(named[2].first == "2");
 }
 
 TEST_CASE("groups inherit what they do not set") {
-  auto p = NamedTensors{{"fc.weight", leaf(numbers({3, 2}, 1))}, {"fc.bias", leaf(numbers({3}, 2))}, {"head.bias", leaf(numbers({3}, 3))}};
+  auto p = NamedTensors{{"fc.weight", leaf(numbers({3, 2}, 1))},
+                        {"fc.bias", leaf(numbers({3}, 2))},
+                        {"head.bias", leaf(numbers({3}, 3))}};
   auto opt = optim::make("adamw(lr=0.1, weight_decay=0.5)", p);
   opt.group("*.bias", "weight_decay=0");
   CHECK(opt.get("weight_decay", "fc.weight") == 0.5);
@@ -89,7 +92,7 @@ TEST_CASE("groups inherit what they do not set") {
   CHECK(refuses<SpecError>([&] { opt.group("fc.weight", "lrr=1"); }, "did you mean 'lr'?"));
   CHECK(refuses<OptimError>([&] { opt.group("fc.weight", "lr=-1"); }, "lr must be finite and >= 0"));
   CHECK(opt.get("lr", "fc.weight") == 0.2);
-  CHECK(refuses<OptimError>([&] { opt.get("lr", "fc.wieght"); }, "did you mean \"fc.weight\"?"));
+  CHECK(refuses<OptimError>([&] { opt.get("lr", "fc.wieght"); }, "did you mean 'fc.weight'?"));
 }
 
 TEST_CASE("a group may have a rule of its own, before the first step") {
@@ -220,11 +223,13 @@ TEST_CASE("a closure is run by one protocol, whether it calls backward or not") 
   CHECK(plain.evaluations().loss == 3);
   CHECK(plain.evaluations().gradient == 3);
   CHECK(refuses<OptimError>([&] { plain.step([&] { return square(a[0].second); }); }, "a loss of one number, got f64[3]"));
-  CHECK(refuses<OptimError>([] { optim::make("lbfgs", leaves({{2}})).step(); }, "lbfgs: evaluates the loss itself and needs a closure"));
+  CHECK(refuses<OptimError>([] { optim::make("lbfgs", leaves({{2}})).step(); },
+                            "lbfgs: evaluates the loss itself and needs a closure"));
 }
 
 TEST_CASE("a closure that throws leaves parameters and state as they were") {
-  for (const std::string spec : {"lbfgs(max_iter=2, max_eval=9, line_search_fn=strong_wolfe)", "sam(sgd(lr=0.1, momentum=0.9))"}) {
+  for (const std::string spec :
+       {"lbfgs(max_iter=2, max_eval=9, line_search_fn=strong_wolfe)", "sam(sgd(lr=0.1, momentum=0.9))"}) {
     CAPTURE(spec);
     auto p = leaves({{3}});
     auto opt = optim::make(spec, p);
@@ -248,9 +253,11 @@ TEST_CASE("the state of another model is refused, name by name") {
   step_with(opt, 1);
   const auto state = opt.state_dict();
   auto with = [](const std::vector<Shape>& shapes, const char* spec = "adamw") { return optim::make(spec, leaves(shapes)); };
-  CHECK(refuses<OptimError>([&] { with({{3, 2}}).load_state_dict(state); }, "unexpected: adamw/m/b, adamw/step/b, adamw/t/b, adamw/v/b"));
+  CHECK(refuses<OptimError>([&] { with({{3, 2}}).load_state_dict(state); },
+                            "unexpected: adamw/m/b, adamw/step/b, adamw/t/b, adamw/v/b"));
   CHECK(refuses<OptimError>([&] { with({{3, 2}, {4}, {1}}).load_state_dict(state); }, "missing: adamw/t/c"));
-  CHECK(refuses<OptimError>([&] { with({{2, 3}, {4}}).load_state_dict(state); }, "adamw/m/a is f64[3,2] where f64[2,3] is needed"));
+  CHECK(refuses<OptimError>([&] { with({{2, 3}, {4}}).load_state_dict(state); },
+                            "adamw/m/a is f64[3,2] where f64[2,3] is needed"));
   CHECK(refuses<OptimError>([&] { with({{3, 2}, {4}}, "adam").load_state_dict(state); }, "the state is of adamw("));
   CHECK(refuses<OptimError>([&] { opt.load_state_dict({}); }, "missing: optimizer/options, optimizer/steps"));
   auto grouped = optim::make("adamw", leaves({{3, 2}, {4}}));
@@ -299,7 +306,7 @@ TEST_CASE("explain names every value of the step to come and changes nothing") {
   CHECK(to_string(e).find("m_hat 0.5") != std::string::npos);
   CHECK(refuses<IndexError>([&] { opt.explain("head.weight", 4); }, "element 4 is outside"));
   CHECK(refuses<IndexError>([&] { opt.explain("head.weight", {2, 0}); }, "index 2 of axis 0"));
-  CHECK(refuses<OptimError>([&] { opt.explain("head.wieght", 0); }, "did you mean \"head.weight\"?"));
+  CHECK(refuses<OptimError>([&] { opt.explain("head.wieght", 0); }, "did you mean 'head.weight'?"));
 }
 
 TEST_CASE("hyper-gradients: d loss / d option through five recorded steps, against differences") {
@@ -319,8 +326,8 @@ TEST_CASE("hyper-gradients: d loss / d option through five recorded steps, again
     std::string rule, option;
     double at;
   };
-  for (const Case& c : {Case{"adamw", "lr", 0.05}, {"adamw", "weight_decay", 0.1}, {"adamw", "beta1", 0.8}, {"sgd", "lr", 0.01},
-                        {"sgd", "momentum", 0.5}, {"rmsprop", "alpha", 0.9}}) {
+  for (const Case& c : {Case{"adamw", "lr", 0.05}, {"adamw", "weight_decay", 0.1}, {"adamw", "beta1", 0.8},
+                        {"sgd", "lr", 0.01}, {"sgd", "momentum", 0.5}, {"rmsprop", "alpha", 0.9}}) {
     const double at = c.at, h = 1e-5;
     const Tensor x = leaf(Array::full({}, at, f64));
     const double exact = grad({final_loss(c.rule, {{c.option, x}})}, {x})[0].item();

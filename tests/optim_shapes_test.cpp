@@ -94,7 +94,8 @@ TEST_CASE("layer shape: LAMB, its moments as sums over all past gradients") {
       for (std::size_t i = 0; i < d.size(); ++i) {
         double m = 0, v = 0, total1 = 0, total2 = 0;
         for (int k = 0; k < t; ++k) {
-          const double g = past[p][static_cast<std::size_t>(k)][i], u1 = std::pow(b1, t - 1 - k), u2 = std::pow(b2, t - 1 - k);
+          const double g = past[p][static_cast<std::size_t>(k)][i];
+          const double u1 = std::pow(b1, t - 1 - k), u2 = std::pow(b2, t - 1 - k);
           m += u1 * g, v += u2 * g * g, total1 += u1, total2 += u2;
         }
         d[i] = (m / total1) / (std::sqrt(v / total2) + eps) + decay * w[p][i];
@@ -186,7 +187,8 @@ TEST_CASE("closure shape: L-BFGS of fixed length against the dense BFGS matrix")
 
 TEST_CASE("closure shape: L-BFGS with a line search goes along -H g and meets the strong Wolfe conditions") {
   const Tensor x = leaf(Array::full({1}, -1.2, f64)), y = leaf(Array::full({1}, 1, f64));
-  auto opt = optim::make("lbfgs(max_iter=1, line_search_fn=strong_wolfe, tolerance_change=0, tolerance_grad=0)", std::vector<Tensor>{x, y});
+  auto opt = optim::make("lbfgs(max_iter=1, line_search_fn=strong_wolfe, tolerance_change=0, tolerance_grad=0)",
+                         std::vector<Tensor>{x, y});
   Vector w{-1.2, 1}, g;
   Matrix s, yy;
   double f = rosenbrock(w, g);

@@ -18,7 +18,8 @@ Optimizer one(const std::string& spec) { return optim::make(spec, std::vector<Te
 TEST_CASE("a spec reads back as it was printed") {
   CHECK(reprint("adamw(lr=3e-4,weight_decay=0.1)") == "adamw(lr=3e-04, weight_decay=0.1)");
   CHECK(reprint(" clip_norm( 1 )|adam ") == "clip_norm(1) | adam");
-  CHECK(reprint("lookahead(sam(sgd(lr=0.1, momentum=.9), rho=5e-2), k=5)") == "lookahead(sam(sgd(lr=0.1, momentum=0.9), rho=0.05), k=5)");
+  CHECK(reprint("lookahead(sam(sgd(lr=0.1, momentum=.9), rho=5e-2), k=5)") ==
+        "lookahead(sam(sgd(lr=0.1, momentum=0.9), rho=0.05), k=5)");
   CHECK(reprint("adamw(lr=cosine(3e-4, warmup=500, total=20000))") == "adamw(lr=cosine(3e-04, warmup=500, total=20000))");
   CHECK(reprint("x(a=-1, b=+2, c=true, d=1e-300)") == "x(a=-1, b=2, c=true, d=1e-300)");
   CHECK(reprint("adam()") == "adam");
@@ -62,9 +63,10 @@ TEST_CASE("options out of range name the value and the range") {
   CHECK(refuses<OptimError>([] { one("adam(beta1=1)"); }, "adam: beta1 must lie in [0, 1), got 1"));
   CHECK(refuses<OptimError>([] { one("rmsprop(alpha=-0.5)"); }, "alpha must lie in [0, 1), got -0.5"));
   CHECK(refuses<OptimError>([] { one("sgd(nesterov=true)"); }, "got momentum=0, dampening=0"));
-  CHECK(refuses<OptimError>([] { one("sgd(nesterov=true, momentum=0.9, dampening=0.1)"); }, "got momentum=0.9, dampening=0.1"));
+  CHECK(refuses<OptimError>([] { one("sgd(nesterov=true, momentum=0.9, dampening=0.1)"); },
+                            "got momentum=0.9, dampening=0.1"));
   CHECK(refuses<OptimError>([] { one("muon(ns_steps=2.5)"); }, "must be a whole number in [1, 99], got 2.5"));
-  CHECK(refuses<OptimError>([] { optim::new_rule("adm"); }, "did you mean \"adam\"?"));
+  CHECK(refuses<OptimError>([] { optim::new_rule("adm"); }, "did you mean 'adam'?"));
 }
 
 TEST_CASE("the registry knows every rule with its defaults, shape, paper and year") {

@@ -29,7 +29,8 @@ double median(std::vector<double> x) {
 
 /// Options of the update and its numbers per step, at step 10.
 struct Constants {
-  float b1 = 0.9f, a1 = static_cast<float>(1 - 0.9), b2 = 0.999f, a2 = static_cast<float>(1 - 0.999), eps = 1e-8f, lr = 1e-3f;
+  float b1 = 0.9f, a1 = static_cast<float>(1 - 0.9), b2 = 0.999f, a2 = static_cast<float>(1 - 0.999);
+  float eps = 1e-8f, lr = 1e-3f;
   float decay = static_cast<float>(1e-3 * 0.01), c1 = static_cast<float>(1 / (1 - std::pow(0.9, 10))),
         c2 = static_cast<float>(1 / (1 - std::pow(0.999, 10)));
 };
@@ -126,8 +127,8 @@ void gate(int64_t n, int pairs) {
     const Loop best = hand.ratio[0] < 1 ? hand_loop : intrinsics;
     const auto f = interleave({by_rule, [&] { run_by_hand(best, x); }}, pairs, repeats);
     const double per = 1e9 / static_cast<double>(n) * 1000;
-    std::printf("%9lld %d  %8.1f %8.1f %8.1f   rule/best %5.3f", static_cast<long long>(n), t, f.time[0] * per, hand.time[0] * per,
-                hand.time[1] * per, f.ratio[0]);
+    std::printf("%9lld %d  %8.1f %8.1f %8.1f   rule/best %5.3f", static_cast<long long>(n), t, f.time[0] * per,
+                hand.time[0] * per, hand.time[1] * per, f.ratio[0]);
     if (n <= 1000000) {
       const Tensor w = leaf(x.w);
       w.set_grad(x.g);
@@ -168,8 +169,8 @@ void w7(const char* spec, std::size_t slots, int pairs) {
   for (const int t : {1, 2}) {
     set_threads(t);
     const auto f = interleave({[&] { opt.step(); }, [&] { streams(arrays, slots); }}, pairs, 1);
-    std::printf("%-22s %d  %8.2f ms  %6.1f GB/s   streams %6.1f GB/s   of their bandwidth %5.1f %%\n", spec, t, f.time[0] * 1e3,
-                bytes / f.time[0] * 1e-9, bytes / f.time[1] * 1e-9, 100 / f.ratio[0]);
+    std::printf("%-22s %d  %8.2f ms  %6.1f GB/s   streams %6.1f GB/s   of their bandwidth %5.1f %%\n", spec, t,
+                f.time[0] * 1e3, bytes / f.time[0] * 1e-9, bytes / f.time[1] * 1e-9, 100 / f.ratio[0]);
   }
 }
 

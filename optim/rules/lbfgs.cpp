@@ -43,8 +43,11 @@ struct LbfgsOptions {
   LineSearch line_search_fn = LineSearch::none;
   GRADUS_FIELDS(lr, max_iter, max_eval, tolerance_grad, tolerance_change, history_size, line_search_fn)
   static constexpr Range count{.low = 1, .whole = true};
-  static constexpr NamedRange ranges[] = {
-      {"max_iter", count}, {"max_eval", {.low = 0, .whole = true}}, {"history_size", count}, {"tolerance_grad", {.low = 0}}, {"tolerance_change", {.low = 0}}};
+  static constexpr NamedRange ranges[] = {{"max_iter", count},
+                                          {"max_eval", {.low = 0, .whole = true}},
+                                          {"history_size", count},
+                                          {"tolerance_grad", {.low = 0}},
+                                          {"tolerance_change", {.low = 0}}};
 };
 
 /// Line search for the strong Wolfe conditions: bracket, then narrow. Nocedal and Wright, "Numerical optimization", 2006,
@@ -119,8 +122,8 @@ class WolfeSearch {
 };
 
 /// L-BFGS. Liu and Nocedal, "On the limited memory BFGS method for large scale optimization", 1989. One step makes up to
-/// max_iter iterations and max_eval evaluations (0: max_iter and a quarter), as in PyTorch; a pair of changes is kept if their
-/// product is above 1e-10.
+/// max_iter iterations and max_eval evaluations (0: max_iter and a quarter), as in PyTorch; a pair of changes is kept if
+/// their product is above 1e-10.
 class Lbfgs final : public ClosureRuleWith<LbfgsOptions> {
  public:
   using ClosureRuleWith::ClosureRuleWith;

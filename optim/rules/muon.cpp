@@ -15,7 +15,8 @@ struct MuonRule {
   S a = 3.4445, b = -4.775, c = 2.0315, eps = 1e-7, ns_steps = 5;
   LrScale adjust_lr = LrScale::original;
   GRADUS_FIELDS(lr, weight_decay, momentum, nesterov, a, b, c, eps, ns_steps, adjust_lr)
-  static constexpr NamedRange ranges[] = {{"ns_steps", {.low = 1, .high = 99, .whole = true}}, {"momentum", {.low = 0, .high = 1}}};
+  static constexpr NamedRange ranges[] = {{"ns_steps", {.low = 1, .high = 99, .whole = true}},
+                                          {"momentum", {.low = 0, .high = 1}}};
 
   template <class V>
   struct State {

@@ -37,7 +37,8 @@ struct SGDRule {
 
   std::string refuse() const {
     if (!nesterov || (on(momentum) && !on(dampening))) return {};
-    return join("nesterov needs a momentum above 0 and no dampening, got momentum=", text(momentum), ", dampening=", text(dampening));
+    return join("nesterov needs a momentum above 0 and no dampening, got momentum=", text(momentum), ", dampening=",
+                text(dampening));
   }
 };
 

@@ -2,8 +2,8 @@
 """Writes optim.safetensors: what PyTorch's optimizers do with given gradients, for tests/optim_rules_test.cpp.
 
 Needs PyTorch 2.9 or later (for Muon); the version used stands in the file's metadata. Run without arguments.
-Keys: "start" and "gradients/KIND" (f64), and for each spec, kind of gradient and dtype "SPEC|KIND|DTYPE": the parameters after
-steps 1, 2, 3, 10 and 100. L-BFGS: "SPEC|quadratic|f64", after each of ten steps on "quadratic/a", "quadratic/b".
+Keys: "start" and "gradients/KIND" (f64), and for each spec, kind of gradient and dtype "SPEC|KIND|DTYPE": the parameters
+after steps 1, 2, 3, 10 and 100. L-BFGS: "SPEC|quadratic|f64", after each of ten steps on "quadratic/a", "quadratic/b".
 """
 import json
 import os
@@ -24,7 +24,8 @@ CASES = [
     ("sgd(lr=0.05, momentum=0.9)", SGD, dict(lr=0.05, momentum=0.9)),
     ("sgd(lr=0.05, momentum=0.9, dampening=0.5)", SGD, dict(lr=0.05, momentum=0.9, dampening=0.5)),
     ("sgd(lr=0.05, momentum=0.9, nesterov=true)", SGD, dict(lr=0.05, momentum=0.9, nesterov=True)),
-    ("sgd(lr=0.05, momentum=0.8, nesterov=true, weight_decay=0.01)", SGD, dict(lr=0.05, momentum=0.8, nesterov=True, weight_decay=0.01)),
+    ("sgd(lr=0.05, momentum=0.8, nesterov=true, weight_decay=0.01)", SGD,
+     dict(lr=0.05, momentum=0.8, nesterov=True, weight_decay=0.01)),
     ("sgd(lr=0.05, momentum=0.8, dampening=0.1, weight_decay=0.01, maximize=true)", SGD,
      dict(lr=0.05, momentum=0.8, dampening=0.1, weight_decay=0.01, maximize=True)),
     ("adam", ADAM, dict()),
@@ -32,7 +33,8 @@ CASES = [
     ("adam(lr=0.01, beta1=0.8, beta2=0.95, eps=1e-6)", ADAM, dict(lr=0.01, betas=(0.8, 0.95), eps=1e-6)),
     ("adam(lr=0.01, weight_decay=0.1)", ADAM, dict(lr=0.01, weight_decay=0.1)),
     ("adam(lr=0.01, amsgrad=true)", ADAM, dict(lr=0.01, amsgrad=True)),
-    ("adam(lr=0.01, amsgrad=true, weight_decay=0.1, maximize=true)", ADAM, dict(lr=0.01, amsgrad=True, weight_decay=0.1, maximize=True)),
+    ("adam(lr=0.01, amsgrad=true, weight_decay=0.1, maximize=true)", ADAM,
+     dict(lr=0.01, amsgrad=True, weight_decay=0.1, maximize=True)),
     ("adamw", ADAMW, dict()),
     ("adamw(lr=0.01, weight_decay=0.1)", ADAMW, dict(lr=0.01, weight_decay=0.1)),
     ("adamw(lr=0.01, weight_decay=0)", ADAMW, dict(lr=0.01, weight_decay=0.0)),
@@ -151,7 +153,8 @@ def main():
         arrays[spec + "|matrix|f64"] = muon(options, matrix, grads)
 
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "optim.safetensors")
-    save_safetensors(path, arrays, {"pytorch": torch.__version__, "written_by": "make_optim_vectors.py", "steps": str(STEPS)})
+    about = {"pytorch": torch.__version__, "written_by": "make_optim_vectors.py", "steps": str(STEPS)}
+    save_safetensors(path, arrays, about)
     print(f"{path}: {len(arrays)} arrays, {os.path.getsize(path)} bytes, PyTorch {torch.__version__}")
 
 
