@@ -43,7 +43,7 @@ Array::Array(const Shape& shape, Dtype dtype) {
   bool wrong = false;
   for (int i = shape.rank(); i-- > 0;) {
     layout_.strides[i] = step;
-    step *= shape[i];
+    (void)__builtin_mul_overflow(step, shape[i], &step);  // wraps only where `wrong` or a length of 0 says so
     wrong |= shape[i] < 0 || __builtin_mul_overflow(nonzero, shape[i] ? shape[i] : 1, &nonzero);
   }
   if (wrong || nonzero > std::numeric_limits<int64_t>::max() / 8) [[unlikely]] check_lengths("Array", shape, dtype);
