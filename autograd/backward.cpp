@@ -133,29 +133,33 @@ class Sweep : public Back {
   bool retain_;
 };
 
-void check_root(const char* who, const Tensor& root, const Tensor& seed) {
+/// seed null: one, for a single number.
+void check_root(const char* who, const Tensor& root, const Tensor* seed) {
   if (!root.requires_grad())
     throw GraphError(who, join(describe(root), " has no history: no input required a gradient, or NoGrad was active"));
   check_owner(who, *root.node());
-  if (!seed.defined() && root.size() != 1)
+  if (!seed && root.size() != 1)
     throw GraphError(who, join("starts from one number, but this tensor is ", describe(root)),
                      join("mean(loss), or give a seed of shape ", root.shape()));
-  if (seed.defined() && (!(seed.shape() == root.shape()) || seed.dtype() != root.dtype()))
-    throw ShapeError(who, join("the seed is ", describe(seed), ", the tensor ", describe(root), "; they must agree"));
+  if (seed && !(seed->shape() == root.shape()))
+    throw ShapeError(who, join("the seed is ", describe(*seed), ", the tensor ", describe(root), "; they must agree"));
+  if (seed && seed->dtype() != root.dtype())
+    throw DtypeError(who, join("the seed is ", describe(*seed), ", the tensor ", describe(root)), join("seed.to(", root.dtype(), ")"));
 }
 
 }  // namespace
 
-void Tensor::backward(bool retain_graph) const { backward(Tensor(), retain_graph); }
+void Tensor::backward(bool retain_graph) const {
+  check_root("backward", *this, nullptr);
+  NoGrad guard;
+  Sweep(false, retain_graph).into_leaves(*this, [&] { return Tensor(std::in_place, [&] { return Array::ones(shape(), dtype()); }); });
+}
 
 void Tensor::backward(const Tensor& seed, bool retain_graph) const {
-  check_root("backward", *this, seed);
+  if (!seed.defined()) return backward(retain_graph);
+  check_root("backward", *this, &seed);
   NoGrad guard;
-  Sweep sweep(false, retain_graph);
-  sweep.into_leaves(*this, [&] {
-    if (seed.defined()) return Tensor(seed.array().copy());  // it may become a leaf's gradient
-    return Tensor(std::in_place, [&] { return Array::full(shape(), 1, dtype()); });
-  });
+  Sweep(false, retain_graph).into_leaves(*this, [&] { return Tensor(seed.array().copy()); });  // it may become a leaf's gradient
 }
 
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, GradOptions options,
@@ -172,11 +176,11 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   recording = options.create_graph;
   Sweep sweep(options.create_graph, options.retain_graph);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const Tensor seed = seeds.empty() ? Tensor() : seeds[i];
+    const Tensor* seed = seeds.empty() || !seeds[i].defined() ? nullptr : &seeds[i];
     check_root("grad", outputs[i], seed);
     sweep.seed(outputs[i], [&] {
-      if (!seed.defined()) return ones(outputs[i].shape(), outputs[i].dtype());
-      return options.create_graph ? seed : seed.detach();
+      if (!seed) return ones(outputs[i].shape(), outputs[i].dtype());
+      return options.create_graph ? *seed : seed->detach();
     });
   }
   auto found = sweep.to_inputs(inputs);

@@ -36,19 +36,21 @@ To convert(From x) {
 
 }  // namespace
 
-Array::Array(const Shape& shape, Dtype dtype) {
-  layout_.shape = shape;
-  layout_.dtype = dtype;
+// The shape is copied length by length: one just made, read in wider pieces than it was written, waits for its stores.
+Array::Layout::Layout(const Shape& of, Dtype type) : shape(of.begin(), of.rank()), dtype(type) {
   int64_t step = 1, nonzero = 1;
   bool wrong = false;
-  for (int i = shape.rank(); i-- > 0;) {
-    layout_.strides[i] = step;
-    (void)__builtin_mul_overflow(step, shape[i], &step);  // wraps only where `wrong` or a length of 0 says so
-    wrong |= shape[i] < 0 || __builtin_mul_overflow(nonzero, shape[i] ? shape[i] : 1, &nonzero);
+  for (int i = of.rank(); i-- > 0;) {
+    strides[i] = step;
+    (void)__builtin_mul_overflow(step, of[i], &step);  // wraps only where `wrong` or a length of 0 says so
+    wrong |= of[i] < 0 || __builtin_mul_overflow(nonzero, of[i] ? of[i] : 1, &nonzero);
   }
-  if (wrong || nonzero > std::numeric_limits<int64_t>::max() / 8) [[unlikely]] check_lengths("Array", shape, dtype);
-  layout_.size = step;
-  storage_ = Storage::make(static_cast<std::size_t>(step) * bytes_of(dtype));
+  if (wrong || nonzero > std::numeric_limits<int64_t>::max() / 8) [[unlikely]] check_lengths("Array", of, type);
+  size = step;
+}
+
+Array::Array(const Shape& shape, Dtype dtype) : layout_(shape, dtype) {
+  storage_ = Storage::make(static_cast<std::size_t>(layout_.size) * bytes_of(dtype));
   data_ = storage_->data();
 }
 

@@ -26,7 +26,10 @@ class Array {
   static Array of(const Shape& shape, const std::vector<T>& values);
 
   bool defined() const { return bool(storage_); }
-  void reset() { *this = Array(); }  ///< becomes absent
+  void reset() {  ///< becomes absent
+    this->~Array();
+    ::new (this) Array;  // in place: a temporary would be moved through the stack
+  }
   const Shape& shape() const { return layout_.shape; }
   int rank() const { return layout_.shape.rank(); }
   int64_t dim(int axis) const { return layout_.shape[normal_axis("dim", axis, rank())]; }
@@ -107,6 +110,9 @@ class Array {
     Dtype dtype = f32;
     bool dense = true;
     std::uint32_t seen = 0;
+
+    Layout() = default;
+    Layout(const Shape& of, Dtype type);  ///< row-major
   };
   void set_row_major();
   bool is_row_major() const;

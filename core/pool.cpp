@@ -30,18 +30,25 @@ void* link_of(void* p) {
 
 constexpr std::uint32_t cap(int c) { return c <= 16 ? 4096u : 64u; }
 
+/// Blocks that the thread took minus those it gave back. Of a member: what left its lists has made room in them.
+std::int64_t live(const Cache& c, int k) {
+  return c.slow[k] + (k < small_classes ? static_cast<std::int64_t>(c.room[k]) - cap(k) : 0);
+}
+
 void push_all(Cache& c, Common& to) {
   for (int k = 0; k < small_classes; ++k) {
     while (void* p = c.head[k]) {
       c.head[k] = link_of(p);
       to.free[k].push_back(p);
     }
+    c.slow[k] = live(c, k);
     c.room[k] = cap(k);
   }
 }
 
+/// For a thread that has left its lists.
 void settle(Common& with) {
-  for (int k = 0; k < classes; ++k) with.live[k] += cache.live[k], cache.live[k] = 0;
+  for (int k = 0; k < classes; ++k) with.live[k] += cache.slow[k], cache.slow[k] = 0;
 }
 
 /// Made on a thread's first visit here; hands its blocks over when the thread ends. A thread that only gives blocks back
@@ -71,10 +78,10 @@ void* from_system(int c) {
   const bool large = bytes >= huge_page;
   void* p = std::aligned_alloc(large ? huge_page : 64, large ? (bytes + huge_page - 1) / huge_page * huge_page : bytes);
   if (!p) {
-    --cache.live[c];
     throw ResourceError("memory", join("the system has no block of ", bytes, " bytes"));
   }
   if (large) madvise(p, bytes, MADV_HUGEPAGE);
+  ++cache.slow[c];
   return p;
 }
 
@@ -90,6 +97,7 @@ void* take_slow(int c) {
       void* p = list.back();
       list.pop_back();
       GRADUS_UNPOISON(p, class_bytes(c));
+      ++cache.slow[c];
       return p;
     }
   }
@@ -101,6 +109,7 @@ void give_slow(void* p, int c) {
   GRADUS_POISON(p, class_bytes(c));
   auto& all = common();
   std::lock_guard lock(all.mutex);
+  --cache.slow[c];
   if (cache.left) settle(all);
   all.free[c].push_back(p);
 }
@@ -116,7 +125,7 @@ Usage usage() {
   Usage u{0, 0};
   for (int k = 0; k < classes; ++k) {
     std::int64_t n = all.live[k];
-    for (const Cache* t : all.threads) n += t->live[k];
+    for (const Cache* t : all.threads) n += live(*t, k);
     u.live_blocks += n;
     u.live_bytes += n * static_cast<std::int64_t>(class_bytes(k));
   }

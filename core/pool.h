@@ -40,7 +40,7 @@ constexpr std::size_t class_bytes(int c) {
 struct Cache {
   void* head[small_classes];
   std::uint32_t room[small_classes];  // how many more blocks the list takes; none before the thread has joined the pool
-  std::int64_t live[classes];         // taken minus given back on this thread
+  std::int64_t slow[classes];         // taken minus given back on this thread, past its lists; the lists' part is in `room`
   bool left;                          // the thread is ending: its list is gone
 };
 inline constinit thread_local Cache cache{};  // constinit: no guard on every access
@@ -50,7 +50,6 @@ void give_slow(void* p, int c);
 [[noreturn]] void refuse(std::size_t bytes);  ///< ResourceError: more than `largest`
 
 inline void* take(int c) {
-  ++cache.live[c];
   if (c < small_classes) {
     if (void* p = cache.head[c]) [[likely]] {
       GRADUS_UNPOISON(p, class_bytes(c));
@@ -63,7 +62,6 @@ inline void* take(int c) {
 }
 
 inline void give(void* p, int c) {
-  --cache.live[c];
   if (c < small_classes && cache.room[c] > 0) [[likely]] {
     GRADUS_UNPOISON(p, class_bytes(c));
     *static_cast<void**>(p) = cache.head[c];
