@@ -8,9 +8,9 @@ namespace gradus::optim {
 
 using NamedArrays = std::vector<std::pair<std::string, Array>>;
 
-/// How often a closure was run, and how often for its gradient.
+/// How often a closure was run, how often for its gradient, and how many products with the Hessian were made.
 struct Evaluations {
-  std::int64_t loss = 0, gradient = 0;
+  std::int64_t loss = 0, gradient = 0, hessian_vector = 0;
 };
 
 /// The loss as a closure rule sees it: a function of one long vector, all parameters one after the other. With
@@ -26,8 +26,8 @@ class Objective {
   virtual void set_parameters(const std::vector<double>& values) = 0;
   /// Of the last evaluation; 0 where a parameter has none.
   virtual std::vector<double> gradient() const = 0;
-  /// The wrapped rule takes one step with the gradients that are there.
-  virtual void step_inner() = 0;
+  /// The wrapped rule takes one step with the gradients that are there. False if a stage has held it back.
+  virtual bool step_inner() = 0;
 };
 
 class ClosureRule : public AnyRule {

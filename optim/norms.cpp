@@ -28,20 +28,22 @@ double sum_of_squares(Dtype dtype, const void* numbers, std::int64_t n) {
   return visit_real(dtype, [&]<class T>() { return squares(static_cast<const T*>(numbers), n); });
 }
 
-double global_norm(const std::vector<Array>& arrays) {
+std::vector<double> sums_of_squares(const std::vector<const Array*>& arrays) {
   struct Part {
     const char* from;
     Dtype dtype;
     std::int64_t n;
+    std::size_t array;
     double sum;
   };
   std::vector<Part> parts;
   std::int64_t total = 0;
-  for (const Array& a : arrays) {
+  for (std::size_t k = 0; k < arrays.size(); ++k) {
+    const Array& a = *arrays[k];
     total += a.size();
     for (std::int64_t i = 0; i < a.size(); i += piece_elements)
       parts.push_back({a.bytes() + i * static_cast<std::int64_t>(bytes_of(a.dtype())), a.dtype(),
-                       std::min(piece_elements, a.size() - i), 0});
+                       std::min(piece_elements, a.size() - i), k, 0});
   }
   auto one = [&](std::int64_t i) {
     Part& p = parts[static_cast<std::size_t>(i)];
@@ -51,8 +53,16 @@ double global_norm(const std::vector<Array>& arrays) {
   if (total < serial_elements)
     for (std::int64_t i = 0; i < count; ++i) one(i);
   else parallel_for(count, one);
+  std::vector<double> sums(arrays.size(), 0.0);
+  for (const Part& p : parts) sums[p.array] += p.sum;
+  return sums;
+}
+
+double global_norm(const std::vector<Array>& arrays) {
+  std::vector<const Array*> all;
+  for (const Array& a : arrays) all.push_back(&a);
   double sum = 0;
-  for (const Part& p : parts) sum += p.sum;
+  for (const double s : sums_of_squares(all)) sum += s;
   return std::sqrt(sum);
 }
 

@@ -12,6 +12,8 @@ inline constexpr std::int64_t serial_elements = 65536;
 
 /// Sum of squares in double; n >= 0.
 double sum_of_squares(Dtype dtype, const void* numbers, std::int64_t n);
+/// Of each of them; dense, f32 or f64.
+std::vector<double> sums_of_squares(const std::vector<const Array*>& arrays);
 /// Euclidean norm over all of them together. Arrays are dense, f32 or f64.
 double global_norm(const std::vector<Array>& arrays);
 

@@ -1,4 +1,4 @@
-// Parameters, groups and options. The step itself is in step.cpp, what is saved and explained in state.cpp.
+// Parameters and groups. Options are in hyper.cpp, stages in flow.cpp, the step in step.cpp, what is saved in state.cpp.
 #include <gradus/core/error.h>
 #include <gradus/optim/optimizer.h>
 
@@ -41,7 +41,7 @@ NamedTensors Optimizer::with_names(const std::vector<Tensor>& parameters) {
 
 Optimizer::Optimizer(std::unique_ptr<AnyRule> rule, NamedTensors parameters) {
   rule->check();
-  groups_.push_back({"", std::move(rule), {}, true});
+  groups_.push_back({"", std::move(rule), {}, true, {}});
   for (auto& [name, tensor] : parameters) {
     entries_.emplace_back();
     entries_.back().name = name;
@@ -121,18 +121,19 @@ std::vector<std::size_t> Optimizer::members(const Group& group) const {
 
 Optimizer& Optimizer::group(const std::string& pattern, const std::string& options) {
   const auto at = std::find_if(groups_.begin() + 1, groups_.end(), [&](const Group& g) { return g.pattern == pattern; });
-  Group g{pattern, nullptr, {}, false};
+  Group g{pattern, nullptr, {}, false, {}};
   const auto word_end = options.find_first_of("(=");
   if (word_end == options.npos ? rule_exists(options) : options[word_end] == '(') {
     const Spec spec = parse_spec(options);
-    if (spec.stages.size() > 1) refuse_spec(spec, spec.stages[1].at, "a group has one rule");
-    g.rule = rule_from(spec, spec.stages[0]);
+    if (spec.stages.size() > 1)
+      refuse_spec(spec, spec.stages[1].at, "a group has one rule; stages stand before the whole optimizer");
+    g.rule = rule_from(spec, spec.stages[0], g.schedules);
     g.own_rule = true;
   } else {
-    if (at != groups_.end()) g = {pattern, at->rule->clone(), at->own, at->own_rule};
+    if (at != groups_.end()) g = {pattern, at->rule->clone(), at->own, at->own_rule, at->schedules};
     else g.rule = groups_[0].rule->clone();
     const Spec spec = parse_arguments(options);
-    for (auto& name : apply_arguments(*g.rule, spec, spec.stages[0])) g.own.push_back(std::move(name));
+    for (auto& name : apply_arguments(*g.rule, spec, spec.stages[0], g.schedules)) g.own.push_back(std::move(name));
   }
   put_group(std::move(g));
   return *this;
@@ -141,7 +142,7 @@ Optimizer& Optimizer::group(const std::string& pattern, const std::string& optio
 Optimizer& Optimizer::group_values(const std::string& pattern, const std::string& rule_name,
                                    const std::vector<NamedValue>& options) {
   const bool same = rule_name == rule().name();
-  Group g{pattern, rule_with(same ? rule().clone() : new_rule(rule_name), options), {}, !same};
+  Group g{pattern, rule_with(same ? rule().clone() : new_rule(rule_name), options), {}, !same, {}};
   for (const auto& o : options) g.own.push_back(o.name);
   g.rule->check();
   put_group(std::move(g));
@@ -176,52 +177,6 @@ void Optimizer::put_group(Group g) {
   for (const std::size_t i : found) entries_[i].group = place, entries_[i].prepared = false;
 }
 
-// ---- options --------------------------------------------------------------------------------------------------------
-
-void Optimizer::set_everywhere(const std::string& option, double value) {
-  std::vector<std::unique_ptr<AnyRule>> changed;  // checked before any is put in place
-  for (const auto& g : groups_) {
-    const bool follows = &g == &groups_[0] || (!g.own_rule && std::find(g.own.begin(), g.own.end(), option) == g.own.end());
-    changed.push_back(follows ? g.rule->clone() : nullptr);
-    if (!follows) continue;
-    changed.back()->set(option, value);
-    changed.back()->check();
-  }
-  for (std::size_t i = 0; i < groups_.size(); ++i)
-    if (changed[i]) groups_[i].rule = std::move(changed[i]);
-  for (auto& e : entries_) e.prepared = false;
-}
-
-void Optimizer::set(const std::string& option, double value) { set_everywhere(option, value); }
-
-double Optimizer::get(const std::string& option, const std::string& parameter) const {
-  return groups_[find(parameter).group].rule->get(option);
-}
-
-std::string Optimizer::spec_of(const std::string& parameter) const { return groups_[find(parameter).group].rule->spec(); }
-
-void Optimizer::add_schedule(const std::string& option, std::shared_ptr<const Schedule> f) {
-  set_everywhere(option, f->at(steps_));
-  std::erase_if(schedules_, [&](const auto& s) { return s.first == option; });
-  schedules_.emplace_back(option, std::move(f));
-}
-
-void Optimizer::follow_schedules() {
-  for (const auto& [option, f] : schedules_)
-    if (const double value = f->at(steps_); value != groups_[0].rule->get(option)) set_everywhere(option, value);
-}
-
-void Optimizer::clip_norm(double max_norm) {
-  if (!(max_norm >= 0)) throw OptimError("clip_norm", join("max_norm must be > 0, or 0 for none, got ", text(max_norm)));
-  if (max_norm > 0 && rule().info().shape == RuleShape::closure && !rule().inner())
-    throw OptimError("clip_norm", join(rule().name(), " searches along the true gradient; it cannot be clipped"));
-  clip_norm_ = max_norm;
-}
-
-std::string Optimizer::spec() const {
-  return (clip_norm_ > 0 ? "clip_norm(" + text(clip_norm_) + ") | " : "") + rule().spec();
-}
-
 double Optimizer::state_bytes_per_parameter() const {
   double bytes = 0, numbers = 0;
   for (const auto& e : entries_) {
@@ -233,23 +188,6 @@ double Optimizer::state_bytes_per_parameter() const {
     for (const auto& [key, array] : closure->state())
       bytes += static_cast<double>(array.size()) * static_cast<double>(bytes_of(array.dtype()));
   return numbers > 0 ? bytes / numbers : 0;
-}
-
-Optimizer make(const std::string& text, NamedTensors parameters) {
-  const Spec spec = parse_spec(text);
-  double clip = 0;
-  for (std::size_t i = 0; i + 1 < spec.stages.size(); ++i) {
-    const SpecStage& s = spec.stages[i];
-    if (s.name != "clip_norm")
-      refuse_spec(spec, s.at, join("'", s.name, "' cannot stand before an optimizer; clip_norm(max_norm) can"));
-    const bool one = s.arguments.size() == 1 && (s.arguments[0].key.empty() || s.arguments[0].key == "max_norm");
-    if (!one || s.arguments[0].value.kind != SpecValue::Kind::number || !(s.arguments[0].value.number > 0))
-      refuse_spec(spec, s.at, "clip_norm takes one number above 0, as in clip_norm(1)");
-    clip = s.arguments[0].value.number;
-  }
-  Optimizer opt(rule_from(spec, spec.stages.back()), std::move(parameters));
-  opt.clip_norm(clip);
-  return opt;
 }
 
 Optimizer make(const std::string& spec, const std::vector<Tensor>& parameters) {

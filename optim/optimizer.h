@@ -10,13 +10,17 @@
 //   }
 #pragma once
 
+#include <gradus/optim/audit.h>
 #include <gradus/optim/closure_rule.h>
 #include <gradus/optim/norms.h>
 #include <gradus/optim/pass.h>
 #include <gradus/optim/registry.h>
+#include <gradus/optim/schedule.h>
 #include <gradus/optim/spec.h>
+#include <gradus/optim/stages.h>
 #include <gradus/optim/typed.h>
 
+#include <functional>
 #include <initializer_list>
 #include <memory>
 
@@ -44,6 +48,8 @@ class Closure {
   void* object_;
   Tensor (*call_)(void*);
 };
+
+class SavedState;
 
 class Optimizer {
  public:
@@ -85,20 +91,42 @@ class Optimizer {
   /// The rule that moves it, with its options.
   std::string spec_of(const std::string& parameter) const;
 
-  /// The option's value is f(steps taken so far) at every step, f(0) at once: closed-form, so that a run resumed at step k
-  /// is exact. Groups with a value of their own keep it. Not saved with the state.
+  /// The option follows a schedule of the steps taken so far: "cosine(0.1, total=100)", a Schedule, or any function of the
+  /// step, whose listed fields are its state. Groups with a value of their own keep it. set() ends it. Saved with the state;
+  /// a function of the user's own must be given again before load_state_dict. Errors: OptimError if the option is no number.
+  void schedule(const std::string& option, Schedule schedule);
+  void schedule(const std::string& option, const char* spec) { schedule(option, Schedule(std::string(spec))); }
   template <class F>
+    requires(std::is_invocable_r_v<double, F&, std::int64_t>)
   void schedule(const std::string& option, F f) {
-    add_schedule(option, std::make_shared<const ScheduleOf<F>>(std::move(f)));
+    schedule(option, Schedule(std::move(f)));
   }
+  /// Tells a metric to the schedules that wait for one (plateau); it counts from the next step on. Errors: OptimError if
+  /// none does.
+  void report(double metric);
 
+  /// What stands before the rule in a spec: "skip_nonfinite | accumulate(4) | clip_norm(1)"; "": nothing. Gradients pass
+  /// from left to right and are never written. Errors: SpecError, OptimError; nothing has changed then.
+  void stages(const std::string& spec);
   /// Clips the common norm of the gradients inside the step, without touching them; 0: not at all. A spec says
   /// "clip_norm(1) | adamw(...)".
   void clip_norm(double max_norm);
+  /// The calls that skip_nonfinite has held back.
+  Skipped skipped() const;
+
+  /// Called before each step (the gradients are there, unless the rule evaluates the loss itself), and after each step that
+  /// was taken. Not saved.
+  void before_step(std::function<void(Optimizer&)> f) { before_.push_back(std::move(f)); }
+  void after_step(std::function<void(Optimizer&)> f) { after_.push_back(std::move(f)); }
+
+  /// Every parameter with its rule, lr and decay, and what looks like a mistake. (A pattern without a match is refused by
+  /// group(), a parameter given twice by the constructor.)
+  Audit audit() const;
 
   const AnyRule& rule() const { return *groups_[0].rule; }
   std::string spec() const;       ///< reads back as an equal optimizer without groups
   std::string equations() const { return rule().equations(); }
+  /// Steps taken: calls that only gathered gradients, or were skipped, do not count.
   std::int64_t steps() const { return steps_; }
   std::int64_t steps(const std::string& parameter) const { return find(parameter).t; }
   Evaluations evaluations() const { return evaluations_; }
@@ -128,22 +156,20 @@ class Optimizer {
     std::vector<double> step;
     std::vector<void*> pointers;   // into slots, for the pass
     bool prepared = false;         // slots and pointers are those of the options in force
+    Array flow;                    // what the stages have made of the gradient, during a step; absent: the gradient itself
+    double factor = 1;
   };
   struct Group {
     std::string pattern;                // "" for the first, which holds what no other group matches
     std::unique_ptr<AnyRule> rule;
     std::vector<std::string> own;       // options that do not follow the first group's
     bool own_rule = false;
+    std::vector<Scheduled> schedules;
   };
-  struct Schedule {
-    virtual ~Schedule() = default;
-    virtual double at(std::int64_t step) const = 0;
-  };
-  template <class F>
-  struct ScheduleOf final : Schedule {
-    explicit ScheduleOf(F f) : f_(std::move(f)) {}
-    double at(std::int64_t step) const override { return static_cast<double>(f_(step)); }
-    F f_;
+  struct Change {
+    std::size_t group;
+    std::string option;
+    double value;
   };
   class Loss;  // the Objective of step_closure
 
@@ -156,30 +182,45 @@ class Optimizer {
   Optimizer& group_values(const std::string& pattern, const std::string& rule_name, const std::vector<NamedValue>& options);
   void put_group(Group group);
   std::vector<std::size_t> members(const Group& group) const;
-  void add_schedule(const std::string& option, std::shared_ptr<const Schedule> f);
-  void set_everywhere(const std::string& option, double value);
+
+  // hyper.cpp
+  void add_changes(std::size_t group, const std::string& option, double value, std::vector<Change>& to) const;
+  bool change(const std::vector<Change>& changes);
   void follow_schedules();
+  std::unique_ptr<AnyRule> rule_now(std::size_t group) const;
+  std::string spec_of(const Group& group, bool saved) const;
+
+  // flow.cpp
+  void check_stages(const std::vector<std::unique_ptr<Stage>>& stages) const;
+  std::vector<FlowParameter> flow_parameters() const;
+  bool pass_stages(std::vector<Entry*>& entries);
+  Flow flow_of(const Entry& e) const;
+  std::string stages_text(bool saved) const;
+  void save_around(NamedArrays& to) const;
+  std::vector<std::unique_ptr<Stage>> load_around(SavedState& from, const Spec& spec, std::vector<Group>& groups,
+                                                  std::int64_t steps) const;
 
   // step.cpp
   std::vector<Entry*> ready();
-  void prepare(Entry& e) const;
+  void prepare(Entry& e, const AnyRule& rule) const;
   void move(const std::vector<Entry*>& entries);
-  double gradient_factor() const;
-  void add_work(Entry& e, double factor, std::vector<Array>& kept_alive);
-  void move_matrix(Entry& e, double factor) const;
+  bool pass_and_move();
+  void add_work(Entry& e, std::vector<Array>& kept_alive);
+  void move_matrix(Entry& e) const;
   Array gradient_of(const Entry& e) const;
 
   // state.cpp
   std::string options_text() const;
   std::vector<Group> groups_from(const std::string& options_text) const;
+  const Schedule& users_schedule(std::size_t group, const std::string& option) const;
   void closure_state(NamedArrays& to) const;
 
   std::vector<Entry> entries_;
   std::vector<Group> groups_;
-  std::vector<std::pair<std::string, std::shared_ptr<const Schedule>>> schedules_;
+  std::vector<std::unique_ptr<Stage>> stages_;
+  std::vector<std::function<void(Optimizer&)>> before_, after_;
   std::vector<ElementWork> element_work_;
   std::vector<LayerWork> layer_work_;
-  double clip_norm_ = 0;
   std::int64_t steps_ = 0;
   Evaluations evaluations_;
 };

@@ -28,6 +28,12 @@ std::string to_string(const Range& r) {
   return "must be " + kind;
 }
 
+std::string listed(const std::vector<std::string>& names) {
+  std::string s;
+  for (const auto& n : names) s += (s.empty() ? "" : ", ") + n;
+  return s;
+}
+
 std::string perhaps(const std::string& nearest) { return nearest.empty() ? "" : "; did you mean '" + nearest + "'?"; }
 
 Range usual_range(const std::string& name) {

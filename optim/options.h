@@ -49,6 +49,9 @@ Range usual_range(const std::string& name);
 /// Throws OptimError `rule: name must lie in [0, 1), got 1` if the option cannot have this value.
 void check_option(const std::string& rule, const Option& o, const Range& range, double value);
 
+/// "lr, beta1, eps".
+std::string listed(const std::vector<std::string>& names);
+
 /// "; did you mean 'lr'?", or nothing if no name is near.
 std::string perhaps(const std::string& nearest);
 

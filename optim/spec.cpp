@@ -1,6 +1,7 @@
 #include <gradus/core/error.h>
 #include <gradus/optim/registry.h>
 #include <gradus/optim/spec.h>
+#include <gradus/optim/stages.h>
 
 #include <algorithm>
 #include <charconv>
@@ -67,6 +68,7 @@ class Reader {
   void parentheses(SpecStage& s, int depth) {
     if (depth == deepest) refuse_spec(spec_, at_, "nested too deeply");
     if (!next_is(')')) arguments(s, depth);
+    if (next_is('|')) refuse_spec(spec_, at_, "stages stand before the whole optimizer", "clip_norm(1) | sam(sgd)");
     if (!took(')')) refuse_spec(spec_, at_, "expected ',' or ')'");
   }
   void arguments(SpecStage& s, int depth) {
@@ -134,16 +136,14 @@ std::string print(const SpecStage& s) {
   return s.name + (call ? "(" + list + ")" : "");
 }
 
-std::string listed(const std::vector<std::string>& names) {
-  std::string s;
-  for (const auto& n : names) s += (s.empty() ? "" : ", ") + n;
-  return s;
-}
-
-double value_for(const Spec& spec, const Option& o, const SpecValue& v) {
+double value_for(const Spec& spec, const Option& o, const SpecValue& v, std::vector<Scheduled>& scheduled) {
   const std::string got = print(v);
   if (o.kind == Option::Kind::number) {
     if (v.kind == SpecValue::Kind::number) return v.number;
+    if (v.kind == SpecValue::Kind::stage || schedule_exists(v.word)) {
+      scheduled.push_back({o.name, schedule_from(spec, v)});
+      return scheduled.back().schedule.at(0);
+    }
     refuse_spec(spec, v.at, join(o.name, " takes a number, got '", got, "'"));
   }
   const auto& words = o.kind == Option::Kind::flag ? std::vector<std::string>{"false", "true"} : o.words;
@@ -151,6 +151,25 @@ double value_for(const Spec& spec, const Option& o, const SpecValue& v) {
   if (found != words.end()) return static_cast<double>(found - words.begin());
   refuse_spec(spec, v.at,
               join(o.name, " is one of ", listed(words), "; got '", got, "'", perhaps(did_you_mean(got, words))));
+}
+
+/// A value without a name, where only options are expected.
+[[noreturn]] void refuse_value_alone(const AnyRule& rule, const Spec& spec, const SpecArgument& a,
+                                     const std::string& first) {
+  const std::string name = a.value.kind == SpecValue::Kind::stage ? a.value.stage[0].name : a.value.word;
+  if (rule_exists(name))
+    refuse_spec(spec, a.at, join(rule.name(), " does not wrap another optimizer, got '", print(a.value), "'"));
+  refuse_spec(spec, a.at, join("a value needs its name here, as in ", first, "=", print(a.value)));
+}
+
+[[noreturn]] void refuse_rule(const Spec& spec, const SpecStage& stage) {
+  if (find_stage_kind(stage.name))
+    refuse_spec(spec, stage.at, join("'", stage.name, "' stands before an optimizer, and none follows it"),
+                print(stage) + " | adamw");
+  if (schedule_exists(stage.name))
+    refuse_spec(spec, stage.at, join("'", stage.name, "' is a schedule, the value of an option"),
+                "adamw(lr=" + print(stage) + ")");
+  refuse_spec(spec, stage.at, join("there is no optimizer '", stage.name, "'", perhaps(nearest_rule(stage.name))));
 }
 
 }  // namespace
@@ -171,31 +190,34 @@ void refuse_spec(const Spec& spec, std::size_t at, const std::string& problem, c
   throw SpecError("spec", join(problem, "\n  ", line, "\n  ", std::string(at, ' '), "^"), hint);
 }
 
-std::vector<std::string> apply_arguments(AnyRule& rule, const Spec& spec, const SpecStage& stage, std::size_t first) {
+std::vector<std::string> apply_arguments(AnyRule& rule, const Spec& spec, const SpecStage& stage,
+                                         std::vector<Scheduled>& scheduled, std::size_t first) {
   const auto changed = rule.clone();
   const auto options = rule.options();
   std::vector<std::string> known, given;
+  std::vector<Scheduled> found_schedules;
   for (const auto& o : options) known.push_back(o.name);
   for (std::size_t i = first; i < stage.arguments.size(); ++i) {
     const auto& a = stage.arguments[i];
-    if (a.key.empty()) refuse_spec(spec, a.at, join("a value needs its name here, as in ", known[0], "=", print(a.value)));
+    if (a.key.empty()) refuse_value_alone(rule, spec, a, known[0]);
     const auto found = std::find(known.begin(), known.end(), a.key);
     if (found == known.end())
       refuse_spec(spec, a.at, join(rule.name(), " has no option '", a.key, "'", perhaps(did_you_mean(a.key, known)),
                                    " (it has ", listed(known), ")"));
     if (std::find(given.begin(), given.end(), a.key) != given.end()) refuse_spec(spec, a.at, a.key + " is given twice");
-    const double value = value_for(spec, options[static_cast<std::size_t>(found - known.begin())], a.value);
-    changed->set(a.key, value);
+    changed->set(a.key, value_for(spec, options[static_cast<std::size_t>(found - known.begin())], a.value, found_schedules));
     given.push_back(a.key);
   }
   changed->check();
   for (const auto& name : given) rule.set(name, changed->get(name));
+  std::erase_if(scheduled,
+                [&](const Scheduled& s) { return std::find(given.begin(), given.end(), s.option) != given.end(); });
+  for (auto& s : found_schedules) scheduled.push_back(std::move(s));
   return given;
 }
 
-std::unique_ptr<AnyRule> rule_from(const Spec& spec, const SpecStage& stage) {
-  if (!rule_exists(stage.name))
-    refuse_spec(spec, stage.at, join("there is no optimizer '", stage.name, "'", perhaps(nearest_rule(stage.name))));
+std::unique_ptr<AnyRule> rule_from(const Spec& spec, const SpecStage& stage, std::vector<Scheduled>& scheduled) {
+  if (!rule_exists(stage.name)) refuse_rule(spec, stage);
   auto rule = new_rule(stage.name);
   std::size_t first = 0;
   if (rule->wraps() && !stage.arguments.empty() && stage.arguments[0].key.empty()) {
@@ -205,16 +227,40 @@ std::unique_ptr<AnyRule> rule_from(const Spec& spec, const SpecStage& stage) {
     SpecStage inner;
     if (v.kind == SpecValue::Kind::stage) inner = v.stage[0];
     else inner.name = v.word, inner.at = v.at;
-    rule->set_inner(rule_from(spec, inner));
+    rule->set_inner(rule_from(spec, inner, scheduled));
     first = 1;
   }
-  apply_arguments(*rule, spec, stage, first);
+  apply_arguments(*rule, spec, stage, scheduled, first);
   return rule;
+}
+
+namespace {
+
+/// Puts `value` where the option stands: in the stage itself, or in the one it wraps.
+void put_schedule(SpecStage& stage, const std::string& option, const SpecValue& value) {
+  for (auto& a : stage.arguments)
+    if (a.key == option) {
+      a.value = value;
+      return;
+    }
+  if (!stage.arguments.empty() && stage.arguments[0].key.empty() && stage.arguments[0].value.kind == SpecValue::Kind::stage)
+    put_schedule(stage.arguments[0].value.stage[0], option, value);
+}
+
+}  // namespace
+
+std::string spec_with(const AnyRule& rule, const std::vector<Scheduled>& scheduled, bool saved) {
+  Spec spec = parse_spec(rule.spec());
+  for (const Scheduled& s : scheduled)
+    put_schedule(spec.stages[0], s.option,
+                 parse_arguments(schedule_text(s.schedule, rule.get(s.option), saved)).stages[0].arguments[0].value);
+  return print(spec);
 }
 
 std::string equations(const std::string& text) {
   const Spec spec = parse_spec(text);
-  return rule_from(spec, spec.stages.back())->equations();
+  std::vector<Scheduled> scheduled;
+  return rule_from(spec, spec.stages.back(), scheduled)->equations();
 }
 
 }  // namespace gradus::optim

@@ -3,10 +3,11 @@
 //   spec  := stage { '|' stage }             clip_norm(1) | adamw(lr=3e-4, weight_decay=0.1)
 //   stage := name [ '(' [ arg { ',' arg } ] ')' ]
 //   arg   := [ key '=' ] value
-//   value := number | word | stage           sam(sgd(lr=0.1, momentum=0.9), rho=0.05)
+//   value := number | word | stage           sam(sgd(lr=0.1, momentum=0.9), rho=0.05); lr=cosine(0.1, total=100)
 #pragma once
 
 #include <gradus/optim/any_rule.h>
+#include <gradus/optim/schedule.h>
 
 namespace gradus::optim {
 
@@ -45,10 +46,14 @@ Spec parse_arguments(const std::string& text);  ///< one stage without a name
 /// Reads back as an equal spec.
 std::string print(const Spec& spec);
 
-/// A rule with the options of its stage. Errors: SpecError (unknown name, wrong kind of value), OptimError (out of range).
-std::unique_ptr<AnyRule> rule_from(const Spec& spec, const SpecStage& stage);
+/// A rule with the options of its stage, and the schedules of those that have one: their values are those of step 0.
+/// Errors: SpecError (unknown name, wrong kind of value), OptimError (out of range).
+std::unique_ptr<AnyRule> rule_from(const Spec& spec, const SpecStage& stage, std::vector<Scheduled>& scheduled);
 /// Sets options by their names; each name once. Nothing is changed on error. Returns the names.
-std::vector<std::string> apply_arguments(AnyRule& rule, const Spec& spec, const SpecStage& stage, std::size_t first = 0);
+std::vector<std::string> apply_arguments(AnyRule& rule, const Spec& spec, const SpecStage& stage,
+                                         std::vector<Scheduled>& scheduled, std::size_t first = 0);
+/// The rule's spec with schedules where values would stand; `saved` as in schedule_text.
+std::string spec_with(const AnyRule& rule, const std::vector<Scheduled>& scheduled, bool saved = false);
 
 [[noreturn]] void refuse_spec(const Spec& spec, std::size_t at, const std::string& problem, const std::string& hint = {});
 

@@ -1,10 +1,9 @@
 // What is saved, loaded and explained.
 #include <gradus/core/error.h>
 #include <gradus/optim/optimizer.h>
+#include <gradus/optim/saved_state.h>
 
 #include <algorithm>
-#include <map>
-#include <set>
 #include <sstream>
 
 namespace gradus::optim {
@@ -20,54 +19,6 @@ std::string text_of(const Array& a) {
 }
 Array of_count(std::int64_t n) { return Array::full({}, static_cast<double>(n), i64); }
 
-std::string listed(const char* title, const std::vector<std::string>& names) {
-  if (names.empty()) return {};
-  std::string s = join("\n  ", title, ": ");
-  for (std::size_t i = 0; i < names.size() && i < 8; ++i) s += (i ? ", " : "") + names[i];
-  return names.size() > 8 ? join(s, " and ", names.size() - 8, " more") : s;
-}
-
-/// The Arrays of a saved state: what was asked for and not found, or did not fit, is remembered.
-class Source {
- public:
-  explicit Source(const NamedArrays& state) {
-    for (const auto& [name, array] : state) arrays_[name] = &array;
-  }
-  bool has(const std::string& name) const { return arrays_.count(name) > 0; }
-  const Array* find(const std::string& name, const Shape& shape, Dtype dtype) {
-    const auto at = arrays_.find(name);
-    if (at == arrays_.end()) return missing_.push_back(name), nullptr;
-    used_.insert(name);
-    if (at->second->shape() == shape && at->second->dtype() == dtype) return at->second;
-    misfits_.push_back(
-        join(name, " is ", describe(*at->second), " where ", to_string(dtype), to_string(shape), " is needed"));
-    return nullptr;
-  }
-  const Array* text(const std::string& name) {
-    const auto at = arrays_.find(name);
-    if (at == arrays_.end()) return missing_.push_back(name), nullptr;
-    return find(name, {at->second->size()}, u8);
-  }
-  std::vector<std::string> names() const {
-    std::vector<std::string> all;
-    for (const auto& a : arrays_) all.push_back(a.first);
-    return all;
-  }
-  void check(const std::string& op) const {
-    std::vector<std::string> unexpected;
-    for (const auto& a : arrays_)
-      if (!used_.count(a.first)) unexpected.push_back(a.first);
-    if (missing_.empty() && misfits_.empty() && unexpected.empty()) return;
-    throw OptimError(op, join("the state does not fit; nothing was loaded", listed("missing", missing_),
-                              listed("unexpected", unexpected), listed("of another shape", misfits_)));
-  }
-
- private:
-  std::map<std::string, const Array*> arrays_;
-  std::set<std::string> used_;
-  std::vector<std::string> missing_, misfits_;
-};
-
 std::string slot_key(const AnyRule& r, const std::string& slot, const std::string& parameter) {
   return r.name() + "/" + slot + "/" + parameter;
 }
@@ -79,19 +30,42 @@ std::vector<std::string> split(const std::string& s, char separator) {
   return parts;
 }
 
+/// user(0.1) becomes 0.1; the names of such options.
+void take_users(SpecStage& stage, std::vector<std::string>& names) {
+  for (auto& a : stage.arguments) {
+    if (a.value.kind != SpecValue::Kind::stage) continue;
+    SpecStage& inner = a.value.stage[0];
+    if (a.key.empty()) take_users(inner, names);
+    else if (inner.name == "user" && inner.arguments.size() == 1) {
+      names.push_back(a.key);
+      a.value = SpecValue(inner.arguments[0].value);
+    }
+  }
+}
+
 }  // namespace
 
 // ---- options: a line for each group, "pattern <tab> own options <tab> spec" ------------------------------------------
 
 std::string Optimizer::options_text() const {
-  std::string s = spec() + "\n";
+  std::string s = stages_text(true) + spec_of(groups_[0], true) + "\n";
   for (std::size_t i = 1; i < groups_.size(); ++i) {
     const Group& g = groups_[i];
     std::string own = g.own_rule ? "=" : "";
     for (const auto& name : g.own) own += name + ",";
-    s += g.pattern + "\t" + own + "\t" + g.rule->spec() + "\n";
+    s += g.pattern + "\t" + own + "\t" + spec_of(g, true) + "\n";
   }
   return s;
+}
+
+/// The function of the user's own that this option follows here: text cannot make it.
+const Schedule& Optimizer::users_schedule(std::size_t group, const std::string& option) const {
+  if (group < groups_.size())
+    for (const Scheduled& s : groups_[group].schedules)
+      if (s.option == option && s.schedule.users_own()) return s.schedule;
+  throw OptimError(rule().name(),
+                   join("in the state, ", option, " follows a function of the user's own; give it before loading"),
+                   "opt.schedule(\"" + option + "\", f)");
 }
 
 std::vector<Optimizer::Group> Optimizer::groups_from(const std::string& saved) const {
@@ -101,12 +75,16 @@ std::vector<Optimizer::Group> Optimizer::groups_from(const std::string& saved) c
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const auto parts = i == 0 ? std::vector<std::string>{"", "=", lines[0]} : split(lines[i], '\t');
     if (parts.size() != 3) throw OptimError(op, "the state's options cannot be read");
-    const Spec spec = parse_spec(parts[2]);
-    Group g{parts[0], rule_from(spec, spec.stages.back()), {}, parts[1].starts_with("=")};
+    Spec spec = parse_spec(parts[2]);
+    std::vector<std::string> users;
+    take_users(spec.stages.back(), users);
+    Group g{parts[0], nullptr, {}, parts[1].starts_with("="), {}};
+    g.rule = rule_from(spec, spec.stages.back(), g.schedules);
     for (auto& name : split(parts[1].substr(g.own_rule ? 1 : 0), ',')) g.own.push_back(std::move(name));
     if (i < groups_.size() && (g.rule->name() != groups_[i].rule->name() || g.pattern != groups_[i].pattern))
       throw OptimError(op, join("the state is of ", parts[2], i ? " for \"" + g.pattern + "\"" : "", ", this optimizer has ",
                                 groups_[i].rule->spec(), i ? " for \"" + groups_[i].pattern + "\"" : ""));
+    for (const auto& option : users) g.schedules.push_back({option, users_schedule(i, option)});
     groups.push_back(std::move(g));
   }
   if (groups.size() != groups_.size())
@@ -147,13 +125,14 @@ NamedArrays Optimizer::state_dict() const {
       if (e.slots[i].defined()) state.emplace_back(slot_key(r, slots[i].name, e.name), e.slots[i].copy());
   }
   closure_state(state);
+  save_around(state);
   return state;
 }
 
 void Optimizer::load_state_dict(const NamedArrays& state) {
-  Source from(state);
+  SavedState from(state);
   const std::string op = rule().name();
-  const Array* options = from.text("optimizer/options");
+  const Array* options = from.find_text("optimizer/options");
   const Array* steps = from.find("optimizer/steps", {}, i64);
   if (!options || !steps) from.check(op);
   auto groups = groups_from(text_of(*options));
@@ -197,11 +176,12 @@ void Optimizer::load_state_dict(const NamedArrays& state) {
       }
     }
   }
+  const Spec spec = parse_spec(split(text_of(*options), '\n')[0]);
+  auto stages = load_around(from, spec, groups, static_cast<std::int64_t>(steps->item()));
   from.check(op);
 
   if (closure) closure->load_state(vectors);
-  const Spec spec = parse_spec(split(text_of(*options), '\n')[0]);
-  clip_norm_ = spec.stages.size() > 1 ? spec.stages[0].arguments[0].value.number : 0;
+  stages_ = std::move(stages);
   groups_ = std::move(groups);
   steps_ = static_cast<std::int64_t>(steps->item());
   for (std::size_t k = 0; k < entries_.size(); ++k) {
@@ -231,7 +211,8 @@ Explanation Optimizer::explain(const std::string& parameter, std::initializer_li
 
 Explanation Optimizer::explain(const std::string& parameter, std::int64_t index) const {
   const Entry& e = find(parameter);
-  const AnyRule& r = rule_of(e);
+  const auto now = rule_now(e.group);
+  const AnyRule& r = now->moving();
   const RuleShape shape = r.info().shape;
   if (shape == RuleShape::matrix || shape == RuleShape::closure)
     throw OptimError("explain", join(r.name(), " moves a whole ", shape == RuleShape::matrix ? "matrix" : "model",
@@ -242,14 +223,15 @@ Explanation Optimizer::explain(const std::string& parameter, std::int64_t index)
     throw OptimError("explain", join("\"", parameter, "\" has no gradient; call backward() first"));
 
   Entry copy = e;  // shares the numbers of the slots; what is missing is made beside the optimizer
-  prepare(copy);
+  copy.prepared = false;
+  prepare(copy, r);
   Explanation x{r.spec(), parameter, index, e.t + 1, {}, {}};
   r.advance(copy.step.data(), x.t);
   auto once = r.first_step();
   for (std::size_t i = 0; i < once.size(); ++i) x.once.push_back({once[i].name, copy.step[i]});
-  const Array g = gradient_of(e);
-  const double factor = gradient_factor();
-  Piece p{const_cast<char*>(e.leaf.array().bytes()), g.bytes(), copy.pointers.data(), copy.step.data(),
+  const Flow flow = flow_of(e);
+  const double factor = flow.factor;
+  Piece p{const_cast<char*>(e.leaf.array().bytes()), flow.g.bytes(), copy.pointers.data(), copy.step.data(),
           r.maximize() ? -factor : factor, index, index + 1};
   const Dtype dtype = e.leaf.dtype();
   const auto* layer = dynamic_cast<const LayerRule*>(&r);

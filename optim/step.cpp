@@ -26,9 +26,8 @@ std::vector<Optimizer::Entry*> Optimizer::ready() {
 }
 
 /// Slots that the options in force need and that are not there yet.
-void Optimizer::prepare(Entry& e) const {
+void Optimizer::prepare(Entry& e, const AnyRule& r) const {
   if (e.prepared) return;
-  const AnyRule& r = rule_of(e);
   if (e.t == 0 && e.step.empty())
     for (const auto& v : r.first_step()) e.step.push_back(v.value);
   const auto slots = r.slots();
@@ -44,39 +43,32 @@ void Optimizer::prepare(Entry& e) const {
 
 /// Dense numbers that are nobody else's while w is written.
 Array Optimizer::gradient_of(const Entry& e) const {
+  if (e.flow.defined()) return e.flow;
   const Array& g = e.leaf.leaf()->grad.array();
   return g.dense() && !g.same_numbers(e.leaf.array()) ? g : g.copy();
 }
 
-double Optimizer::gradient_factor() const {
-  if (clip_norm_ <= 0) return 1;
-  std::vector<Array> gradients;
-  for (const auto& e : entries_)
-    if (const Tensor& g = e.leaf.leaf()->grad; g.defined()) gradients.push_back(g.array().contiguous());
-  return clip_factor(global_norm(gradients), clip_norm_);
-}
-
-void Optimizer::add_work(Entry& e, double factor, std::vector<Array>& kept_alive) {
+void Optimizer::add_work(Entry& e, std::vector<Array>& kept_alive) {
   const AnyRule& r = rule_of(e);
   const Dtype dtype = e.leaf.dtype();
   Array& w = e.leaf.writable();
   void* numbers = dtype == f32 ? static_cast<void*>(w.write<float>(r.writer())) : w.write<double>(r.writer());
-  const Array& given = e.leaf.leaf()->grad.array();
+  const Array& given = e.flow.defined() ? e.flow : e.leaf.leaf()->grad.array();
   const bool as_it_is = given.dense() && !given.same_numbers(w);
   if (!as_it_is) kept_alive.push_back(gradient_of(e));
   const void* g = as_it_is ? given.bytes() : kept_alive.back().bytes();
-  const Piece piece{numbers, g, e.pointers.data(), e.step.data(), r.maximize() ? -factor : factor, 0, w.size()};
+  const Piece piece{numbers, g, e.pointers.data(), e.step.data(), r.maximize() ? -e.factor : e.factor, 0, w.size()};
   if (r.info().shape == RuleShape::element)
     return element_work_.push_back({static_cast<const ElementRule*>(&r), dtype, piece});
   kept_alive.push_back(Array::like(w));
   layer_work_.push_back({static_cast<const LayerRule*>(&r), dtype, piece, const_cast<char*>(kept_alive.back().bytes())});
 }
 
-void Optimizer::move_matrix(Entry& e, double factor) const {
+void Optimizer::move_matrix(Entry& e) const {
   const auto& r = static_cast<const MatrixRule&>(rule_of(e));
   const NoGrad constants;
   Tensor g(gradient_of(e)), w(e.leaf.array());
-  if (r.maximize()) factor = -factor;
+  const double factor = r.maximize() ? -e.factor : e.factor;
   if (factor != 1) g = factor * g;
   std::vector<Tensor> slots(e.slots.begin(), e.slots.end());
   r.update(g, w, slots, e.step.data());
@@ -85,15 +77,14 @@ void Optimizer::move_matrix(Entry& e, double factor) const {
 }
 
 void Optimizer::move(const std::vector<Entry*>& entries) {
-  for (Entry* e : entries) prepare(*e);
-  const double factor = gradient_factor();
+  for (Entry* e : entries) prepare(*e, rule_of(*e));
   std::vector<Array> kept_alive;
   element_work_.clear();
   layer_work_.clear();
   for (Entry* e : entries) {
     rule_of(*e).advance(e->step.data(), ++e->t);
-    if (rule_of(*e).info().shape == RuleShape::matrix) move_matrix(*e, factor);
-    else add_work(*e, factor, kept_alive);
+    if (rule_of(*e).info().shape == RuleShape::matrix) move_matrix(*e);
+    else add_work(*e, kept_alive);
   }
   run_pass(element_work_);
   if (!layer_work_.empty()) run_pass(layer_work_);
@@ -103,10 +94,21 @@ void Optimizer::step() {
   if (rule().info().shape == RuleShape::closure)
     throw OptimError(rule().name(), "evaluates the loss itself and needs a closure",
                      "opt.step([&] { return loss_of(model); })");
-  const auto entries = ready();
-  follow_schedules();
-  move(entries);
+  for (const auto& f : before_) f(*this);
+  if (!pass_and_move()) return;
   ++steps_;
+  for (const auto& f : after_) f(*this);
+}
+
+/// False if a stage has held the step back.
+bool Optimizer::pass_and_move() {
+  auto entries = ready();
+  follow_schedules();
+  if (!stages_.empty() && !pass_stages(entries)) return false;
+  move(entries);
+  if (!stages_.empty())
+    for (Entry* e : entries) e->flow = {}, e->factor = 1;
+  return true;
 }
 
 /// All parameters as one vector, and the protocol of a closure.
@@ -147,7 +149,8 @@ class Optimizer::Loss final : public Objective {
       for (double& x : g) x = -x;
     return g;
   }
-  void step_inner() override { opt_.move(opt_.ready()); }
+  bool step_inner() override { return moved_ = opt_.pass_and_move(); }
+  bool moved() const { return moved_; }
   double sign() const { return sign_; }
 
  private:
@@ -167,12 +170,14 @@ class Optimizer::Loss final : public Objective {
   Closure closure_;
   std::int64_t size_ = 0;
   double sign_ = 1;
+  bool moved_ = true;
 };
 
 double Optimizer::step_closure(Closure closure) {
   Loss loss(*this, closure);
   double before;
   if (rule().info().shape == RuleShape::closure) {
+    for (const auto& f : before_) f(*this);
     follow_schedules();
     const auto start = loss.parameters();
     try {
@@ -181,7 +186,9 @@ double Optimizer::step_closure(Closure closure) {
       loss.set_parameters(start);
       throw;
     }
+    if (!loss.moved()) return before;
     ++steps_;
+    for (const auto& f : after_) f(*this);
   } else {
     before = loss.sign() * loss.evaluate();
     step();
