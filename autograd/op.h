@@ -60,6 +60,16 @@ struct Info {
 template <Checkable Op, class Saved, void (*backward)(Back&)>
 const bool Info<Op, Saved, backward>::enrolled = enrol(&record);
 
+/// An op made of other ops, of which it leaves the lines: listed and checked like them.
+template <Checkable Op>
+struct Composite {
+  static constexpr OpInfo record{Op::name, nullptr, nullptr, &Op::samples};
+};
+template <Checkable... Op>
+bool enrol_composites() {
+  return (enrol(&Composite<Op>::record) & ...);
+}
+
 inline bool recorded(const Tensor& t) { return recording && t.requires_grad(); }
 template <class... In>
 bool recorded(const In&... in) {

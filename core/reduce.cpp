@@ -1,5 +1,6 @@
 #include <gradus/core/map.h>
 #include <gradus/core/reduce.h>
+#include <gradus/core/strided.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,6 +10,16 @@ namespace {
 
 constexpr int64_t block = 4096;   // elements summed straight; above, halves are summed pairwise
 constexpr int64_t rows_block = 256;
+
+/// Lanes i.. of a run with any stride; lanes behind `valid` are zero.
+template <class T>
+inline pack<T> load_lanes(const T* p, int64_t stride, int64_t i, int valid) {
+  if (stride == 0) return pack<T>(typename pack<T>::R{} + *p);
+  if (stride == 1) return valid == pack<T>::width ? pack<T>::load(p + i) : pack<T>::load_first(p + i, valid);
+  pack<T> a(typename pack<T>::R{});
+  for (int k = 0; k < valid; ++k) a.r[k] = p[(i + k) * stride];
+  return a;
+}
 
 /// Halves added to halves.
 template <class T>

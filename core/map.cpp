@@ -1,0 +1,64 @@
+// The part of map() that is the same for every formula.
+#include <gradus/core/map.h>
+#include <gradus/core/strided.h>
+
+#include <algorithm>
+#include <cstddef>
+
+namespace gradus {
+namespace {
+
+constexpr int most_inputs = 6;
+constexpr std::size_t buffer_bytes = 4096;  // whole packs of any width; all inputs of a formula together stay in L1
+
+/// to[0..end-begin) = elements begin..end-1 of an Array in row-major order.
+template <class T>
+void line_up(const Walk<1>& walk, const T* from, int64_t begin, int64_t end, T* to) {
+  const int64_t length = walk.run(), step = walk.run_stride(0);
+  int64_t skip = begin % length, left = end - begin;
+  walk.each_run(begin / length, (end - 1) / length + 1, [&](const int64_t* at) {
+    const T* run = from + at[0] + skip * step;
+    const int64_t n = std::min(length - skip, left);
+    if (step == 1 && n >= 16) std::copy_n(run, n, to);
+    else
+      for (int64_t i = 0; i < n; ++i) to[i] = run[i * step];
+    to += n, left -= n, skip = 0;
+  });
+}
+
+template <class T>
+void run_pieces(Array& out, const Array* const* in, int count, MapPass pass, const void* f) {
+  constexpr auto chunk = static_cast<int64_t>(buffer_bytes / sizeof(T));
+  T* const to = out.fresh<T>();
+  bool dense = true;
+  for (int k = 0; k < count; ++k) dense = dense && in[k]->dense();
+  parallel_ranges(out.size(), grain_elements, [&](int64_t begin, int64_t end) {
+    const void* from[most_inputs];
+    if (dense) {
+      for (int k = 0; k < count; ++k) from[k] = in[k]->data<T>() + begin;
+      pass(f, to + begin, from, end - begin);
+      return;
+    }
+    alignas(64) T buffers[most_inputs][chunk];
+    for (int64_t at = begin; at < end; at += chunk) {
+      const int64_t stop = std::min(at + chunk, end);
+      for (int k = 0; k < count; ++k) {
+        const Array& a = *in[k];
+        from[k] = a.dense() ? a.data<T>() + at : buffers[k];
+        if (a.dense()) continue;
+        line_up(Walk<1>(a.shape(), {a.strides()}), a.data<T>(), at, stop, buffers[k]);
+        for (int64_t i = stop - at; i % 16 != 0; ++i) buffers[k][i] = 0;  // lanes behind the end, up to a pack of any width
+      }
+      pass(f, to + at, from, stop - at);
+    }
+  });
+}
+
+}  // namespace
+
+void map_pieces(Array& out, const Array* const* in, int count, MapPass pass, const void* f) {
+  if (out.size() == 0) return;
+  visit_real(out.dtype(), [&]<class T>() { run_pieces<T>(out, in, count, pass, f); });
+}
+
+}  // namespace gradus
