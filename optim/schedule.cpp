@@ -182,6 +182,7 @@ std::string to_string(const Schedule& schedule, std::int64_t steps) {
     return std::string(buffer);
   };
   std::string s = schedule.spec() + "\n";
+  for (auto& row : rows) row.erase(row.find_last_not_of(' ') + 1);
   for (std::size_t r = 0; r < rows.size(); ++r)
     s += (r == 0 ? label(top) : r + 1 == rows.size() ? label(bottom) : std::string(10, ' ')) + " |" + rows[r] + "\n";
   const std::string last = std::to_string(steps - 1);

@@ -169,7 +169,7 @@ TEST_CASE("a schedule reads back as it was printed, and functions make what text
 
 TEST_CASE("a plot shows where a schedule goes") {
   const std::string plot = to_string(Schedule("linear(1, total=9)"), 10);
-  CHECK(plot.starts_with("linear(1, total=9)\n         1 |*  "));
+  CHECK(plot.starts_with("linear(1, total=9)\n         1 |*\n           | *\n"));
   CHECK(plot.find("         0 |         *\n            0        9\n") != plot.npos);
   CHECK(to_string(Schedule("constant(2)")).find("*****") != std::string::npos);
 }

@@ -1,12 +1,18 @@
 #include <gradus/core/build_info.h>
+#include <gradus/core/error.h>
+#include <gradus/core/files.h>
 #include <gradus/core/gemm.h>
 #include <gradus/core/parallel.h>
 #include <gradus/optim/registry.h>
+#include <gradus/optim/schedule.h>
 #include <gradus/optim/spec.h>
+#include <gradus/optim/stages.h>
 #include <gradus/tools/inspect.h>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
+
+#include <cmath>
 
 namespace gradus::tools {
 namespace {
@@ -19,6 +25,24 @@ Json value_of(const optim::Option& o) {
     case optim::Option::Kind::choice: return o.words[static_cast<std::size_t>(o.value)];
     default: return o.value;
   }
+}
+
+/// "max_norm, eps=0.001": an option that must be given has no value.
+std::string defaults_text(const std::vector<optim::Option>& options) {
+  std::string s;
+  for (const auto& o : options) s += (s.empty() ? "" : ", ") + (std::isnan(o.value) ? o.name : to_string(o));
+  return s.empty() ? "" : "(" + s + ")";
+}
+
+void print_stages_and_schedules() {
+  fmt::print("\nstages, before an optimizer: skip_nonfinite | clip_norm(1) | adamw(lr=3e-4)\n");
+  for (const auto& kind : optim::stage_kinds()) {
+    std::vector<optim::Option> options;
+    for (const auto& o : kind.options) options.push_back(o.option);
+    fmt::print("{}{}\n    {}\n", kind.name, defaults_text(options), kind.meaning);
+  }
+  fmt::print("\nschedules, as the value of an option: adamw(lr=cosine(3e-4, total=20000, warmup=500)); k: steps taken\n");
+  for (const auto& s : optim::all_schedules()) fmt::print("{}{}\n    {}\n", s.name, defaults_text(s.defaults), s.formula);
 }
 
 const char* threading(BlasInfo::Threading t) {
@@ -57,6 +81,16 @@ int optimizers_command(bool json) {
     for (const auto& o : r.defaults) defaults += (defaults.empty() ? "" : ", ") + optim::to_string(o);
     fmt::print("{}({})\n    {} rule. {}, {}\n", r.info.name, defaults, optim::to_string(r.info.shape), r.info.paper, r.info.year);
   }
+  print_stages_and_schedules();
+  return 0;
+}
+
+int schedule_command(const std::string& spec, std::int64_t steps, const std::string& json) {
+  if (steps < 0 || steps > 10000000) throw SpecError("--steps", join("must lie in [0, 10000000], got ", steps));
+  const optim::Schedule schedule(spec);
+  if (steps == 0) steps = std::min<std::int64_t>(schedule.horizon(), 10000000);
+  if (!json.empty()) write_atomically(json, Json({{"schedule", schedule.spec()}, {"values", schedule.preview(steps)}}).dump() + "\n");
+  fmt::print("{}", optim::to_string(schedule, steps));
   return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <gradus/tools/compare.h>
 #include <gradus/tools/gradcheck.h>
 #include <gradus/tools/inspect.h>
+#include <gradus/tools/minimize.h>
 #include <gradus/tools/replay.h>
 
 #include <CLI/CLI.hpp>
@@ -66,6 +67,15 @@ int main(int argc, char** argv) {
   r->add_option("--trace", replay.trace, ".json to write: every named intermediate of every step");
   r->callback([&] { result = replay_command(replay); });
 
+  MinimizeOptions minimize;
+  auto* m = app.add_subcommand("minimize", "Run an optimizer on a function with a known minimum and print its path");
+  m->add_option("--optimizer", minimize.optimizer, "Spec, e.g. \"adam(lr=0.05)\" or lbfgs")->required();
+  m->add_option("--function", minimize.function, "rosenbrock, beale, himmelblau, rastrigin(n=2) or quadratic(n=2, cond=10)")->capture_default_str();
+  m->add_option("--start", minimize.start, "x,y (default: the function's usual place); --start=-1,2 if it begins with '-'");
+  m->add_option("--steps", minimize.steps, "Steps")->capture_default_str();
+  m->add_option("--json", minimize.json, "Write the whole path to this file");
+  m->callback([&] { result = minimize_command(minimize); });
+
   std::string op, gradcheck_json;
   auto* g = app.add_subcommand("gradcheck", "Check the gradient of every op against differences");
   g->add_option("--op", op, "Only this op");
@@ -73,9 +83,17 @@ int main(int argc, char** argv) {
   g->callback([&] { result = gradcheck_command(op, gradcheck_json); });
 
   bool json = false;
-  auto* l = app.add_subcommand("optimizers", "List the optimizers, with defaults and papers");
+  auto* l = app.add_subcommand("optimizers", "List optimizers, stages and schedules, with defaults");
   l->add_flag("--json", json, "As a JSON array");
   l->callback([&] { result = optimizers_command(json); });
+
+  std::string schedule, schedule_json;
+  std::int64_t schedule_steps = 0;
+  auto* s = app.add_subcommand("schedule", "Plot a schedule");
+  s->add_option("schedule", schedule, "e.g. \"cosine(3e-4, total=20000, warmup=500)\"")->required();
+  s->add_option("--steps", schedule_steps, "Steps to show (default: its length)");
+  s->add_option("--json", schedule_json, "Write the values to this file");
+  s->callback([&] { result = schedule_command(schedule, schedule_steps, schedule_json); });
 
   std::string spec;
   auto* e = app.add_subcommand("equations", "Print the equations of an optimizer as it would run");
