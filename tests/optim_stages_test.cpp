@@ -101,6 +101,29 @@ TEST_CASE("stages pass from left to right") {
   CHECK(error(norm_last, norm_first) > 0.1);
 }
 
+TEST_CASE("every stage keeps a row of -0: the mark of an embedding's row that no index has touched") {
+  for (const auto& s : stages) {
+    CAPTURE(s);
+    Array g = numbers({4, 3}, 5), w = numbers({4, 3}, 1);
+    for (int64_t i = 3; i < 9; ++i) g.write<double>("test")[i] = -0.0;
+    std::vector<optim::Flow> flows;
+    const std::string name = "a";
+    const optim::Spec spec = optim::parse_spec(s);
+    for (const auto& stage : spec.stages) {
+      auto one = optim::stage_from(spec, stage);
+      for (int k = 0; k < 4; ++k) {
+        flows = {{0, g, 1, -1}};
+        if (one->apply(flows, {{&name, &w}})) break;
+      }
+      REQUIRE(flows.size() == 1);
+      for (int64_t i = 0; i < 12; ++i) {
+        const double x = flows[0].factor * flows[0].g.element(i);
+        CHECK((x == 0 && std::signbit(x)) == (i >= 3 && i < 9));
+      }
+    }
+  }
+}
+
 TEST_CASE("accumulate steps every n-th call with the mean, and counts only those steps") {
   auto a = leaves(shapes), b = leaves(shapes);
   auto gathered = optim::make("accumulate(4) | adam(lr=exponential(0.1, gamma=0.5))", a);
@@ -211,7 +234,9 @@ TEST_CASE("every stage: gradients are not modified, the same bits with 1, 2, 3 a
 }
 
 TEST_CASE("every stage: saved and loaded at any call is uninterrupted") {
-  for (const std::string rule : {"adamw(lr=cosine(0.1, total=5))", "sam(sgd(lr=0.1, momentum=0.9))"})
+  std::vector<std::string> rules{"adamw(lr=cosine(0.1, total=5))", "sam(sgd(momentum=0.9), rho=linear(0.05, total=9))"};
+  if (optim::rule_exists("lookahead")) rules.push_back("lookahead(adamw(lr=cosine(0.1, total=5)), k=3)");
+  for (const auto& rule : rules)
     for (const auto& s : stages) {
       const std::string spec = s + " | " + rule;
       CAPTURE(spec);
