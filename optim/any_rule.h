@@ -118,11 +118,15 @@ class ElementRule : public AnyRule {
   using AnyRule::AnyRule;
 };
 
-/// Each number makes a direction; the parameter's norms make its length; w -= length * direction.
+/// Each number makes a direction; the parameter's norms make its length; w -= length * direction. Or, if norms_first(): the
+/// direction is what is measured and changes no state; its norms enter the numbers of the step, and then each number moves.
 class LayerRule : public AnyRule {
  public:
   virtual void direction(Dtype dtype, const Piece& piece, void* out) const = 0;
-  virtual double length(double w_norm, double direction_norm, const double* step) const = 0;
+  virtual double length(double /*w_norm*/, double /*direction_norm*/, const double* /*step*/) const { return 0; }
+  virtual bool norms_first() const { return false; }
+  virtual void take_norms(double* /*step*/, double /*w_norm*/, double /*measured_norm*/) const {}
+  virtual void run(Dtype /*dtype*/, const Piece& /*piece*/) const {}
   virtual ElementValues explain(Dtype dtype, const Piece& piece, double w_norm, double direction_norm) const = 0;
 
  protected:

@@ -106,10 +106,17 @@ std::vector<LayerNorms> find_directions(const std::vector<LayerWork>& work) {
 
 void run_pass(const std::vector<LayerWork>& work) {
   const auto norms = find_directions(work);
+  for (std::size_t i = 0; i < work.size(); ++i)
+    if (work[i].rule->norms_first()) work[i].rule->take_norms(work[i].step, norms[i].w, norms[i].direction);
   const auto cuts = cut(work);
   for_cuts(cuts, total_elements(work) < serial_elements, [&](std::size_t i) {
     const auto& w = work[cuts[i].item];
     const LayerNorms& n = norms[cuts[i].item];
+    if (w.rule->norms_first()) {
+      Piece p = w.piece;
+      p.begin = cuts[i].begin, p.end = cuts[i].end;
+      return w.rule->run(w.dtype, p);
+    }
     const double length = w.rule->length(n.w, n.direction, w.piece.step);
     visit_real(w.dtype, [&]<class T>() {
       subtract(static_cast<T*>(w.piece.w), static_cast<const T*>(w.direction), length, cuts[i].begin, cuts[i].end);

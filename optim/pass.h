@@ -32,11 +32,12 @@ struct LayerWork {
   Dtype dtype;
   Piece piece;
   void* direction;  ///< room for as many numbers as w has
+  double* step = nullptr;  ///< the piece's, for a rule that takes norms first
 };
 struct LayerNorms {
   double w, direction;
 };
-/// Directions and norms; then w -= length(norms) * direction.
+/// Directions and norms; then w -= length(norms) * direction, or the update of a rule that takes norms first.
 void run_pass(const std::vector<LayerWork>& work);
 /// The first half of it: fills `direction`, changes the slots, leaves w.
 std::vector<LayerNorms> find_directions(const std::vector<LayerWork>& work);

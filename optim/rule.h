@@ -14,6 +14,9 @@
 //   };
 //   gradus::optim::enrol<SignDescentRule>("sign_descent", {.paper = "...", .year = 2018});
 //
+// A rule that needs norms of the parameter has `direction` and `length` in place of `update` (rules/lamb.cpp); or, if the norms
+// enter the state, `measured` and `norms` besides it (rules/novograd.cpp).
+//
 // Optional members: `auto keeps() const { return std::tuple(always, on(momentum)); }`, which slots the options in force
 // use; `auto initial() const { return std::tuple(0, start); }`, their first values; `std::string refuse() const`, why
 // options do not go together; `static constexpr NamedRange ranges[]`, where a name's usual range is not meant.
@@ -23,7 +26,7 @@
 // number of Step is written as a product with its reciprocal: a vector division per element is what a step costs.
 #pragma once
 
-#include <gradus/optim/adaptors.h>
+#include <gradus/optim/normed_rule.h>
 #include <gradus/optim/registry.h>
 
 namespace gradus::optim {
@@ -38,11 +41,15 @@ struct Paper {
 /// Makes an element or layer rule known to specs. Errors: OptimError if the name is taken.
 template <template <class> class R>
 void enrol(const std::string& name, Paper about) {
-  constexpr bool layer = is_layer_rule<R>;
+  constexpr bool layer = is_layer_rule<R> || is_normed_rule<R>;
   enrol_rule({name, std::move(about.paper), about.year, layer ? RuleShape::layer : RuleShape::element},
              [](RuleInfo info) -> std::unique_ptr<AnyRule> {
-               if constexpr (layer) return std::make_unique<LayerRuleOf<R>>(std::move(info), R<double>{});
-               else return std::make_unique<ElementRuleOf<R>>(std::move(info), R<double>{});
+               if constexpr (is_normed_rule<R>)
+                 return std::make_unique<NormedRuleOf<R>>(std::move(info), R<double>{});
+               else if constexpr (is_layer_rule<R>)
+                 return std::make_unique<LayerRuleOf<R>>(std::move(info), R<double>{});
+               else
+                 return std::make_unique<ElementRuleOf<R>>(std::move(info), R<double>{});
              });
 }
 

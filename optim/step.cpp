@@ -61,7 +61,8 @@ void Optimizer::add_work(Entry& e, std::vector<Array>& kept_alive) {
   if (r.info().shape == RuleShape::element)
     return element_work_.push_back({static_cast<const ElementRule*>(&r), dtype, piece});
   kept_alive.push_back(Array::like(w));
-  layer_work_.push_back({static_cast<const LayerRule*>(&r), dtype, piece, const_cast<char*>(kept_alive.back().bytes())});
+  void* direction = const_cast<char*>(kept_alive.back().bytes());
+  layer_work_.push_back({static_cast<const LayerRule*>(&r), dtype, piece, direction, e.step.data()});
 }
 
 void Optimizer::move_matrix(Entry& e) const {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <gradus/optim/any_rule.h>
+#include <gradus/optim/dialect.h>
 
 #include <optional>
 
@@ -10,35 +11,41 @@ namespace gradus::optim {
 
 using Number = std::optional<double>;
 using Flag = std::optional<bool>;
+using Formula = std::optional<Dialect>;
 
 struct SGD {
   Number lr{}, momentum{}, dampening{}, weight_decay{};
   Flag nesterov{}, maximize{};
-  GRADUS_FIELDS(lr, momentum, dampening, weight_decay, nesterov, maximize)
+  Formula dialect{};
+  GRADUS_FIELDS(lr, momentum, dampening, weight_decay, nesterov, dialect, maximize)
   static constexpr const char* rule_name = "sgd";
 };
 struct Adam {
   Number lr{}, beta1{}, beta2{}, eps{}, weight_decay{};
   Flag amsgrad{}, maximize{};
-  GRADUS_FIELDS(lr, beta1, beta2, eps, weight_decay, amsgrad, maximize)
+  Formula dialect{};
+  GRADUS_FIELDS(lr, beta1, beta2, eps, weight_decay, amsgrad, dialect, maximize)
   static constexpr const char* rule_name = "adam";
 };
 struct AdamW {
   Number lr{}, beta1{}, beta2{}, eps{}, weight_decay{};
   Flag amsgrad{}, maximize{};
-  GRADUS_FIELDS(lr, beta1, beta2, eps, weight_decay, amsgrad, maximize)
+  Formula dialect{};
+  GRADUS_FIELDS(lr, beta1, beta2, eps, weight_decay, amsgrad, dialect, maximize)
   static constexpr const char* rule_name = "adamw";
 };
 struct RMSprop {
   Number lr{}, alpha{}, eps{}, weight_decay{}, momentum{};
   Flag centered{}, maximize{};
-  GRADUS_FIELDS(lr, alpha, eps, weight_decay, momentum, centered, maximize)
+  Formula dialect{};
+  GRADUS_FIELDS(lr, alpha, eps, weight_decay, momentum, centered, dialect, maximize)
   static constexpr const char* rule_name = "rmsprop";
 };
 struct Adagrad {
   Number lr{}, lr_decay{}, weight_decay{}, initial_accumulator_value{}, eps{};
   Flag maximize{};
-  GRADUS_FIELDS(lr, lr_decay, weight_decay, initial_accumulator_value, eps, maximize)
+  Formula dialect{};
+  GRADUS_FIELDS(lr, lr_decay, weight_decay, initial_accumulator_value, eps, dialect, maximize)
   static constexpr const char* rule_name = "adagrad";
 };
 struct Lion {

@@ -5,7 +5,7 @@
 #include <gradus/core/fields.h>
 #include <gradus/core/num.h>
 #include <gradus/core/vmath.h>
-#include <gradus/optim/options.h>
+#include <gradus/optim/dialect.h>
 #include <gradus/optim/symbol.h>
 
 #include <cmath>

@@ -91,7 +91,7 @@ std::vector<optim::RuleEntry> rules() {
   return optim::all_rules();
 }
 
-/// The rule with its defaults, and with each option that is off at first, on.
+/// The rule with its defaults, with each option that is off at first, on, and with every other word of a choice.
 std::vector<std::string> variants(const optim::RuleEntry& rule) {
   std::vector<std::string> specs;
   const Tensor w = leaf(Array::zeros({2, 2}, f64));
@@ -107,9 +107,15 @@ std::vector<std::string> variants(const optim::RuleEntry& rule) {
   for (const auto& o : rule.defaults) {
     if (o.kind == optim::Option::Kind::number && o.value != 0) continue;
     if (o.name == "max_eval") continue;
-    const std::string other = o.words.empty() ? "true" : o.words.back();
-    const std::string on = o.name + "=" + (o.kind == optim::Option::Kind::number ? "0.125" : other);
-    if (!add(rule.info.name + "(" + on + ")")) REQUIRE(add(rule.info.name + "(momentum=0.9, " + on + ")"));
+    std::vector<std::string> others(o.words.begin() + !o.words.empty(), o.words.end());
+    if (o.words.empty()) others.push_back(o.kind == optim::Option::Kind::number ? "0.125" : "true");
+    for (const auto& other : others) {
+      const std::string on = o.name + "=" + other;
+      bool known = add(rule.info.name + "(" + on + ")");
+      for (const auto& [name, value] : {std::pair("momentum", "=0.9, "), std::pair("initial_accumulator_value", "=0.1, ")})
+        known = known || (optim::new_rule(rule.info.name)->has(name) && add(rule.info.name + "(" + name + value + on + ")"));
+      REQUIRE(known);
+    }
   }
   return specs;
 }

@@ -28,7 +28,7 @@ TEST_CASE("a spec reads back as it was printed") {
     CHECK(one(opt.spec()).spec() == opt.spec());
   }
   CHECK(one("clip_norm(0.5) | sgd(lr=0.125)").spec() ==
-        "clip_norm(0.5) | sgd(lr=0.125, momentum=0, dampening=0, weight_decay=0, nesterov=false)");
+        "clip_norm(0.5) | sgd(lr=0.125, momentum=0, dampening=0, weight_decay=0, nesterov=false, dialect=pytorch)");
 }
 
 TEST_CASE("what cannot be read is refused with a caret under the place") {
@@ -73,7 +73,10 @@ TEST_CASE("the registry knows every rule with its defaults, shape, paper and yea
   std::vector<std::string> names;
   for (const auto& rule : optim::all_rules())
     if (!rule.info.name.starts_with("mine_")) names.push_back(rule.info.name);
-  for (const char* name : {"adagrad", "adam", "adamw", "lamb", "lbfgs", "lion", "muon", "rmsprop", "sam", "sgd"})
+  for (const char* name :
+       {"adabelief", "adadelta", "adagrad", "adam", "adamax", "adamw",   "adan",   "ademamix", "adopt", "amsgrad", "asgd",
+        "ftrl",      "lamb",     "lars",    "lbfgs", "lion",  "madgrad", "mars",   "muon",     "nadam", "nadamw",  "novograd",
+        "qhadam",    "qhm",      "radam",   "rmsprop", "rprop", "sam",   "sgd",    "signum",   "yogi"})
     CHECK(std::find(names.begin(), names.end(), name) != names.end());
   for (const auto& rule : optim::all_rules()) {
     if (rule.info.name != "adam") continue;
@@ -81,7 +84,7 @@ TEST_CASE("the registry knows every rule with its defaults, shape, paper and yea
     CHECK(rule.info.year == 2014);
     std::string s;
     for (const auto& o : rule.defaults) s += to_string(o) + " ";
-    CHECK(s == "lr=0.001 beta1=0.9 beta2=0.999 eps=1e-08 weight_decay=0 amsgrad=false maximize=false ");
+    CHECK(s == "lr=0.001 beta1=0.9 beta2=0.999 eps=1e-08 weight_decay=0 amsgrad=false dialect=pytorch maximize=false ");
   }
 }
 

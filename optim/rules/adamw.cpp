@@ -3,12 +3,16 @@
 namespace gradus::optim {
 
 /// AdamW. Loshchilov and Hutter, "Decoupled weight decay regularization", 2017, algorithm 2: the decay shrinks the weights
-/// and does not pass through the moments.
+/// and does not pass through the moments. It is multiplied by lr, as in PyTorch.
+/// Dialect keras: eps is added to the root of the v that is not corrected; optax: amsgrad takes the largest of the corrected
+/// v; paper: the decay is not multiplied by lr, w <- w - step - weight_decay*w (the schedule multiplier of the paper is
+/// then a schedule of weight_decay).
 template <class S = double>
 struct AdamWRule {
   S lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.01;
   bool amsgrad = false;
-  GRADUS_FIELDS(lr, beta1, beta2, eps, weight_decay, amsgrad)
+  Dialect dialect = Dialect::pytorch;
+  GRADUS_FIELDS(lr, beta1, beta2, eps, weight_decay, amsgrad, dialect)
 
   template <class V>
   struct State {
@@ -29,11 +33,12 @@ struct AdamWRule {
   auto update(V g, V& w, State<V>& s, const Step& k) const {
     s.m = beta1 * s.m + (1 - beta1) * g;
     s.v = beta2 * s.v + (1 - beta2) * g * g;
-    if (amsgrad) s.v_max = max(s.v_max, s.v);
     V m_hat = k.c1 * s.m;
-    V v_hat = k.c2 * (amsgrad ? s.v_max : s.v);
-    V step = lr * (m_hat / (sqrt(v_hat) + eps));
-    if (on(weight_decay)) step += lr * weight_decay * w;
+    V v_hat = k.c2 * s.v;
+    if (amsgrad && dialect == Dialect::optax) v_hat = s.v_max = max(s.v_max, v_hat);
+    else if (amsgrad) v_hat = k.c2 * (s.v_max = max(s.v_max, s.v));
+    V step = lr * (m_hat / (sqrt(v_hat) + (dialect == Dialect::keras ? eps * sqrt(k.c2) : eps)));
+    if (on(weight_decay)) step += (dialect == Dialect::paper ? weight_decay : lr * weight_decay) * w;
     w -= step;
     return GRADUS_SHOW(m_hat, v_hat, step);
   }

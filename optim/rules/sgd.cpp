@@ -5,11 +5,14 @@ namespace gradus::optim {
 /// Stochastic gradient descent. Robbins and Monro, "A stochastic approximation method", 1951; momentum: Polyak, 1964;
 /// Nesterov's form: Sutskever et al., "On the importance of initialization and momentum in deep learning", 2013. The first
 /// velocity is the gradient itself, undampened, and lr stands outside the velocity, as in PyTorch.
+/// Dialects keras and paper: the velocity is made of steps, lr inside, which differs once lr changes; keras: the weight decay
+/// is decoupled, w <- w - lr*weight_decay*w.
 template <class S = double>
 struct SGDRule {
   S lr = 1e-3, momentum = 0.0, dampening = 0.0, weight_decay = 0.0;
   bool nesterov = false;
-  GRADUS_FIELDS(lr, momentum, dampening, weight_decay, nesterov)
+  Dialect dialect = Dialect::pytorch;
+  GRADUS_FIELDS(lr, momentum, dampening, weight_decay, nesterov, dialect)
 
   template <class V>
   struct State {
@@ -22,16 +25,22 @@ struct SGDRule {
     GRADUS_FIELDS(share)
   };
   void advance(Step& k, S t) const { k.share = select(t == 1, S(1.0), 1 - dampening); }
+  bool lr_inside() const { return dialect == Dialect::keras || dialect == Dialect::paper; }
 
   template <class V>
   auto update(V g, V& w, State<V>& s, const Step& k) const {
-    if (on(weight_decay)) g += weight_decay * w;
+    if (on(weight_decay)) {
+      if (dialect == Dialect::keras) w -= lr * weight_decay * w;
+      else g += weight_decay * w;
+    }
+    if (lr_inside()) g = lr * g;
     V direction = g;
     if (on(momentum)) {
       s.velocity = momentum * s.velocity + k.share * g;
       direction = nesterov ? g + momentum * s.velocity : s.velocity;
     }
-    w -= lr * direction;
+    if (lr_inside()) w -= direction;
+    else w -= lr * direction;
     return GRADUS_SHOW(direction);
   }
 
