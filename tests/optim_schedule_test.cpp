@@ -214,7 +214,7 @@ TEST_CASE("any number may be scheduled; the spec prints it back") {
   auto opt = one("adamw(lr=cosine(0.1, total=4), weight_decay=linear(0.5, total=4), beta1=sequential(0.5, 2, 0.9))");
   const std::string printed =
       "adamw(lr=cosine(0.1, total=4), beta1=sequential(constant(0.5), 2, constant(0.9)), beta2=0.999, eps=1e-08, "
-      "weight_decay=linear(0.5, total=4), amsgrad=false)";
+      "weight_decay=linear(0.5, total=4), amsgrad=false, dialect=pytorch)";
   CHECK(opt.spec() == printed);
   CHECK(one(opt.spec()).spec() == printed);
   CHECK(opt.spec_of("w") == printed);

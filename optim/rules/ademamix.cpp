@@ -20,15 +20,13 @@ struct AdEMAMixRule {
     GRADUS_FIELDS(m, slow, v)
   };
   struct Step {
-    S c1 = 1.0, c2 = 1.0, mix = 0.0, keep = 0.0;  // alpha and beta3 at this step
+    S c1 = 1.0, c2 = 1.0, mix = 0.0, keep = 0.0;  // alpha and beta3 at this step of a warm-up
     GRADUS_FIELDS(c1, c2, mix, keep)
   };
   void advance(Step& k, S t) const {
     k.c1 = 1 / (1 - pow(beta1, t));
     k.c2 = 1 / (1 - pow(beta2, t));
-    k.mix = alpha;
     if (on(alpha_warmup)) k.mix = alpha * min(t / alpha_warmup, S(1.0));
-    k.keep = beta3;
     if (on(beta3_warmup)) {
       const S done = min(t / beta3_warmup, S(1.0));
       k.keep = exp(1 / ((1 - done) / log(beta1) + done / log(beta3)));
@@ -37,12 +35,13 @@ struct AdEMAMixRule {
 
   template <class V>
   auto update(V g, V& w, State<V>& s, const Step& k) const {
+    const S mix = on(alpha_warmup) ? k.mix : alpha, keep = on(beta3_warmup) ? k.keep : beta3;
     s.m = beta1 * s.m + (1 - beta1) * g;
-    s.slow = k.keep * s.slow + (1 - k.keep) * g;
+    s.slow = keep * s.slow + (1 - keep) * g;
     s.v = beta2 * s.v + (1 - beta2) * g * g;
     V m_hat = k.c1 * s.m;
     V v_hat = k.c2 * s.v;
-    V step = lr * ((m_hat + k.mix * s.slow) / (sqrt(v_hat) + eps));
+    V step = lr * ((m_hat + mix * s.slow) / (sqrt(v_hat) + eps));
     if (on(weight_decay)) step += lr * weight_decay * w;
     w -= step;
     return GRADUS_SHOW(m_hat, v_hat, step);

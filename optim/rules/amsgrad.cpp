@@ -21,9 +21,8 @@ struct AMSGradRule {
     GRADUS_FIELDS(c1, c2)
   };
   void advance(Step& k, S t) const {
-    const bool corrected = dialect != Dialect::paper;
-    k.c1 = corrected ? 1 / (1 - pow(beta1, t)) : S(1.0);
-    k.c2 = corrected ? 1 / (1 - pow(beta2, t)) : S(1.0);
+    k.c1 = 1 / (1 - pow(beta1, t));
+    k.c2 = 1 / (1 - pow(beta2, t));
   }
 
   template <class V>
@@ -31,10 +30,11 @@ struct AMSGradRule {
     if (on(weight_decay)) g += weight_decay * w;
     s.m = beta1 * s.m + (1 - beta1) * g;
     s.v = beta2 * s.v + (1 - beta2) * g * g;
+    const bool corrected = dialect != Dialect::paper;
     if (dialect == Dialect::optax) s.v_max = max(s.v_max, k.c2 * s.v);
     else s.v_max = max(s.v_max, s.v);
-    V m_hat = k.c1 * s.m;
-    V v_hat = dialect == Dialect::optax ? s.v_max : k.c2 * s.v_max;
+    V m_hat = corrected ? k.c1 * s.m : s.m;
+    V v_hat = corrected && dialect != Dialect::optax ? k.c2 * s.v_max : s.v_max;
     V step = lr * (m_hat / (sqrt(v_hat) + eps));
     w -= step;
     return GRADUS_SHOW(m_hat, v_hat, step);
