@@ -181,7 +181,9 @@ struct Formula {
       const Op op = s.op;
       b.give(k, [&] {
         return Tensor(std::in_place, [&] {
-          return map([op](auto gg, auto... v) { return derivative<k>(op, gg, v...); }, g.array(), array.template operator()<i>()...);
+          constexpr bool last_reader = k == N - 1;
+          return map_over(last_reader, [op](auto gg, auto... v) { return derivative<k>(op, gg, v...); }, g.array(),
+                          array.template operator()<i>()...);
         });
       });
     }

@@ -49,7 +49,7 @@ Array::Layout::Layout(const Shape& of, Dtype type) : shape(of.begin(), of.rank()
   size = step;
 }
 
-Array::Array(const Shape& shape, Dtype dtype) : layout_(shape, dtype) {
+[[gnu::flatten]] Array::Array(const Shape& shape, Dtype dtype) : layout_(shape, dtype) {
   storage_ = Storage::make(static_cast<std::size_t>(layout_.size) * bytes_of(dtype));
   data_ = storage_->data();
 }

@@ -38,14 +38,19 @@ void map_pass(const void* f, void* out, const void* const* in, int64_t n, std::i
   map_loop<T>(*static_cast<const F*>(f), static_cast<T*>(out), n, static_cast<const T*>(in[i])...);
 }
 
-/// A fresh Array f(in...). All inputs have the first one's shape and dtype, f32 or f64.
+/// An Array f(in...). All inputs have the first one's shape and dtype, f32 or f64. If the first may be written over, a large
+/// one that nobody else holds is: one stream of memory less.
 template <class F, class First, class... In>
-Array map(F f, const First& first, const In&... in) {
+Array map_over(bool overwrite, F f, const First& first, const In&... in) {
   Array out = Array::like(first);
   visit_real(first.dtype(), [&]<class T>() {
-    if ((first.dense() && ... && in.dense()) && out.size() <= grain_elements) [[likely]] {
+    const bool dense = (first.dense() && ... && in.dense());
+    if (dense && out.size() <= pack<T>::width) {  // one pack: a call would cost as much
+      map_packs<T>(f, out.fresh<T>(), 0, 1, first.template data<T>(), in.template data<T>()...);
+    } else if (dense && out.size() <= grain_elements) {
       map_loop<T>(f, out.fresh<T>(), out.size(), first.template data<T>(), in.template data<T>()...);
     } else {
+      if (overwrite && first.dense() && first.alone()) out = first;
       const Array* all[] = {&first, &in...};
       map_pieces(out, all, 1 + sizeof...(In), [](const void* g, void* to, const void* const* from, int64_t n) {
         map_pass<T, F>(g, to, from, n, std::make_integer_sequence<int, 1 + sizeof...(In)>());
@@ -53,6 +58,12 @@ Array map(F f, const First& first, const In&... in) {
     }
   });
   return out;
+}
+
+/// A fresh Array f(in...).
+template <class F, class First, class... In>
+Array map(F f, const First& first, const In&... in) {
+  return map_over(false, f, first, in...);
 }
 
 }  // namespace GRADUS_ISA
