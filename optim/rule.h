@@ -14,7 +14,7 @@
 //   };
 //   gradus::optim::enrol<SignDescentRule>("sign_descent", {.paper = "...", .year = 2018});
 //
-// A rule that needs norms of the parameter has `direction` and `length` in place of `update` (rules/lamb.cpp); or, if the norms
+// A rule that needs norms of the parameter has `direction` and `length` in place of `update` (rules/lamb.cpp); or, if norms
 // enter the state, `measured` and `norms` besides it (rules/novograd.cpp).
 //
 // Optional members: `auto keeps() const { return std::tuple(always, on(momentum)); }`, which slots the options in force

@@ -1,5 +1,5 @@
-// Trajectories of the element and layer rules and of all dialects against libraries and papers: what each reference is stands
-// in tests/vectors/make_element_vectors.py, its version in the vectors' metadata.
+// Trajectories of the element and layer rules and of all dialects against libraries and papers: what each reference is says
+// tests/vectors/make_element_vectors.py, its version in the vectors' metadata.
 #include <gradus/tests/optim_testing.h>
 
 #include <gradus/core/safetensors.h>
@@ -39,7 +39,8 @@ Case read(const std::string& key, const Array& expected) {
 
 /// The parameter, or the state named in the case, after each of kept_steps.
 std::vector<Array> run(const Case& c, const std::map<std::string, Array>& all) {
-  const Tensor w = leaf(c.kind == "tiny" ? Array::zeros(c.shape, c.dtype) : first_numbers(all.at("start"), c.shape, c.dtype));
+  const bool from_zero = c.kind == "tiny";
+  const Tensor w = leaf(from_zero ? Array::zeros(c.shape, c.dtype) : first_numbers(all.at("start"), c.shape, c.dtype));
   const Array& grads = all.at("gradients/" + (c.kind == "scheduled" ? "random" : c.kind));
   auto opt = optim::make(c.spec, std::vector<Tensor>{w});
   const double lr = opt.lr();
@@ -77,7 +78,9 @@ const std::map<std::string, Loose> ill_conditioned{
 };
 
 /// FTRL with l1 above all that gradients of 1e-12 add up to: exactly 0, and that is what is checked.
-bool stays_at_zero(const Case& c) { return c.kind == "tiny" && c.spec.starts_with("ftrl") && c.spec.find("l1=") != c.spec.npos; }
+bool stays_at_zero(const Case& c) {
+  return c.kind == "tiny" && c.spec.starts_with("ftrl") && c.spec.find("l1=") != c.spec.npos;
+}
 
 }  // namespace
 
@@ -86,7 +89,9 @@ TEST_CASE("element and layer rules and dialects follow their references") {
   for (auto& [name, a] : load_safetensors(GRADUS_SOURCE_DIR "/tests/vectors/elements.safetensors").tensors) all[name] = a;
   std::map<std::string, std::array<double, 2>> worst;
   int cases = 0;
-  for (const auto& [key, expected] : all) {
+  for (const auto& entry : all) {
+    const std::string& key = entry.first;
+    const Array& expected = entry.second;
     if (key.find('|') == key.npos) continue;
     const Case c = read(key, expected);
     const auto got = run(c, all);

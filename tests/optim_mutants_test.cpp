@@ -1,8 +1,8 @@
 // The printed equations are the rule: read back as a program they follow the references, and with one operator, constant,
 // order or name in them changed they do not. So the vectors see every part of a rule's text, and the equations are true.
 //
-// Which mutants there are follows from the equations: one is a change of one place in one line of a rule, and it is caught if
-// some spec that prints this line catches it. All of them stand in tests/mutants/rules.txt, as GRADUS_MUTANTS=FILE writes them;
+// Which mutants there are follows from the equations: one is a change of one place in one line of a rule, and it is caught
+// if some spec that prints this line catches it. All stand in tests/mutants/rules.txt, as GRADUS_MUTANTS=FILE writes them;
 // those that no trajectory can tell from the rule in tests/mutants/equivalent.txt, each with its reason.
 #include <gradus/tests/optim_testing.h>
 #include <gradus/tests/printed_equations.h>
@@ -21,7 +21,7 @@ using namespace printed_equations;
 
 namespace {
 
-// ---- mutants -----------------------------------------------------------------------------------------------------------------
+// ---- mutants -----------------------------------------------------------------------------------------------------
 
 struct Mutant {
   std::string what;  // the line, the place in it, the change
@@ -48,9 +48,10 @@ std::vector<const Line*> live_lines(const Program& p, const std::string& watched
     for (const Section& section : p.sections)
       for (const Line& line : section.lines)
         if (wanted.count(line.target) || wanted.count(line.old)) live.insert(&line), want(want, line.value);
-    for (const char* name : {"w", "g", "measured"})  // a norm needs the numbers
-      if (const auto norm = p.places.find("|" + std::string(name) + "|"); norm != p.places.end() && wanted.count(norm->second))
-        wanted.insert(p.places.at(name));
+    for (const char* name : {"w", "g", "measured"}) {  // a norm needs the numbers
+      const auto norm = p.places.find("|" + std::string(name) + "|");
+      if (norm != p.places.end() && wanted.count(norm->second)) wanted.insert(p.places.at(name));
+    }
   }
   std::vector<const Line*> all;
   for (const Section& section : p.sections)
@@ -107,7 +108,7 @@ std::vector<Mutant> mutants_of(const Program& p, const std::set<std::string>& at
   return all;
 }
 
-// ---- trajectories -------------------------------------------------------------------------------------------------------------
+// ---- trajectories ------------------------------------------------------------------------------------------------
 
 struct Run {
   std::string kind, watched;
@@ -183,7 +184,9 @@ TEST_CASE("printed equations are the rule, and no mutant of them is") {
   add_runs("optim.safetensors", false, specs);
   add_runs("elements.safetensors", true, specs);
   std::map<std::string, Fate> fates;
-  for (const auto& [spec, runs] : specs) {
+  for (const auto& entry : specs) {
+    const std::string& spec = entry.first;
+    const std::vector<Run>& runs = entry.second;
     CAPTURE(spec);
     const auto opt = optim::make(spec, std::vector<Tensor>{leaf(Array::zeros({1}, f64))});
     const std::string watched = runs.back().watched;
@@ -209,7 +212,9 @@ TEST_CASE("printed equations are the rule, and no mutant of them is") {
   const auto known = equivalents();
   std::map<std::string, std::string> lines;
   int caught = 0, equivalent = 0, survived = 0;
-  for (const auto& [key, fate] : fates) {
+  for (const auto& entry : fates) {
+    const std::string& key = entry.first;
+    const Fate& fate = entry.second;
     const bool is_known = known.count(key) > 0;
     CHECK_MESSAGE(!(fate.caught && is_known), key, " is listed as equivalent and was caught");
     ++(fate.caught ? caught : is_known ? equivalent : survived);
@@ -223,7 +228,7 @@ TEST_CASE("printed equations are the rule, and no mutant of them is") {
   std::ifstream committed(GRADUS_SOURCE_DIR "/tests/mutants/rules.txt");
   CHECK_MESSAGE(list == std::string(std::istreambuf_iterator<char>(committed), {}),
                 "tests/mutants/rules.txt is another list; write it anew with GRADUS_MUTANTS=tests/mutants/rules.txt");
-  for (const auto& [key, reason] : known) CHECK_MESSAGE(fates.count(key), "no such mutant: ", key);
+  for (const auto& entry : known) CHECK_MESSAGE(fates.count(entry.first), "no such mutant: ", entry.first);
   MESSAGE(caught << " mutants caught, " << equivalent << " equivalent, " << survived << " survived, in " << specs.size()
                  << " specs");
   CHECK(caught >= 0.95 * (caught + survived));

@@ -74,9 +74,9 @@ TEST_CASE("the registry knows every rule with its defaults, shape, paper and yea
   for (const auto& rule : optim::all_rules())
     if (!rule.info.name.starts_with("mine_")) names.push_back(rule.info.name);
   for (const char* name :
-       {"adabelief", "adadelta", "adagrad", "adam", "adamax", "adamw",   "adan",   "ademamix", "adopt", "amsgrad", "asgd",
-        "ftrl",      "lamb",     "lars",    "lbfgs", "lion",  "madgrad", "mars",   "muon",     "nadam", "nadamw",  "novograd",
-        "qhadam",    "qhm",      "radam",   "rmsprop", "rprop", "sam",   "sgd",    "signum",   "yogi"})
+       {"adabelief", "adadelta", "adagrad", "adam",   "adamax", "adamw", "adan",   "ademamix", "adopt",  "amsgrad", "asgd",
+        "ftrl",      "lamb",     "lars",    "lbfgs",  "lion",   "mars",  "muon",   "madgrad",  "nadam",  "nadamw",  "qhm",
+        "novograd",  "qhadam",   "radam",   "rmsprop", "rprop", "sam",   "signum", "sgd",      "yogi"})
     CHECK(std::find(names.begin(), names.end(), name) != names.end());
   for (const auto& rule : optim::all_rules()) {
     if (rule.info.name != "adam") continue;

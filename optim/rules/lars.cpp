@@ -50,5 +50,5 @@ struct LarsRule {
   }
 };
 
-GRADUS_RULE(lars, LarsRule, "You, Gitman and Ginsburg, Large batch training of convolutional networks, arXiv 1708.03888", 2017)
+GRADUS_RULE(lars, LarsRule, "You, Gitman and Ginsburg, Large batch training of CNNs, arXiv 1708.03888", 2017)
 }  // namespace gradus::optim

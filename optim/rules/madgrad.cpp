@@ -3,7 +3,7 @@
 namespace gradus::optim {
 
 /// MADGRAD. Defazio and Jelassi, "Adaptivity without compromise: a momentumized, adaptive, dual averaged gradient method for
-/// stochastic optimization", 2021, algorithm 1, as in the authors' code: eps is added to lr too, and a number whose gradients
+/// stochastic optimization", 2021, algorithm 1, as in the authors' code: eps is added to lr too. A number whose gradients
 /// have all been 0 does not move. weight_decay is coupled unless decoupled_weight_decay.
 template <class S = double>
 struct MADGRADRule {

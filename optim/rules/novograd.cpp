@@ -41,5 +41,5 @@ struct NovoGradRule {
   }
 };
 
-GRADUS_RULE(novograd, NovoGradRule, "Ginsburg et al., Stochastic gradient methods with layer-wise moments, arXiv 1905.11286", 2019)
+GRADUS_RULE(novograd, NovoGradRule, "Ginsburg et al., Stochastic gradient methods with layer-wise moments, 1905.11286", 2019)
 }  // namespace gradus::optim

@@ -41,5 +41,5 @@ struct QHAdamRule {
   }
 };
 
-GRADUS_RULE(qhadam, QHAdamRule, "Ma and Yarats, Quasi-hyperbolic momentum and Adam for deep learning, arXiv 1810.06801", 2018)
+GRADUS_RULE(qhadam, QHAdamRule, "Ma and Yarats, Quasi-hyperbolic momentum and Adam, arXiv 1810.06801", 2018)
 }  // namespace gradus::optim

@@ -3,7 +3,7 @@
 namespace gradus::optim {
 
 /// QHM. Ma and Yarats, "Quasi-hyperbolic momentum and Adam for deep learning", 2018, section 3, with the authors'
-/// rule of thumb as defaults. The momentum is dampened: lr is 1/(1 - momentum) times that of sgd. nu = 0 is plain SGD, nu = 1
+/// rule of thumb as defaults. The momentum is dampened: lr is 1/(1 - momentum) times that of sgd. nu = 0 is SGD, nu = 1
 /// momentum. weight_decay is coupled unless decoupled_weight_decay.
 template <class S = double>
 struct QHMRule {
@@ -32,5 +32,5 @@ struct QHMRule {
   }
 };
 
-GRADUS_RULE(qhm, QHMRule, "Ma and Yarats, Quasi-hyperbolic momentum and Adam for deep learning, arXiv 1810.06801", 2018)
+GRADUS_RULE(qhm, QHMRule, "Ma and Yarats, Quasi-hyperbolic momentum and Adam, arXiv 1810.06801", 2018)
 }  // namespace gradus::optim

@@ -5,7 +5,7 @@ namespace gradus::optim {
 /// Stochastic gradient descent. Robbins and Monro, "A stochastic approximation method", 1951; momentum: Polyak, 1964;
 /// Nesterov's form: Sutskever et al., "On the importance of initialization and momentum in deep learning", 2013. The first
 /// velocity is the gradient itself, undampened, and lr stands outside the velocity, as in PyTorch.
-/// Dialects keras and paper: the velocity is made of steps, lr inside, which differs once lr changes; keras: the weight decay
+/// Dialects keras and paper: the velocity is made of steps, lr inside, which differs once lr changes; keras: weight decay
 /// is decoupled, w <- w - lr*weight_decay*w.
 template <class S = double>
 struct SGDRule {
