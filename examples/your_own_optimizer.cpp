@@ -1,6 +1,7 @@
 // An optimizer of your own, in fifteen lines: written like its paper, it is fused, vectorised and multi-threaded, explains
 // itself, saves its state by name and can be named in a spec.
 #include <gradus/nn/nn.h>
+#include <gradus/optim/check_rule.h>
 #include <gradus/optim/optimizer.h>
 #include <gradus/optim/rule.h>
 
@@ -29,6 +30,9 @@ struct SureRule {
 int main() {
   optim::enrol<SureRule>("sure", {"an example", 2026});
   std::printf("%s\n", optim::equations("sure(lr=0.05)").c_str());
+  const auto report = optim::check_rule("sure");
+  std::printf("%s\n", to_string(report).c_str());
+  if (!report.ok()) return 1;
 
   // Least squares: y = 3 a - 2 b + 1.
   const Tensor x = tensor<float>({4, 2}, {1, 0, 0, 1, 1, 1, 2, -1}), y = tensor<float>({4, 1}, {4, -1, 2, 9});

@@ -10,6 +10,10 @@ inline namespace GRADUS_ISA {
 template <template <class> class R>
 inline constexpr bool is_layer_rule = requires(R<double> r) { r.length(1.0, 1.0, typename R<double>::Step()); };
 
+/// In initial(): this slot starts as the parameter itself.
+struct StartsAsW {};
+inline constexpr StartsAsW as_w;
+
 /// f(name, from's field, to's field) for two structs made from one template.
 template <class From, class To, class F>
 void each_pair(const From& from, To& to, F f) {
@@ -48,7 +52,11 @@ class TextRule : public Base {
       std::apply([&](auto... v) { [[maybe_unused]] std::size_t i = 0; (set(all[i++], v), ...); }, values);
     };
     each(kept_slots(text_), [](Slot& s, bool kept) { s.kept = kept; });
-    if constexpr (requires { text_.initial(); }) each(text_.initial(), [](Slot& s, double x) { s.initial = x; });
+    if constexpr (requires { text_.initial(); })
+      each(text_.initial(), []<class X>(Slot& s, X x) {
+        if constexpr (std::is_same_v<X, StartsAsW>) s.from_w = true;
+        else s.initial = x;
+      });
     return all;
   }
   std::vector<NamedValue> first_step() const override {
@@ -94,6 +102,9 @@ class TextRule : public Base {
     if constexpr (requires { text_.refuse(); }) return text_.refuse();
     else return {};
   }
+  void fit_slots([[maybe_unused]] const Shape& w, [[maybe_unused]] std::vector<Slot>& slots) const override {
+    if constexpr (requires { text_.fit_slots(w, slots); }) text_.fit_slots(w, slots);
+  }
 
   static Step step_of(const double* values) {
     Step k;
@@ -103,6 +114,20 @@ class TextRule : public Base {
 
   Text text_;
 };
+
+/// A State of Tensors made of a list, and back.
+template <template <class> class R>
+typename R<double>::template State<Tensor> tensor_state(const std::vector<Tensor>& slots) {
+  typename R<double>::template State<Tensor> state;
+  std::size_t i = 0;
+  each_field(state, [&](const std::string&, Tensor& x) { x = slots[i++]; });
+  return state;
+}
+template <class State>
+void put_state(State& state, std::vector<Tensor>& slots) {
+  std::size_t i = 0;
+  each_field(state, [&](const std::string&, Tensor& x) { slots[i++] = x; });
+}
 
 // ---- the readings: pack, num, Symbol, Tensor -------------------------------------------------------------------------
 
@@ -201,8 +226,21 @@ std::string equations_text(const R<double>& text, bool maximize) {
   }
   bool uses_step = false;
   each_field(k, [&](const std::string&, const Symbol& x) { uses_step |= each.mentions(x); });
+  std::string more;
+  if constexpr (requires { R<double>::curvature; }) {
+    typename R<Symbol>::template State<Symbol> taken = before;
+    rule.take_curvature(Symbol::named("c"), taken);
+    Equations curved;
+    changed(taken, before, curved);
+    more += "before it, every interval steps\n  c = " + std::string(R<double>::estimate) + "\n" + curved.text();
+  }
+  if constexpr (requires { rule.evaluation_point(w, before); }) {
+    Equations at;
+    at.define("x", rule.evaluation_point(w_before, before));
+    more += "evaluated at\n" + at.text();
+  }
   return (uses_step ? "once per step\n" + once.text() : "") + "for every number\n" + (maximize ? "  g <- -g\n" : "") +
-         each.text();
+         each.text() + more;
 }
 
 template <template <class> class R>
@@ -218,7 +256,8 @@ void step_tensors_text(const R<double>& text, const std::vector<Slot>& slots, Te
   typename R<Tensor>::template State<Tensor> state;
   if (s.step.empty()) each_field(k, [&](const std::string&, Tensor& x) { s.step.push_back(constant(x.item())); });
   if (s.slots.empty())
-    for (const Slot& slot : slots) s.slots.push_back(Tensor(Array::full(s.w.shape(), slot.initial, s.w.dtype())));
+    for (const Slot& slot : slots)
+      s.slots.push_back(slot.from_w ? s.w : Tensor(Array::full(s.w.shape(), slot.initial, s.w.dtype())));
   auto read = [](auto& fields, const std::vector<Tensor>& from) {
     std::size_t i = 0;
     each_field(fields, [&](const std::string&, Tensor& x) { x = from[i++]; });
@@ -249,6 +288,36 @@ class ElementRuleOf final : public TextRule<ElementRule, R> {
   void step_tensors(TensorState& state, const Tensor& g, const NamedTensors& hyper) const override {
     step_tensors_text<R>(this->text_, this->slots(), state, g, hyper, this->maximize() ? -1 : 1);
   }
+
+  bool needs_closure() const override { return asks_curvature; }
+  bool two_points() const override { return has_two_points; }
+  Tensor evaluation_point(const Tensor& w, [[maybe_unused]] const std::vector<Tensor>& slots) const override {
+    if constexpr (has_two_points) return this->text_.evaluation_point(w, tensor_state<R>(slots));
+    else return w;
+  }
+  Curvature curvature([[maybe_unused]] std::int64_t steps) const override {
+    if constexpr (asks_curvature)
+      return steps % static_cast<std::int64_t>(this->text_.interval) == 0 ? Text::curvature : Curvature::none;
+    else return Curvature::none;
+  }
+  void take_curvature([[maybe_unused]] const Tensor& estimate, [[maybe_unused]] std::vector<Tensor>& slots) const override {
+    if constexpr (asks_curvature) {
+      auto state = tensor_state<R>(slots);
+      this->text_.take_curvature(estimate, state);
+      put_state(state, slots);
+    }
+  }
+  std::uint64_t seed() const override {
+    if constexpr (requires { this->text_.seed; }) return static_cast<std::uint64_t>(this->text_.seed);
+    else return 0;
+  }
+  bool touched_rows_only() const override { return requires { Text::touched_rows_only; }; }
+
+ private:
+  using Text = R<double>;
+  static constexpr bool has_two_points =
+      requires(Text r, Tensor w, typename Text::template State<Tensor> s) { r.evaluation_point(w, s); };
+  static constexpr bool asks_curvature = requires { Text::curvature; };
 };
 
 template <template <class> class R>

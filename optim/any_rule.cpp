@@ -1,5 +1,5 @@
 #include <gradus/core/error.h>
-#include <gradus/optim/any_rule.h>
+#include <gradus/optim/closure_rule.h>
 
 #include <mutex>
 #include <set>
@@ -27,8 +27,15 @@ const char* kept_for_ever(const std::string& name) {
 AnyRule::AnyRule(RuleInfo info) : info_(std::move(info)), writer_(kept_for_ever(info_.name)) {}
 
 std::string to_string(RuleShape shape) {
-  constexpr const char* names[] = {"element", "layer", "matrix", "closure"};
+  constexpr const char* names[] = {"element", "layer", "matrix", "global", "closure", "wrapper"};
   return names[static_cast<int>(shape)];
+}
+
+std::vector<Slot> AnyRule::slots_of(const Shape& w) const {
+  auto all = slots();
+  for (Slot& s : all) s.shape = w;
+  fit_slots(w, all);
+  return all;
 }
 
 std::vector<Option> AnyRule::options() const {
@@ -87,6 +94,12 @@ std::string AnyRule::spec() const {
   for (const auto& o : own_options()) s += (s.empty() ? "" : ", ") + to_string(o);
   if (maximize_) s += std::string(s.empty() ? "" : ", ") + "maximize=true";
   return info_.name + "(" + s + ")";
+}
+
+std::unique_ptr<AnyRule> moves_by_gradients(const AnyRule& wrapper, std::unique_ptr<AnyRule> rule) {
+  if (rule->wraps() || rule->needs_closure())
+    throw OptimError(wrapper.name(), "wraps a rule that moves by gradients alone, got " + rule->name());
+  return rule;
 }
 
 }  // namespace gradus::optim

@@ -11,8 +11,9 @@ namespace gradus::optim {
 
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
-/// What a rule must see at once: one number; norms of a parameter; a whole matrix; the loss itself.
-enum class RuleShape { element, layer, matrix, closure };
+/// What a rule must see at once: one number; norms of a parameter; a whole parameter; sums over all parameters; the loss
+/// itself; or what the rule it wraps must see.
+enum class RuleShape { element, layer, matrix, global, closure, wrapper };
 std::string to_string(RuleShape shape);
 
 struct RuleInfo {
@@ -27,7 +28,13 @@ struct Slot {
   std::string name;
   bool kept = true;    ///< false: the options in force do not use it, and it is not allocated
   double initial = 0;
+  bool from_w = false; ///< its first values are the parameter's own
+  Shape shape{};       ///< of slots_of(): the parameter's, unless the rule says otherwise
 };
+
+/// What a rule asks about second derivatives: nothing; products of the Hessian with random signs; the gradient of the loss
+/// of labels sampled from the model.
+enum class Curvature { none, hutchinson, sampled };
 
 class AnyRule {
  public:
@@ -54,6 +61,8 @@ class AnyRule {
   /// What this rule does, as lines of text, for the options in force.
   virtual std::string equations() const = 0;
   virtual std::vector<Slot> slots() const { return {}; }
+  /// Those of a parameter of this shape.
+  std::vector<Slot> slots_of(const Shape& w) const;
   /// Numbers computed once per step, with their values before the first; saved with the state.
   virtual std::vector<NamedValue> first_step() const { return {}; }
   /// Brings them to step t = 1, 2, ...
@@ -66,6 +75,18 @@ class AnyRule {
   const AnyRule& moving() const { return inner() ? *inner() : *this; }
   bool maximize() const { return maximize_; }
 
+  /// Whether a step needs the loss itself: Optimizer::step(closure).
+  virtual bool needs_closure() const { return info_.shape == RuleShape::closure; }
+  /// Whether it trains at one point and is evaluated at another, which evaluation_point() gives.
+  virtual bool two_points() const { return false; }
+  virtual Tensor evaluation_point(const Tensor& w, const std::vector<Tensor>& /*slots*/) const { return w; }
+  /// What it asks about second derivatives at the step after `steps` steps, and where it leaves the answer.
+  virtual Curvature curvature(std::int64_t /*steps*/) const { return Curvature::none; }
+  virtual void take_curvature(const Tensor& /*estimate*/, std::vector<Tensor>& /*slots*/) const {}
+  virtual std::uint64_t seed() const { return 0; }  ///< of the random signs
+  /// Whether only rows move to which some op has handed a gradient; see embedding_add().
+  virtual bool touched_rows_only() const { return false; }
+
  protected:
   explicit AnyRule(RuleInfo info);
   AnyRule(const AnyRule&) = default;
@@ -74,6 +95,7 @@ class AnyRule {
   virtual void write_option(std::size_t place, double value) = 0;
   virtual Range range_of(const std::string& option) const { return usual_range(option); }
   virtual std::string refusal() const { return {}; }  ///< why the options do not go together, or ""
+  virtual void fit_slots(const Shape& /*w*/, std::vector<Slot>& /*slots*/) const {}  ///< shapes, and which are kept
 
  private:
   RuleInfo info_;
@@ -128,6 +150,34 @@ class LayerRule : public AnyRule {
   virtual void take_norms(double* /*step*/, double /*w_norm*/, double /*measured_norm*/) const {}
   virtual void run(Dtype /*dtype*/, const Piece& /*piece*/) const {}
   virtual ElementValues explain(Dtype dtype, const Piece& piece, double w_norm, double direction_norm) const = 0;
+
+ protected:
+  using AnyRule::AnyRule;
+};
+
+/// Sums over all parameters first, then each number: two passes. Its numbers per step are one set for all parameters.
+class GlobalRule : public AnyRule {
+ public:
+  virtual std::size_t sums() const = 0;
+  /// The first pass over elements: may change the slots; adds its terms to sums().
+  virtual void measure(Dtype dtype, const Piece& piece, double* sums) const = 0;
+  /// Brings the numbers per step to what the sums over all parameters say.
+  virtual void conclude(double* step, const double* sums, double loss) const = 0;
+  /// The second pass.
+  virtual void run(Dtype dtype, const Piece& piece) const = 0;
+
+ protected:
+  using AnyRule::AnyRule;
+};
+
+/// Wraps a rule, and acts on each number of a parameter after the steps of that rule.
+class AfterRule : public AnyRule {
+ public:
+  /// Has one Array of its own for each parameter, which starts as w.
+  virtual const char* kept_name() const = 0;
+  /// After step t of the parameter: may replace w and what is kept.
+  virtual void after(Tensor& w, Tensor& kept, std::int64_t t) const = 0;
+  bool needs_closure() const override { return inner()->needs_closure(); }
 
  protected:
   using AnyRule::AnyRule;

@@ -20,6 +20,11 @@ class Objective {
   virtual ~Objective() = default;
   /// Runs the closure at the parameters as they are; their gradients are there afterwards.
   virtual double evaluate() = 0;
+  /// The same, with the gradient recorded so that hessian_times() can follow. Errors: OptimError if the closure has run
+  /// backward() itself.
+  virtual double evaluate_for_hessian() = 0;
+  /// The Hessian at the last evaluate_for_hessian() times v, before the parameters are written.
+  virtual std::vector<double> hessian_times(const std::vector<double>& v) = 0;
   virtual std::int64_t size() const = 0;
   virtual std::vector<double> parameters() const = 0;
   /// Written in each parameter's own dtype.
@@ -42,11 +47,28 @@ class ClosureRule : public AnyRule {
   using AnyRule::AnyRule;
 };
 
-/// A closure rule whose options are the listed fields of `Options`, a plain struct with `ranges` as in rule.h.
-template <class Options>
-class ClosureRuleWith : public ClosureRule {
+/// What every wrapper shares: the rule it wraps, sgd if none is given.
+template <class Base>
+class Wrapper : public Base {
  public:
-  explicit ClosureRuleWith(RuleInfo info) : ClosureRule(std::move(info)) {}
+  explicit Wrapper(RuleInfo info) : Base(std::move(info)), inner_(new_rule("sgd")) {}
+  Wrapper(const Wrapper& other) : Base(other), inner_(other.inner_->clone()) {}
+  AnyRule* inner() override { return inner_.get(); }
+  using Base::inner;
+  bool wraps() const override { return true; }
+
+ protected:
+  std::unique_ptr<AnyRule> inner_;
+};
+
+/// `rule`, if it needs no more than gradients. Errors: OptimError.
+std::unique_ptr<AnyRule> moves_by_gradients(const AnyRule& wrapper, std::unique_ptr<AnyRule> rule);
+
+/// A rule whose options are the listed fields of `Options`, a plain struct with `ranges` as in rule.h.
+template <class Base, class Options>
+class RuleWith : public Base {
+ public:
+  explicit RuleWith(RuleInfo info) : Base(std::move(info)) {}
 
  protected:
   std::vector<Option> own_options() const override {
@@ -54,6 +76,7 @@ class ClosureRuleWith : public ClosureRule {
     each_field(options_, [&]<class F>(const std::string& name, const F& field) {
       if constexpr (std::is_enum_v<F>)
         all.push_back({name, Option::Kind::choice, static_cast<double>(field), split_names(choice_words(F()))});
+      else if constexpr (std::is_same_v<F, bool>) all.push_back({name, Option::Kind::flag, field ? 1.0 : 0.0, {}});
       else all.push_back({name, Option::Kind::number, field, {}});
     });
     return all;
@@ -61,7 +84,9 @@ class ClosureRuleWith : public ClosureRule {
   void write_option(std::size_t place, double value) override {
     std::size_t i = 0;
     each_field(options_, [&]<class F>(const std::string&, F& field) {
-      if (i++ == place) field = static_cast<F>(std::is_enum_v<F> ? static_cast<int>(value) : value);
+      if (i++ != place) return;
+      if constexpr (std::is_same_v<F, bool>) field = value != 0;
+      else field = static_cast<F>(std::is_enum_v<F> ? static_cast<int>(value) : value);
     });
   }
   Range range_of(const std::string& option) const override {
@@ -72,13 +97,19 @@ class ClosureRuleWith : public ClosureRule {
 
   Options options_;
 };
+template <class Options>
+class ClosureRuleWith : public RuleWith<ClosureRule, Options> {
+ public:
+  using RuleWith<ClosureRule, Options>::RuleWith;
+};
 
 }  // namespace gradus::optim
 
-/// In optim/rules/NAME.cpp: the one line that makes a built-in closure rule of a class.
-#define GRADUS_CLOSURE_RULE(name, Class, paper, year)                                               \
-  void enrol_##name();                                                                              \
-  void enrol_##name() {                                                                             \
-    enrol_rule({#name, paper, year, RuleShape::closure},                                            \
-               [](RuleInfo info) -> std::unique_ptr<AnyRule> { return std::make_unique<Class>(std::move(info)); }); \
+/// In optim/rules/NAME.cpp: the one line that makes a built-in rule of a class.
+#define GRADUS_RULE_CLASS(name, Class, shape, paper, year)                                                             \
+  void enrol_##name();                                                                                                 \
+  void enrol_##name() {                                                                                                \
+    enrol_rule({#name, paper, year, RuleShape::shape},                                                                 \
+               [](RuleInfo info) -> std::unique_ptr<AnyRule> { return std::make_unique<Class>(std::move(info)); });    \
   }
+#define GRADUS_CLOSURE_RULE(name, Class, paper, year) GRADUS_RULE_CLASS(name, Class, closure, paper, year)

@@ -10,7 +10,7 @@ namespace {
 /// Which slots a rule's options use; a schedule seldom changes that.
 std::vector<bool> kept(const AnyRule& rule) {
   std::vector<bool> all;
-  for (const Slot& s : rule.moving().slots()) all.push_back(s.kept);
+  for (const Slot& s : rule.moving().slots_of({2, 2})) all.push_back(s.kept);
   return all;
 }
 

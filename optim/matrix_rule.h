@@ -9,6 +9,7 @@
 //     void update(const Tensor& g, Tensor& w, State<Tensor>& s, const Step& k) const;
 //     std::string refuse_shape(const Shape& shape) const;            // "" or what shape it needs
 //     static constexpr const char* meaning = "...";                  // its equations, as lines of text
+//     void fit_slots(const Shape& w, std::vector<Slot>& slots) const; // optional: slots of other shapes, or not kept
 //   };
 //   gradus::optim::enrol_matrix<MyMatrixRule>("mine", {.paper = "...", .year = 2024});
 #pragma once
@@ -27,11 +28,9 @@ class MatrixRuleOf final : public TextRule<MatrixRule, R> {
   std::string equations() const override { return R<double>::meaning; }
   std::string refuse_shape(const Shape& shape) const override { return this->text_.refuse_shape(shape); }
   void update(const Tensor& g, Tensor& w, std::vector<Tensor>& slots, const double* step) const override {
-    typename R<double>::template State<Tensor> state;
-    std::size_t i = 0, j = 0;
-    each_field(state, [&](const std::string&, Tensor& x) { x = slots[i++]; });
+    auto state = tensor_state<R>(slots);
     this->text_.update(g, w, state, this->step_of(step));
-    each_field(state, [&](const std::string&, Tensor& x) { slots[j++] = x; });
+    put_state(state, slots);
   }
 };
 

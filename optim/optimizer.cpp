@@ -182,7 +182,10 @@ double Optimizer::state_bytes_per_parameter() const {
   for (const auto& e : entries_) {
     const auto n = static_cast<double>(e.leaf.size());
     numbers += n;
-    for (const Slot& s : rule_of(e).slots()) bytes += s.kept ? n * static_cast<double>(bytes_of(e.leaf.dtype())) : 0;
+    const auto element = static_cast<double>(bytes_of(e.leaf.dtype()));
+    for (const Slot& s : rule_of(e).slots_of(e.leaf.shape()))
+      bytes += s.kept ? static_cast<double>(s.shape.size()) * element : 0;
+    if (groups_[e.group].rule->info().shape == RuleShape::wrapper) bytes += n * element;
   }
   if (const auto* closure = dynamic_cast<const ClosureRule*>(&rule()))
     for (const auto& [key, array] : closure->state())

@@ -41,7 +41,8 @@ class Closure {
  public:
   template <class F>
     requires(std::is_invocable_r_v<Tensor, F&> && !std::is_same_v<std::remove_const_t<F>, Closure>)
-  explicit Closure(F& f) : object_(&f), call_([](void* o) -> Tensor { return (*static_cast<F*>(o))(); }) {}
+  explicit Closure(F& f)
+      : object_(const_cast<std::remove_const_t<F>*>(&f)), call_([](void* o) -> Tensor { return (*static_cast<F*>(o))(); }) {}
   Tensor operator()() const { return call_(object_); }
 
  private:
@@ -68,7 +69,19 @@ class Optimizer {
   /// The closure computes the loss and returns it. Before each call the gradients become absent; after it backward() is run,
   /// unless the closure has done so itself. Returns the loss before the step.
   template <class F>
-  double step(F&& closure) { return step_closure(Closure(closure)); }
+  double step(F&& closure) { return step_closure(Closure(closure), nullptr); }
+  /// For sophia_g: `sampled` returns the loss of labels that were sampled from the model's own output; it is run at the
+  /// steps at which the rule estimates curvature.
+  template <class F, class G>
+  double step(F&& closure, G&& sampled) {
+    const Closure other(sampled);
+    return step_closure(Closure(closure), &other);
+  }
+  /// Rules that train at one point and are evaluated at another (schedule_free_*): eval() moves the parameters to the
+  /// second, train() back to the first, bit for bit. Between them step() and explain() refuse. Other rules: nothing happens.
+  void eval();
+  void train();
+  bool evaluating() const { return evaluating_; }
   /// Gradients become absent.
   void zero_grad();
 
@@ -158,6 +171,13 @@ class Optimizer {
     bool prepared = false;         // slots and pointers are those of the options in force
     Array flow;                    // what the stages have made of the gradient, during a step; absent: the gradient itself
     double factor = 1;
+    Array kept;                    // of an AfterRule
+    Array training_point;          // while evaluating
+  };
+  struct Shared {                  // the numbers per step of a global rule
+    std::string rule;
+    std::int64_t t = 0;
+    std::vector<double> step;
   };
   struct Group {
     std::string pattern;                // "" for the first, which holds what no other group matches
@@ -178,7 +198,7 @@ class Optimizer {
   std::string describe_entry(std::size_t i) const;
   const Entry& find(const std::string& name) const;
   const AnyRule& rule_of(const Entry& e) const { return groups_[e.group].rule->moving(); }
-  double step_closure(Closure closure);
+  double step_closure(Closure closure, const Closure* sampled);
   Optimizer& group_values(const std::string& pattern, const std::string& rule_name, const std::vector<NamedValue>& options);
   void put_group(Group group);
   std::vector<std::size_t> members(const Group& group) const;
@@ -203,11 +223,22 @@ class Optimizer {
   // step.cpp
   std::vector<Entry*> ready();
   void prepare(Entry& e, const AnyRule& rule) const;
-  void move(const std::vector<Entry*>& entries);
-  bool pass_and_move();
+  void move(const std::vector<Entry*>& entries, const std::vector<Array>& curvature);
+  bool pass_and_move(const std::vector<Array>& curvature);
+  void take_step(const std::vector<Array>& curvature);
+  void take_curvature(Entry& e, const Array& estimate) const;
+  void check_mode(const char* op) const;
+  Shared& shared_of(const AnyRule& rule);
+  void move_globally(std::vector<Entry*> entries, std::vector<Array>& kept_alive);
+  Piece piece_of(Entry& e, std::vector<Array>& kept_alive);
+  void finish(Entry& e) const;
   void add_work(Entry& e, std::vector<Array>& kept_alive);
   void move_matrix(Entry& e) const;
   Array gradient_of(const Entry& e) const;
+
+  // step_closure.cpp
+  bool asks(Curvature kind) const;
+  std::vector<Array> estimate_curvature(Loss& loss, const Closure* sampled);
 
   // state.cpp
   std::string options_text() const;
@@ -221,6 +252,9 @@ class Optimizer {
   std::vector<std::function<void(Optimizer&)>> before_, after_;
   std::vector<ElementWork> element_work_;
   std::vector<LayerWork> layer_work_;
+  std::vector<Shared> shared_;
+  double loss_ = 0;                // before this step, where a closure has given it
+  bool evaluating_ = false;
   std::int64_t steps_ = 0;
   Evaluations evaluations_;
 };

@@ -19,7 +19,7 @@ struct Cut {
 template <class Work>
 std::int64_t total_elements(const std::vector<Work>& work) {
   std::int64_t n = 0;
-  for (const auto& w : work) n += w.piece.end;
+  for (const auto& w : work) n += w.piece.end - w.piece.begin;
   return n;
 }
 
@@ -27,7 +27,7 @@ template <class Work>
 std::vector<Cut> cut(const std::vector<Work>& work) {
   std::vector<Cut> cuts;
   for (std::size_t i = 0; i < work.size(); ++i)
-    for (std::int64_t b = 0; b < work[i].piece.end; b += piece_elements)
+    for (std::int64_t b = work[i].piece.begin; b < work[i].piece.end; b += piece_elements)
       cuts.push_back({i, b, std::min(b + piece_elements, work[i].piece.end)});
   return cuts;
 }
@@ -61,16 +61,8 @@ void subtract(T* w, const T* direction, double length, std::int64_t begin, std::
   for (std::int64_t i = begin; i < end; ++i) w[i] -= l * direction[i];
 }
 
-const char* at(const void* p, Dtype dtype, std::int64_t i) {
-  return static_cast<const char*>(p) + i * static_cast<std::int64_t>(bytes_of(dtype));
-}
-
-}  // namespace
-
-FlushSubnormals::FlushSubnormals() : before_(_mm_getcsr()) { _mm_setcsr(before_ | flush_to_zero | denormals_are_zero); }
-FlushSubnormals::~FlushSubnormals() { _mm_setcsr(before_); }
-
-void run_pass(const std::vector<ElementWork>& work) {
+template <class Work>
+void run_all(const std::vector<Work>& work) {
   if (total_elements(work) < serial_elements) {
     const FlushSubnormals guard;
     for (const auto& w : work) w.rule->run(w.dtype, w.piece);
@@ -83,6 +75,32 @@ void run_pass(const std::vector<ElementWork>& work) {
     p.begin = cuts[i].begin, p.end = cuts[i].end;
     w.rule->run(w.dtype, p);
   });
+}
+
+const char* at(const void* p, Dtype dtype, std::int64_t i) {
+  return static_cast<const char*>(p) + i * static_cast<std::int64_t>(bytes_of(dtype));
+}
+
+}  // namespace
+
+FlushSubnormals::FlushSubnormals() : before_(_mm_getcsr()) { _mm_setcsr(before_ | flush_to_zero | denormals_are_zero); }
+FlushSubnormals::~FlushSubnormals() { _mm_setcsr(before_); }
+
+void run_pass(const std::vector<ElementWork>& work) { run_all(work); }
+void run_pass(const std::vector<GlobalWork>& work) { run_all(work); }
+
+std::vector<double> measure(const std::vector<GlobalWork>& work) {
+  const std::size_t n = work.empty() ? 0 : work[0].rule->sums();
+  const auto cuts = cut(work);
+  std::vector<double> parts(n * cuts.size()), sums(n);
+  for_cuts(cuts, total_elements(work) < serial_elements, [&](std::size_t i) {
+    const auto& w = work[cuts[i].item];
+    Piece p = w.piece;
+    p.begin = cuts[i].begin, p.end = cuts[i].end;
+    w.rule->measure(w.dtype, p, parts.data() + n * i);
+  });
+  for (std::size_t i = 0; i < parts.size(); ++i) sums[i % n] += parts[i];
+  return sums;
 }
 
 std::vector<LayerNorms> find_directions(const std::vector<LayerWork>& work) {

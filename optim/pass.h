@@ -18,7 +18,7 @@ class FlushSubnormals {
   unsigned before_;
 };
 
-/// One parameter's share of a step; the piece spans all of it.
+/// One parameter's share of a step; the piece spans all of it, or a run of rows.
 struct ElementWork {
   const ElementRule* rule;
   Dtype dtype;
@@ -37,6 +37,16 @@ struct LayerWork {
 struct LayerNorms {
   double w, direction;
 };
+struct GlobalWork {
+  const GlobalRule* rule;
+  Dtype dtype;
+  Piece piece;
+};
+/// The first half of a global rule's step: the sums over everything, all of one rule.
+std::vector<double> measure(const std::vector<GlobalWork>& work);
+/// The second.
+void run_pass(const std::vector<GlobalWork>& work);
+
 /// Directions and norms; then w -= length(norms) * direction, or the update of a rule that takes norms first.
 void run_pass(const std::vector<LayerWork>& work);
 /// The first half of it: fills `direction`, changes the slots, leaves w.

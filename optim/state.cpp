@@ -2,6 +2,7 @@
 #include <gradus/core/error.h>
 #include <gradus/optim/optimizer.h>
 #include <gradus/optim/saved_state.h>
+#include <gradus/optim/touched_rows.h>
 
 #include <algorithm>
 #include <sstream>
@@ -123,6 +124,14 @@ NamedArrays Optimizer::state_dict() const {
     const auto slots = r.slots();
     for (std::size_t i = 0; i < slots.size(); ++i)
       if (e.slots[i].defined()) state.emplace_back(slot_key(r, slots[i].name, e.name), e.slots[i].copy());
+    const AnyRule& whole = *groups_[e.group].rule;
+    if (e.kept.defined() && whole.info().shape == RuleShape::wrapper)
+      state.emplace_back(slot_key(whole, static_cast<const AfterRule&>(whole).kept_name(), e.name), e.kept.copy());
+    if (e.training_point.defined()) state.emplace_back(slot_key(r, "training_point", e.name), e.training_point.copy());
+  }
+  for (const Shared& s : shared_) {
+    state.emplace_back("optimizer/t/" + s.rule, of_count(s.t));
+    state.emplace_back("optimizer/step/" + s.rule, Array::of<double>({static_cast<std::int64_t>(s.step.size())}, s.step));
   }
   closure_state(state);
   save_around(state);
@@ -141,22 +150,42 @@ void Optimizer::load_state_dict(const NamedArrays& state) {
     std::int64_t t = 0;
     std::vector<Array> slots;
     std::vector<double> step;
+    Array kept, training_point;
   };
   std::vector<Loaded> loaded(entries_.size());
+  std::vector<Shared> shared;
+  bool evaluating = false;
+  const auto numbers = [&](const std::string& key, std::size_t count, std::vector<double>& to) {
+    if (const Array* a = from.find(key, {static_cast<std::int64_t>(count)}, f64))
+      for (std::int64_t i = 0; i < a->size(); ++i) to.push_back(a->element(i));
+  };
   for (std::size_t k = 0; k < entries_.size(); ++k) {
     const Entry& e = entries_[k];
     const AnyRule& r = groups[e.group].rule->moving();
     const Array* t = from.find(slot_key(r, "t", e.name), {}, i64);
     if (!t || t->item() == 0) continue;
     loaded[k].t = static_cast<std::int64_t>(t->item());
-    if (const auto first = r.first_step(); !first.empty())
-      if (const Array* a = from.find(slot_key(r, "step", e.name), {static_cast<std::int64_t>(first.size())}, f64))
-        for (std::int64_t i = 0; i < a->size(); ++i) loaded[k].step.push_back(a->element(i));
-    for (const Slot& s : r.slots()) {
-      const std::string key = slot_key(r, s.name, e.name);
-      const Array* a = s.kept || from.has(key) ? from.find(key, e.leaf.shape(), e.leaf.dtype()) : nullptr;
-      loaded[k].slots.push_back(a ? a->copy() : Array());
+    if (r.info().shape == RuleShape::global) {
+      const bool known = std::any_of(shared.begin(), shared.end(), [&](const Shared& s) { return s.rule == r.name(); });
+      if (const Array* n = known ? nullptr : from.find("optimizer/t/" + r.name(), {}, i64)) {
+        shared.push_back({r.name(), static_cast<std::int64_t>(n->item()), {}});
+        numbers("optimizer/step/" + r.name(), r.first_step().size(), shared.back().step);
+      }
+    } else if (const auto first = r.first_step(); !first.empty()) {
+      numbers(slot_key(r, "step", e.name), first.size(), loaded[k].step);
     }
+    const auto array = [&](const std::string& key, const Shape& of, bool needed) {
+      const Array* a = needed || from.has(key) ? from.find(key, of, e.leaf.dtype()) : nullptr;
+      return a ? a->copy() : Array();
+    };
+    for (const Slot& s : r.slots_of(e.leaf.shape()))
+      loaded[k].slots.push_back(array(slot_key(r, s.name, e.name), s.shape, s.kept));
+    const AnyRule& whole = *groups[e.group].rule;
+    if (whole.info().shape == RuleShape::wrapper)
+      loaded[k].kept =
+          array(slot_key(whole, static_cast<const AfterRule&>(whole).kept_name(), e.name), e.leaf.shape(), true);
+    if (r.two_points()) loaded[k].training_point = array(slot_key(r, "training_point", e.name), e.leaf.shape(), false);
+    evaluating |= loaded[k].training_point.defined();
   }
 
   auto* closure = dynamic_cast<ClosureRule*>(groups[0].rule.get());
@@ -189,7 +218,11 @@ void Optimizer::load_state_dict(const NamedArrays& state) {
     entries_[k].prepared = false;
     entries_[k].slots = std::move(loaded[k].slots);
     entries_[k].step = std::move(loaded[k].step);
+    entries_[k].kept = std::move(loaded[k].kept);
+    entries_[k].training_point = std::move(loaded[k].training_point);
   }
+  shared_ = std::move(shared);
+  evaluating_ = evaluating;
 }
 
 // ---- explanation ----------------------------------------------------------------------------------------------------
@@ -214,9 +247,12 @@ Explanation Optimizer::explain(const std::string& parameter, std::int64_t index)
   const auto now = rule_now(e.group);
   const AnyRule& r = now->moving();
   const RuleShape shape = r.info().shape;
-  if (shape == RuleShape::matrix || shape == RuleShape::closure)
-    throw OptimError("explain", join(r.name(), " moves a whole ", shape == RuleShape::matrix ? "matrix" : "model",
+  if (shape != RuleShape::element && shape != RuleShape::layer)
+    throw OptimError("explain", join(r.name(), " moves a whole ", shape == RuleShape::matrix ? "parameter" : "model",
                                      " at once; no element has values of its own"));
+  check_mode("explain");
+  if (r.curvature(steps_) != Curvature::none)
+    throw OptimError("explain", join(r.name(), " estimates the curvature at this step, from the loss itself"));
   if (index < 0 || index >= e.leaf.size())
     throw IndexError("explain", join("element ", index, " is outside \"", parameter, "\" ", describe(e.leaf.array())));
   if (!e.leaf.leaf()->grad.defined())
@@ -234,6 +270,9 @@ Explanation Optimizer::explain(const std::string& parameter, std::int64_t index)
   Piece p{const_cast<char*>(e.leaf.array().bytes()), flow.g.bytes(), copy.pointers.data(), copy.step.data(),
           r.maximize() ? -factor : factor, index, index + 1};
   const Dtype dtype = e.leaf.dtype();
+  if (r.touched_rows_only() && !row_is_touched(flow.g, index))
+    throw OptimError("explain", join("no op has handed a gradient to the row of element ", index, " of \"", parameter,
+                                     "\"; the step leaves it as it is"));
   const auto* layer = dynamic_cast<const LayerRule*>(&r);
   LayerNorms norms{0, 0};
   if (layer) {  // the norms need the whole parameter: on copies
@@ -250,6 +289,15 @@ Explanation Optimizer::explain(const std::string& parameter, std::int64_t index)
   const FlushSubnormals guard;
   x.values = layer ? layer->explain(dtype, p, norms.w, norms.direction)
                    : static_cast<const ElementRule&>(r).explain(dtype, p);
+  if (groups_[e.group].rule->info().shape == RuleShape::wrapper) {
+    const auto& whole = static_cast<const AfterRule&>(*groups_[e.group].rule);
+    const Array& was = e.kept.defined() ? e.kept : e.leaf.array();
+    Tensor w = scalar(x.values.after.back().value, dtype), kept = scalar(was.element(index), dtype);
+    x.values.before.push_back({whole.kept_name(), kept.item()});
+    whole.after(w, kept, x.t);
+    x.values.after.back().value = w.item();
+    x.values.after.insert(x.values.after.end() - 1, {whole.kept_name(), kept.item()});
+  }
   return x;
 }
 

@@ -2,6 +2,7 @@
 #include <gradus/autograd/ops.h>
 #include <gradus/core/error.h>
 #include <gradus/optim/optimizer.h>
+#include <gradus/optim/touched_rows.h>
 
 #include <algorithm>
 
@@ -28,16 +29,18 @@ std::vector<Optimizer::Entry*> Optimizer::ready() {
 /// Slots that the options in force need and that are not there yet.
 void Optimizer::prepare(Entry& e, const AnyRule& r) const {
   if (e.prepared) return;
-  if (e.t == 0 && e.step.empty())
+  if (e.t == 0 && e.step.empty() && r.info().shape != RuleShape::global)
     for (const auto& v : r.first_step()) e.step.push_back(v.value);
-  const auto slots = r.slots();
+  const auto slots = r.slots_of(e.leaf.shape());
   e.slots.resize(slots.size());
   e.pointers.resize(slots.size());
   for (std::size_t i = 0; i < slots.size(); ++i) {
     Array& a = e.slots[i];
-    if (slots[i].kept && !a.defined()) a = Array::full(e.leaf.shape(), slots[i].initial, e.leaf.dtype());
+    if (slots[i].kept && !(a.defined() && a.shape() == slots[i].shape))
+      a = slots[i].from_w ? e.leaf.array().copy() : Array::full(slots[i].shape, slots[i].initial, e.leaf.dtype());
     e.pointers[i] = slots[i].kept ? const_cast<char*>(a.bytes()) : nullptr;
   }
+  if (groups_[e.group].rule->info().shape == RuleShape::wrapper && !e.kept.defined()) e.kept = e.leaf.array().copy();
   e.prepared = true;
 }
 
@@ -48,21 +51,63 @@ Array Optimizer::gradient_of(const Entry& e) const {
   return g.dense() && !g.same_numbers(e.leaf.array()) ? g : g.copy();
 }
 
-void Optimizer::add_work(Entry& e, std::vector<Array>& kept_alive) {
+/// All of a parameter, for a pass.
+Piece Optimizer::piece_of(Entry& e, std::vector<Array>& kept_alive) {
   const AnyRule& r = rule_of(e);
-  const Dtype dtype = e.leaf.dtype();
   Array& w = e.leaf.writable();
-  void* numbers = dtype == f32 ? static_cast<void*>(w.write<float>(r.writer())) : w.write<double>(r.writer());
+  void* numbers = w.dtype() == f32 ? static_cast<void*>(w.write<float>(r.writer())) : w.write<double>(r.writer());
   const Array& given = e.flow.defined() ? e.flow : e.leaf.leaf()->grad.array();
   const bool as_it_is = given.dense() && !given.same_numbers(w);
   if (!as_it_is) kept_alive.push_back(gradient_of(e));
   const void* g = as_it_is ? given.bytes() : kept_alive.back().bytes();
-  const Piece piece{numbers, g, e.pointers.data(), e.step.data(), r.maximize() ? -e.factor : e.factor, 0, w.size()};
-  if (r.info().shape == RuleShape::element)
-    return element_work_.push_back({static_cast<const ElementRule*>(&r), dtype, piece});
-  kept_alive.push_back(Array::like(w));
+  return {numbers, g, e.pointers.data(), e.step.data(), r.maximize() ? -e.factor : e.factor, 0, w.size()};
+}
+
+void Optimizer::add_work(Entry& e, std::vector<Array>& kept_alive) {
+  const AnyRule& r = rule_of(e);
+  const Dtype dtype = e.leaf.dtype();
+  Piece piece = piece_of(e, kept_alive);
+  if (r.info().shape == RuleShape::element) {
+    const auto& rule = static_cast<const ElementRule&>(r);
+    if (!r.touched_rows_only()) return element_work_.push_back({&rule, dtype, piece});
+    for (const Run& run : touched_rows(gradient_of(e))) {
+      piece.begin = run.begin, piece.end = run.end;
+      element_work_.push_back({&rule, dtype, piece});
+    }
+    return;
+  }
+  kept_alive.push_back(Array::like(e.leaf.array()));
   void* direction = const_cast<char*>(kept_alive.back().bytes());
   layer_work_.push_back({static_cast<const LayerRule*>(&r), dtype, piece, direction, e.step.data()});
+}
+
+Optimizer::Shared& Optimizer::shared_of(const AnyRule& rule) {
+  for (Shared& s : shared_)
+    if (s.rule == rule.name()) return s;
+  shared_.push_back({rule.name(), 0, {}});
+  for (const auto& v : rule.first_step()) shared_.back().step.push_back(v.value);
+  return shared_.back();
+}
+
+/// Parameters under global rules: for each such rule its sums over all of them, then the step.
+void Optimizer::move_globally(std::vector<Entry*> entries, std::vector<Array>& kept_alive) {
+  while (!entries.empty()) {
+    const std::string name = rule_of(*entries[0]).name();
+    const auto leads = [&](const Group& g) { return g.rule->moving().name() == name; };
+    const auto& lead = static_cast<const GlobalRule&>(std::find_if(groups_.begin(), groups_.end(), leads)->rule->moving());
+    Shared& shared = shared_of(lead);
+    lead.advance(shared.step.data(), ++shared.t);
+    std::vector<GlobalWork> work;
+    std::erase_if(entries, [&](Entry* e) {
+      if (rule_of(*e).name() != name) return false;
+      Piece piece = piece_of(*e, kept_alive);
+      piece.step = shared.step.data();
+      work.push_back({static_cast<const GlobalRule*>(&rule_of(*e)), e->leaf.dtype(), piece});
+      return true;
+    });
+    lead.conclude(shared.step.data(), measure(work).data(), loss_);
+    run_pass(work);
+  }
 }
 
 void Optimizer::move_matrix(Entry& e) const {
@@ -77,124 +122,117 @@ void Optimizer::move_matrix(Entry& e) const {
   e.leaf.writable().assign(w.array(), r.writer());
 }
 
-void Optimizer::move(const std::vector<Entry*>& entries) {
+void Optimizer::take_curvature(Entry& e, const Array& estimate) const {
+  const AnyRule& r = rule_of(e);
+  const NoGrad constants;
+  std::vector<Tensor> slots(e.slots.begin(), e.slots.end());
+  r.take_curvature(Tensor(r.maximize() ? (-Tensor(estimate)).array() : estimate), slots);
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    if (!e.slots[i].defined()) continue;
+    e.slots[i] = slots[i].array().contiguous();
+    e.pointers[i] = const_cast<char*>(e.slots[i].bytes());
+  }
+}
+
+/// What a wrapper does after the step.
+void Optimizer::finish(Entry& e) const {
+  const auto& whole = static_cast<const AfterRule&>(*groups_[e.group].rule);
+  const NoGrad constants;
+  Tensor w(e.leaf.array()), kept(e.kept);
+  whole.after(w, kept, e.t);
+  e.kept = kept.array().same_numbers(e.leaf.array()) ? kept.array().copy() : kept.array().contiguous();
+  if (!w.array().same_numbers(e.leaf.array())) e.leaf.writable().assign(w.array(), whole.writer());
+}
+
+void Optimizer::move(const std::vector<Entry*>& entries, const std::vector<Array>& curvature) {
   for (Entry* e : entries) prepare(*e, rule_of(*e));
   std::vector<Array> kept_alive;
+  std::vector<Entry*> global;
   element_work_.clear();
   layer_work_.clear();
   for (Entry* e : entries) {
-    rule_of(*e).advance(e->step.data(), ++e->t);
-    if (rule_of(*e).info().shape == RuleShape::matrix) move_matrix(*e);
+    ++e->t;
+    const RuleShape shape = rule_of(*e).info().shape;
+    if (shape == RuleShape::global) {
+      global.push_back(e);
+      continue;
+    }
+    const auto place = static_cast<std::size_t>(e - entries_.data());
+    if (place < curvature.size() && curvature[place].defined()) take_curvature(*e, curvature[place]);
+    rule_of(*e).advance(e->step.data(), e->t);
+    if (shape == RuleShape::matrix) move_matrix(*e);
     else add_work(*e, kept_alive);
   }
   run_pass(element_work_);
   if (!layer_work_.empty()) run_pass(layer_work_);
+  if (!global.empty()) move_globally(std::move(global), kept_alive);
+  for (Entry* e : entries)
+    if (groups_[e->group].rule->info().shape == RuleShape::wrapper) finish(*e);
+}
+
+void Optimizer::check_mode(const char* op) const {
+  if (evaluating_)
+    throw OptimError(op, join("the parameters are where ", rule().name(), " evaluates, not where it trains"), "opt.train()");
 }
 
 void Optimizer::step() {
+  check_mode("step");
   if (rule().info().shape == RuleShape::closure)
     throw OptimError(rule().name(), "evaluates the loss itself and needs a closure",
                      "opt.step([&] { return loss_of(model); })");
+  for (const Group& g : groups_) {
+    const AnyRule& r = g.rule->moving();
+    const bool curvature = r.curvature(steps_) != Curvature::none;
+    if (curvature || (r.info().shape == RuleShape::global && r.needs_closure()))
+      throw OptimError(r.name(),
+                       join(curvature ? "estimates the curvature" : "uses the loss", " at this step and needs a closure"),
+                       "opt.step([&] { return loss_of(model); })");
+  }
+  take_step({});
+}
+
+void Optimizer::take_step(const std::vector<Array>& curvature) {
   for (const auto& f : before_) f(*this);
-  if (!pass_and_move()) return;
+  if (!pass_and_move(curvature)) return;
   ++steps_;
   for (const auto& f : after_) f(*this);
 }
 
 /// False if a stage has held the step back.
-bool Optimizer::pass_and_move() {
+bool Optimizer::pass_and_move(const std::vector<Array>& curvature) {
   auto entries = ready();
   follow_schedules();
   if (!stages_.empty() && !pass_stages(entries)) return false;
-  move(entries);
+  move(entries, curvature);
   if (!stages_.empty())
     for (Entry* e : entries) e->flow = {}, e->factor = 1;
   return true;
 }
 
-/// All parameters as one vector, and the protocol of a closure.
-class Optimizer::Loss final : public Objective {
- public:
-  Loss(Optimizer& opt, Closure closure) : opt_(opt), closure_(closure) {
-    for (const auto& e : opt.entries_) size_ += e.leaf.size();
-    if (opt.rule().maximize()) sign_ = -1;
-  }
+// ---- two points -------------------------------------------------------------------------------------------------------
 
-  double evaluate() override {
-    opt_.zero_grad();
-    const Tensor loss = closure_();
-    if (!loss.defined() || loss.size() != 1)
-      throw OptimError(opt_.rule().name(), join("the closure must return a loss of one number, got ",
-                                                loss.defined() ? describe(loss.array()) : "an absent tensor"));
-    ++opt_.evaluations_.loss;
-    ++opt_.evaluations_.gradient;
-    const bool done = std::any_of(opt_.entries_.begin(), opt_.entries_.end(),
-                                  [](const Entry& e) { return e.leaf.leaf()->grad.defined(); });
-    if (!done && loss.requires_grad()) loss.backward();
-    return sign_ * loss.item();
+void Optimizer::eval() {
+  if (evaluating_) return;
+  const NoGrad constants;
+  for (auto& e : entries_) {
+    const AnyRule& r = rule_of(e);
+    if (!r.two_points()) continue;
+    evaluating_ = true;
+    if (e.t == 0) continue;  // the points are still one
+    prepare(e, r);
+    e.training_point = e.leaf.array().copy();
+    const Tensor x = r.evaluation_point(Tensor(e.training_point), {e.slots.begin(), e.slots.end()});
+    e.leaf.writable().assign(x.array(), r.writer());
   }
-  std::int64_t size() const override { return size_; }
-  std::vector<double> parameters() const override {
-    return gather([](const Entry& e) { return e.leaf.array(); });
-  }
-  void set_parameters(const std::vector<double>& values) override {
-    const double* from = values.data();
-    for (auto& e : opt_.entries_) visit_real(e.leaf.dtype(), [&]<class T>() {
-      T* w = e.leaf.writable().write<T>(opt_.rule().writer());
-      for (std::int64_t i = 0; i < e.leaf.size(); ++i) w[i] = static_cast<T>(*from++);
-    });
-  }
-  std::vector<double> gradient() const override {
-    auto g = gather([](const Entry& e) { return e.leaf.leaf()->grad.array(); });
-    if (sign_ < 0)
-      for (double& x : g) x = -x;
-    return g;
-  }
-  bool step_inner() override { return moved_ = opt_.pass_and_move(); }
-  bool moved() const { return moved_; }
-  double sign() const { return sign_; }
+}
 
- private:
-  template <class F>
-  std::vector<double> gather(F array_of) const {
-    std::vector<double> all(static_cast<std::size_t>(size_), 0.0);
-    double* to = all.data();
-    for (const auto& e : opt_.entries_) {
-      if (const Array a = array_of(e).contiguous(); a.defined()) visit_real(a.dtype(), [&]<class T>() {
-        std::copy_n(a.data<T>(), a.size(), to);
-      });
-      to += e.leaf.size();
-    }
-    return all;
+void Optimizer::train() {
+  for (auto& e : entries_) {
+    if (!e.training_point.defined()) continue;
+    e.leaf.writable().assign(e.training_point, rule_of(e).writer());
+    e.training_point.reset();
   }
-  Optimizer& opt_;
-  Closure closure_;
-  std::int64_t size_ = 0;
-  double sign_ = 1;
-  bool moved_ = true;
-};
-
-double Optimizer::step_closure(Closure closure) {
-  Loss loss(*this, closure);
-  double before;
-  if (rule().info().shape == RuleShape::closure) {
-    for (const auto& f : before_) f(*this);
-    follow_schedules();
-    const auto start = loss.parameters();
-    try {
-      before = loss.sign() * static_cast<ClosureRule&>(*groups_[0].rule).step(loss);
-    } catch (...) {
-      loss.set_parameters(start);
-      throw;
-    }
-    if (!loss.moved()) return before;
-    ++steps_;
-    for (const auto& f : after_) f(*this);
-  } else {
-    before = loss.sign() * loss.evaluate();
-    step();
-  }
-  return before;
+  evaluating_ = false;
 }
 
 }  // namespace gradus::optim

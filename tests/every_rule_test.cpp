@@ -1,8 +1,10 @@
-// What holds for every rule that is enrolled, a user's own included, with each of its options on and off.
+// What holds for every rule that is enrolled, a user's own included, with each of its options on and off:
+// optim/check_rule.h.
 #include <gradus/tests/optim_testing.h>
 
-#include <gradus/core/parallel.h>
-#include <gradus/optim/rule.h>
+#include <gradus/optim/check_rule.h>
+#include <gradus/optim/global_rule.h>
+#include <gradus/optim/matrix_rule.h>
 
 #include <doctest/doctest.h>
 
@@ -77,6 +79,73 @@ struct NormedRule {
   S length(S, S d_norm, const Step&) const { return lr / d_norm; }
 };
 
+/// Counts in itself what belongs into the state.
+template <class S = double>
+struct ForgetfulRule {
+  S lr = 0.01;
+  GRADUS_FIELDS(lr)
+  template <class V>
+  struct State : gradus::NoFields {};
+  struct Step : gradus::NoFields {};
+  inline static int steps = 0;
+  void advance(Step&, S) const { ++steps; }
+  template <class V>
+  void update(V g, V& w, State<V>&, const Step&) const {
+    w -= lr / (1 + 0.001 * steps) * g;
+  }
+};
+
+/// A matrix rule that keeps the gradient it was given, and treats the first row differently.
+template <class S = double>
+struct FirstRowRule {
+  S lr = 0.01;
+  GRADUS_FIELDS(lr)
+  template <class V>
+  struct State {
+    V before;
+    GRADUS_FIELDS(before)
+  };
+  struct Step : gradus::NoFields {};
+  void advance(Step&, S) const {}
+  void update(const Tensor& g, Tensor& w, State<Tensor>& s, const Step&) const {
+    const Tensor first =
+        where(Tensor(Array::arange(w.dim(0))).reshape({w.dim(0), 1}) == Tensor(Array::zeros({1, 1}, i64)), g, 0.5 * g);
+    w = w - lr * (first + s.before);
+    s.before = g;
+  }
+  std::string refuse_shape(const Shape&) const { return ""; }
+  static constexpr const char* meaning = "another step for the first row\n";
+};
+
+/// A decay that jumps when it is switched on, and a sum over all parameters that is read as if each were alone.
+template <class S = double>
+struct JumpRule {
+  S lr = 0.01, weight_decay = 0.0;
+  GRADUS_FIELDS(lr, weight_decay)
+  template <class V>
+  struct State : gradus::NoFields {};
+  struct Step {
+    S length = 0.0;
+    GRADUS_FIELDS(length)
+  };
+  void advance(Step&, S) const {}
+  template <class V>
+  struct Sums {
+    V g;
+    GRADUS_FIELDS(g)
+  };
+  template <class V>
+  void measure(V g, const V&, State<V>&, const Step&, Sums<V>& terms) const {
+    terms.g = g * g;
+  }
+  void conclude(Step& k, const Sums<S>& sums) const { k.length = 1 / sqrt(sums.g); }
+  template <class V>
+  void update(V g, V& w, State<V>&, const Step& k) const {
+    if (on(weight_decay)) g += w;
+    w -= lr * k.length * g;
+  }
+};
+
 }  // namespace mine
 
 namespace {
@@ -91,52 +160,11 @@ std::vector<optim::RuleEntry> rules() {
   return optim::all_rules();
 }
 
-/// The rule with its defaults, with each option that is off at first, on, and with every other word of a choice.
-std::vector<std::string> variants(const optim::RuleEntry& rule) {
-  std::vector<std::string> specs;
-  const Tensor w = leaf(Array::zeros({2, 2}, f64));
-  auto add = [&](const std::string& spec) {
-    try {
-      specs.push_back(optim::make(spec, std::vector<Tensor>{w}).spec());
-      return true;
-    } catch (const OptimError&) {
-      return false;
-    }
-  };
-  add(rule.info.name);
-  for (const auto& o : rule.defaults) {
-    if (o.kind == optim::Option::Kind::number && o.value != 0) continue;
-    if (o.name == "max_eval") continue;
-    std::vector<std::string> others(o.words.begin() + !o.words.empty(), o.words.end());
-    if (o.words.empty()) others.push_back(o.kind == optim::Option::Kind::number ? "0.125" : "true");
-    for (const auto& other : others) {
-      const std::string on = o.name + "=" + other;
-      bool known = add(rule.info.name + "(" + on + ")");
-      for (const auto& [name, value] : {std::pair("momentum", "=0.9, "), std::pair("initial_accumulator_value", "=0.1, ")})
-        known = known || (optim::new_rule(rule.info.name)->has(name) && add(rule.info.name + "(" + name + value + on + ")"));
-      REQUIRE(known);
-    }
-  }
-  return specs;
-}
-
-template <class F>
-void for_every_variant(F f) {
-  for (const auto& rule : rules())
-    for (const auto& spec : variants(rule)) {
-      CAPTURE(spec);
-      f(rule.info, spec);
-    }
-}
-
-const std::vector<Shape> matrices{{3, 5}, {1, 1}, {7, 6}};
-
-NamedArrays after(const std::string& spec, const std::vector<Shape>& shapes, Dtype dtype, int steps) {
-  auto opt = optim::make(spec, leaves(shapes, dtype));
-  for (int t = 1; t <= steps; ++t) step_with(opt, t);
-  auto all = opt.state_dict();
-  for (auto& v : values(opt)) all.push_back(std::move(v));
-  return all;
+const optim::Invariant& invariant(const optim::RuleReport& report, const std::string& part) {
+  for (const auto& i : report.invariants)
+    if (i.name.find(part) != std::string::npos) return i;
+  FAIL("no invariant ", part);
+  return report.invariants[0];
 }
 
 }  // namespace
@@ -147,163 +175,38 @@ TEST_CASE("every rule says where it comes from and what its options are") {
     CHECK(rule.info.year > 1900);
     CHECK((rule.info.name.starts_with("mine_") || rule.info.paper.size() > 20));
     CHECK(rule.defaults.back().name == "maximize");
-    CHECK(optim::equations(rule.info.name).size() > 10);
-    CHECK(variants(rule).size() >= 2);
   }
 }
 
-TEST_CASE("every rule: the pass gives the bits of num<T>, one number at a time") {
-  for_every_variant([](const optim::RuleInfo& info, const std::string& spec) {
-    if (info.shape == optim::RuleShape::matrix || info.shape == optim::RuleShape::closure) return;
-    for (const Dtype dtype : {f32, f64}) {
-      auto parameters = leaves({{3, 7}, {1}, {67}}, dtype);
-      auto opt = optim::make(spec, parameters);
-      for (int t = 1; t <= 4; ++t) {
-        for (std::size_t i = 0; i < parameters.size(); ++i)
-          parameters[i].second.set_grad(gradient_at(i, t, parameters[i].second));
-        std::vector<std::vector<optim::Explanation>> expected;
-        for (const auto& p : parameters) {
-          expected.emplace_back();
-          for (int64_t i = 0; i < p.second.size(); ++i) expected.back().push_back(opt.explain(p.first, i));
-        }
-        opt.step();
-        const auto state = opt.state_dict();
-        int64_t wrong = 0, compared = 0;
-        for (std::size_t k = 0; k < parameters.size(); ++k)
-          for (const auto& e : expected[k])
-            for (const auto& v : e.values.after) {
-              double got = parameters[k].second.array().element(e.index);
-              if (v.name != "w")
-                for (const auto& [name, a] : state)
-                  if (name == info.name + "/" + v.name + "/" + e.parameter) got = a.element(e.index);
-              wrong += std::memcmp(&got, &v.value, sizeof got) != 0;
-              ++compared;
-            }
-        CHECK(wrong == 0);
-        CHECK(compared >= 89);
-      }
-    }
-  });
+TEST_CASE("every rule keeps every invariant") {
+  for (const auto& rule : rules()) {
+    if (rule.info.name.starts_with("broken_")) continue;
+    const auto report = optim::check_rule(rule.info.name);
+    CHECK_MESSAGE(report.ok(), to_string(report));
+    CHECK(report.specs.size() >= 2);
+    CHECK(invariant(report, "threads").checked > 0);
+  }
 }
 
-TEST_CASE("every rule: the same bits with 1, 2, 3 and 7 threads") {
-  const int threads_before = threads();
-  const std::vector<Shape> shapes{{300, 250}, {3, 5}, {2, 2}, {100, 170}};
-  for_every_variant([&](const optim::RuleInfo& info, const std::string& spec) {
-    set_threads(1);
-    const auto one = after(spec, shapes, f32, 2);
-    for (const int n : {2, 3, 7}) {
-      if (n == 3 && info.shape == optim::RuleShape::closure) continue;  // vectors in order: nothing is split
-      set_threads(n);
-      CHECK_MESSAGE(same_bits(after(spec, shapes, f32, 2), one), n, " threads");
-    }
-  });
-  set_threads(threads_before);
-}
-
-TEST_CASE("every rule: gradients are not modified, and a parameter without one is left alone") {
-  for_every_variant([](const optim::RuleInfo& info, const std::string& spec) {
-    if (info.shape == optim::RuleShape::closure) return;
-    auto parameters = leaves(matrices);
-    auto opt = optim::make(spec, parameters);
-    for (int t = 1; t <= 3; ++t) {
-      const Array g = gradient_at(0, t, parameters[0].second), kept = g.copy(), before = parameters[1].second.array().copy();
-      parameters[0].second.set_grad(g);
-      parameters[1].second.zero_grad();
-      parameters[2].second.set_grad(gradient_at(2, t, parameters[2].second));
-      opt.step();
-      CHECK(same_bits(g, kept));
-      CHECK(parameters[0].second.grad().array().same_numbers(g));
-      CHECK(same_bits(parameters[1].second.array(), before));
-      CHECK_FALSE(parameters[1].second.grad().defined());
-    }
-    CHECK(opt.steps("a") == 3);
-    CHECK(opt.steps("b") == 0);
-    CHECK(opt.steps() == 3);
-  });
-}
-
-TEST_CASE("every rule: a gradient that is the parameter's own numbers, or a view with gaps, is the same gradient") {
-  for_every_variant([](const optim::RuleInfo& info, const std::string& spec) {
-    if (info.shape == optim::RuleShape::closure) return;
-    const Tensor a = leaf(numbers({4, 6}, 1)), b = leaf(numbers({4, 6}, 1));
-    auto opt_a = optim::make(spec, std::vector<Tensor>{a}), opt_b = optim::make(spec, std::vector<Tensor>{b});
-    for (int t = 0; t < 3; ++t) {
-      b.set_grad(b.array().copy());
-      a.set_grad(a.array());
-      opt_a.step(), opt_b.step();
-      const Array wide = numbers({6, 4}, 9u + static_cast<unsigned>(t));
-      a.set_grad(wide.transpose(0, 1));
-      b.set_grad(wide.transpose(0, 1).contiguous());
-      opt_a.step(), opt_b.step();
-    }
-    CHECK(same_bits(a.array(), b.array()));
-  });
-}
-
-TEST_CASE("every rule: split into groups is one group") {
-  for_every_variant([](const optim::RuleInfo& info, const std::string& spec) {
-    if (info.shape == optim::RuleShape::closure && info.name != "sam") return;
-    auto whole = optim::make(spec, leaves(matrices)), split = optim::make(spec, leaves(matrices));
-    split.group("b", "lr=" + text(whole.lr()));
-    split.group("c*", "");
-    for (int t = 1; t <= 4; ++t) step_with(whole, t), step_with(split, t);
-    CHECK(same_bits(values(whole), values(split)));
-  });
-}
-
-TEST_CASE("every rule: saved and loaded at any step is uninterrupted") {
-  for_every_variant([](const optim::RuleInfo&, const std::string& spec) {
-    const auto expected = after(spec, matrices, f64, 5);
-    for (int stop = 0; stop <= 4; ++stop) {
-      auto first = optim::make(spec, leaves(matrices));
-      for (int t = 1; t <= stop; ++t) step_with(first, t);
-      const auto state = first.state_dict();
-      const auto at_stop = values(first);
-      step_with(first, 99);  // what was saved is a copy
-
-      auto parameters = leaves(matrices);
-      for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i].second.writable().assign(at_stop[i].second, "test");
-      auto second = optim::make(spec, parameters);
-      second.load_state_dict(state);
-      CHECK(same_bits(second.state_dict(), state));
-      for (int t = stop + 1; t <= 5; ++t) step_with(second, t);
-      auto got = second.state_dict();
-      for (auto& v : values(second)) got.push_back(std::move(v));
-      CHECK(same_bits(got, expected));
-    }
-  });
-}
-
-TEST_CASE("every element rule: a step in tensors is the same step") {
-  for_every_variant([](const optim::RuleInfo& info, const std::string& spec) {
-    if (info.shape != optim::RuleShape::element) return;
-    auto parameters = leaves({{3, 4}});
-    auto opt = optim::make(spec, parameters);
-    const auto& rule = static_cast<const optim::ElementRule&>(opt.rule());
-    optim::TensorState state{Tensor(parameters[0].second.array().copy()), {}, {}, 0};
-    for (int t = 1; t <= 4; ++t) {
-      rule.step_tensors(state, Tensor(gradient_at(0, t, parameters[0].second)), {});
-      step_with(opt, t);
-      CHECK(error(state.w.array(), parameters[0].second.array()) <= 1e-14);
-    }
-  });
-}
-
-TEST_CASE("every rule: maximizing is minimizing with the sign of the gradient changed") {
-  for_every_variant([](const optim::RuleInfo& info, const std::string& spec) {
-    if (info.shape == optim::RuleShape::closure || spec.find("maximize") != spec.npos) return;
-    const Tensor a = leaf(numbers({3, 5}, 1)), b = leaf(numbers({3, 5}, 1));
-    auto up = optim::make(spec, std::vector<Tensor>{a}), down = optim::make(spec, std::vector<Tensor>{b});
-    up.set("maximize", 1);
-    for (int t = 1; t <= 3; ++t) {
-      const Array g = numbers({3, 5}, 70u + static_cast<unsigned>(t));
-      a.set_grad(g);
-      b.set_grad((-Tensor(g)).array());
-      up.step(), down.step();
-    }
-    CHECK(same_bits(a.array(), b.array()));
-  });
+TEST_CASE("check_rule finds what is wrong, and says with which spec") {
+  if (!optim::rule_exists("broken_forgetful")) {
+    optim::enrol<mine::ForgetfulRule>("broken_forgetful", {"", 2026});
+    optim::enrol_matrix<mine::FirstRowRule>("broken_first_row", {"", 2026});
+    optim::enrol_global<mine::JumpRule>("broken_jump", {"", 2026});
+  }
+  const auto forgetful = optim::check_rule("broken_forgetful");
+  CHECK_FALSE(forgetful.ok());
+  CHECK_FALSE(invariant(forgetful, "uninterrupted").broken.empty());
+  CHECK(to_string(forgetful).find("BROKEN  saved and loaded") != std::string::npos);
+  CHECK(to_string(forgetful).find("broken_forgetful(lr=0.01): ") != std::string::npos);
+  const auto first_row = optim::check_rule("broken_first_row");
+  CHECK_FALSE(invariant(first_row, "permuted").broken.empty());
+  CHECK(invariant(first_row, "uninterrupted").broken.empty());
+  CHECK(invariant(first_row, "one number at a time").checked == 0);
+  const auto jump = optim::check_rule("broken_jump");
+  CHECK_FALSE(invariant(jump, "vanishing").broken.empty());
+  CHECK(invariant(jump, "one group").broken.empty());
+  CHECK(refuses<OptimError>([] { optim::check_rule("broken_jmp"); }, "did you mean 'broken_jump'?"));
 }
 
 TEST_CASE("a closure rule maximizes by changing the sign of the loss") {

@@ -76,8 +76,8 @@ inline Array gradient_at(std::size_t parameter, int t, const Tensor& w) {
 /// One step with the gradients of step t, through a closure where the rule wants one.
 inline void step_with(Optimizer& opt, int t) {
   const auto parameters = opt.parameters();
-  if (opt.rule().info().shape == optim::RuleShape::closure) {
-    opt.step([&] {
+  if (opt.rule().needs_closure()) {
+    const auto loss_of = [&] {
       Tensor loss;
       for (std::size_t i = 0; i < parameters.size(); ++i) {
         const Tensor& w = parameters[i].second;
@@ -85,7 +85,8 @@ inline void step_with(Optimizer& opt, int t) {
         loss = loss.defined() ? loss + part : part;
       }
       return loss;
-    });
+    };
+    opt.step(loss_of, loss_of);
     return;
   }
   for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i].second.set_grad(gradient_at(i, t, parameters[i].second));

@@ -59,7 +59,7 @@ int replay_command(const ReplayOptions& o) {
   const Inputs in = read_inputs(o);
   const Tensor p = leaf(in.start, parameter);
   optim::Optimizer optimizer = optim::make(o.optimizer, std::vector<Tensor>{p});
-  if (optimizer.rule().info().shape == optim::RuleShape::closure)
+  if (optimizer.rule().needs_closure())
     throw OptimError(optimizer.rule().name(), "needs a closure that computes the loss again; recorded gradients cannot serve it");
   Array trajectory(in.gradients.shape(), in.start.dtype());
   Json steps = Json::array();

@@ -133,8 +133,9 @@ Tensor embedding_add(const Tensor& x, const Tensor& index, int64_t rows) {
   if (x.rank() > 0) expected.push_back(x.shape().back());
   if (!(x.shape() == expected)) throw ShapeError("embedding_add", join("the tensor is ", describe(x), ", index ", index.shape(), "; all axes but the last must be equal"));
   const int64_t d = x.shape().back();
-  Array y = Array::zeros({rows, d}, x.dtype());
+  Array y = Array::full({rows, d}, -0.0, x.dtype());  // -0 changes nothing: optim/touched_rows.h tells these rows by it
   visit_real(x.dtype(), [&]<class T>() {
+    for (int64_t k = 0; k < at.size(); ++k) std::fill_n(y.fresh<T>() + at.data<int64_t>()[k] * d, d, T(0));
     for (int64_t k = 0; k < at.size(); ++k) {
       T* row = y.fresh<T>() + at.data<int64_t>()[k] * d;
       const T* in = from.data<T>() + k * d;

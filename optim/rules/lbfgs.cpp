@@ -105,6 +105,7 @@ class WolfeSearch {
       Point p = at(t);
       if (too_high(p) || p.f >= low.f) {
         high = std::move(p);
+        if (high.f < low.f) std::swap(low, high);
         continue;
       }
       if (flat(p)) return p;
@@ -123,7 +124,9 @@ class WolfeSearch {
 
 /// L-BFGS. Liu and Nocedal, "On the limited memory BFGS method for large scale optimization", 1989. One step makes up to
 /// max_iter iterations and max_eval evaluations (0: max_iter and a quarter), as in PyTorch; a pair of changes is kept if
-/// their product is above 1e-10.
+/// their product is above 1e-10. An old pair that belongs to another curvature is dropped: on a quadratic s_i*y = s*y_i for
+/// any two pairs, so a difference above twice sqrt(s_i*y_i s*y) tells that the Hessian has changed
+/// (docs/decisions/optimizer-shapes.md).
 class Lbfgs final : public ClosureRuleWith<LbfgsOptions> {
  public:
   using ClosureRuleWith::ClosureRuleWith;
@@ -215,7 +218,8 @@ class Lbfgs final : public ClosureRuleWith<LbfgsOptions> {
 
   std::string equations() const override {
     return "up to max_iter times\n"
-           "  s_k = w - w_old, y_k = g - g_old; kept if s_k*y_k > 1e-10, the last history_size of them\n"
+           "  s_k = w - w_old, y_k = g - g_old; kept if s_k*y_k > 1e-10, the last history_size of them,\n"
+           "  without those for which |s_i*y_k - s_k*y_i| > 2*sqrt(s_i*y_i * s_k*y_k)\n"
            "  d = -H*g, H the BFGS matrix of these pairs, begun with (s*y / y*y)*I\n"
            "  w <- w + t*d, t = lr or a length that meets the strong Wolfe conditions\n";
   }
@@ -248,6 +252,11 @@ class Lbfgs final : public ClosureRuleWith<LbfgsOptions> {
       add(turned, -1, gradient);
       const double product = dot(turned, change);
       if (!(product > 1e-10)) return;
+      for (std::size_t i = s.size(); i-- > 0;) {
+        const double difference = dot(*s[i], turned) - dot(change, *y[i]);
+        if (difference * difference <= 4 * dot(*s[i], *y[i]) * product) continue;
+        s.erase(s.begin() + static_cast<std::ptrdiff_t>(i)), y.erase(y.begin() + static_cast<std::ptrdiff_t>(i));
+      }
       if (static_cast<double>(s.size()) >= history) s.erase(s.begin()), y.erase(y.begin());
       scale = product / dot(turned, turned);
       s.push_back(std::make_shared<Vector>(std::move(change)));

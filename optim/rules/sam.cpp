@@ -13,19 +13,11 @@ struct SamOptions {
 
 /// SAM. Foret et al., "Sharpness-aware minimization for efficiently improving generalization", 2020, algorithm 1, p = 2: the
 /// wrapped rule steps from w with the gradient found at w + rho g / |g|, |g| over all parameters.
-class Sam final : public ClosureRuleWith<SamOptions> {
+class Sam final : public Wrapper<ClosureRuleWith<SamOptions>> {
  public:
-  explicit Sam(RuleInfo info) : ClosureRuleWith(std::move(info)), inner_(new_rule("sgd")) {}
-  Sam(const Sam& other) : ClosureRuleWith(other), inner_(other.inner_->clone()) {}
+  using Wrapper::Wrapper;
   std::unique_ptr<AnyRule> clone() const override { return std::make_unique<Sam>(*this); }
-
-  AnyRule* inner() override { return inner_.get(); }
-  bool wraps() const override { return true; }
-  void set_inner(std::unique_ptr<AnyRule> rule) override {
-    const RuleShape shape = rule->info().shape;
-    if (shape == RuleShape::closure) throw OptimError(name(), "wraps a rule that moves by gradients, got " + rule->name());
-    inner_ = std::move(rule);
-  }
+  void set_inner(std::unique_ptr<AnyRule> rule) override { inner_ = moves_by_gradients(*this, std::move(rule)); }
 
   double step(Objective& f) override {
     const auto w = f.parameters();
@@ -48,9 +40,6 @@ class Sam final : public ClosureRuleWith<SamOptions> {
   std::string equations() const override {
     return "g = gradient at w + rho*g0 / |g0|, g0 the gradient at w\n" + inner_->equations();
   }
-
- private:
-  std::unique_ptr<AnyRule> inner_;
 };
 
 }  // namespace

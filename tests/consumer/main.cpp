@@ -3,6 +3,7 @@
 #include <gradus/gradus.h>
 #include <gradus/autograd/op.h>
 #include <gradus/core/pack.h>
+#include <gradus/optim/check_rule.h>
 #include <gradus/optim/rule.h>
 
 #include <cstdio>
@@ -55,6 +56,7 @@ static unsigned long long hash(const Array& a) {  // FNV-1a of the bits
 /// Trains with the op and the rule above.
 static Array trained() {
   optim::enrol<OwnRule>("own", {"a stranger", 2026});
+  if (const auto report = optim::check_rule("own"); !report.ok()) std::printf("%s", to_string(report).c_str());
   const Tensor w = leaf(uniform({1003}, -3, 3, Philox{1, 2}), "w");
   auto optimizer = optim::make("own(lr=0.05)", std::vector<Tensor>{w});
   for (int i = 0; i < 30; ++i) optimizer.step([&] { return sum(formula(Bump{}, w)); });

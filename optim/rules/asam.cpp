@@ -1,0 +1,52 @@
+#include <gradus/optim/closure_rule.h>
+
+#include <cmath>
+
+namespace gradus::optim {
+namespace {
+
+struct AsamOptions {
+  double rho = 0.5, eta = 0.01;
+  GRADUS_FIELDS(rho, eta)
+  static constexpr NamedRange ranges[] = {{"rho", {.low = 0}}, {"eta", {.low = 0}}};
+};
+
+/// ASAM. Kwon et al., "ASAM: adaptive sharpness-aware minimization for scale-invariant learning of deep neural networks",
+/// 2021, algorithm 1, p = 2: as SAM, but uphill by rho T T g / |T g| with T = |w| + eta for each number, |.| over all
+/// parameters.
+class Asam final : public Wrapper<ClosureRuleWith<AsamOptions>> {
+ public:
+  using Wrapper::Wrapper;
+  std::unique_ptr<AnyRule> clone() const override { return std::make_unique<Asam>(*this); }
+  void set_inner(std::unique_ptr<AnyRule> rule) override { inner_ = moves_by_gradients(*this, std::move(rule)); }
+
+  double step(Objective& f) override {
+    const auto w = f.parameters();
+    const double loss = f.evaluate();
+    const auto g = f.gradient();
+    std::vector<double> scale(w.size());
+    double squares = 0;
+    for (std::size_t i = 0; i < w.size(); ++i) {
+      scale[i] = std::fabs(w[i]) + options_.eta;
+      squares += scale[i] * g[i] * scale[i] * g[i];
+    }
+    if (squares > 0) {
+      auto uphill = w;
+      for (std::size_t i = 0; i < w.size(); ++i) uphill[i] += options_.rho / std::sqrt(squares) * scale[i] * scale[i] * g[i];
+      f.set_parameters(uphill);
+      f.evaluate();
+      f.set_parameters(w);
+    }
+    f.step_inner();
+    return loss;
+  }
+
+  std::string equations() const override {
+    return "T = |w| + eta\ng = gradient at w + rho*T*T*g0 / |T*g0|, g0 the gradient at w\n" + inner_->equations();
+  }
+};
+
+}  // namespace
+
+GRADUS_CLOSURE_RULE(asam, Asam, "Kwon et al., ASAM: adaptive sharpness-aware minimization, arXiv 2102.11600", 2021)
+}  // namespace gradus::optim

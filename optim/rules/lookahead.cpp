@@ -1,0 +1,39 @@
+#include <gradus/autograd/ops.h>
+#include <gradus/optim/closure_rule.h>
+
+namespace gradus::optim {
+namespace {
+
+struct LookaheadOptions {
+  double k = 5, alpha = 0.5;
+  GRADUS_FIELDS(k, alpha)
+  static constexpr NamedRange ranges[] = {{"k", {.low = 1, .whole = true}}, {"alpha", {.low = 0, .high = 1}}};
+};
+
+/// Lookahead. Zhang et al., "Lookahead optimizer: k steps forward, 1 step back", 2019, algorithm 1: every k steps of the
+/// wrapped rule the slow weights go the part alpha of the way to the fast ones, which begin again from there.
+class Lookahead final : public Wrapper<RuleWith<AfterRule, LookaheadOptions>> {
+ public:
+  using Wrapper::Wrapper;
+  std::unique_ptr<AnyRule> clone() const override { return std::make_unique<Lookahead>(*this); }
+  void set_inner(std::unique_ptr<AnyRule> rule) override {
+    if (rule->wraps() || rule->info().shape == RuleShape::closure || rule->two_points())
+      throw OptimError(name(), "wraps a rule that moves by gradients from one point, got " + rule->name());
+    inner_ = std::move(rule);
+  }
+
+  const char* kept_name() const override { return "slow"; }
+  void after(Tensor& w, Tensor& slow, std::int64_t t) const override {
+    if (t % static_cast<std::int64_t>(options_.k) == 0) w = slow = slow + options_.alpha * (w - slow);
+  }
+
+  std::string equations() const override {
+    return inner_->equations() + "every k steps\n  slow <- slow + alpha*(w - slow)\n  w <- slow\n";
+  }
+};
+
+}  // namespace
+
+GRADUS_RULE_CLASS(lookahead, Lookahead, wrapper,
+                  "Zhang et al., Lookahead optimizer: k steps forward, 1 step back, arXiv 1907.08610", 2019)
+}  // namespace gradus::optim
