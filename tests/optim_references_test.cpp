@@ -210,8 +210,8 @@ TEST_CASE("L-BFGS needs fewer evaluations than PyTorch on Rosenbrock from (-1.2,
         if (needed == 0 && f.item() <= 1e-10) needed = count;
         return f;
       });
-    MESSAGE("evaluations: " << needed << ", PyTorch " << torch.element(way));
+    MESSAGE("evaluations: " << needed << ", PyTorch " << torch.element(0));
     CHECK(needed > 0);
-    CHECK(needed < torch.element(way));
+    CHECK(needed < torch.element(0));
   }
 }
