@@ -180,7 +180,7 @@ TEST_CASE("every rule says where it comes from and what its options are") {
 
 TEST_CASE("every rule keeps every invariant") {
   for (const auto& rule : rules()) {
-    if (rule.info.name.starts_with("broken_")) continue;
+    if (rule.info.name.starts_with("mine_broken_")) continue;
     const auto report = optim::check_rule(rule.info.name);
     CHECK_MESSAGE(report.ok(), to_string(report));
     CHECK(report.specs.size() >= 2);
@@ -189,24 +189,24 @@ TEST_CASE("every rule keeps every invariant") {
 }
 
 TEST_CASE("check_rule finds what is wrong, and says with which spec") {
-  if (!optim::rule_exists("broken_forgetful")) {
-    optim::enrol<mine::ForgetfulRule>("broken_forgetful", {"", 2026});
-    optim::enrol_matrix<mine::FirstRowRule>("broken_first_row", {"", 2026});
-    optim::enrol_global<mine::JumpRule>("broken_jump", {"", 2026});
+  if (!optim::rule_exists("mine_broken_forgetful")) {
+    optim::enrol<mine::ForgetfulRule>("mine_broken_forgetful", {"", 2026});
+    optim::enrol_matrix<mine::FirstRowRule>("mine_broken_first_row", {"", 2026});
+    optim::enrol_global<mine::JumpRule>("mine_broken_jump", {"", 2026});
   }
-  const auto forgetful = optim::check_rule("broken_forgetful");
+  const auto forgetful = optim::check_rule("mine_broken_forgetful");
   CHECK_FALSE(forgetful.ok());
   CHECK_FALSE(invariant(forgetful, "uninterrupted").broken.empty());
   CHECK(to_string(forgetful).find("BROKEN  saved and loaded") != std::string::npos);
-  CHECK(to_string(forgetful).find("broken_forgetful(lr=0.01): ") != std::string::npos);
-  const auto first_row = optim::check_rule("broken_first_row");
+  CHECK(to_string(forgetful).find("mine_broken_forgetful(lr=0.01): ") != std::string::npos);
+  const auto first_row = optim::check_rule("mine_broken_first_row");
   CHECK_FALSE(invariant(first_row, "permuted").broken.empty());
   CHECK(invariant(first_row, "uninterrupted").broken.empty());
   CHECK(invariant(first_row, "one number at a time").checked == 0);
-  const auto jump = optim::check_rule("broken_jump");
+  const auto jump = optim::check_rule("mine_broken_jump");
   CHECK_FALSE(invariant(jump, "vanishing").broken.empty());
   CHECK(invariant(jump, "one group").broken.empty());
-  CHECK(refuses<OptimError>([] { optim::check_rule("broken_jmp"); }, "did you mean 'broken_jump'?"));
+  CHECK(refuses<OptimError>([] { optim::check_rule("mine_broken_jmp"); }, "did you mean 'mine_broken_jump'?"));
 }
 
 TEST_CASE("a closure rule maximizes by changing the sign of the loss") {

@@ -16,6 +16,7 @@ std::vector<std::string> rules_that_move_by_gradients() {
     if (rule.info.name.starts_with("mine_")) continue;
     const auto opt = optim::make(rule.info.name, leaves({{3, 4}}));
     const auto shape = opt.rule().info().shape;
+    if (opt.rule().needs_closure()) continue;
     if (shape == optim::RuleShape::element || shape == optim::RuleShape::layer || shape == optim::RuleShape::matrix)
       names.push_back(rule.info.name);
   }
