@@ -128,7 +128,7 @@ OPTAX_CASES = [
     ("adafactor(dialect=optax, lr=0.05, min_dim=3)",
      lambda: optax.adafactor(0.05, min_dim_size_to_factor=3), False),
     ("adafactor(dialect=optax, lr=0.05, momentum=0.9, weight_decay=0.01, beta2_decay=-0.7)",
-     lambda: optax.adafactor(0.05, momentum=0.9, weight_decay_rate=0.01, decay_rate=0.7), False),
+     lambda: optax.adafactor(0.05, momentum=0.9, weight_decay_rate=0.01, decay_rate=0.7, dtype_momentum=None), False),
     ("dog(reps_rel=0.001)", lambda: optax.contrib.dog(1.0, ("heuristic", 0.001)), False),
     ("dog(lr=0.5, reps_rel=0.01, weight_decay=0.1)",
      lambda: optax.contrib.dog(0.5, ("heuristic", 0.01), weight_decay=0.1), False),
