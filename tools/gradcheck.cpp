@@ -13,7 +13,10 @@ namespace gradus::tools {
 namespace {
 
 /// Step functions: their gradient is zero, and that is right.
-bool step_function(const OpInfo& op) { return std::string_view(op.name) == "sign"; }
+bool step_function(const OpInfo& op) {
+  constexpr std::string_view steps[] = {"sign", "floor", "ceil", "trunc", "round"};
+  return std::find(std::begin(steps), std::end(steps), std::string_view(op.name)) != std::end(steps);
+}
 
 void add(OpVerdict& v, double& worst, const std::string& label, const GradcheckReport& r) {
   worst = std::max(worst, r.error);

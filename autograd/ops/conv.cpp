@@ -2,15 +2,17 @@
 // both operands, and the gradients of each are the other two, so gradients of any order need no further rule.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/core/conv.h>
+#include <gradus/autograd/ops/convolution.h>
 
 #include <algorithm>
 
 namespace gradus {
+
+using convolution::conv2d_input;
+using convolution::correlate;
+
 namespace {
 
-Tensor correlate(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dGeometry& g);
-Tensor conv2d_input(const Tensor& dy, const Tensor& weight, const Conv2dGeometry& g);
 Tensor conv2d_weight(const Tensor& x, const Tensor& dy, const Conv2dGeometry& g);
 
 /// dy summed over images and positions.
@@ -105,7 +107,19 @@ struct Conv2dWeight {
 
 // A view is made dense once, and what is kept is the dense one, so that the way back need not do it again.
 
-Tensor correlate(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dGeometry& g) {
+Tensor conv2d_weight(const Tensor& x, const Tensor& dy, const Conv2dGeometry& g) {
+  const Array in = x.array().contiguous(), from = dy.array().contiguous();
+  const Shape shape{g.c_out, g.c_in / g.groups, g.kh, g.kw};
+  Array dw = g.n == 0 ? Array::zeros(shape, x.dtype()) : Array(shape, x.dtype());
+  visit_real(x.dtype(), [&]<class T>() {
+    if (g.n > 0) conv2d_weight_gradient<T>(g, in.data<T>(), from.data<T>(), dw.fresh<T>());
+  });
+  return primitive<Conv2dWeight>(dw, [&] { return Conv2dWeight::Saved{kept(in), kept(from), g}; }, x, dy);
+}
+
+}  // namespace
+
+Tensor convolution::correlate(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dGeometry& g) {
   const Array in = x.array().contiguous(), w = weight.array().contiguous();
   const Array added = bias.defined() ? bias.array().contiguous() : Array();
   Array y({g.n, g.c_out, g.out_h(), g.out_w()}, x.dtype());
@@ -117,7 +131,7 @@ Tensor correlate(const Tensor& x, const Tensor& weight, const Tensor& bias, cons
   return bias.defined() ? primitive<Conv2d>(y, saved, x, weight, bias) : primitive<Conv2d>(y, saved, x, weight);
 }
 
-Tensor conv2d_input(const Tensor& dy, const Tensor& weight, const Conv2dGeometry& g) {
+Tensor convolution::conv2d_input(const Tensor& dy, const Tensor& weight, const Conv2dGeometry& g) {
   const Array from = dy.array().contiguous(), w = weight.array().contiguous();
   Array dx({g.n, g.c_in, g.h, g.w}, dy.dtype());
   visit_real(dy.dtype(), [&]<class T>() {
@@ -126,15 +140,7 @@ Tensor conv2d_input(const Tensor& dy, const Tensor& weight, const Conv2dGeometry
   return primitive<Conv2dInput>(dx, [&] { return Conv2dInput::Saved{kept(from), kept(w), g}; }, dy, weight);
 }
 
-Tensor conv2d_weight(const Tensor& x, const Tensor& dy, const Conv2dGeometry& g) {
-  const Array in = x.array().contiguous(), from = dy.array().contiguous();
-  const Shape shape{g.c_out, g.c_in / g.groups, g.kh, g.kw};
-  Array dw = g.n == 0 ? Array::zeros(shape, x.dtype()) : Array(shape, x.dtype());
-  visit_real(x.dtype(), [&]<class T>() {
-    if (g.n > 0) conv2d_weight_gradient<T>(g, in.data<T>(), from.data<T>(), dw.fresh<T>());
-  });
-  return primitive<Conv2dWeight>(dw, [&] { return Conv2dWeight::Saved{kept(in), kept(from), g}; }, x, dy);
-}
+namespace {
 
 // ---- what conv2d refuses --------------------------------------------------------------------------------------------
 

@@ -1,13 +1,12 @@
 // Reading and adding at places named by integer tensors.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/places.h>
 
 #include <algorithm>
 
 namespace gradus {
-namespace {
 
-/// Dense i64 indices in [0, n), negative ones counted from the end. Errors: DtypeError, IndexError naming the place.
 Array places(const char* op, const Tensor& index, int64_t n) {
   if (index.dtype() != i64 && index.dtype() != u8) throw DtypeError(op, join("indices must be i64 or u8, got ", describe(index)));
   Array out = index.array().to(i64).copy();
@@ -19,14 +18,7 @@ Array places(const char* op, const Tensor& index, int64_t n) {
   return out;
 }
 
-/// The strides of `shape`, row-major, but 0 along `axis`: index supplies that coordinate.
-struct Lanes {
-  int64_t outer = 1, length, inner = 1;
-  Lanes(const Shape& s, int axis) : length(s[axis]) {
-    for (int i = 0; i < axis; ++i) outer *= s[i];
-    for (int i = axis + 1; i < s.rank(); ++i) inner *= s[i];
-  }
-};
+namespace {
 
 void check_gather(const char* op, const Shape& x, int axis, const Shape& index) {
   bool fits = x.rank() == index.rank();
@@ -82,7 +74,7 @@ Tensor gather(const Tensor& x, int axis, const Tensor& index) {
   check_gather("gather", x.shape(), axis, index.shape());
   const Array at = places("gather", index, x.shape()[axis]), from = x.array().contiguous();
   Array y(at.shape(), x.dtype());
-  const Lanes to(at.shape(), axis);
+  const AroundAxis to(at.shape(), axis);
   const int64_t n = x.shape()[axis];
   visit(x.dtype(), [&]<class T>() {
     const T* in = from.data<T>();
@@ -102,7 +94,7 @@ Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Shape& 
   if (!is_real(x.dtype())) refuse_dtype("scatter_add", x);
   const Array at = places("scatter_add", index, shape[axis]), from = x.array().contiguous();
   Array y = Array::zeros(shape, x.dtype());
-  const Lanes to(at.shape(), axis);
+  const AroundAxis to(at.shape(), axis);
   visit_real(x.dtype(), [&]<class T>() {
     const T* in = from.data<T>();
     T* out = y.fresh<T>();

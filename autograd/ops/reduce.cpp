@@ -104,26 +104,11 @@ Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) {
   return sum(x, axes, keep) / static_cast<double>(count(x, axes_mask("mean", axes, x.rank())));
 }
 
-Tensor var(const Tensor& x, const std::vector<int>& axes, int correction, bool keep) {
-  const auto n = static_cast<double>(count(x, axes_mask("var", axes, x.rank())));
-  return sum(square(x - mean(x, axes, true)), axes, keep) / (n - correction);
-}
-
-Tensor std(const Tensor& x, const std::vector<int>& axes, int correction, bool keep) { return sqrt(var(x, axes, correction, keep)); }
-
 Tensor max(const Tensor& x, int axis, bool keep) { return extremum("max", x, axis, keep, true); }
 Tensor min(const Tensor& x, int axis, bool keep) { return extremum("min", x, axis, keep, false); }
 Tensor max(const Tensor& x) { return max(flatten(x), 0); }
 Tensor min(const Tensor& x) { return min(flatten(x), 0); }
 Tensor argmax(const Tensor& x, int axis, bool keep) { return place_of("argmax", x, axis, keep, true); }
 Tensor argmin(const Tensor& x, int axis, bool keep) { return place_of("argmin", x, axis, keep, false); }
-
-Tensor logsumexp(const Tensor& x, int axis, bool keep) {
-  const Tensor top = max(x.detach(), axis, true);
-  const Tensor y = log(sum(exp(x - top), {axis}, true)) + top;
-  return keep ? y : squeeze(y, axis);
-}
-
-Tensor norm(const Tensor& x) { return sqrt(sum(square(x))); }
 
 }  // namespace gradus

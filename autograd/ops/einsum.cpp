@@ -1,0 +1,197 @@
+// Products with named axes, made of matmul.
+#include <gradus/autograd/op.h>
+#include <gradus/autograd/ops.h>
+
+#include <algorithm>
+#include <map>
+
+namespace gradus {
+namespace {
+
+struct Outer {
+  static constexpr const char* name = "outer";
+  static Samples samples() {
+    return {
+        sample("ordinary", {sample_values({3}), sample_values({4}, -2, 2, 2)}, [](auto& x) { return outer(x[0], x[1]); }),
+        sample("with itself", {sample_values({3})}, [](auto& x) { return outer(x[0], x[0]); })};
+  }
+};
+
+struct Dot {
+  static constexpr const char* name = "dot";
+  static Samples samples() {
+    return {sample("ordinary", {sample_values({5}), sample_values({5}, -2, 2, 2)}, [](auto& x) { return dot(x[0], x[1]); }),
+            sample("with itself", {sample_values({5})}, [](auto& x) { return dot(x[0], x[0]); }),
+            sample("empty", {sample_values({0}), sample_values({0})}, [](auto& x) { return dot(x[0], x[1]); })};
+  }
+};
+
+struct Einsum {
+  static constexpr const char* name = "einsum";
+  static Samples samples() {
+    const Array a = sample_values({3, 4}), b = sample_values({4, 2}, -2, 2, 2), square = sample_values({3, 3});
+    const auto with = [](const char* text) { return [text](auto& x) { return einsum(text, x); }; };
+    return {sample("matrix product", {a, b}, with("ij,jk->ik")),
+            sample("no arrow", {a, b}, with("ij,jk")),
+            sample("transposed result", {a, b}, with("ij,jk->ki")),
+            sample("transpose", {a}, with("ij->ji")),
+            sample("sum of rows", {a}, with("ij->i")),
+            sample("sum of all", {a}, with("ij->")),
+            sample("diagonal", {square}, with("ii->i")),
+            sample("trace", {square}, with("ii")),
+            sample("elementwise", {a, sample_values({3, 4}, -2, 2, 2)}, with("ij,ij->ij")),
+            sample("inner", {a, sample_values({3, 4}, -2, 2, 2)}, with("ij,ij->")),
+            sample("outer", {sample_values({2}), sample_values({3}, -2, 2, 2)}, with("i,j->ij")),
+            sample("batches", {sample_values({2, 3, 2}), sample_values({2, 2, 3}, -2, 2, 2)}, with("bij,bjk->bik")),
+            sample("an axis only one has, summed", {sample_values({2, 3, 2}), sample_values({3, 2}, -2, 2, 2)},
+                   with("abc,bd->ad")),
+            sample("three tensors", {a, b, sample_values({2, 3}, -2, 2, 3)}, with("ij,jk,kl->il")),
+            sample("bilinear", {sample_values({2, 3}), sample_values({4, 3, 2}, -2, 2, 2), sample_values({2, 2}, -2, 2, 3)},
+                   with("bi,oij,bj->bo")),
+            sample("attention scores", {sample_values({2, 3, 2, 2}), sample_values({2, 2, 2, 2}, -2, 2, 2)},
+                   with("bqhd,bkhd->bhqk"))};
+  }
+};
+
+[[maybe_unused]] const bool composites = enrol_composites<Outer, Dot, Einsum>();
+
+/// A tensor whose axes have names, each at most once.
+struct Named {
+  Tensor t;
+  std::string axes;
+};
+bool has(const std::string& s, char c) { return s.find(c) != std::string::npos; }
+
+Tensor with_axes(const Named& n, const std::string& wanted) {
+  std::vector<int> order;
+  for (char c : wanted) order.push_back(static_cast<int>(n.axes.find(c)));
+  return wanted == n.axes ? n.t : permute(n.t, order);
+}
+
+/// Sums what nobody else names, and takes the diagonal of what is named twice.
+Named simplified(Named n, const std::string& wanted) {
+  for (std::size_t i = 0; i < n.axes.size(); ++i) {
+    const std::size_t twin = n.axes.find(n.axes[i], i + 1);
+    if (twin == std::string::npos) continue;
+    n.t = diagonal(n.t, 0, static_cast<int>(i), static_cast<int>(twin));  // becomes the last axis
+    const char c = n.axes[i];
+    n.axes.erase(twin, 1), n.axes.erase(i, 1), n.axes += c;
+    --i;
+  }
+  std::vector<int> lone;
+  std::string rest;
+  for (std::size_t i = 0; i < n.axes.size(); ++i)
+    if (has(wanted, n.axes[i])) rest += n.axes[i];
+    else lone.push_back(static_cast<int>(i));
+  if (!lone.empty()) n.t = sum(n.t, lone);
+  n.axes = rest;
+  return n;
+}
+
+int64_t length(const std::map<char, int64_t>& lengths, const std::string& axes) {
+  int64_t n = 1;
+  for (char c : axes) n *= lengths.at(c);
+  return n;
+}
+
+/// Two tensors to one: axes that both have are a batch if somebody later names them, else summed over.
+Named multiply(const Named& a, const Named& b, const std::string& later, const std::map<char, int64_t>& lengths) {
+  std::string batch, inner, left, right;
+  for (char c : a.axes) (!has(b.axes, c) ? left : has(later, c) ? batch : inner) += c;
+  for (char c : b.axes)
+    if (!has(a.axes, c)) right += c;
+  const int64_t n = length(lengths, batch), k = length(lengths, inner), rows = length(lengths, left),
+                columns = length(lengths, right);
+  const Tensor x = reshape(with_axes(a, batch + left + inner), {n, rows, k});
+  const Tensor y = reshape(with_axes(b, batch + inner + right), {n, k, columns});
+  Shape shape;
+  for (char c : batch + left + right) shape.push_back(lengths.at(c));
+  return {reshape(matmul(x, y), shape), batch + left + right};
+}
+
+/// "ij,jk->ik" as the parts between commas, and the result's axes.
+struct Equation {
+  std::vector<std::string> parts{""};
+  std::string result;
+};
+Equation parsed(const std::string& text, std::size_t tensors) {
+  Equation e;
+  const std::size_t arrow = text.find("->");
+  for (char c : text.substr(0, arrow)) {
+    if (c == ',') e.parts.emplace_back();
+    else if (std::isalpha(static_cast<unsigned char>(c))) e.parts.back() += c;
+    else if (c != ' ')
+      throw SpecError("einsum", join("\"", text, "\" has the character '", std::string(1, c),
+                                     "'; axes are letters, e.g. \"ij,jk->ik\""));
+  }
+  if (e.parts.size() != tensors)
+    throw SpecError("einsum", join("\"", text, "\" names ", e.parts.size(), " tensors, ", tensors, " were given"));
+  std::map<char, int> count;
+  for (const auto& p : e.parts)
+    for (char c : p) ++count[c];
+  if (arrow == std::string::npos) {  // PyTorch's rule: what stands once, in the order of the alphabet
+    for (const auto& [c, n] : count)
+      if (n == 1) e.result += c;
+    return e;
+  }
+  for (char c : text.substr(arrow + 2)) {
+    if (c == ' ') continue;
+    if (!count.contains(c))
+      throw SpecError("einsum", join("\"", text, "\" has axis '", std::string(1, c), "' in the result, but in no tensor"));
+    if (has(e.result, c))
+      throw SpecError("einsum",
+                      join("\"", text, "\" has axis '", std::string(1, c), "' twice in the result; once is allowed"));
+    e.result += c;
+  }
+  return e;
+}
+
+}  // namespace
+
+Tensor outer(const Tensor& a, const Tensor& b) {
+  if (a.rank() != 1 || b.rank() != 1)
+    throw ShapeError("outer", join("both operands must have one axis, got ", describe(a), " and ", describe(b)));
+  return unsqueeze(a, 1) * unsqueeze(b, 0);
+}
+
+Tensor dot(const Tensor& a, const Tensor& b) {
+  if (a.rank() != 1 || !(a.shape() == b.shape()))
+    throw ShapeError("dot", join("both operands must have one axis of one length, got ", describe(a), " and ", describe(b)));
+  return matmul(a, b);
+}
+
+Tensor einsum(const std::string& equation, const std::vector<Tensor>& x) {
+  if (x.empty()) throw SpecError("einsum", join("\"", equation, "\" was given no tensors"));
+  const Equation e = parsed(equation, x.size());
+  std::map<char, int64_t> lengths;
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    const std::string& axes = e.parts[k];
+    if (!is_real(x[k].dtype())) refuse_dtype("einsum", x[k]);
+    if (x[k].dtype() != x[0].dtype())
+      throw DtypeError("einsum", join(describe(x[0]), " and ", describe(x[k]), " do not mix"),
+                       join("x.to(", x[0].dtype(), ")"));
+    if (static_cast<int>(axes.size()) != x[k].rank())
+      throw ShapeError("einsum",
+                       join("tensor ", k, " is ", describe(x[k]), ", \"", axes, "\" names ", axes.size(), " axes"));
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+      const int64_t n = x[k].shape()[static_cast<int>(i)];
+      const auto [known, added] = lengths.emplace(axes[i], n);
+      if (!added && known->second != n)
+        throw ShapeError("einsum",
+                         join("axis '", std::string(1, axes[i]), "' has length ", known->second, " and, in tensor ", k, ", ",
+                              describe(x[k]), ", length ", n, "; they must be equal"));
+    }
+  }
+  const auto later = [&](std::size_t k) {  // every axis still wanted once tensor k is in
+    std::string s = e.result;
+    for (std::size_t j = k + 1; j < x.size(); ++j) s += e.parts[j];
+    return s;
+  };
+  Named y = simplified({x[0], e.parts[0]}, later(0));
+  for (std::size_t k = 1; k < x.size(); ++k)
+    y = multiply(y, simplified({x[k], e.parts[k]}, later(k) + y.axes), later(k), lengths);
+  y = simplified(y, e.result);
+  return with_axes(y, e.result);
+}
+
+}  // namespace gradus

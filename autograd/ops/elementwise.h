@@ -1,0 +1,118 @@
+// Ops that look at one element at a time. They broadcast as NumPy does; a plain number takes the dtype of the tensor it
+// meets.
+#pragma once
+
+#include <gradus/autograd/tensor.h>
+
+namespace gradus {
+
+// ---- arithmetic (ops/arithmetic.cpp) ----
+Tensor operator+(const Tensor& a, const Tensor& b);
+Tensor operator-(const Tensor& a, const Tensor& b);
+Tensor operator*(const Tensor& a, const Tensor& b);
+Tensor operator/(const Tensor& a, const Tensor& b);
+Tensor operator+(const Tensor& a, double b);
+Tensor operator+(double a, const Tensor& b);
+Tensor operator-(const Tensor& a, double b);
+Tensor operator-(double a, const Tensor& b);
+Tensor operator*(const Tensor& a, double b);
+Tensor operator*(double a, const Tensor& b);
+Tensor operator/(const Tensor& a, double b);
+Tensor operator/(double a, const Tensor& b);
+Tensor operator-(const Tensor& a);
+inline Tensor& operator+=(Tensor& a, const Tensor& b) { return a = a + b; }
+inline Tensor& operator-=(Tensor& a, const Tensor& b) { return a = a - b; }
+inline Tensor& operator*=(Tensor& a, const Tensor& b) { return a = a * b; }
+inline Tensor& operator/=(Tensor& a, const Tensor& b) { return a = a / b; }
+Tensor pow(const Tensor& a, double exponent);
+Tensor pow(const Tensor& a, const Tensor& exponent);  ///< a > 0 where the exponent's gradient is wanted
+Tensor max(const Tensor& a, const Tensor& b);         ///< elementwise; at a tie the gradient goes to b
+Tensor min(const Tensor& a, const Tensor& b);
+inline Tensor maximum(const Tensor& a, const Tensor& b) { return max(a, b); }
+inline Tensor minimum(const Tensor& a, const Tensor& b) { return min(a, b); }
+Tensor abs(const Tensor& x);                          ///< gradient 0 at 0
+Tensor sign(const Tensor& x);                         ///< gradient 0
+Tensor square(const Tensor& x);
+Tensor sqrt(const Tensor& x);
+Tensor exp(const Tensor& x);
+Tensor log(const Tensor& x);
+Tensor clamp(const Tensor& x, double low, double high);  ///< gradient 0 outside [low, high]
+
+// ---- comparison: bool constants, never recorded ----
+Tensor operator<(const Tensor& a, const Tensor& b);
+Tensor operator>(const Tensor& a, const Tensor& b);
+Tensor operator<=(const Tensor& a, const Tensor& b);
+Tensor operator>=(const Tensor& a, const Tensor& b);
+Tensor operator==(const Tensor& a, const Tensor& b);
+Tensor operator!=(const Tensor& a, const Tensor& b);
+Tensor operator&(const Tensor& a, const Tensor& b);
+Tensor operator|(const Tensor& a, const Tensor& b);
+Tensor operator!(const Tensor& a);
+/// a where the bool tensor `condition` holds, else b.
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
+inline Tensor select(const Tensor& condition, const Tensor& a, const Tensor& b) { return where(condition, a, b); }
+
+// ---- exponentials (ops/exponential.cpp) ----
+Tensor log1p(const Tensor& x);       ///< log(1 + x), exact near 0
+Tensor expm1(const Tensor& x);       ///< e^x - 1, exact near 0
+Tensor exp2(const Tensor& x);
+Tensor log2(const Tensor& x);
+Tensor log10(const Tensor& x);
+Tensor rsqrt(const Tensor& x);       ///< 1 / sqrt(x)
+Tensor reciprocal(const Tensor& x);  ///< 1 / x
+Tensor erfc(const Tensor& x);        ///< 1 - erf(x), with all digits where that is small
+Tensor logaddexp(const Tensor& a, const Tensor& b);  ///< log(e^a + e^b)
+Tensor xlogy(const Tensor& a, const Tensor& b);      ///< a log b; 0 where a is 0
+
+// ---- trigonometric and hyperbolic (ops/trigonometric.cpp) ----
+Tensor sin(const Tensor& x);
+Tensor cos(const Tensor& x);
+Tensor tan(const Tensor& x);
+Tensor asin(const Tensor& x);
+Tensor acos(const Tensor& x);
+Tensor atan(const Tensor& x);
+Tensor sinh(const Tensor& x);
+Tensor cosh(const Tensor& x);
+Tensor asinh(const Tensor& x);
+Tensor acosh(const Tensor& x);
+Tensor atanh(const Tensor& x);
+Tensor atan2(const Tensor& y, const Tensor& x);   ///< the angle of the point (x, y), in (-pi, pi]
+Tensor hypot(const Tensor& a, const Tensor& b);   ///< sqrt(a^2 + b^2), without overflow
+
+// ---- steps and remainders (ops/rounding.cpp); the gradient of a step is 0 ----
+Tensor floor(const Tensor& x);
+Tensor ceil(const Tensor& x);
+Tensor trunc(const Tensor& x);                       ///< towards zero
+Tensor round(const Tensor& x);                       ///< to the nearest whole number, to the even one at a half
+Tensor frac(const Tensor& x);                        ///< x - trunc(x)
+Tensor fmod(const Tensor& a, const Tensor& b);       ///< what division leaves, with the sign of a
+Tensor remainder(const Tensor& a, const Tensor& b);  ///< with the sign of b, as Python's %
+
+// ---- activation (ops/activation.cpp, rectifier.cpp, smooth.cpp) ----
+Tensor tanh(const Tensor& x);
+Tensor sigmoid(const Tensor& x);
+Tensor relu(const Tensor& x);
+Tensor leaky_relu(const Tensor& x, double negative_slope = 0.01);
+Tensor elu(const Tensor& x, double alpha = 1);
+Tensor gelu(const Tensor& x);      ///< exact: x (1 + erf(x / sqrt 2)) / 2
+Tensor erf(const Tensor& x);
+Tensor silu(const Tensor& x);      ///< x sigmoid(x)
+Tensor softplus(const Tensor& x);  ///< log(1 + e^x)
+Tensor gelu_tanh(const Tensor& x);   ///< the approximation with tanh
+Tensor mish(const Tensor& x);        ///< x tanh(softplus(x))
+Tensor softsign(const Tensor& x);    ///< x / (1 + |x|)
+Tensor logsigmoid(const Tensor& x);
+Tensor tanhshrink(const Tensor& x);  ///< x - tanh(x)
+Tensor glu(const Tensor& x, int axis = -1);  ///< a sigmoid(b), a and b being the halves of `axis`
+Tensor hardtanh(const Tensor& x, double low = -1, double high = 1);
+Tensor relu6(const Tensor& x);       ///< min(max(x, 0), 6)
+Tensor hardsigmoid(const Tensor& x); ///< min(max(x + 3, 0), 6) / 6
+Tensor hardswish(const Tensor& x);   ///< x hardsigmoid(x)
+Tensor hardshrink(const Tensor& x, double lambda = 0.5);  ///< 0 where |x| <= lambda
+Tensor softshrink(const Tensor& x, double lambda = 0.5);  ///< moved towards 0 by lambda
+Tensor threshold(const Tensor& x, double level, double value);  ///< x where x > level, else value
+Tensor prelu(const Tensor& x, const Tensor& weight);  ///< weight x where x < 0; weight [1], or [C] for axis 1 of x
+Tensor selu(const Tensor& x);
+Tensor celu(const Tensor& x, double alpha = 1);
+
+}  // namespace gradus

@@ -1,0 +1,271 @@
+// Normalisation of rows: layer norm (Ba, Kiros and Hinton, 2016), RMS norm (Zhang and Sennrich, 2019); group norm (Wu and
+// He, 2018) and instance norm (Ulyanov, Vedaldi and Lempitsky, 2016) are layer norms of other rows.
+#include <gradus/autograd/op.h>
+#include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/softmax_rows.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace gradus {
+namespace {
+
+/// Sum of term(i, lanes) over a row: packs in T over short stretches, their sum in double.
+template <class T, class F>
+double row_sum(int64_t n, F term) {
+  using P = pack<T>;
+  constexpr int64_t stretch = 64 * P::width;
+  double total = 0;
+  for (int64_t from = 0; from < n; from += stretch) {
+    P part(0);
+    for_packs<T>(std::min(stretch, n - from), [&](int64_t i, const Lanes<T>& lanes, auto valid) {
+      part += first_lanes(term(from + i, lanes), P(0), valid);
+    });
+    total += static_cast<double>(fold_sum(part));
+  }
+  return total;
+}
+
+inline int64_t rows_grain(int64_t n) { return std::max<int64_t>(1, grain_elements / 4 / std::max<int64_t>(1, n)); }
+
+/// y = (x - mean) scale, mean being 0 unless `centred`; scale = 1 / sqrt(mean square of that + eps).
+template <class T, bool centred>
+void forward(int64_t rows, int64_t n, const T* x, double eps, T* y, double* scale) {
+  using P = pack<T>;
+  parallel_ranges(rows, rows_grain(n), [=](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const T* in = x + r * n;
+      T* out = y + r * n;
+      const auto count = static_cast<double>(n);
+      const double mean =
+          centred ? row_sum<T>(n, [&](int64_t i, const Lanes<T>& lanes) { return lanes.load(in + i); }) / count : 0;
+      const P middle(mean);
+      const double square = row_sum<T>(n, [&](int64_t i, const Lanes<T>& lanes) {
+        const P d = lanes.load(in + i) - middle;
+        return d * d;
+      }) / count;
+      scale[r] = 1 / std::sqrt(square + eps);
+      const P s(scale[r]);
+      for_packs<T>(n,
+                   [&](int64_t i, const Lanes<T>& lanes, int) { lanes.store(out + i, (lanes.load(in + i) - middle) * s); });
+    }
+  });
+}
+
+/// dx = scale (g - mean(g) - y mean(g y)), without mean(g) unless `centred`.
+template <class T, bool centred>
+void backward(int64_t rows, int64_t n, const T* g, const T* y, const double* scale, T* dx) {
+  using P = pack<T>;
+  parallel_ranges(rows, rows_grain(n), [=](int64_t begin, int64_t end) {
+    for (int64_t r = begin; r < end; ++r) {
+      const T *u = g + r * n, *v = y + r * n;
+      T* out = dx + r * n;
+      const auto count = static_cast<double>(n);
+      const P level(centred ? row_sum<T>(n, [&](int64_t i, const Lanes<T>& lanes) { return lanes.load(u + i); }) / count
+                            : 0);
+      const P tilt(row_sum<T>(n, [&](int64_t i, const Lanes<T>& lanes) { return lanes.load(u + i) * lanes.load(v + i); }) /
+                   count);
+      const P s(scale[r]);
+      for_packs<T>(n, [&](int64_t i, const Lanes<T>& lanes, int) {
+        lanes.store(out + i, s * (lanes.load(u + i) - level - lanes.load(v + i) * tilt));
+      });
+    }
+  });
+}
+
+/// x [rows, n], each row normalised. What is kept beside x is the result.
+template <bool centred>
+struct Rows {
+  static constexpr const char* name = centred ? "normalize_rows" : "rms_rows";
+  struct Saved {
+    Array x, y, scale;
+    double eps;
+  };
+  static void kernel(Back& b, const Saved& s) {
+    b.give(0, [&] {
+      const Array g = b.grad().array().contiguous();
+      const Array& y = b.checked(s.y);
+      const double* scale = s.scale.template data<double>();
+      Array dx = Array::like(y);
+      visit_real(y.dtype(), [&]<class T>() {
+        if (dx.size() > 0)
+          backward<T, centred>(dx.shape()[0], dx.shape()[1], g.data<T>(), y.data<T>(), scale, dx.fresh<T>());
+      });
+      return Tensor(dx);
+    });
+  }
+  static std::vector<Tensor> inputs(Back& b, const Saved& s) { return {b.input(0, s.x)}; }
+  static Tensor meaning(const std::vector<Tensor>& in, const Saved& s) {
+    const Tensor d = centred ? in[0] - mean(in[0], {1}, true) : in[0];
+    return d / sqrt(mean(square(d), {1}, true) + s.eps);
+  }
+  static Samples samples();
+};
+
+template <bool centred>
+Tensor normalize_rows(const Tensor& x, double eps) {
+  const Array in = x.array().contiguous();
+  Array y = Array::like(in), scale({in.shape()[0]}, f64);
+  visit_real(x.dtype(), [&]<class T>() {
+    if (y.size() > 0)
+      forward<T, centred>(in.shape()[0], in.shape()[1], in.data<T>(), eps, y.fresh<T>(), scale.fresh<double>());
+  });
+  return fused<Rows<centred>>(y, [&] { return typename Rows<centred>::Saved{kept(in), kept(y), scale, eps}; }, x);
+}
+
+template <bool centred>
+Samples Rows<centred>::samples() {
+  const auto call = [](double eps) { return [eps](auto& x) { return normalize_rows<centred>(x[0], eps); }; };
+  return {sample("rows", {sample_values({3, 5})}, call(1e-5)),
+          sample("rows longer than a pack", {sample_values({2, 19})}, call(1e-5)),
+          sample("large eps", {sample_values({4, 3})}, call(0.7)),
+          sample("transposed", {sample_values({4, 3})},
+                 [](auto& x) { return normalize_rows<centred>(transpose(x[0], 0, 1), 1e-3); }),
+          sample("no rows", {sample_values({0, 3})}, call(1e-5))};
+}
+
+// ---- checks ---------------------------------------------------------------------------------------------------------
+
+void check_eps(const char* op, double eps) {
+  if (!(eps >= 0)) throw Error(op, join("eps must be at least 0, got ", text(eps)));
+}
+
+void check_weights(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, const Shape& wanted,
+                   const char* why) {
+  for (const Tensor* t : {&weight, &bias}) {
+    if (!t->defined()) continue;
+    const char* which = t == &weight ? "weight" : "bias";
+    if (t->dtype() != x.dtype())
+      throw DtypeError(op,
+                       join("the input is ", describe(x), ", the ", which, " ", describe(*t), "; they must have one dtype"),
+                       join("x.to(", t->dtype(), ")"));
+    if (!(t->shape() == wanted))
+      throw ShapeError(op, join("the ", which, " is ", describe(*t), ", the input ", describe(x), "; the ", which,
+                                " must be ", wanted, ", ", why));
+  }
+}
+
+Tensor affine(const Tensor& y, const Tensor& weight, const Tensor& bias, const Shape& as) {
+  const Tensor scaled = weight.defined() ? y * reshape(weight, as) : y;
+  return bias.defined() ? scaled + reshape(bias, as) : scaled;
+}
+
+/// x as [rows, n], the last axes of lengths `shape` being one row.
+Tensor as_rows(const char* op, const Tensor& x, const Shape& shape) {
+  if (!is_real(x.dtype())) refuse_dtype(op, x);
+  bool fits = shape.rank() >= 1 && shape.rank() <= x.rank() && shape.size() > 0;
+  for (int i = 0; fits && i < shape.rank(); ++i) fits = shape[i] == x.shape()[x.rank() - shape.rank() + i];
+  if (!fits)
+    throw ShapeError(op, join("the input is ", describe(x), ", the shape to normalise ", shape,
+                              "; it must be the input's last lengths, none of them 0"));
+  return reshape(x, {x.size() / shape.size(), shape.size()});
+}
+
+// ---- composites -----------------------------------------------------------------------------------------------------
+
+struct LayerNorm {
+  static constexpr const char* name = "layer_norm";
+  static Samples samples() {
+    const Array w = sample_values({4}, 0.5, 2, 2), b = sample_values({4}, -2, 2, 3);
+    return {
+        sample("last axis", {sample_values({3, 4}), w, b}, [](auto& x) { return layer_norm(x[0], {4}, x[1], x[2]); }),
+        sample("three axes", {sample_values({2, 3, 4}), w, b}, [](auto& x) { return layer_norm(x[0], {4}, x[1], x[2]); }),
+        sample("two axes a row", {sample_values({2, 3, 2}), sample_values({3, 2}, 0.5, 2, 2)},
+               [](auto& x) {
+                 return layer_norm(x[0], {3, 2}, x[1]);
+               }),
+        sample("without weights", {sample_values({3, 4})}, [](auto& x) { return layer_norm(x[0], {4}); })};
+  }
+};
+
+struct RmsNorm {
+  static constexpr const char* name = "rms_norm";
+  static Samples samples() {
+    const Array w = sample_values({4}, 0.5, 2, 2);
+    return {sample("last axis", {sample_values({3, 4}), w}, [](auto& x) { return rms_norm(x[0], {4}, x[1]); }),
+            sample("three axes", {sample_values({2, 3, 4}), w}, [](auto& x) { return rms_norm(x[0], {4}, x[1], 1e-3); })};
+  }
+};
+
+struct GroupNorm {
+  static constexpr const char* name = "group_norm";
+  static Samples samples() {
+    const Array w = sample_values({4}, 0.5, 2, 2), b = sample_values({4}, -2, 2, 3);
+    return {sample("two groups of two", {sample_values({2, 4, 2, 3}), w, b},
+                   [](auto& x) { return group_norm(x[0], 2, x[1], x[2]); }),
+            sample("one group", {sample_values({3, 4}), w, b}, [](auto& x) { return group_norm(x[0], 1, x[1], x[2]); }),
+            sample("without weights", {sample_values({2, 4, 3})}, [](auto& x) { return group_norm(x[0], 2); })};
+  }
+};
+
+struct InstanceNorm {
+  static constexpr const char* name = "instance_norm";
+  static Samples samples() {
+    const Array w = sample_values({2}, 0.5, 2, 2), b = sample_values({2}, -2, 2, 3);
+    return {sample("images", {sample_values({2, 2, 2, 3}), w, b}, [](auto& x) { return instance_norm(x[0], x[1], x[2]); }),
+            sample("sequences", {sample_values({2, 2, 5})}, [](auto& x) { return instance_norm(x[0]); })};
+  }
+};
+
+struct Normalize {
+  static constexpr const char* name = "normalize";
+  static Samples samples() {
+    return {sample("rows", {sample_values({3, 4})}, [](auto& x) { return normalize(x[0]); }),
+            sample("columns", {sample_values({3, 4})}, [](auto& x) { return normalize(x[0], 0); })};
+  }
+};
+
+[[maybe_unused]] const bool composites = enrol_composites<LayerNorm, RmsNorm, GroupNorm, InstanceNorm, Normalize>();
+
+}  // namespace
+
+Tensor layer_norm(const Tensor& x, const Shape& shape, const Tensor& weight, const Tensor& bias, double eps) {
+  const Tensor rows = as_rows("layer_norm", x, shape);
+  check_weights("layer_norm", x, weight, bias, shape, "the shape to normalise");
+  check_eps("layer_norm", eps);
+  return affine(reshape(normalize_rows<true>(rows, eps), x.shape()), weight, bias, shape);
+}
+
+Tensor rms_norm(const Tensor& x, const Shape& shape, const Tensor& weight, double eps) {
+  const Tensor rows = as_rows("rms_norm", x, shape);
+  check_weights("rms_norm", x, weight, {}, shape, "the shape to normalise");
+  check_eps("rms_norm", eps);
+  return affine(reshape(normalize_rows<false>(rows, eps), x.shape()), weight, {}, shape);
+}
+
+namespace {
+
+Tensor grouped(const char* op, const Tensor& x, int64_t groups, const Tensor& weight, const Tensor& bias, double eps) {
+  if (!is_real(x.dtype())) refuse_dtype(op, x);
+  if (x.rank() < 2) throw ShapeError(op, join("the input must be [N,C] or [N,C,...], got ", describe(x)));
+  const int64_t n = x.shape()[0], channels = x.shape()[1];
+  if (groups < 1 || channels < 1 || channels % groups != 0)
+    throw ShapeError(
+        op, join(channels, " channels (axis 1 of ", describe(x), ") cannot be shared out among ", groups, " groups"));
+  check_weights(op, x, weight, bias, {channels}, "one number for each channel");
+  check_eps(op, eps);
+  if (x.size() == 0)
+    throw ShapeError(op, join("the input ", describe(x), " is empty; it must have at least one element in each group"));
+  Shape per_channel{1, channels};
+  for (int i = 2; i < x.rank(); ++i) per_channel.push_back(1);
+  const Tensor rows = reshape(x, {n * groups, x.size() / (n * groups)});
+  return affine(reshape(normalize_rows<true>(rows, eps), x.shape()), weight, bias, per_channel);
+}
+
+}  // namespace
+
+Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& weight, const Tensor& bias, double eps) {
+  return grouped("group_norm", x, groups, weight, bias, eps);
+}
+
+Tensor instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+  if (x.rank() < 3) throw ShapeError("instance_norm", join("the input must be [N,C,L] or [N,C,H,W], got ", describe(x)));
+  return grouped("instance_norm", x, x.shape()[1], weight, bias, eps);
+}
+
+Tensor normalize(const Tensor& x, int axis, double eps) {
+  axis = normal_axis("normalize", axis, x.rank());
+  return x / max(norm(x, 2, {axis}, true), Tensor(eps));
+}
+
+}  // namespace gradus

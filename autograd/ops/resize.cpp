@@ -1,0 +1,229 @@
+// Resampling: every result along an axis is a weighted sum of a few elements of that axis. Nearest, linear and cubic
+// interpolation and adaptive averages are tables of such weights, one for each axis; the way back is the table transposed.
+#include <gradus/autograd/op.h>
+#include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/places.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+
+namespace gradus {
+namespace {
+
+/// Row i of a sparse matrix [rows, columns] is what stands in start[i] .. start[i + 1] - 1.
+struct Weights {
+  int64_t columns = 0;
+  std::vector<int64_t> start{0}, column;
+  std::vector<double> weight;
+
+  int64_t rows() const { return static_cast<int64_t>(start.size()) - 1; }
+  void add(int64_t at, double w) { column.push_back(at), weight.push_back(w); }
+  void end_row() { start.push_back(static_cast<int64_t>(column.size())); }
+
+  Weights transposed() const {
+    std::vector<std::vector<std::pair<int64_t, double>>> rows_of(static_cast<std::size_t>(columns));
+    for (std::size_t r = 0; r + 1 < start.size(); ++r)
+      for (auto k = static_cast<std::size_t>(start[r]); k < static_cast<std::size_t>(start[r + 1]); ++k)
+        rows_of[static_cast<std::size_t>(column[k])].emplace_back(static_cast<int64_t>(r), weight[k]);
+    Weights t;
+    t.columns = rows();
+    for (const auto& row : rows_of) {
+      for (const auto& [at, w] : row) t.add(at, w);
+      t.end_row();
+    }
+    return t;
+  }
+};
+using Table = std::shared_ptr<const Weights>;
+
+Tensor resample(const Tensor& x, int axis, const Table& table);
+
+struct Resample {
+  static constexpr const char* name = "resample";
+  struct Saved { int axis; Table table; };
+  static void backward(Back& b, const Saved& s) {
+    b.give(0, [&] { return resample(b.grad(), s.axis, std::make_shared<Weights>(s.table->transposed())); });
+  }
+  static Samples samples() {
+    Weights w;
+    w.columns = 3;
+    w.add(0, 0.5), w.add(2, 2.0), w.end_row(), w.end_row(), w.add(1, -1.5), w.end_row(), w.add(2, 1.0), w.end_row();
+    const Table table = std::make_shared<Weights>(w);
+    return {sample("last axis", {sample_values({2, 3})}, [table](auto& x) { return resample(x[0], 1, table); }),
+            sample("first axis", {sample_values({3, 4})}, [table](auto& x) { return resample(x[0], 0, table); })};
+  }
+};
+
+Tensor resample(const Tensor& x, int axis, const Table& table) {
+  const Array from = x.array().contiguous();
+  Shape shape = x.shape();
+  shape[axis] = table->rows();
+  Array y(shape, x.dtype());
+  const AroundAxis in(x.shape(), axis);
+  visit_real(x.dtype(), [&]<class T>() {
+    const Weights& t = *table;
+    const std::vector<T> weight(t.weight.begin(), t.weight.end());
+    const T* source = from.data<T>();
+    T* out = y.fresh<T>();
+    const int64_t rows = t.rows();
+    parallel_ranges(in.outer, std::max<int64_t>(1, grain_elements / 4 / std::max<int64_t>(1, rows * in.inner)),
+                    [&](int64_t begin, int64_t end) {
+                      for (int64_t o = begin; o < end; ++o)
+                        for (int64_t r = 0; r < rows; ++r) {
+                          T* to = out + (o * rows + r) * in.inner;
+                          const auto first = static_cast<std::size_t>(t.start[static_cast<std::size_t>(r)]);
+                          const auto last = static_cast<std::size_t>(t.start[static_cast<std::size_t>(r) + 1]);
+                          std::fill_n(to, in.inner, T(0));
+                          for (std::size_t k = first; k < last; ++k) {
+                            const T w = weight[k];
+                            const T* row = source + (o * in.length + t.column[k]) * in.inner;
+                            for (int64_t i = 0; i < in.inner; ++i) to[i] += w * row[i];
+                          }
+                        }
+                    });
+  });
+  return primitive<Resample>(y, [&] { return Resample::Saved{axis, table}; }, x);
+}
+
+// ---- tables ---------------------------------------------------------------------------------------------------------
+
+/// Window i of an adaptive pooling of n to m: floor(i n / m) up to ceil((i + 1) n / m).
+int64_t window_begin(int64_t i, int64_t n, int64_t m) { return i * n / m; }
+int64_t window_end(int64_t i, int64_t n, int64_t m) { return ((i + 1) * n + m - 1) / m; }
+
+Table averages(int64_t n, int64_t m) {
+  auto t = std::make_shared<Weights>();
+  t->columns = n;
+  for (int64_t i = 0; i < m; ++i, t->end_row()) {
+    const int64_t begin = window_begin(i, n, m), end = window_end(i, n, m);
+    for (int64_t k = begin; k < end; ++k) t->add(k, 1.0 / static_cast<double>(end - begin));
+  }
+  return t;
+}
+
+/// Keys, "Cubic convolution interpolation for digital image processing", 1981, with PyTorch's a = -3/4.
+double cubic(double d) {
+  constexpr double a = -0.75;
+  d = std::fabs(d);
+  if (d <= 1) return ((a + 2) * d - (a + 3)) * d * d + 1;
+  return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0;
+}
+
+/// Where result i reads among n elements: corners on corners, or each pixel's middle on its share.
+double place(int64_t i, int64_t n, int64_t m, bool align_corners) {
+  if (align_corners) return m > 1 ? static_cast<double>(i) * static_cast<double>(n - 1) / static_cast<double>(m - 1) : 0;
+  return (static_cast<double>(i) + 0.5) * static_cast<double>(n) / static_cast<double>(m) - 0.5;
+}
+
+Table interpolation(int64_t n, int64_t m, Interpolation mode, bool align_corners) {
+  auto t = std::make_shared<Weights>();
+  t->columns = n;
+  for (int64_t i = 0; i < m; ++i, t->end_row()) {
+    if (mode == Interpolation::nearest) {
+      t->add(std::min(i * n / m, n - 1), 1);
+      continue;
+    }
+    double at = place(i, n, m, align_corners);
+    if (mode == Interpolation::bilinear) at = std::max(at, 0.0);
+    const auto low = static_cast<int64_t>(std::floor(at));
+    const double rest = at - static_cast<double>(low);
+    if (mode == Interpolation::bilinear) {
+      t->add(std::min(low, n - 1), 1 - rest);
+      if (rest > 0) t->add(std::min(low + 1, n - 1), rest);
+    } else {
+      for (int64_t k = -1; k <= 2; ++k) t->add(std::clamp<int64_t>(low + k, 0, n - 1), cubic(rest - static_cast<double>(k)));
+    }
+  }
+  return t;
+}
+
+// ---- composites -----------------------------------------------------------------------------------------------------
+
+template <class Call>
+Samples sizes(Call call) {
+  return {sample("larger", {sample_values({1, 2, 3, 4})}, [call](auto& x) { return call(x[0], Pair(7, 6)); }),
+          sample("smaller", {sample_values({2, 1, 5, 6})}, [call](auto& x) { return call(x[0], Pair(2, 4)); }),
+          sample("to one", {sample_values({1, 2, 3, 3})}, [call](auto& x) { return call(x[0], Pair(1)); }),
+          sample("same size", {sample_values({1, 1, 3, 2})}, [call](auto& x) { return call(x[0], Pair(3, 2)); })};
+}
+
+struct Interpolate {
+  static constexpr const char* name = "interpolate";
+  static Samples samples() {
+    Samples all;
+    const auto add = [&all](const char* label, Interpolation mode, bool corners) {
+      for (Sample& s : sizes([mode, corners](const Tensor& x, Pair p) { return interpolate(x, p, mode, corners); }))
+        all.push_back({join(label, ", ", s.label), s.inputs, s.call});
+    };
+    add("nearest", Interpolation::nearest, false);
+    add("bilinear", Interpolation::bilinear, false);
+    add("bilinear on corners", Interpolation::bilinear, true);
+    add("bicubic", Interpolation::bicubic, false);
+    add("bicubic on corners", Interpolation::bicubic, true);
+    return all;
+  }
+};
+
+struct AdaptiveAvg {
+  static constexpr const char* name = "adaptive_avg_pool2d";
+  static Samples samples() { return sizes(adaptive_avg_pool2d); }
+};
+
+struct AdaptiveMax {
+  static constexpr const char* name = "adaptive_max_pool2d";
+  static Samples samples() { return sizes(adaptive_max_pool2d); }
+};
+
+[[maybe_unused]] const bool composites = enrol_composites<Interpolate, AdaptiveAvg, AdaptiveMax>();
+
+void check(const char* op, const Tensor& x, Pair size) {
+  if (!is_real(x.dtype())) refuse_dtype(op, x);
+  const Shape& s = x.shape();
+  if (x.rank() != 4)
+    throw ShapeError(op, join("the input must be [N,C,H,W], got ", describe(x)),
+                     x.rank() == 3 ? join("x.reshape({1, ", s[0], ", ", s[1], ", ", s[2], "})") : "");
+  if (size.h < 1 || size.w < 1)
+    throw ShapeError(op, join("the result must be at least 1 by 1, got ", size.h, " by ", size.w));
+  if (s[2] < 1 || s[3] < 1)
+    throw ShapeError(op, join("the images of ", describe(x), " are empty; they must be at least 1 by 1"));
+}
+
+}  // namespace
+
+Tensor interpolate(const Tensor& x, Pair size, Interpolation mode, bool align_corners) {
+  check("interpolate", x, size);
+  if (align_corners && mode == Interpolation::nearest)
+    throw Error("interpolate",
+                "align_corners has no meaning for nearest; it must be false, or the mode bilinear or bicubic");
+  const Tensor y = resample(x, 2, interpolation(x.shape()[2], size.h, mode, align_corners));
+  return resample(y, 3, interpolation(x.shape()[3], size.w, mode, align_corners));
+}
+
+Tensor adaptive_avg_pool2d(const Tensor& x, Pair size) {
+  check("adaptive_avg_pool2d", x, size);
+  return resample(resample(x, 2, averages(x.shape()[2], size.h)), 3, averages(x.shape()[3], size.w));
+}
+
+Tensor adaptive_max_pool2d(const Tensor& x, Pair size) {
+  check("adaptive_max_pool2d", x, size);
+  const int64_t planes = x.shape()[0] * x.shape()[1], h = x.shape()[2], w = x.shape()[3];
+  Array places({planes, size.h * size.w}, i64);
+  const Array from = x.array().contiguous();
+  visit_real(x.dtype(), [&]<class T>() {
+    int64_t* out = places.fresh<int64_t>();
+    for (int64_t p = 0; p < planes; ++p)
+      for (int64_t i = 0; i < size.h; ++i)
+        for (int64_t j = 0; j < size.w; ++j) {
+          const T* plane = from.data<T>() + p * h * w;
+          int64_t best = window_begin(i, h, size.h) * w + window_begin(j, w, size.w);
+          for (int64_t a = window_begin(i, h, size.h); a < window_end(i, h, size.h); ++a)
+            for (int64_t b = window_begin(j, w, size.w); b < window_end(j, w, size.w); ++b)
+              if (plane[a * w + b] > plane[best] || std::isnan(plane[a * w + b])) best = a * w + b;
+          *out++ = best;
+        }
+  });
+  return reshape(gather(reshape(x, {planes, h * w}), 1, Tensor(places)), {x.shape()[0], x.shape()[1], size.h, size.w});
+}
+
+}  // namespace gradus

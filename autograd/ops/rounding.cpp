@@ -1,0 +1,79 @@
+// Steps, whose gradient is zero, and what remains beside them: formulas.
+#include <gradus/autograd/ops/samples.h>
+#include <gradus/core/vmath_wide.h>
+
+namespace gradus {
+namespace {
+
+struct Floor {
+  static constexpr const char* name = "floor";
+  static constexpr unsigned reads = reads_nothing;
+  template <class V> V f(V x) const { return floor(x); }
+  template <class V> V df(V g, V, V) const { return 0.0 * g; }
+  static Samples samples() { return elementwise(floor); }
+};
+
+struct Ceil {
+  static constexpr const char* name = "ceil";
+  static constexpr unsigned reads = reads_nothing;
+  template <class V> V f(V x) const { return ceil(x); }
+  template <class V> V df(V g, V, V) const { return 0.0 * g; }
+  static Samples samples() { return elementwise(ceil); }
+};
+
+struct Trunc {
+  static constexpr const char* name = "trunc";
+  static constexpr unsigned reads = reads_nothing;
+  template <class V> V f(V x) const { return trunc(x); }
+  template <class V> V df(V g, V, V) const { return 0.0 * g; }
+  static Samples samples() { return elementwise(trunc); }
+};
+
+struct Round {
+  static constexpr const char* name = "round";
+  static constexpr unsigned reads = reads_nothing;
+  template <class V> V f(V x) const { return round(x); }
+  template <class V> V df(V g, V, V) const { return 0.0 * g; }
+  static Samples samples() { return elementwise(round); }
+};
+
+struct Frac {
+  static constexpr const char* name = "frac";
+  static constexpr unsigned reads = reads_nothing, passes = 0b1;
+  template <class V> V f(V x) const { return x - trunc(x); }
+  template <class V> V df(V g, V, V) const { return g; }
+  static Samples samples() { return elementwise(frac, 1.1, 1.9); }
+};
+
+struct Fmod {
+  static constexpr const char* name = "fmod";
+  static constexpr unsigned reads = reads_input(0) | reads_input(1), passes = 0b01;
+  template <class V> V f(V a, V b) const { return fmod(a, b); }
+  template <class V> V da(V g, V, V, V) const { return g; }
+  template <class V> V db(V g, V a, V b, V) const { return -(g * trunc(a / b)); }
+  static Samples samples() { return pairwise(fmod, 4.6, 5.4, 2.05, 2.25); }
+};
+
+struct Remainder {
+  static constexpr const char* name = "remainder";
+  static constexpr unsigned reads = reads_input(0) | reads_input(1), passes = 0b01;
+  template <class V> V f(V a, V b) const {
+    const V r = fmod(a, b);
+    return select(sign(r) * sign(b) < V(0), r + b, r);  // the sign of the divisor
+  }
+  template <class V> V da(V g, V, V, V) const { return g; }
+  template <class V> V db(V g, V a, V b, V) const { return -(g * floor(a / b)); }
+  static Samples samples() { return pairwise(remainder, -5.4, -4.6, 2.05, 2.25); }
+};
+
+}  // namespace
+
+Tensor floor(const Tensor& x) { return formula(Floor{}, x); }
+Tensor ceil(const Tensor& x) { return formula(Ceil{}, x); }
+Tensor trunc(const Tensor& x) { return formula(Trunc{}, x); }
+Tensor round(const Tensor& x) { return formula(Round{}, x); }
+Tensor frac(const Tensor& x) { return formula(Frac{}, x); }
+Tensor fmod(const Tensor& a, const Tensor& b) { return formula(Fmod{}, a, b); }
+Tensor remainder(const Tensor& a, const Tensor& b) { return formula(Remainder{}, a, b); }
+
+}  // namespace gradus

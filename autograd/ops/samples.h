@@ -1,0 +1,18 @@
+// Sample sets that many ops share.
+#pragma once
+
+#include <gradus/autograd/op.h>
+#include <gradus/autograd/ops.h>
+
+namespace gradus {
+
+/// An elementwise op of one tensor, over [low, high).
+Samples elementwise(Tensor (*f)(const Tensor&), double low = -2, double high = 2);
+
+/// An elementwise op of two tensors; the second over [low2, high2).
+Samples pairwise(Tensor (*f)(const Tensor&, const Tensor&), double low, double high, double low2, double high2);
+inline Samples pairwise(Tensor (*f)(const Tensor&, const Tensor&), double low = -2, double high = 2) {
+  return pairwise(f, low, high, low, high);
+}
+
+}  // namespace gradus

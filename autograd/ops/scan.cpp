@@ -1,0 +1,176 @@
+// Running sums and products along an axis. Their gradients are scans too: of a sum the sum from the other end, of a product
+// a linear recurrence, which needs no division and so is right where numbers are zero.
+#include <gradus/autograd/op.h>
+#include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/places.h>
+
+#include <algorithm>
+
+namespace gradus {
+namespace {
+
+/// Calls step(position, previous position or -1) over all lanes of the axis, lane by lane, in order.
+template <class T, class Step>
+void each_lane_of(const AroundAxis& a, bool reverse, Step step) {
+  const int64_t lanes = a.outer * a.inner;
+  if (a.length == 0 || lanes == 0) return;
+  parallel_ranges(a.outer, std::max<int64_t>(1, grain_elements / (a.length * a.inner)), [&](int64_t begin, int64_t end) {
+    for (int64_t o = begin; o < end; ++o)
+      for (int64_t k = 0; k < a.length; ++k) {
+        const int64_t at = (o * a.length + (reverse ? a.length - 1 - k : k)) * a.inner;
+        const int64_t before = k == 0 ? -1 : reverse ? at + a.inner : at - a.inner;
+        for (int64_t i = 0; i < a.inner; ++i) step(at + i, before < 0 ? before : before + i);
+      }
+  });
+}
+
+Tensor running_sum(const Tensor& x, int axis, bool reverse);
+
+struct CumSum {
+  static constexpr const char* name = "cumsum";
+  struct Saved { int axis; bool reverse; };
+  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return running_sum(b.grad(), s.axis, !s.reverse); }); }
+  static Samples samples() {
+    return {sample("rows", {sample_values({3, 5})}, [](auto& x) { return cumsum(x[0], 1); }),
+            sample("columns", {sample_values({4, 3})}, [](auto& x) { return cumsum(x[0], 0); }),
+            sample("middle axis", {sample_values({2, 3, 2})}, [](auto& x) { return cumsum(x[0], -2); }),
+            sample("transposed", {sample_values({3, 4})}, [](auto& x) { return cumsum(transpose(x[0], 0, 1), 1); }),
+            sample("empty", {sample_values({3, 0})}, [](auto& x) { return cumsum(x[0], 1); })};
+  }
+};
+
+Tensor running_sum(const Tensor& x, int axis, bool reverse) {
+  const Array from = x.array().contiguous();
+  Array y = Array::like(from);
+  visit_real(x.dtype(), [&]<class T>() {
+    const T* in = from.data<T>();
+    T* out = y.fresh<T>();
+    each_lane_of<T>(AroundAxis(x.shape(), axis), reverse,
+                    [=](int64_t at, int64_t before) { out[at] = before < 0 ? in[at] : out[before] + in[at]; });
+  });
+  return primitive<CumSum>(y, [&] { return CumSum::Saved{axis, reverse}; }, x);
+}
+
+/// 0, x_0, x_1, ...: everything moved by one, from the end that is not read.
+Tensor shifted(const Tensor& x, int axis, double first) {
+  Shape one = x.shape();
+  one[axis] = 1;
+  return cat({full(one, first, x.dtype()), slice(x, axis, 0, x.shape()[axis] - 1)}, axis);
+}
+
+/// With u the incoming gradient, v_i = u_i + a_{i+1} v_{i+1} is the gradient of b, and v_i r_{i-1} that of a.
+struct LinearScan {
+  static constexpr const char* name = "linear_scan";
+  struct Saved { Array a, r; int axis; };
+  static void backward(Back& back, const Saved& s) {
+    const Tensor a = back.input(0, s.a), r = back.output(s.r);
+    if (r.size() == 0) {
+      back.give(0, [&] { return back.grad(); });
+      back.give(1, [&] { return back.grad(); });
+      return;
+    }
+    const std::vector<int> along{s.axis};
+    const Tensor v = flip(linear_scan(shifted(flip(a, along), s.axis, 0), flip(back.grad(), along), s.axis), along);
+    back.give(0, [&] { return v * shifted(r, s.axis, 0); });
+    back.give(1, [&] { return v; });
+  }
+  static Samples samples() {
+    const auto at = [](int axis) { return [axis](auto& x) { return linear_scan(x[0], x[1], axis); }; };
+    return {sample("rows", {sample_values({2, 5}), sample_values({2, 5}, -2, 2, 2)}, at(1)),
+            sample("columns", {sample_values({4, 3}), sample_values({4, 3}, -2, 2, 2)}, at(0)),
+            sample("one step", {sample_values({3, 1}), sample_values({3, 1}, -2, 2, 2)}, at(-1)),
+            sample("empty", {sample_values({0, 2}), sample_values({0, 2})}, at(0))};
+  }
+};
+
+/// y_i = x_0 ... x_i. With r_i = g_i + x_{i+1} r_{i+1} the gradient is r_i y_{i-1}.
+struct CumProd {
+  static constexpr const char* name = "cumprod";
+  struct Saved { Array x, y; int axis; };
+  static void backward(Back& b, const Saved& s) {
+    const Tensor x = b.input(0, s.x), y = b.output(s.y), &g = b.grad();
+    b.give(0, [&] {
+      if (g.size() == 0) return g;
+      const std::vector<int> along{s.axis};
+      return flip(linear_scan(shifted(flip(x, along), s.axis, 0), flip(g, along), s.axis), along) * shifted(y, s.axis, 1);
+    });
+  }
+  static Samples samples() {
+    Array zeros = sample_values({3, 4});
+    for (const int64_t k : {1, 6, 7}) zeros.fresh<double>()[k] = 0;
+    return {sample("rows", {sample_values({3, 5})}, [](auto& x) { return cumprod(x[0], 1); }),
+            sample("columns", {sample_values({4, 3})}, [](auto& x) { return cumprod(x[0], 0); }),
+            sample("zeros among them", {zeros}, [](auto& x) { return cumprod(x[0], 1); }),
+            sample("empty", {sample_values({2, 0})}, [](auto& x) { return cumprod(x[0], 1); })};
+  }
+};
+
+struct Prod {
+  static constexpr const char* name = "prod";
+  static Samples samples() {
+    Array zeros = sample_values({3, 4});
+    for (const int64_t k : {1, 6, 7}) zeros.fresh<double>()[k] = 0;
+    return {sample("all", {sample_values({2, 3})}, [](auto& x) { return prod(x[0]); }),
+            sample("rows", {sample_values({3, 4})}, [](auto& x) { return prod(x[0], 1); }),
+            sample("columns, kept", {sample_values({3, 4})}, [](auto& x) { return prod(x[0], 0, true); }),
+            sample("one zero, two zeros", {zeros}, [](auto& x) { return prod(x[0], 1); }),
+            sample("of nothing", {sample_values({2, 0})}, [](auto& x) { return prod(x[0], 1); })};
+  }
+};
+
+[[maybe_unused]] const bool composites = enrol_composites<Prod>();
+
+}  // namespace
+
+Tensor cumsum(const Tensor& x, int axis) {
+  if (!is_real(x.dtype())) refuse_dtype("cumsum", x);
+  return running_sum(x, normal_axis("cumsum", axis, x.rank()), false);
+}
+
+Tensor cumprod(const Tensor& x, int axis) {
+  if (!is_real(x.dtype())) refuse_dtype("cumprod", x);
+  axis = normal_axis("cumprod", axis, x.rank());
+  const Array from = x.array().contiguous();
+  Array y = Array::like(from);
+  visit_real(x.dtype(), [&]<class T>() {
+    const T* in = from.data<T>();
+    T* out = y.fresh<T>();
+    each_lane_of<T>(AroundAxis(x.shape(), axis), false,
+                    [=](int64_t at, int64_t before) { out[at] = before < 0 ? in[at] : out[before] * in[at]; });
+  });
+  return primitive<CumProd>(y, [&] { return CumProd::Saved{kept(x.array()), kept(y), axis}; }, x);
+}
+
+Tensor linear_scan(const Tensor& a, const Tensor& b, int axis) {
+  if (!is_real(a.dtype())) refuse_dtype("linear_scan", a);
+  if (a.dtype() != b.dtype())
+    throw DtypeError("linear_scan", join(describe(a), " and ", describe(b), " do not mix"), join("b.to(", a.dtype(), ")"));
+  if (!(a.shape() == b.shape()))
+    throw ShapeError("linear_scan",
+                     join("the factors are ", describe(a), ", the terms ", describe(b), "; the shapes must be equal"));
+  axis = normal_axis("linear_scan", axis, a.rank());
+  const Array factors = a.array().contiguous(), terms = b.array().contiguous();
+  Array r = Array::like(terms);
+  visit_real(a.dtype(), [&]<class T>() {
+    const T *p = factors.data<T>(), *q = terms.data<T>();
+    T* out = r.fresh<T>();
+    each_lane_of<T>(AroundAxis(a.shape(), axis), false,
+                    [=](int64_t at, int64_t before) { out[at] = before < 0 ? q[at] : q[at] + p[at] * out[before]; });
+  });
+  return primitive<LinearScan>(r, [&] { return LinearScan::Saved{kept(a.array()), kept(r), axis}; }, a, b);
+}
+
+Tensor prod(const Tensor& x, int axis, bool keep) {
+  if (!is_real(x.dtype())) refuse_dtype("prod", x);
+  axis = normal_axis("prod", axis, x.rank());
+  if (x.shape()[axis] == 0) {
+    Shape shape = x.shape();
+    shape[axis] = 1;
+    return ones(keep ? shape : shape.erase(axis), x.dtype());
+  }
+  const Tensor y = slice(cumprod(x, axis), axis, x.shape()[axis] - 1, x.shape()[axis]);
+  return keep ? y : squeeze(y, axis);
+}
+Tensor prod(const Tensor& x) { return prod(reshape(x, {x.size()}), 0); }
+
+}  // namespace gradus

@@ -1,0 +1,103 @@
+// Smooth activation functions beyond those of activation.cpp: formulas.
+#include <gradus/autograd/ops/samples.h>
+#include <gradus/core/vmath_wide.h>
+
+namespace gradus {
+namespace {
+
+struct Softsign {
+  static constexpr const char* name = "softsign";
+  static constexpr unsigned reads = reads_input(0);
+  template <class V> V f(V x) const { return x / (1.0 + abs(x)); }
+  template <class V> V df(V g, V x, V) const {
+    V d = 1.0 + abs(x);
+    return g / (d * d);
+  }
+  static Samples samples() { return elementwise(softsign, 0.1, 3); }
+};
+
+/// min(x, 0) - log(1 + e^-|x|), which does not overflow.
+struct LogSigmoid {
+  static constexpr const char* name = "logsigmoid";
+  static constexpr unsigned reads = reads_input(0);
+  template <class V> V f(V x) const { return min(V(0), x) - log1p(exp(-abs(x))); }
+  template <class V> V df(V g, V x, V) const { return g * sigmoid(-x); }
+  static Samples samples() {
+    Samples all = elementwise(logsigmoid);
+    all.push_back(sample("far below zero", {sample_values({4}, -60, -40)}, [](auto& x) { return logsigmoid(x[0]); }));
+    return all;
+  }
+};
+
+/// x tanh(softplus(x)): Misra, "Mish", 2019. With n = e^x (e^x + 2) the tanh is n / (n + 2), 1 from 20 on.
+struct Mish {
+  static constexpr const char* name = "mish";
+  static constexpr unsigned reads = reads_input(0);
+  template <class V> V f(V x) const {
+    V e = exp(min(x, V(20))), n = e * (e + 2.0);
+    return x * (n / (n + 2.0));
+  }
+  template <class V> V df(V g, V x, V) const {
+    V e = exp(min(x, V(20))), n = e * (e + 2.0), d = n + 2.0;
+    return g * (n / d + x * (4.0 * (n + 1.0) / (d * d)) * sigmoid(x));
+  }
+  static Samples samples() {
+    Samples all = elementwise(mish);
+    all.push_back(sample("far below zero", {sample_values({4}, -9, -5)}, [](auto& x) { return mish(x[0]); }));
+    return all;
+  }
+};
+
+/// Hendrycks and Gimpel's approximation: x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.
+struct GeluTanh {
+  static constexpr const char* name = "gelu_tanh";
+  static constexpr unsigned reads = reads_input(0);
+  static constexpr double k = 0.79788456080286536, c = 0.044715;
+  template <class V> V f(V x) const { return 0.5 * x * (1.0 + tanh(k * (x + c * (x * x * x)))); }
+  template <class V> V df(V g, V x, V) const {
+    V t = tanh(k * (x + c * (x * x * x)));
+    return g * (0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * (k * (1.0 + 3.0 * c * (x * x))));
+  }
+  static Samples samples() { return elementwise(gelu_tanh); }
+};
+
+struct TanhShrink {
+  static constexpr const char* name = "tanhshrink";
+  static constexpr unsigned reads = reads_input(0);
+  template <class V> V f(V x) const { return x - tanh(x); }
+  template <class V> V df(V g, V x, V) const {
+    V t = tanh(x);
+    return g * (t * t);
+  }
+  static Samples samples() { return elementwise(tanhshrink); }
+};
+
+/// Dauphin, Fan, Auli and Grangier, "Language modeling with gated convolutional networks", 2016.
+struct Glu {
+  static constexpr const char* name = "glu";
+  static Samples samples() {
+    return {sample("last axis", {sample_values({3, 8})}, [](auto& x) { return glu(x[0]); }),
+            sample("first axis", {sample_values({4, 3})}, [](auto& x) { return glu(x[0], 0); })};
+  }
+};
+
+[[maybe_unused]] const bool composites = enrol_composites<Glu>();
+
+}  // namespace
+
+Tensor softsign(const Tensor& x) { return formula(Softsign{}, x); }
+Tensor logsigmoid(const Tensor& x) { return formula(LogSigmoid{}, x); }
+Tensor mish(const Tensor& x) { return formula(Mish{}, x); }
+Tensor gelu_tanh(const Tensor& x) { return formula(GeluTanh{}, x); }
+Tensor tanhshrink(const Tensor& x) { return formula(TanhShrink{}, x); }
+
+Tensor glu(const Tensor& x, int axis) {
+  axis = normal_axis("glu", axis, x.rank());
+  const int64_t n = x.shape()[axis];
+  if (n == 0 || n % 2 != 0)
+    throw ShapeError("glu", join("axis ", axis, " of ", describe(x), " must have an even length, it is cut in two"));
+  const auto halves = split(x, n / 2, axis);
+  return halves[0] * sigmoid(halves[1]);
+}
+
+}  // namespace gradus

@@ -1,0 +1,131 @@
+// Orders along an axis. The places are found without a record; the values are gathered from them, so the gradient is
+// gather's.
+#include <gradus/autograd/op.h>
+#include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/places.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace gradus {
+namespace {
+
+/// Which of two comes first; NaN counts as the largest, as in PyTorch. Equal ones keep their order.
+template <class T>
+bool before(T a, T b, bool descending) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if (std::isnan(a) || std::isnan(b))
+      return descending ? std::isnan(a) && !std::isnan(b) : !std::isnan(a) && std::isnan(b);
+  }
+  return descending ? a > b : a < b;
+}
+
+/// For every lane of the axis, where its first `count` elements in order stand.
+Array order(const Tensor& x, int axis, int64_t count, bool descending) {
+  const Array from = x.array().contiguous();
+  const AroundAxis a(x.shape(), axis);
+  Shape shape = x.shape();
+  shape[axis] = count;
+  Array places(shape, i64);
+  visit(x.dtype(), [&]<class T>() {
+    const T* in = from.data<T>();
+    int64_t* out = places.fresh<int64_t>();
+    parallel_ranges(a.outer * a.inner, std::max<int64_t>(1, 2048 / std::max<int64_t>(1, a.length)),
+                    [&](int64_t begin, int64_t end) {
+                      std::vector<int64_t> at(static_cast<std::size_t>(a.length));
+                      for (int64_t lane = begin; lane < end; ++lane) {
+                        const T* values = in + lane / a.inner * a.length * a.inner + lane % a.inner;
+                        for (std::size_t k = 0; k < at.size(); ++k) at[k] = static_cast<int64_t>(k);
+                        const auto first = [&](int64_t p, int64_t q) {
+                          const T u = values[p * a.inner], v = values[q * a.inner];
+                          return before(u, v, descending) || (!before(v, u, descending) && p < q);
+                        };
+                        if (count < a.length / 4)
+                          std::partial_sort(at.begin(), at.begin() + count, at.end(), first);
+                        else
+                          std::sort(at.begin(), at.end(), first);
+                        int64_t* to = out + lane / a.inner * count * a.inner + lane % a.inner;
+                        for (int64_t k = 0; k < count; ++k) to[k * a.inner] = at[static_cast<std::size_t>(k)];
+                      }
+                    });
+  });
+  return places;
+}
+
+ValuesAndIndices chosen(const Tensor& x, int axis, const Array& places) {
+  return {gather(x, axis, Tensor(places)), Tensor(places)};
+}
+
+struct Sort {
+  static constexpr const char* name = "sort";
+  static Samples samples() {
+    return {sample("rows", {sample_values({3, 5})}, [](auto& x) { return sort(x[0]).values; }),
+            sample("columns, descending", {sample_values({5, 3})}, [](auto& x) { return sort(x[0], 0, true).values; }),
+            sample("middle axis", {sample_values({2, 4, 2})}, [](auto& x) { return sort(x[0], 1).values; }),
+            sample("empty", {sample_values({2, 0})}, [](auto& x) { return sort(x[0]).values; })};
+  }
+};
+
+struct TopK {
+  static constexpr const char* name = "topk";
+  static Samples samples() {
+    return {
+        sample("largest", {sample_values({3, 9})}, [](auto& x) { return topk(x[0], 2).values; }),
+        sample("smallest, along columns", {sample_values({6, 3})}, [](auto& x) { return topk(x[0], 3, 0, false).values; }),
+        sample("none", {sample_values({2, 3})}, [](auto& x) { return topk(x[0], 0).values; })};
+  }
+};
+
+struct KthValue {
+  static constexpr const char* name = "kthvalue";
+  static Samples samples() {
+    return {
+        sample("second of rows", {sample_values({3, 5})}, [](auto& x) { return kthvalue(x[0], 2).values; }),
+        sample("last of columns, kept", {sample_values({4, 3})}, [](auto& x) { return kthvalue(x[0], 4, 0, true).values; })};
+  }
+};
+
+struct Median {
+  static constexpr const char* name = "median";
+  static Samples samples() {
+    return {sample("odd", {sample_values({3, 5})}, [](auto& x) { return median(x[0], 1).values; }),
+            sample("even: the lower", {sample_values({4, 3})}, [](auto& x) { return median(x[0], 0).values; })};
+  }
+};
+
+[[maybe_unused]] const bool composites = enrol_composites<Sort, TopK, KthValue, Median>();
+
+}  // namespace
+
+ValuesAndIndices sort(const Tensor& x, int axis, bool descending) {
+  axis = normal_axis("sort", axis, x.rank());
+  return chosen(x, axis, order(x, axis, x.shape()[axis], descending));
+}
+Tensor argsort(const Tensor& x, int axis, bool descending) { return sort(x.detach(), axis, descending).indices; }
+
+ValuesAndIndices topk(const Tensor& x, int64_t k, int axis, bool largest) {
+  axis = normal_axis("topk", axis, x.rank());
+  if (k < 0 || k > x.shape()[axis])
+    throw IndexError("topk", join("k is ", k, ", axis ", axis, " of ", describe(x), " has length ", x.shape()[axis],
+                                  "; k must lie in [0, ", x.shape()[axis], "]"));
+  return chosen(x, axis, order(x, axis, k, largest));
+}
+
+ValuesAndIndices kthvalue(const Tensor& x, int64_t k, int axis, bool keep) {
+  axis = normal_axis("kthvalue", axis, x.rank());
+  const int64_t n = x.shape()[axis];
+  if (k < 1 || k > n)
+    throw IndexError("kthvalue", join("k is ", k, ", axis ", axis, " of ", describe(x), " has length ", n,
+                                      "; k must lie in [1, ", n, "]"));
+  const ValuesAndIndices one = chosen(x, axis, order(x, axis, k, false).slice(axis, k - 1, k));
+  return keep ? one : ValuesAndIndices{squeeze(one.values, axis), squeeze(one.indices, axis)};
+}
+
+ValuesAndIndices median(const Tensor& x, int axis, bool keep) {
+  axis = normal_axis("median", axis, x.rank());
+  if (x.shape()[axis] == 0)
+    throw ShapeError("median", join("axis ", axis, " of ", describe(x), " is empty; it must have at least one element"));
+  return kthvalue(x, (x.shape()[axis] + 1) / 2, axis, keep);
+}
+
+}  // namespace gradus

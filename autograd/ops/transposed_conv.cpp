@@ -1,0 +1,207 @@
+// Transposed convolutions, which are the way back of a convolution, and both kinds along one axis, as images one pixel high.
+#include <gradus/autograd/op.h>
+#include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/convolution.h>
+
+namespace gradus {
+namespace {
+
+/// y [N,C,..] + bias [C]. An op of its own, because the sum of the gradient is taken over the dense one, in one order.
+struct AddBias {
+  static constexpr const char* name = "add_bias";
+  struct Saved {};
+  static void backward(Back& b, const Saved&) {
+    b.give(0, [&] { return b.grad(); });
+    b.give(1, [&] { return sum(contiguous(b.grad()), {0, 2, 3}); });
+  }
+  static Samples samples();
+};
+
+Tensor add_bias(const Tensor& y, const Tensor& bias) {
+  const Array spread = bias.array().reshape({1, bias.size(), 1, 1}).expand(y.shape());
+  return primitive<AddBias>(
+      map([](auto a, auto b) { return a + b; }, y.array(), spread), [] { return AddBias::Saved{}; }, y, bias);
+}
+
+Samples AddBias::samples() {
+  return {
+      sample("images", {sample_values({2, 3, 2, 4}), sample_values({3}, -2, 2, 2)},
+             [](auto& x) { return add_bias(x[0], x[1]); }),
+      sample("no images", {sample_values({0, 3, 2, 2}), sample_values({3})}, [](auto& x) { return add_bias(x[0], x[1]); })};
+}
+
+struct Conv1d {
+  static constexpr const char* name = "conv1d";
+  static Samples samples() {
+    const Array w = sample_values({4, 2, 3}, -2, 2, 2), bias = sample_values({4}, -2, 2, 3);
+    return {
+        sample("with bias", {sample_values({2, 2, 7}), w, bias}, [](auto& x) { return conv1d(x[0], x[1], x[2]); }),
+        sample("strided, padded", {sample_values({1, 2, 8}), w},
+               [](auto& x) { return conv1d(x[0], x[1], {}, {.stride = 2, .padding = 1}); }),
+        sample("dilated", {sample_values({1, 2, 9}), w},
+               [](auto& x) { return conv1d(x[0], x[1], {}, {.padding = 2, .dilation = 3}); }),
+        sample("two groups", {sample_values({2, 4, 5}), w}, [](auto& x) { return conv1d(x[0], x[1], {}, {.groups = 2}); })};
+  }
+};
+
+struct ConvTranspose1d {
+  static constexpr const char* name = "conv_transpose1d";
+  static Samples samples() {
+    const Array w = sample_values({2, 3, 3}, -2, 2, 2), bias = sample_values({3}, -2, 2, 3);
+    return {
+        sample("with bias", {sample_values({2, 2, 5}), w, bias}, [](auto& x) { return conv_transpose1d(x[0], x[1], x[2]); }),
+        sample("strided", {sample_values({1, 2, 4}), w},
+               [](auto& x) { return conv_transpose1d(x[0], x[1], {}, {.stride = 2, .padding = 1, .output_padding = 1}); })};
+  }
+};
+
+struct ConvTranspose2d {
+  static constexpr const char* name = "conv_transpose2d";
+  static Samples samples() {
+    const Array w = sample_values({2, 3, 3, 2}, -2, 2, 2), bias = sample_values({3}, -2, 2, 3);
+    return {
+        sample("with bias", {sample_values({2, 2, 3, 4}), w, bias},
+               [](auto& x) { return conv_transpose2d(x[0], x[1], x[2]); }),
+        sample("strided, padded", {sample_values({1, 2, 3, 2}), w},
+               [](auto& x) {
+                 return conv_transpose2d(x[0], x[1], {}, {.stride = {2, 3}, .padding = {1, 0}, .output_padding = {1, 2}});
+               }),
+        sample("dilated", {sample_values({1, 2, 3, 3}), w},
+               [](auto& x) {
+                 return conv_transpose2d(x[0], x[1], {}, {.dilation = {2, 3}});
+               }),
+        sample("two groups", {sample_values({1, 4, 3, 3}), sample_values({4, 2, 2, 2}, -2, 2, 2), sample_values({4})},
+               [](auto& x) { return conv_transpose2d(x[0], x[1], x[2], {.stride = 2, .groups = 2}); })};
+  }
+};
+
+[[maybe_unused]] const bool composites = enrol_composites<Conv1d, ConvTranspose1d, ConvTranspose2d>();
+
+void check_dtypes(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  if (!is_real(x.dtype())) refuse_dtype(op, x);
+  for (const Tensor* t : {&weight, &bias})
+    if (t->defined() && t->dtype() != x.dtype())
+      throw DtypeError(op,
+                       join("the input is ", describe(x), ", the ", t == &bias ? "bias " : "weight ", describe(*t),
+                            "; they must have one dtype"),
+                       join(t == &bias ? "bias" : "weight", ".to(", x.dtype(), ")"));
+}
+
+void check_bias(const char* op, const Tensor& bias, int64_t channels, const Tensor& weight) {
+  if (bias.defined() && !(bias.shape() == Shape{channels}))
+    throw ShapeError(op, join("the bias is ", describe(bias), ", it must be [", channels,
+                              "], one for each output channel of ", describe(weight)));
+}
+
+/// [N,C,L] as [N,C,1,L], and back.
+Tensor as_image(const Tensor& x) { return unsqueeze(x, 2); }
+Tensor as_line(const Tensor& x) { return squeeze(x, 2); }
+
+void check_line(const char* op, const char* weight_axes, const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  check_dtypes(op, x, weight, bias);
+  if (x.rank() != 3)
+    throw ShapeError(op, join("the input must be [N,C,L], got ", describe(x)),
+                     x.rank() == 2 ? join("x.reshape({1, ", x.shape()[0], ", ", x.shape()[1], "})") : "");
+  if (weight.rank() != 3 || weight.size() == 0)
+    throw ShapeError(op, join("the weight must be ", weight_axes, " with no length 0, got ", describe(weight)));
+}
+
+void check_transposed(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias,
+                      const ConvTransposeOptions& o) {
+  const auto least = [&](const char* what, Pair p, int64_t low) {
+    if (p.h < low || p.w < low) throw ShapeError(op, join(what, " must be at least ", low, ", got ", std::min(p.h, p.w)));
+  };
+  least("stride", o.stride, 1), least("padding", o.padding, 0), least("dilation", o.dilation, 1);
+  least("groups", o.groups, 1), least("output_padding", o.output_padding, 0);
+  if (weight.shape()[0] % o.groups != 0)
+    throw ShapeError(op, join("the weight's ", weight.shape()[0], " input channels cannot be shared out among ", o.groups,
+                              " groups: weight ", describe(weight)));
+  if (x.shape()[1] != weight.shape()[0])
+    throw ShapeError(op, join("the input has ", x.shape()[1], " channels (axis 1), the weight wants ", weight.shape()[0],
+                              " (its axis 0): input ", describe(x), ", weight ", describe(weight)));
+  if (o.output_padding.h >= std::max(o.stride.h, o.dilation.h) || o.output_padding.w >= std::max(o.stride.w, o.dilation.w))
+    throw ShapeError(op, join("output_padding is ", o.output_padding.h, " by ", o.output_padding.w,
+                              "; it must be smaller than the stride (", o.stride.h, " by ", o.stride.w,
+                              ") or the dilation (", o.dilation.h, " by ", o.dilation.w, ")"));
+  check_bias(op, bias, weight.shape()[1] * o.groups, weight);
+}
+
+Tensor transposed(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvTransposeOptions& o) {
+  check_transposed(op, x, weight, bias, o);
+  const Shape &s = x.shape(), &k = weight.shape();
+  const auto out = [](int64_t n, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, int64_t extra) {
+    return (n - 1) * stride - 2 * padding + dilation * (kernel - 1) + extra + 1;
+  };
+  const int64_t h = out(s[2], k[2], o.stride.h, o.padding.h, o.dilation.h, o.output_padding.h);
+  const int64_t w = out(s[3], k[3], o.stride.w, o.padding.w, o.dilation.w, o.output_padding.w);
+  if (h < 1 || w < 1)
+    throw ShapeError(op, join("the padding leaves nothing: ", describe(x), " with weight ", describe(weight), " would give ",
+                              h, " by ", w));
+  const Conv2dGeometry g{.n = s[0], .c_in = k[1] * o.groups, .h = h, .w = w, .c_out = s[1], .kh = k[2], .kw = k[3],
+                         .stride_h = o.stride.h, .stride_w = o.stride.w, .pad_h = o.padding.h, .pad_w = o.padding.w,
+                         .dil_h = o.dilation.h, .dil_w = o.dilation.w, .groups = o.groups};
+  const Tensor y = convolution::conv2d_input(x, weight, g);
+  return bias.defined() ? add_bias(y, bias) : y;
+}
+
+}  // namespace
+
+Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv1dOptions& o) {
+  check_line("conv1d", "[O,C/groups,K]", x, weight, bias);
+  const auto least = [](const char* what, int64_t n, int64_t low) {
+    if (n < low) throw ShapeError("conv1d", join(what, " must be at least ", low, ", got ", n));
+  };
+  least("stride", o.stride, 1), least("padding", o.padding, 0), least("dilation", o.dilation, 1),
+      least("groups", o.groups, 1);
+  const Shape &s = x.shape(), &k = weight.shape();
+  if (k[0] % o.groups != 0)
+    throw ShapeError("conv1d", join("the weight's ", k[0], " output channels cannot be shared out among ", o.groups,
+                                    " groups: weight ", describe(weight)));
+  if (s[1] != k[1] * o.groups)
+    throw ShapeError("conv1d",
+                     join("the input has ", s[1], " channels (axis 1), the weight wants ", k[1] * o.groups, ": input ",
+                          describe(x), ", weight ", describe(weight), "; the layout is [N,C,L]"),
+                     s[2] == k[1] * o.groups ? "transpose(x, 1, 2)" : "");
+  check_bias("conv1d", bias, k[0], weight);
+  const int64_t extent = o.dilation * (k[2] - 1) + 1;
+  if (extent > s[2] + 2 * o.padding)
+    throw ShapeError("conv1d",
+                     join("the kernel is longer than the padded input: kernel ", k[2], ", dilation ", o.dilation,
+                          ", padding ", o.padding, " on ", describe(x)),
+                     join(".padding = ", (extent - s[2] + 1) / 2, ", or a smaller kernel"));
+  const Conv2dGeometry g{.n = s[0],
+                         .c_in = s[1],
+                         .h = 1,
+                         .w = s[2],
+                         .c_out = k[0],
+                         .kh = 1,
+                         .kw = k[2],
+                         .stride_w = o.stride,
+                         .pad_w = o.padding,
+                         .dil_w = o.dilation,
+                         .groups = o.groups};
+  return as_line(convolution::correlate(as_image(x), as_image(weight), bias, g));
+}
+
+Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvTranspose1dOptions& o) {
+  check_line("conv_transpose1d", "[C,O/groups,K]", x, weight, bias);
+  return as_line(transposed("conv_transpose1d", as_image(x), as_image(weight), bias,
+                            {.stride = {1, o.stride}, .padding = {0, o.padding}, .output_padding = {0, o.output_padding},
+                             .dilation = {1, o.dilation}, .groups = o.groups}));
+}
+
+Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvTransposeOptions& options) {
+  check_dtypes("conv_transpose2d", x, weight, bias);
+  const Shape& s = x.shape();
+  if (x.rank() != 4)
+    throw ShapeError("conv_transpose2d", join("the input must be [N,C,H,W], got ", describe(x)),
+                     x.rank() == 3 ? join("x.reshape({1, ", s[0], ", ", s[1], ", ", s[2], "})") : "");
+  if (weight.rank() != 4 || weight.size() == 0)
+    throw ShapeError("conv_transpose2d",
+                     join("the weight must be [C,O/groups,KH,KW] with no length 0, got ", describe(weight)));
+  if (s[2] < 1 || s[3] < 1)
+    throw ShapeError("conv_transpose2d", join("the images of ", describe(x), " are empty; they must be at least 1 by 1"));
+  return transposed("conv_transpose2d", x, weight, bias, options);
+}
+
+}  // namespace gradus
