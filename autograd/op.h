@@ -67,7 +67,7 @@ struct Composite {
 };
 template <Checkable... Op>
 bool enrol_composites() {
-  return (enrol(&Composite<Op>::record) & ...);
+  return (enrol(&Composite<Op>::record) && ...);
 }
 
 inline bool recorded(const Tensor& t) { return recording && t.requires_grad(); }
