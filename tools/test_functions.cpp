@@ -1,4 +1,3 @@
-#include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/core/error.h>
 #include <gradus/optim/spec.h>
@@ -10,21 +9,6 @@
 
 namespace gradus::tools {
 namespace {
-
-/// cos; the library has no use for it. -sin x is written cos(x + pi/2), so the op is its own derivative, to any order.
-struct Cos {
-  static constexpr const char* name = "cos";
-  static constexpr unsigned reads = reads_input(0);
-  template <class T> static pack<T> of(pack<T> x) {
-    for (int i = 0; i < pack<T>::width; ++i) x.r[i] = std::cos(x.r[i]);
-    return x;
-  }
-  static Tensor of(const Tensor& x);
-  template <class V> V f(V x) const { return of(x); }
-  template <class V> V df(V g, V x, V) const { return g * of(x + std::numbers::pi / 2); }
-  static Samples samples() { return {sample("matrix", {sample_values({3, 5})}, [](auto& x) { return of(x[0]); })}; }
-};
-Tensor Cos::of(const Tensor& x) { return formula(Cos{}, x); }
 
 Tensor at(const Tensor& x, std::int64_t i) { return x.slice(0, i, i + 1); }
 
@@ -48,7 +32,7 @@ Tensor himmelblau(const Tensor& v) {
 
 /// Rastrigin, 1974: a bowl with a bump at every step of 1.
 Tensor rastrigin(const Tensor& x) {
-  return sum(square(x) + 10 * (1 - Cos::of(2 * std::numbers::pi * x)));
+  return sum(square(x) + 10 * (1 - cos(2 * std::numbers::pi * x)));
 }
 
 /// 1/2 sum a_i x_i^2, a from 1 to cond in equal ratios.
