@@ -46,7 +46,7 @@ Array map_over(bool overwrite, F f, const First& first, const In&... in) {
   visit_real(first.dtype(), [&]<class T>() {
     const bool dense = (first.dense() && ... && in.dense());
     if (dense && out.size() <= pack<T>::width) {  // one pack: a call would cost as much
-      map_packs<T>(f, out.fresh<T>(), 0, 1, first.template data<T>(), in.template data<T>()...);
+      map_packs<T>(f, out.fresh<T>(), 0, out.size() > 0, first.template data<T>(), in.template data<T>()...);
     } else if (dense && out.size() <= grain_elements) {
       map_loop<T>(f, out.fresh<T>(), out.size(), first.template data<T>(), in.template data<T>()...);
     } else {
