@@ -10,7 +10,10 @@
 #include <gradus/core/safetensors.h>
 
 #include <gradus/autograd/backward.h>
+#include <gradus/autograd/checkpoint.h>
+#include <gradus/autograd/functional.h>
 #include <gradus/autograd/gradcheck.h>
+#include <gradus/autograd/hook.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/tensor.h>
 

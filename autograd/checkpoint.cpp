@@ -117,8 +117,8 @@ Tensors Checkpoint::call_again(Back& b, const Saved& s, const Tensors& stand_ins
   const std::uint64_t since = mark();
   Tensors y = s.f(x);
   if (fingerprint(y) != s.bits)
-    throw GraphError("backward of checkpoint", "the function gives other numbers than in the forward pass: a parameter, a mode or "
-                     "something else that it reads has changed since", "change it after backward");
+    throw GraphError("backward of checkpoint", "the function gives other numbers than in the forward pass: a parameter, a mode "
+                     "or something else that it reads has changed since", "change it after backward");
   const auto stand_in = [&](const Edge& e) {
     const int k = Boundary::place_of(s.boundary, e);
     if (k < 0) throw GraphError("backward of checkpoint", "the function uses a leaf that it did not use in the forward pass");
@@ -131,7 +131,8 @@ Tensors Checkpoint::call_again(Back& b, const Saved& s, const Tensors& stand_ins
     e = {ours.release(), 0};
   });
   for (Tensor& t : y)
-    if (t.requires_grad() && t.node()->line <= since && !known.contains(t.node())) t.set_history(stand_in({t.node(), t.slot()}));
+    if (t.requires_grad() && t.node()->line <= since && !known.contains(t.node()))
+      t.set_history(stand_in({t.node(), t.slot()}));
   return y;
 }
 
@@ -144,7 +145,8 @@ void Checkpoint::backward(Back& b, const Saved& s) {
   const Tensors y = call_again(b, s, stand_ins);
   Tensors roots, seeds;
   for (std::size_t k = 0; k < y.size(); ++k)
-    if (const Tensor& g = b.grad(static_cast<int>(k)); y[k].requires_grad() && g.defined()) roots.push_back(y[k]), seeds.push_back(g);
+    if (const Tensor& g = b.grad(static_cast<int>(k)); y[k].requires_grad() && g.defined())
+      roots.push_back(y[k]), seeds.push_back(g);
   if (roots.empty()) return;
   const Tensors g = grad(roots, stand_ins, {.create_graph = b.graph(), .allow_unused = true}, seeds);
   for (std::size_t k = 0; k < g.size(); ++k)
@@ -156,7 +158,8 @@ Samples Checkpoint::samples() {
   const auto two = [](const Tensors& x) { return Tensors{exp(x[0]) * x[1], sum(square(x[1]))}; };
   return {sample("one result", {sample_values({2, 3}), sample_values({2, 3}, -2, 2, 2)},
                  [=](auto& x) { return checkpoint(gated, x); }),
-          sample("two results", {sample_values({3}), sample_values({3}, -2, 2, 2)}, [=](auto& x) { return checkpoint(two, x); }),
+          sample("two results", {sample_values({3}), sample_values({3}, -2, 2, 2)},
+                 [=](auto& x) { return checkpoint(two, x); }),
           sample("captured", {sample_values({3}), sample_values({3}, -2, 2, 2)},
                  [=](auto& x) {
                    return checkpoint([w = x[1]](const Tensors& in) { return sigmoid(in[0] * w) * w; }, {x[0] * 2.0});

@@ -32,15 +32,16 @@ Tensors stand_ins(const char* op, const Tensors& inputs, bool create_graph) {
 
 void check_vector(const char* op, const char* whose, const Tensors& v, const Tensors& like) {
   if (v.size() != like.size())
-    throw ShapeError(op, join("the vector has ", v.size(), " tensors, the function ", like.size(), " ", whose, "s; they must agree"));
+    throw ShapeError(op, join("the vector has ", v.size(), " tensors, the function ", like.size(), " ", whose,
+                              "s; they must agree"));
   for (std::size_t k = 0; k < v.size(); ++k) {
     if (!v[k].defined()) throw ShapeError(op, join("tensor ", k, " of the vector is absent"));
     if (!(v[k].shape() == like[k].shape()))
-      throw ShapeError(op, join("tensor ", k, " of the vector is ", describe(v[k]), ", ", whose, " ", k, " is ", describe(like[k]),
-                                "; they must agree"));
+      throw ShapeError(op, join("tensor ", k, " of the vector is ", describe(v[k]), ", ", whose, " ", k, " is ",
+                                describe(like[k]), "; they must agree"));
     if (v[k].dtype() != like[k].dtype())
-      throw DtypeError(op, join("tensor ", k, " of the vector is ", describe(v[k]), ", ", whose, " ", k, " is ", describe(like[k])),
-                       join("v.to(", like[k].dtype(), ")"));
+      throw DtypeError(op, join("tensor ", k, " of the vector is ", describe(v[k]), ", ", whose, " ", k, " is ",
+                                describe(like[k])), join("v.to(", like[k].dtype(), ")"));
   }
 }
 
@@ -48,7 +49,8 @@ Tensors call(const char* op, const TensorFunction& f, const Tensors& x) {
   Tensors y = f(x);
   for (std::size_t k = 0; k < y.size(); ++k) {
     if (!y[k].defined()) throw GraphError(op, join("output ", k, " of the function is absent"));
-    if (!is_real(y[k].dtype())) throw DtypeError(op, join("output ", k, " is ", describe(y[k]), "; only f32 and f64 have derivatives"));
+    if (!is_real(y[k].dtype()))
+      throw DtypeError(op, join("output ", k, " is ", describe(y[k]), "; only f32 and f64 have derivatives"));
   }
   return y;
 }
@@ -164,10 +166,12 @@ Tensors per_sample_grads(const std::function<Tensor(const Tensors&)>& loss, cons
   const char* const op = "per_sample_grads";
   if (leaves.empty() || batch.empty()) throw GraphError(op, "needs at least one leaf and one tensor of samples");
   for (std::size_t k = 0; k < leaves.size(); ++k)
-    if (!leaves[k].is_leaf()) throw GraphError(op, join("tensor ", k, ", ", describe(leaves[k]), ", is not a leaf"), "leaf(values)");
+    if (!leaves[k].is_leaf())
+      throw GraphError(op, join("tensor ", k, ", ", describe(leaves[k]), ", is not a leaf"), "leaf(values)");
   for (const Tensor& b : batch)
     if (b.rank() == 0 || b.dim(0) != batch[0].dim(0))
-      throw ShapeError(op, join("the batch holds ", describe(batch[0]), " and ", describe(b), "; axis 0 must be the samples of both"));
+      throw ShapeError(op, join("the batch holds ", describe(batch[0]), " and ", describe(b),
+                                "; axis 0 must be the samples of both"));
   const Recording guard;
   const int64_t n = batch[0].dim(0);
   std::vector<Array> results;

@@ -18,7 +18,8 @@ namespace gradus {
 ///   clip.remove();                                                // from now on it passes the gradient as it is
 ///
 /// For a leaf: `const Tensor w = hook(weight)`, and w used in its place. If gradients are recorded (create_graph) the ops of f
-/// are, too; else f sees constants. One Hook may stand on many tensors, and copies of it are the same hook.
+/// are, too, and a second walk passes the hook again; else f sees constants. One Hook may stand on many tensors, and copies
+/// of it are the same hook.
 /// Errors: from backward(), ShapeError or DtypeError for a result unlike the gradient.
 class Hook {
  public:
@@ -54,7 +55,8 @@ Tensor hook(const Tensor& x, F f) {
 ///   loss.backward();
 ///   kept.grad();          // d loss / d h
 ///
-/// The gradient of the last walk (a leaf's is the sum of all), a constant also if gradients are recorded. For one tensor at a time.
+/// The gradient of the last walk (a leaf's is the sum of all), a constant also if gradients are recorded. For one tensor at a
+/// time.
 class RetainGrad {
  public:
   Tensor operator()(const Tensor& x) const;
