@@ -1,5 +1,5 @@
 // checkpoint: the same bits for less memory. Hooks, kept gradients, and the gradient check as an assertion.
-#include "refusal.h"
+#include <gradus/tests/refusal.h>
 
 #include <gradus/autograd/check_grad.h>
 #include <gradus/autograd/checkpoint.h>

@@ -1,5 +1,5 @@
 // Derivatives as functions: against closed forms, and against each other.
-#include "refusal.h"
+#include <gradus/tests/refusal.h>
 
 #include <gradus/autograd/functional.h>
 #include <gradus/autograd/ops.h>

@@ -42,6 +42,11 @@ grep -q '^reshape: ' "$box/plain.out" || fail "no error message in: $(cat "$box/
 grep -q '^bits ' "$box/plain.out" || fail "no numbers in: $(cat "$box/plain.out")"
 cmp "$box/plain.out" "$box/fast.out" || fail "other bits with our flags"
 
+if grep -q 'build own_tests:' "$box/build/build.ninja"; then  # there is a doctest
+  "$cmake" --build "$box/build" -j2 --target own_tests >"$box/log" 2>&1 || { cat "$box/log"; fail "no build of the gradient checks"; }
+  "$box/build/own_tests" >"$box/log" || { cat "$box/log"; fail "the gradient checks"; }
+fi
+
 if [[ $way == find_package ]]; then
   headers=$box/prefix/include/gradus
   other=$(find "$headers" -type f ! -name '*.h')
