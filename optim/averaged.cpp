@@ -52,7 +52,9 @@ void Averaged::copy_to(const NamedTensors& others) const {
   const auto from = averages();
   if (updates_ == 0) throw OptimError("Averaged", "there is no average before the first update", "average.update()");
   std::vector<Tensor> to;
-  for (const auto& [name, average] : from) {
+  for (const auto& item : from) {
+    const auto& name = item.first;  // clang 14 cannot capture a structured binding
+    const auto& average = item.second;
     const auto at = std::find_if(others.begin(), others.end(), [&](const auto& o) { return o.first == name; });
     if (at == others.end()) throw OptimError("Averaged", join("there is no tensor \"", name, "\" to copy to"));
     if (!(at->second.shape() == average.shape()) || at->second.dtype() != average.dtype())

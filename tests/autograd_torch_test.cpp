@@ -236,7 +236,9 @@ TEST_CASE("values and gradients are PyTorch's: f64 within 1e-12, f32 within 1e-5
   Cases cases;
   elementwise(cases), along_axes(cases), arranged(cases), products(cases), images(cases), layers(cases);
   Worst wide, narrow;
-  for (const auto& [name, f] : cases) {
+  for (const auto& item : cases) {
+    const auto& name = item.first;  // clang 14 cannot capture a structured binding
+    const auto& f = item.second;
     INFO(name);
     const Worst d = compare(v, name, f, f64), s = compare(v, name, f, f32);
     CHECK(d.value <= 1e-12);
@@ -246,8 +248,8 @@ TEST_CASE("values and gradients are PyTorch's: f64 within 1e-12, f32 within 1e-5
     wide = {std::max(wide.value, d.value), std::max(wide.gradient, d.gradient)};
     narrow = {std::max(narrow.value, s.value), std::max(narrow.gradient, s.gradient)};
   }
-  for (const auto& [key, a] : v)
-    CHECK_MESSAGE(cases.contains(key.substr(0, key.find('|'))), key << " is compared with nothing");
+  for (const auto& item : v)
+    CHECK_MESSAGE(cases.contains(item.first.substr(0, item.first.find('|'))), item.first << " is compared with nothing");
   MESSAGE(cases.size() << " cases; worst value and gradient: f64 " << wide.value << ", " << wide.gradient << "; f32 "
                        << narrow.value << ", " << narrow.gradient);
 }

@@ -93,7 +93,9 @@ Array gradient_of(const std::string& name, int t, Dtype dtype) {
 TEST_CASE("rules of other shapes follow other people's") {
   std::map<std::string, double> worst;
   int count = 0;
-  for (const auto& [key, c] : cases("")) {
+  for (const auto& item : cases("")) {
+    const auto& key = item.first;  // clang 14 cannot capture a structured binding
+    const auto& c = item.second;
     const double e = worst_error(c, [&](Optimizer& opt, const NamedTensors& parameters, int t) {
       if (opt.rule().needs_closure()) {  // a loss with this value and these gradients
         const Tensor value = scalar(vectors().at("losses").element(t), c.dtype == "f64" ? f64 : f32);
@@ -120,7 +122,9 @@ TEST_CASE("rules of other shapes follow other people's") {
 TEST_CASE("curvature: Sophia-H and AdaHessian with given Hessian diagonals") {
   // The loss sum(g w + h w^2 / 2 - h w w0) has gradient g at w = w0 and Hessian diag(h): u*(Hu) = h for every u.
   int count = 0;
-  for (const auto& [key, c] : cases("hessian")) {
+  for (const auto& item : cases("hessian")) {
+    const auto& key = item.first;
+    const auto& c = item.second;
     const double e = worst_error(c, [&](Optimizer& opt, const NamedTensors& parameters, int t) {
       opt.step([&] {
         Tensor loss;

@@ -66,7 +66,9 @@ const std::vector<std::string> texts = {"constant(0.1)",
 TEST_CASE("schedules follow PyTorch's, all fifteen") {
   double worst = 0;
   int cases = 0;
-  for (const auto& [key, expected] : vectors()) {
+  for (const auto& item : vectors()) {
+    const auto& key = item.first;  // clang 14 cannot capture a structured binding
+    const auto& expected = item.second;
     const auto bar = key.find('|');
     const std::string text = key.substr(0, bar);
     if (text == "metrics" || text == "far" || text.starts_with("user") || text.starts_with("plateau")) continue;
@@ -82,7 +84,9 @@ TEST_CASE("schedules follow PyTorch's, all fifteen") {
 TEST_CASE("plateau follows PyTorch's on a noisy metric") {
   const Array& metrics = vectors().at("metrics");
   int cases = 0, falls = 0;
-  for (const auto& [key, expected] : vectors()) {
+  for (const auto& item : vectors()) {
+    const auto& key = item.first;  // clang 14 cannot capture a structured binding
+    const auto& expected = item.second;
     if (!key.starts_with("plateau")) continue;
     Schedule s(key);
     std::vector<double> got;
