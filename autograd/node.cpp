@@ -1,6 +1,7 @@
 #include <gradus/autograd/tensor.h>
 
 #include <atomic>
+#include <limits>
 
 namespace gradus {
 namespace {
@@ -47,6 +48,9 @@ void refuse_foreign(Node* written, int k) {
 }
 
 Node* new_line(const OpInfo* op, int inputs, std::size_t saved_bytes) {
+  constexpr int most = std::numeric_limits<decltype(Node::inputs)>::max();
+  if (inputs > most) [[unlikely]]
+    throw GraphError(op->name, join("a line of the tape takes ", most, " inputs, got ", inputs), "do it in parts");
   Node* n = place<Node>(sizeof(Node) + static_cast<std::size_t>(inputs) * sizeof(Edge) + saved_bytes);
   n->op = op;
   n->inputs = static_cast<std::uint16_t>(inputs);
