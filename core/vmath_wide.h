@@ -76,7 +76,8 @@ GRADUS_INLINE Wide wide_expm1(Wide x) {
 /// Natural logarithm of what is not subnormal as a double.
 GRADUS_INLINE Wide wide_log(Wide x) {
   constexpr double inf = std::numeric_limits<double>::infinity();
-  const WideBits bits = reinterpret_cast<WideBits>(x.r) - 0x3fe6a09e667f3bcd;  // puts the mantissa into [sqrt 1/2, sqrt 2)
+  // Puts the mantissa into [sqrt 1/2, sqrt 2). Below zero the result is NaN, but the subtraction must not overflow.
+  const WideBits bits = reinterpret_cast<WideBits>(abs(x).r) - 0x3fe6a09e667f3bcd;
   const Wide e(__builtin_convertvector(bits >> 52, Wide::R));
   const Wide m(reinterpret_cast<Wide::R>((bits & 0xfffffffffffff) + 0x3fe6a09e667f3bcd));
   const Wide s = (m - 1.0) / (m + 1.0), u = s * s;
