@@ -109,6 +109,12 @@ inline constexpr unsigned reads_nothing = 0;
 /// Bit k: input k; bit N (the number of inputs): the result. `passes`, which an op may leave out, counts in the same way.
 constexpr unsigned reads_input(int k) { return 1u << k; }
 
+/// Zeros like g, also where g is infinite or NaN: the gradient of what does not change with its input.
+template <class V>
+V zero_for(const V& g) {
+  return select(g == g, V(0), V(0));
+}
+
 /// Brings operands to one shape and dtype, recording the expansion. Errors: ShapeError, DtypeError.
 void fit(const char* op, Tensor* operands, int n);
 

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <limits>
+
 using namespace gradus;
 
 namespace {
@@ -116,4 +118,34 @@ TEST_CASE("what is refused records nothing and changes nothing") {
   CHECK_THROWS_AS(select(x, 0, 2), IndexError);
   CHECK(x.array().version() == before);
   CHECK(x.node()->refs == held);
+}
+
+TEST_CASE("an infinite gradient stays on the branch that was taken") {
+  const double inf = std::numeric_limits<double>::infinity();
+  const auto gradient = [&](auto f, double at) {
+    const Tensor x = leaf(Array::full({3}, at, f64));
+    f(x).backward(full({3}, inf, f64));
+    return x.grad().array().element(0);
+  };
+  const Tensor one = ones({3}, f64);
+  CHECK(gradient([&](const Tensor& x) { return where(x > one, x, one); }, 0) == 0);
+  CHECK(gradient([&](const Tensor& x) { return where(x > one, one, x); }, 2) == 0);
+  CHECK(gradient([&](const Tensor& x) { return maximum(x, one); }, 0) == 0);
+  CHECK(gradient([&](const Tensor& x) { return minimum(x, one); }, 2) == 0);
+  CHECK(gradient([&](const Tensor& x) { return relu(x); }, -1) == 0);
+  CHECK(gradient([&](const Tensor& x) { return clamp(x, -1, 1); }, 2) == 0);
+  CHECK(gradient([&](const Tensor& x) { return hardtanh(x); }, 2) == 0);
+  CHECK(gradient([&](const Tensor& x) { return floor(x); }, 0.5) == 0);
+  CHECK(gradient([&](const Tensor& x) { return sign(x); }, 0.5) == 0);
+  CHECK(gradient([&](const Tensor& x) { return pow(x, 0); }, 0.5) == 0);
+  CHECK(gradient([&](const Tensor& x) { return maximum(x, one); }, 2) == inf);
+}
+
+TEST_CASE("equal numbers share the gradient of maximum and minimum, as in PyTorch") {
+  for (auto f : {maximum, minimum}) {
+    const Tensor a = leaf(Array::full({2}, 3, f64)), b = leaf(Array::full({2}, 3, f64));
+    f(a, b).backward(ones({2}, f64));
+    CHECK(a.grad().array().element(1) == 0.5);
+    CHECK(b.grad().array().element(1) == 0.5);
+  }
 }

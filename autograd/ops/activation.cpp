@@ -32,7 +32,6 @@ struct Relu {
   static constexpr unsigned reads = reads_input(1);
   template <class V> V f(V x) const { return max(V(0), x); }  // this order keeps NaN
   template <class V> V df(V g, V, V y) const { return select(y > V(0), g, V(0)); }
-  Tensor df(Tensor g, Tensor, Tensor y) const { return where(y > 0.0, g, Tensor(0.0)); }
   static Samples samples() { return ordinary([](auto& x) { return relu(x[0]); }); }
 };
 

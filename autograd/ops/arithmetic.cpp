@@ -1,28 +1,8 @@
 // Elementwise arithmetic: formulas, with their gradients.
-#include <gradus/autograd/op.h>
-#include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/samples.h>
 
 namespace gradus {
 namespace {
-
-Samples unary(Tensor (*f)(const Tensor&), double low, double high) {
-  return {sample("matrix", {sample_values({3, 4}, low, high)}, [f](auto& x) { return f(x[0]); }),
-          sample("0-d", {sample_values({}, low, high)}, [f](auto& x) { return f(x[0]); }),
-          sample("transposed", {sample_values({3, 5}, low, high)}, [f](auto& x) { return f(transpose(x[0], 0, 1)); }),
-          sample("empty", {sample_values({0, 3})}, [f](auto& x) { return f(x[0]); })};
-}
-
-Samples binary(Tensor (*f)(const Tensor&, const Tensor&), double low = -2, double high = 2) {
-  const Array a = sample_values({3, 4}, low, high, 1), b = sample_values({3, 4}, low, high, 2);
-  auto call = [f](auto& x) { return f(x[0], x[1]); };
-  return {sample("same shape", {a, b}, call),
-          sample("row", {a, sample_values({4}, low, high, 3)}, call),
-          sample("column", {sample_values({3, 1}, low, high, 4), b}, call),
-          sample("outer", {sample_values({3, 1}, low, high, 4), sample_values({1, 4}, low, high, 5)}, call),
-          sample("0-d", {sample_values({}, low, high, 6), b}, call),
-          sample("same tensor twice", {a}, [f](auto& x) { return f(x[0], x[0]); }),
-          sample("strided", {sample_values({6, 4}, low, high, 7), b}, [f](auto& x) { return f(slice(x[0], 0, 0, 6, 2), x[1]); })};
-}
 
 struct Add {
   static constexpr const char* name = "add";
@@ -30,7 +10,7 @@ struct Add {
   template <class V> V f(V a, V b) const { return a + b; }
   template <class V> V da(V g, V, V, V) const { return g; }
   template <class V> V db(V g, V, V, V) const { return g; }
-  static Samples samples() { return binary(operator+); }
+  static Samples samples() { return pairwise(operator+); }
 };
 
 struct Sub {
@@ -39,7 +19,7 @@ struct Sub {
   template <class V> V f(V a, V b) const { return a - b; }
   template <class V> V da(V g, V, V, V) const { return g; }
   template <class V> V db(V g, V, V, V) const { return -g; }
-  static Samples samples() { return binary(operator-); }
+  static Samples samples() { return pairwise(operator-); }
 };
 
 struct Mul {
@@ -48,7 +28,7 @@ struct Mul {
   template <class V> V f(V a, V b) const { return a * b; }
   template <class V> V da(V g, V, V b, V) const { return g * b; }
   template <class V> V db(V g, V a, V, V) const { return g * a; }
-  static Samples samples() { return binary(operator*); }
+  static Samples samples() { return pairwise(operator*); }
 };
 
 struct Div {
@@ -57,7 +37,7 @@ struct Div {
   template <class V> V f(V a, V b) const { return a / b; }
   template <class V> V da(V g, V, V b, V) const { return g / b; }
   template <class V> V db(V g, V, V b, V y) const { return -g * y / b; }
-  static Samples samples() { return binary(operator/, 0.5, 2); }
+  static Samples samples() { return pairwise(operator/, 0.5, 2); }
 };
 
 /// a x + c: every mixture of a tensor and a plain number that is linear in the tensor.
@@ -116,7 +96,7 @@ struct Neg {
   static constexpr unsigned reads = reads_nothing;
   template <class V> V f(V x) const { return -x; }
   template <class V> V df(V g, V, V) const { return -g; }
-  static Samples samples() { return unary(operator-, -2, 2); }
+  static Samples samples() { return elementwise(operator-, -2, 2); }
 };
 
 struct PowNumber {
@@ -124,9 +104,9 @@ struct PowNumber {
   static constexpr unsigned reads = reads_input(0);
   double p;
   template <class V> V f(V x) const { return pow(x, V(p)); }
-  template <class V> V df(V g, V x, V) const { return p == 0 ? 0.0 * g : g * (p * pow(x, V(p - 1))); }
+  template <class V> V df(V g, V x, V) const { return p == 0 ? zero_for(g) : g * (p * pow(x, V(p - 1))); }
   Tensor f(Tensor x) const { return pow(x, p); }
-  Tensor df(Tensor g, Tensor x, Tensor) const { return p == 0 ? 0.0 * g : g * (p * pow(x, p - 1)); }
+  Tensor df(Tensor g, Tensor x, Tensor) const { return p == 0 ? zero_for(g) : g * (p * pow(x, p - 1)); }
   static Samples samples() {
     return {sample("x^3", {sample_values({3, 4})}, [](auto& x) { return pow(x[0], 3); }),
             sample("x^-1.5", {sample_values({3, 4}, 0.5, 2)}, [](auto& x) { return pow(x[0], -1.5); }),
@@ -140,25 +120,26 @@ struct Pow {
   template <class V> V f(V a, V b) const { return pow(a, b); }
   template <class V> V da(V g, V a, V b, V) const { return g * b * pow(a, b - 1.0); }
   template <class V> V db(V g, V a, V, V y) const { return g * y * log(a); }
-  static Samples samples() { return binary(pow, 0.5, 2); }
+  static Samples samples() { return pairwise(pow, 0.5, 2); }
 };
 
+/// Equal numbers share the gradient; a NaN takes it, as the result does.
 struct Max {
   static constexpr const char* name = "maximum";
   static constexpr unsigned reads = reads_input(0) | reads_input(1);
   template <class V> V f(V a, V b) const { return max(a, b); }
-  template <class V> V da(V g, V a, V b, V) const { return select(a > b, g, 0.0 * g); }
-  template <class V> V db(V g, V a, V b, V) const { return select(a > b, 0.0 * g, g); }
-  static Samples samples() { auto all = binary(max); all.erase(all.begin() + 5); return all; }
+  template <class V> V da(V g, V a, V b, V) const { return select(a == b, 0.5 * g, select(a < b, V(0), g)); }
+  template <class V> V db(V g, V a, V b, V) const { return select(a == b, 0.5 * g, select(a > b, V(0), g)); }
+  static Samples samples() { return pairwise(max); }
 };
 
 struct Min {
   static constexpr const char* name = "minimum";
   static constexpr unsigned reads = reads_input(0) | reads_input(1);
   template <class V> V f(V a, V b) const { return min(a, b); }
-  template <class V> V da(V g, V a, V b, V) const { return select(a < b, g, 0.0 * g); }
-  template <class V> V db(V g, V a, V b, V) const { return select(a < b, 0.0 * g, g); }
-  static Samples samples() { auto all = binary(min); all.erase(all.begin() + 5); return all; }
+  template <class V> V da(V g, V a, V b, V) const { return select(a == b, 0.5 * g, select(a > b, V(0), g)); }
+  template <class V> V db(V g, V a, V b, V) const { return select(a == b, 0.5 * g, select(a < b, V(0), g)); }
+  static Samples samples() { return pairwise(min); }
 };
 
 struct Abs {
@@ -166,15 +147,15 @@ struct Abs {
   static constexpr unsigned reads = reads_input(0);
   template <class V> V f(V x) const { return abs(x); }
   template <class V> V df(V g, V x, V) const { return g * sign(x); }
-  static Samples samples() { return unary(abs, 0.1, 2); }
+  static Samples samples() { return elementwise(abs, 0.1, 2); }
 };
 
 struct Sign {
   static constexpr const char* name = "sign";
   static constexpr unsigned reads = reads_nothing;
   template <class V> V f(V x) const { return sign(x); }
-  template <class V> V df(V g, V, V) const { return 0.0 * g; }
-  static Samples samples() { return unary(sign, 0.1, 2); }
+  template <class V> V df(V g, V, V) const { return zero_for(g); }
+  static Samples samples() { return elementwise(sign, 0.1, 2); }
 };
 
 struct Square {
@@ -182,7 +163,7 @@ struct Square {
   static constexpr unsigned reads = reads_input(0);
   template <class V> V f(V x) const { return x * x; }
   template <class V> V df(V g, V x, V) const { return g * (2.0 * x); }
-  static Samples samples() { return unary(square, -2, 2); }
+  static Samples samples() { return elementwise(square, -2, 2); }
 };
 
 struct Sqrt {
@@ -190,7 +171,7 @@ struct Sqrt {
   static constexpr unsigned reads = reads_input(1);
   template <class V> V f(V x) const { return sqrt(x); }
   template <class V> V df(V g, V, V y) const { return g / (2.0 * y); }
-  static Samples samples() { return unary(sqrt, 0.5, 2); }
+  static Samples samples() { return elementwise(sqrt, 0.5, 2); }
 };
 
 struct Exp {
@@ -198,7 +179,7 @@ struct Exp {
   static constexpr unsigned reads = reads_input(1);
   template <class V> V f(V x) const { return exp(x); }
   template <class V> V df(V g, V, V y) const { return g * y; }
-  static Samples samples() { return unary(exp, -2, 2); }
+  static Samples samples() { return elementwise(exp, -2, 2); }
 };
 
 struct Log {
@@ -206,7 +187,7 @@ struct Log {
   static constexpr unsigned reads = reads_input(0);
   template <class V> V f(V x) const { return log(x); }
   template <class V> V df(V g, V x, V) const { return g / x; }
-  static Samples samples() { return unary(log, 0.5, 2); }
+  static Samples samples() { return elementwise(log, 0.5, 2); }
 };
 
 struct Clamp {
@@ -214,7 +195,7 @@ struct Clamp {
   static constexpr unsigned reads = reads_input(0);
   double low, high;
   template <class V> V f(V x) const { return max(V(low), min(V(high), x)); }  // this order keeps NaN
-  template <class V> V df(V g, V x, V) const { return select((x >= V(low)) & (x <= V(high)), g, 0.0 * g); }
+  template <class V> V df(V g, V x, V) const { return select((x >= V(low)) & (x <= V(high)), g, V(0)); }
   static Samples samples() {
     return {sample("both sides", {sample_values({4, 5})}, [](auto& x) { return clamp(x[0], -0.77, 1.13); })};
   }
@@ -225,9 +206,9 @@ struct Where {
   static constexpr const char* name = "where";
   static constexpr unsigned reads = reads_input(0);
   template <class V> V f(V c, V a, V b) const { return select(c != V(0), a, b); }
-  template <class V> V da(V g, V, V, V, V) const { return 0.0 * g; }
-  template <class V> V db(V g, V c, V, V, V) const { return select(c != V(0), g, 0.0 * g); }
-  template <class V> V dc(V g, V c, V, V, V) const { return select(c != V(0), 0.0 * g, g); }
+  template <class V> V da(V g, V, V, V, V) const { return zero_for(g); }
+  template <class V> V db(V g, V c, V, V, V) const { return select(c != V(0), g, V(0)); }
+  template <class V> V dc(V g, V c, V, V, V) const { return select(c != V(0), V(0), g); }
   static Samples samples() {
     auto call = [](auto& x) { return where(x[0] > x[1], x[0] * x[1], x[1] + 1.0); };
     return {sample("two branches", {sample_values({3, 4}, -2, 2, 1), sample_values({3, 4}, -2, 2, 2)}, call),

@@ -77,8 +77,8 @@ struct LogAddExp {
   static constexpr const char* name = "logaddexp";
   static constexpr unsigned reads = reads_input(0) | reads_input(1);
   template <class V> V f(V a, V b) const { return select(a == b, a + ln2, max(a, b) + log1p(exp(-abs(a - b)))); }
-  template <class V> V da(V g, V a, V b, V) const { return g * select(a == b, 0.5 + 0.0 * g, sigmoid(a - b)); }
-  template <class V> V db(V g, V a, V b, V) const { return g * select(a == b, 0.5 + 0.0 * g, sigmoid(b - a)); }
+  template <class V> V da(V g, V a, V b, V) const { return g * select(a == b, V(0.5), sigmoid(a - b)); }
+  template <class V> V db(V g, V a, V b, V) const { return g * select(a == b, V(0.5), sigmoid(b - a)); }
   Tensor da(Tensor g, Tensor a, Tensor b, Tensor) const { return g * sigmoid(a - b); }
   Tensor db(Tensor g, Tensor a, Tensor b, Tensor) const { return g * sigmoid(b - a); }
   static Samples samples() {
@@ -94,7 +94,7 @@ struct Xlogy {
   static constexpr const char* name = "xlogy";
   static constexpr unsigned reads = reads_input(0) | reads_input(1);
   template <class V> V f(V a, V b) const { return select(a == V(0), 0.0 * a, a * log(b)); }
-  template <class V> V da(V g, V a, V b, V) const { return select((a == V(0)) & (b <= V(0)), 0.0 * g, g * log(b)); }
+  template <class V> V da(V g, V a, V b, V) const { return select((a == V(0)) & (b <= V(0)), V(0), g * log(b)); }
   template <class V> V db(V g, V a, V b, V) const { return g * (a / b); }
   static Samples samples() { return pairwise(xlogy, 0.5, 2, 0.5, 2); }
 };

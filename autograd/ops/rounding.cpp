@@ -5,35 +5,32 @@
 namespace gradus {
 namespace {
 
-struct Floor {
-  static constexpr const char* name = "floor";
+struct Step {
   static constexpr unsigned reads = reads_nothing;
+  template <class V> V df(V g, V, V) const { return zero_for(g); }
+};
+
+struct Floor : Step {
+  static constexpr const char* name = "floor";
   template <class V> V f(V x) const { return floor(x); }
-  template <class V> V df(V g, V, V) const { return 0.0 * g; }
   static Samples samples() { return elementwise(floor); }
 };
 
-struct Ceil {
+struct Ceil : Step {
   static constexpr const char* name = "ceil";
-  static constexpr unsigned reads = reads_nothing;
   template <class V> V f(V x) const { return ceil(x); }
-  template <class V> V df(V g, V, V) const { return 0.0 * g; }
   static Samples samples() { return elementwise(ceil); }
 };
 
-struct Trunc {
+struct Trunc : Step {
   static constexpr const char* name = "trunc";
-  static constexpr unsigned reads = reads_nothing;
   template <class V> V f(V x) const { return trunc(x); }
-  template <class V> V df(V g, V, V) const { return 0.0 * g; }
   static Samples samples() { return elementwise(trunc); }
 };
 
-struct Round {
+struct Round : Step {
   static constexpr const char* name = "round";
-  static constexpr unsigned reads = reads_nothing;
   template <class V> V f(V x) const { return round(x); }
-  template <class V> V df(V g, V, V) const { return 0.0 * g; }
   static Samples samples() { return elementwise(round); }
 };
 

@@ -14,7 +14,7 @@ Samples elementwise(Tensor (*f)(const Tensor&), double low, double high) {
 Samples pairwise(Tensor (*f)(const Tensor&, const Tensor&), double low, double high, double low2, double high2) {
   const auto call = [f](auto& x) { return f(x[0], x[1]); };
   const Array a = sample_values({3, 4}, low, high, 1), b = sample_values({3, 4}, low2, high2, 2);
-  return {
+  Samples all = {
       sample("same shape", {a, b}, call),
       sample("row", {a, sample_values({4}, low2, high2, 3)}, call),
       sample("column", {sample_values({3, 1}, low, high, 4), b}, call),
@@ -22,6 +22,8 @@ Samples pairwise(Tensor (*f)(const Tensor&, const Tensor&), double low, double h
       sample("0-d", {sample_values({}, low, high, 6), b}, call),
       sample("strided", {sample_values({6, 4}, low, high, 7), b}, [f](auto& x) { return f(slice(x[0], 0, 0, 6, 2), x[1]); }),
       sample("empty", {sample_values({0, 4}), sample_values({4}, low2, high2, 8)}, call)};
+  if (low == low2 && high == high2) all.push_back(sample("same tensor twice", {a}, [f](auto& x) { return f(x[0], x[0]); }));
+  return all;
 }
 
 }  // namespace gradus

@@ -1,6 +1,4 @@
-#include <gradus/optim/closure_rule.h>
-
-#include <cmath>
+#include <gradus/optim/sharpness.h>
 
 namespace gradus::optim {
 namespace {
@@ -21,24 +19,7 @@ class Asam final : public Wrapper<ClosureRuleWith<AsamOptions>> {
   void set_inner(std::unique_ptr<AnyRule> rule) override { inner_ = moves_by_gradients(*this, std::move(rule)); }
 
   double step(Objective& f) override {
-    const auto w = f.parameters();
-    const double loss = f.evaluate();
-    const auto g = f.gradient();
-    std::vector<double> scale(w.size());
-    double squares = 0;
-    for (std::size_t i = 0; i < w.size(); ++i) {
-      scale[i] = std::fabs(w[i]) + options_.eta;
-      squares += scale[i] * g[i] * scale[i] * g[i];
-    }
-    if (squares > 0) {
-      auto uphill = w;
-      for (std::size_t i = 0; i < w.size(); ++i) uphill[i] += options_.rho / std::sqrt(squares) * scale[i] * scale[i] * g[i];
-      f.set_parameters(uphill);
-      f.evaluate();
-      f.set_parameters(w);
-    }
-    f.step_inner();
-    return loss;
+    return step_by_uphill_gradient(f, options_.rho, [this](double w) { return std::fabs(w) + options_.eta; });
   }
 
   std::string equations() const override {

@@ -1,6 +1,4 @@
-#include <gradus/optim/closure_rule.h>
-
-#include <cmath>
+#include <gradus/optim/sharpness.h>
 
 namespace gradus::optim {
 namespace {
@@ -19,23 +17,7 @@ class Sam final : public Wrapper<ClosureRuleWith<SamOptions>> {
   std::unique_ptr<AnyRule> clone() const override { return std::make_unique<Sam>(*this); }
   void set_inner(std::unique_ptr<AnyRule> rule) override { inner_ = moves_by_gradients(*this, std::move(rule)); }
 
-  double step(Objective& f) override {
-    const auto w = f.parameters();
-    const double loss = f.evaluate();
-    const auto g = f.gradient();
-    double squares = 0;
-    for (const double x : g) squares += x * x;
-    if (squares > 0) {
-      auto uphill = w;
-      const double scale = options_.rho / std::sqrt(squares);
-      for (std::size_t i = 0; i < w.size(); ++i) uphill[i] += scale * g[i];
-      f.set_parameters(uphill);
-      f.evaluate();
-      f.set_parameters(w);
-    }
-    f.step_inner();
-    return loss;
-  }
+  double step(Objective& f) override { return step_by_uphill_gradient(f, options_.rho, [](double) { return 1.0; }); }
 
   std::string equations() const override {
     return "g = gradient at w + rho*g0 / |g0|, g0 the gradient at w\n" + inner_->equations();
