@@ -1,4 +1,5 @@
 #include <gradus/autograd/backward.h>
+#include <gradus/autograd/observe.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/core/map.h>
 
@@ -60,6 +61,15 @@ void Back::add_into(Tensor& sum, const Tensor& g) const {
     sum = Tensor(map(plus, sum.array(), g.array()));
 }
 
+OpObserver::OpObserver() : outer_(op_observer) { op_observer = this; }
+OpObserver::~OpObserver() { op_observer = outer_; }
+
+void tell_observer_of_many(const char* op, const std::vector<Tensor>& results, const std::vector<Tensor>& in) {
+  std::vector<const Tensor*> inputs;
+  for (const Tensor& t : in) inputs.push_back(&t);
+  op_observer->after(op, results, inputs);
+}
+
 namespace {
 
 /// The due list of a finished walk, kept so that the next one need not allocate.
@@ -93,6 +103,16 @@ class Sweep : public Back {
     run(0, [](const Due&) {});
   }
 
+  /// Nothing gets anything: the observer looks.
+  void observed(WalkObserver& observer) {
+    struct Given final : WalkObserver::Given {
+      Sweep& sweep;
+      explicit Given(Sweep& s) : sweep(s) {}
+      const Tensor* operator()(int k) const override { return sweep.due_at(sweep.node_->edges()[k]); }
+    } given(*this);
+    run(0, [&](const Due& d) { observer.reached(*d.node, d.grads); }, [&](const Due& d) { observer.passed(*d.node, given); });
+  }
+
   /// Only the wanted inputs get theirs; lines older than all of them are not visited.
   std::vector<Tensor> to_inputs(const std::vector<Tensor>& inputs) {
     std::vector<Tensor> found(inputs.size());
@@ -106,8 +126,14 @@ class Sweep : public Back {
   }
 
  private:
-  template <class Visit>
-  void run(std::uint64_t oldest, Visit visit) {
+  const Tensor* due_at(const Edge& e) const {
+    for (auto d = due_.rbegin(); d != due_.rend() && e.node && d->line >= e.node->line; ++d)
+      if (d->node == e.node) return d->grads[e.slot].defined() ? d->grads + e.slot : nullptr;
+    return nullptr;
+  }
+
+  template <class Visit, class Passed = decltype([](const Due&) {})>
+  void run(std::uint64_t oldest, Visit visit, Passed passed = {}) {
     struct Held {
       Due due;
       ~Held() { drop(due); }
@@ -123,6 +149,7 @@ class Sweep : public Back {
                          "retain_graph for the first backward; detach() a state carried from step to step");
       node_ = d.node, grads_ = d.grads;
       d.node->op->backward(*this);
+      passed(d);
       if (!retain_) {
         d.node->op->destroy_saved(*d.node);
         d.node->spent = true;
@@ -160,6 +187,14 @@ void Tensor::backward(const Tensor& seed, bool retain_graph) const {
   check_root("backward", *this, &seed);
   NoGrad guard;
   Sweep(false, retain_graph).into_leaves(*this, [&] { return Tensor(seed.array().copy()); });  // it may become a leaf's gradient
+}
+
+void walk(const Tensor& root, WalkObserver& observer) {
+  check_root("walk", root, &root);
+  NoGrad guard;
+  Sweep sweep(false, true);
+  sweep.seed(root, [&] { return ones(root.shape(), root.dtype()); });
+  sweep.observed(observer);
 }
 
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, GradOptions options,

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <gradus/autograd/backward.h>
+#include <gradus/autograd/observe.h>
 #include <gradus/core/map.h>
 
 #include <bit>
@@ -214,6 +215,7 @@ struct Formula {
           in...);
       y.set_history(Ref<Node>(n));
     }
+    if (op_observer) [[unlikely]] tell_observer(Op::name, y, in...);
     return y;
   }
 };
@@ -246,7 +248,22 @@ template <class Op, class Make, class... In>
 Tensor primitive(Array y, Make make_saved, const In&... in) {
   Tensor t(std::move(y));
   if (recorded(in...)) t.set_history(Ref<Node>(record<Op, typename Op::Saved, &primitive_backward<Op>>(make_saved, in...)));
+  if (op_observer) [[unlikely]] tell_observer(Op::name, t, in...);
   return t;
+}
+
+void tell_observer_of_many(const char* op, const std::vector<Tensor>& results, const std::vector<Tensor>& in);
+
+template <class Op, class Make>
+void record_many(std::vector<Tensor>& results, Make& make_saved, const std::vector<Tensor>& in) {
+  using I = Info<Op, typename Op::Saved, &primitive_backward<Op>>;
+  (void)I::enrolled;
+  Node* n = new_line(&I::record, static_cast<int>(in.size()), sizeof(typename Op::Saved));
+  ::new (n->saved()) typename Op::Saved(make_saved());
+  for (std::size_t k = 0; k < in.size(); ++k) connect(n, static_cast<int>(k), in[k]);
+  n->outputs = static_cast<std::uint16_t>(results.size());
+  const Ref<Node> line(n);
+  for (std::size_t k = 0; k < results.size(); ++k) results[k].set_history(line, static_cast<std::uint32_t>(k));
 }
 
 /// The same for any number of inputs and results.
@@ -255,15 +272,8 @@ std::vector<Tensor> primitive_many(std::vector<Array> ys, Make make_saved, const
   std::vector<Tensor> results(ys.begin(), ys.end());
   bool any = false;
   for (const Tensor& t : in) any = any || recorded(t);
-  if (!any) return results;
-  using I = Info<Op, typename Op::Saved, &primitive_backward<Op>>;
-  (void)I::enrolled;
-  Node* n = new_line(&I::record, static_cast<int>(in.size()), sizeof(typename Op::Saved));
-  ::new (n->saved()) typename Op::Saved(make_saved());
-  for (std::size_t k = 0; k < in.size(); ++k) connect(n, static_cast<int>(k), in[k]);
-  n->outputs = static_cast<std::uint16_t>(ys.size());
-  const Ref<Node> line(n);
-  for (std::size_t k = 0; k < results.size(); ++k) results[k].set_history(line, static_cast<std::uint32_t>(k));
+  if (any) record_many<Op>(results, make_saved, in);
+  if (op_observer) [[unlikely]] tell_observer_of_many(Op::name, results, in);
   return results;
 }
 
@@ -288,6 +298,7 @@ template <class Op, class Make, class... In>
 Tensor fused(Array y, Make make_saved, const In&... in) {
   Tensor t(std::move(y));
   if (recorded(in...)) t.set_history(Ref<Node>(record<Op, typename Op::Saved, &fused_backward<Op>>(make_saved, in...)));
+  if (op_observer) [[unlikely]] tell_observer(Op::name, t, in...);
   return t;
 }
 

@@ -6,16 +6,6 @@
 namespace gradus {
 namespace {
 
-std::vector<Node*> lines_behind(Node* root) {
-  std::vector<Node*> found{root};
-  std::unordered_set<Node*> seen{root};
-  for (std::size_t i = 0; i < found.size(); ++i)
-    for (int k = 0; k < found[i]->inputs; ++k)
-      if (Node* n = found[i]->edges()[k].node; n && seen.insert(n).second) found.push_back(n);
-  std::sort(found.begin(), found.end(), [](Node* a, Node* b) { return a->line < b->line; });
-  return found;
-}
-
 std::string line_of(Node* n, std::size_t width) {
   const std::string number = std::to_string(n->line);
   std::string s = std::string(width - number.size(), ' ') + number + " ";
@@ -33,6 +23,16 @@ std::string line_of(Node* n, std::size_t width) {
 }
 
 }  // namespace
+
+std::vector<Node*> lines_behind(Node* root) {
+  std::vector<Node*> found{root};
+  std::unordered_set<Node*> seen{root};
+  for (std::size_t i = 0; i < found.size(); ++i)
+    for (int k = 0; k < found[i]->inputs; ++k)
+      if (Node* n = found[i]->edges()[k].node; n && seen.insert(n).second) found.push_back(n);
+  std::sort(found.begin(), found.end(), [](Node* a, Node* b) { return a->line < b->line; });
+  return found;
+}
 
 std::string print_tape(const Tensor& t) {
   if (!t.requires_grad()) return "constant " + describe(t) + "\n";

@@ -4,6 +4,7 @@
 #include <gradus/autograd/tensor.h>
 
 #include <string>
+#include <vector>
 
 namespace gradus {
 
@@ -11,5 +12,8 @@ namespace gradus {
 /// is `constant`, result s of a line with several is `line.s`, and `(walked)` marks a line whose saved arrays a backward has
 /// freed. The last line is followed by the tensor's own shape. "constant f32[2,3]" for a tensor without history.
 std::string print_tape(const Tensor& t);
+
+/// The lines behind `root` and itself, oldest first.
+std::vector<Node*> lines_behind(Node* root);
 
 }  // namespace gradus

@@ -85,6 +85,7 @@ Tensor sum(const Tensor& x) {
   if (recorded(x))
     y.set_history(Ref<Node>(record<Sum, Sum::Saved, &primitive_backward<Sum>>(
         [&] { return Sum::Saved{x.shape(), (1u << x.rank()) - 1}; }, x)));
+  if (op_observer) [[unlikely]] tell_observer(Sum::name, y, x);
   return y;
 }
 

@@ -1,0 +1,55 @@
+// For tools that look on: told of each op as it runs, and of each line as a walk back passes it. An op pays one look at a
+// pointer, an ordinary walk nothing.
+#pragma once
+
+#include <gradus/autograd/tensor.h>
+
+#include <span>
+
+namespace gradus {
+
+/// While one is alive, it is told of every op on this thread that makes real numbers by op.h's ways, recorded or not, in the
+/// forward pass or the way back; of a composite (op.h), its parts.
+class OpObserver {
+ public:
+  OpObserver();
+  virtual ~OpObserver();
+  OpObserver(const OpObserver&) = delete;
+  OpObserver& operator=(const OpObserver&) = delete;
+  /// The op has run. A recorded result has its line (results[0].node()) already.
+  virtual void after(const char* op, std::span<const Tensor> results, std::span<const Tensor* const> inputs) = 0;
+
+ private:
+  OpObserver* outer_;
+};
+
+inline constinit thread_local OpObserver* op_observer = nullptr;
+
+template <class... In>
+[[gnu::cold, gnu::noinline]] void tell_observer(const char* op, const Tensor& y, const In&... in) {
+  const Tensor* inputs[] = {&in...};
+  op_observer->after(op, {&y, 1}, inputs);
+}
+
+/// Told of one walk by walk().
+class WalkObserver {
+ public:
+  virtual ~WalkObserver() = default;
+  /// A line is reached; gradients[s] is that of its result s, absent if nothing below the root used it. A leaf ends here.
+  virtual void reached(Node& line, const Tensor* gradients) = 0;
+  /// The line's way back has run; given(k) is what input k has got so far in all, null if nothing.
+  class Given {
+   public:
+    virtual const Tensor* operator()(int k) const = 0;
+
+   protected:
+    ~Given() = default;
+  };
+  virtual void passed(Node& line, const Given& given) = 0;
+};
+
+/// A walk from `root` (seeded with ones) down to every leaf, which keeps what the lines saved and leaves the leaves'
+/// gradients alone. Hooks on the tape see it as any other walk. Errors: as Tensor::backward.
+void walk(const Tensor& root, WalkObserver& observer);
+
+}  // namespace gradus
