@@ -1,4 +1,4 @@
-#include <gradus/autograd/differences.h>
+#include <gradus/autograd/evidence.h>
 #include <gradus/core/random.h>
 
 #include <fmt/format.h>
@@ -11,31 +11,14 @@ namespace {
 
 using Vector = std::vector<double>;
 
-/// Steps in the order they are tried. The seven-point rule errs by h^6 f^(7) / 140 and by rounding of about eps |f| / h, so
-/// the first is near the best for f of order 1; smaller ones step around kinks nearby and serve steep functions, larger ones
-/// flat ones.
-constexpr double steps[] = {0x1p-7,  0x1p-9,  0x1p-11, 0x1p-13, 0x1p-15, 0x1p-17, 0x1p-19,
-                            0x1p-21, 0x1p-23, 0x1p-26, 0x1p-29, 0x1p-5,  0x1p-3};
-constexpr double closest = 0x1p-22;          // a kink must be seen as near as this
-constexpr double rounding = 0x1p-47;         // of one evaluation, relative: 32 units in the last place
 constexpr std::size_t most_rows = 256;       // outputs up to which each is seeded by itself
+constexpr std::size_t most_located = 512;    // elements up to which a failure along directions is measured one by one
 constexpr double good_enough = 0.1;          // of the bound: no further step is tried
 
-double largest_of(const Vector& v) {
-  double m = 0;
-  for (const double x : v) m = std::max(m, std::fabs(x));
-  return m;
-}
 bool finite(const Vector& v) {
   return std::all_of(v.begin(), v.end(), [](double x) { return std::isfinite(x); });
 }
-double dot(const Vector& a, const Vector& b) {
-  double s = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) s += a[i] * b[i];
-  return s;
-}
 std::string brief(double x) { return fmt::format("{:.8g}", x + 0.0); }
-double magnitude(double x) { return std::ldexp(1.0, std::max(0, std::ilogb(std::max(std::fabs(x), 1.0)))); }
 
 struct Entry {
   std::size_t row;
@@ -52,22 +35,11 @@ struct Block {
   std::vector<Entry> entries;
 };
 
-struct Column {
-  std::size_t block;
-  int64_t element;                                    ///< -1: a random direction
-  std::vector<std::pair<std::size_t, double>> moves;  ///< x[first] += h * second
-};
-
-/// Slopes along one column, a number for each seed.
-struct Slopes {
-  Vector seven, five, left, right;
-  double uncertain = INFINITY, noise = 0;
-};
-
 class Check {
  public:
   Check(const char* what, const PlainFunction& f, const GradcheckOptions& o, double default_bound, bool probe)
-      : what_(what), f_(f), o_(o), probe_(probe), x_(f.x), random_{o.seed, 0} {
+      : what_(what), f_(f), o_(o), probe_(probe), random_{o.seed, 0} {
+    at_.value = f.value, at_.x = f.x, at_.rounding = f.rounding;
     report_.bound = o.bound > 0 ? o.bound : default_bound;
     std::size_t at = 0;
     for (const Shape& s : f.shapes) {
@@ -77,21 +49,25 @@ class Check {
   }
 
   GradcheckReport run() {
-    base_ = f_.value(x_);
-    if (x_.empty() || base_.empty())
-      return finish(join("nothing to compare: ", x_.size(), " elements of input and ", base_.size(), " of output"));
-    if (!finite(base_)) return finish("the function itself is not finite at this point; check it where it is");
+    at_.base = f_.value(at_.x);
+    if (at_.x.empty() || at_.base.empty())
+      return finish(join("nothing to compare: ", at_.x.size(), " elements of input and ", at_.base.size(), " of output"));
+    if (!finite(at_.base)) return finish("the function itself is not finite at this point; check it where it is");
     make_seeds();
     make_columns();
+    elsewhere_ = beside(Philox{o_.seed, 2});
     for (int attempt = 0; attempt <= o_.redraws && !pending_.empty(); ++attempt) {
       if (attempt > 0) redraw();
-      analytic_ = f_.pull_back(x_, seeds_);
-      if (std::string bad = not_finite(); !bad.empty()) return finish(bad);
+      analytic_ = f_.pull_back(at_.x, at_.seeds, &elsewhere_);
+      if (std::string bad = not_finite(); !bad.empty()) {
+        report_.cause = Cause::not_finite;
+        return finish(bad);
+      }
       for (const Vector& g : analytic_) top_ = std::max(top_, largest_of(g));
       for (const Vector& g : analytic_)
         for (Block& b : blocks_)
           for (std::size_t i = 0; i < b.size; ++i) b.largest = std::max(b.largest, std::fabs(g[b.begin + i]));
-      std::erase_if(pending_, [this](const Column& c) { return measure(c); });
+      std::erase_if(pending_, [this](const Line& c) { return measure(c); });
     }
     return judge();
   }
@@ -99,16 +75,16 @@ class Check {
  private:
   double uniform() { return random_.uniform<double>(drawn_++); }
   double signed_uniform() { return (uniform() < 0.5 ? -1 : 1) * (0.5 + 0.5 * uniform()); }
-  bool whole() const { return x_.size() <= static_cast<std::size_t>(o_.whole_up_to); }
+  bool whole() const { return at_.x.size() <= static_cast<std::size_t>(o_.whole_up_to); }
 
   void make_seeds() {
-    const std::size_t m = base_.size();
-    each_ = whole() && m <= most_rows;
-    seeds_.assign(each_ ? m : static_cast<std::size_t>(o_.directions), Vector(m));
-    for (std::size_t r = 0; r < seeds_.size(); ++r)
-      if (each_) seeds_[r][r] = 1;
+    const std::size_t m = at_.base.size();
+    at_.each = whole() && m <= most_rows;
+    at_.seeds.assign(at_.each ? m : static_cast<std::size_t>(o_.directions), Vector(m));
+    for (std::size_t r = 0; r < at_.seeds.size(); ++r)
+      if (at_.each) at_.seeds[r][r] = 1;
       else
-        for (double& s : seeds_[r]) s = signed_uniform();
+        for (double& s : at_.seeds[r]) s = signed_uniform();
   }
 
   void make_columns() {
@@ -116,7 +92,7 @@ class Check {
       const Block& b = blocks_[k];
       if (whole())
         for (std::size_t i = 0; i < b.size; ++i)
-          pending_.push_back({k, static_cast<int64_t>(i), {{b.begin + i, magnitude(x_[b.begin + i])}}});
+          pending_.push_back({k, static_cast<int64_t>(i), {{b.begin + i, magnitude(at_.x[b.begin + i])}}});
       else if (b.size > 0)
         for (int d = 0; d < o_.directions; ++d) pending_.push_back({k, -1, direction(b)});
     }
@@ -124,15 +100,21 @@ class Check {
 
   std::vector<std::pair<std::size_t, double>> direction(const Block& b) {
     std::vector<std::pair<std::size_t, double>> moves;
-    for (std::size_t i = b.begin; i < b.begin + b.size; ++i) moves.push_back({i, signed_uniform() * magnitude(x_[i])});
+    for (std::size_t i = b.begin; i < b.begin + b.size; ++i) moves.push_back({i, signed_uniform() * magnitude(at_.x[i])});
     return moves;
+  }
+
+  Vector beside(const Philox& random) const {
+    Vector x = f_.x;
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] *= 1 + 0x1p-5 * (random.uniform<double>(i) - 0.5);
+    return x;
   }
 
   /// Another point beside the one given, and other directions.
   void redraw() {
-    for (std::size_t i = 0; i < x_.size(); ++i) x_[i] = f_.x[i] * (1 + 0x1p-6 * signed_uniform());
-    base_ = f_.value(x_);
-    for (Column& c : pending_)
+    for (std::size_t i = 0; i < at_.x.size(); ++i) at_.x[i] = f_.x[i] * (1 + 0x1p-6 * signed_uniform());
+    at_.base = f_.value(at_.x);
+    for (Line& c : pending_)
       if (c.element < 0) c.moves = direction(blocks_[c.block]);
   }
 
@@ -145,66 +127,22 @@ class Check {
     return {};
   }
 
-  Slopes slopes(const Column& c, double h) {
-    Vector v[7];
-    for (int k = -3; k <= 3; ++k) {
-      if (k == 0) continue;
-      Vector x = x_;
-      for (const auto& [i, unit] : c.moves) x[i] += k * h * unit;
-      v[k + 3] = f_.value(x);
-      if (!finite(v[k + 3])) return {};
-    }
-    v[3] = base_;
-    const double unit = c.element < 0 ? 1 : c.moves[0].second, d = h * unit;
-    Vector seven(base_.size()), five(seven), left(seven), right(seven), noise(seven);
-    for (std::size_t j = 0; j < base_.size(); ++j) {
-      const double one = v[4][j] - v[2][j], two = v[5][j] - v[1][j], three = v[6][j] - v[0][j];
-      seven[j] = (45 * one - 9 * two + three) / (60 * d);
-      five[j] = (8 * one - two) / (12 * d);
-      const auto from_base = [&](int k) { return v[k][j] - base_[j]; };  // exactly zero where nothing changes
-      right[j] = (18 * from_base(4) - 9 * from_base(5) + 2 * from_base(6)) / (6 * d);
-      left[j] = -(18 * from_base(2) - 9 * from_base(1) + 2 * from_base(0)) / (6 * d);
-      double top = 0;
-      bool constant = true;
-      for (const Vector& w : v) top = std::max(top, std::fabs(w[j])), constant = constant && w[j] == base_[j];
-      noise[j] = constant ? 0 : rounding * top / d;
-    }
-    Slopes s;
-    s.uncertain = 0;
-    for (std::size_t r = 0; r < seeds_.size(); ++r) {
-      const auto project = [&](const Vector& w) { return each_ ? w[r] : dot(seeds_[r], w); };
-      s.seven.push_back(project(seven)), s.five.push_back(project(five));
-      s.left.push_back(project(left)), s.right.push_back(project(right));
-      double n = each_ ? noise[r] : 0;
-      for (std::size_t j = 0; !each_ && j < noise.size(); ++j) n += std::fabs(seeds_[r][j]) * noise[j];
-      s.noise = std::max(s.noise, n);
-      s.uncertain = std::max(s.uncertain, std::fabs(s.seven.back() - s.five.back()) + n);
-    }
-    return s;
-  }
-
   /// True if the column is settled; false if it was too coarse and must be drawn again.
-  bool measure(const Column& c) {
+  bool measure(const Line& c) {
     Block& block = blocks_[c.block];
     const double bound = report_.bound;
-    Slopes best;
-    double best_step = 0;
-    for (const double h : steps) {
-      Slopes s = slopes(c, h);
-      if (!(s.uncertain < best.uncertain)) continue;
-      best = std::move(s), best_step = h;
-      if (best.uncertain <= good_enough * bound * std::max(block.largest, largest_of(best.seven))) break;
-    }
+    const Slopes best = at_.best(c, good_enough * bound, block.largest);
     ++report_.draws;
     const double scale = std::max(block.largest, largest_of(best.seven));
-    const bool zero_to_rounding = scale <= 1e-10 * top_ && block.largest <= std::max(best.noise, 1e-13 * top_) &&
+    const bool zero_to_rounding = scale <= 1e3 * f_.gradient_rounding * top_ &&
+                                  block.largest <= std::max(best.noise, f_.gradient_rounding * top_) &&
                                   largest_of(best.seven) <= best.noise;
-    if (best_step > 0 && kink(c, best, best_step, scale)) return true;
-    if (best_step == 0 || (best.uncertain > bound * scale && !zero_to_rounding)) {
+    if (best.step > 0 && kink(c, best, scale)) return true;
+    if (best.step == 0 || (best.uncertain > bound * scale && !zero_to_rounding)) {
       ++report_.inconclusive;
       return false;
     }
-    for (std::size_t r = 0; r < seeds_.size(); ++r) {
+    for (std::size_t r = 0; r < at_.seeds.size(); ++r) {
       const Entry e{r, c.element, along(c, r), best.seven[r]};
       block.largest = std::max(block.largest, std::fabs(e.b));
       block.difference = std::max(block.difference, std::fabs(e.a - e.b));
@@ -215,39 +153,29 @@ class Check {
     return true;
   }
 
-  double along(const Column& c, std::size_t row) const {
+  double along(const Line& c, std::size_t row) const {
     if (c.element >= 0) return analytic_[row][c.moves[0].first];
     double s = 0;
     for (const auto& [i, unit] : c.moves) s += analytic_[row][i] * unit;
     return s;
   }
 
-  /// Do the one-sided slopes disagree, and no less at an eighth of the step? A smooth function's would by 1/512.
-  bool kink(const Column& c, const Slopes& s, double step, double scale) {
-    std::size_t row = 0;
+  bool kink(const Line& c, const Slopes& s, double scale) {
     double jump = 0, wrong = 0;
-    for (std::size_t r = 0; r < seeds_.size(); ++r) {
-      if (const double j = std::fabs(s.right[r] - s.left[r]); j > jump) jump = j, row = r;
+    for (std::size_t r = 0; r < at_.seeds.size(); ++r) {
+      jump = std::max(jump, std::fabs(s.right[r] - s.left[r]));
       wrong = std::max(wrong, std::fabs(along(c, r) - s.seven[r]));
     }
     if (jump <= 1e-3 * scale && wrong <= report_.bound * scale + s.uncertain) return false;
-    Slopes closer;
-    for (const double h : {step / 8, std::min(step / 8, closest)}) {
-      Slopes near = slopes(c, h);
-      if (near.seven.empty()) return false;
-      if (h < step / 8 && 100 * near.noise > jump) break;  // so near, rounding hides it
-      const double still = std::fabs(near.right[row] - near.left[row]);
-      if (still < jump / 4 || still <= report_.bound * scale + 100 * near.noise) return false;
-      closer = std::move(near);
-    }
-    if (!report_.not_differentiable) {
+    const Stencil::Kink k = at_.kink(c, s, report_.bound * scale);
+    if (k.found && !report_.not_differentiable) {
       report_.not_differentiable = true;
       kink_ = join("not differentiable here: at ", place(c.block, c.element),
-                   c.element < 0 ? "" : " = " + brief(x_[c.moves[0].first]), " the slope is ", brief(closer.left[row]),
-                   " from the left and ", brief(closer.right[row]), " from the right; move the input off the kink");
-      point_at(c.block, {row, c.element, along(c, row), s.seven[row]});
+                   c.element < 0 ? "" : " = " + brief(at_.x[c.moves[0].first]), " the slope is ", brief(k.left),
+                   " from the left and ", brief(k.right), " from the right; move the input off the kink");
+      point_at(c.block, {k.row, c.element, along(c, k.row), s.seven[k.row]});
     }
-    return true;
+    return k.found;
   }
 
   // ---- the verdict ----
@@ -255,7 +183,7 @@ class Check {
   void point_at(std::size_t block, const Entry& e) {
     report_.input = static_cast<int>(block);
     report_.element = e.element;
-    report_.output = each_ ? static_cast<int64_t>(e.row) : -1;
+    report_.output = at_.each ? static_cast<int64_t>(e.row) : -1;
     report_.analytic = e.a, report_.numeric = e.b;
   }
 
@@ -335,49 +263,42 @@ class Check {
     return join(s, "[", index, "]");
   }
 
-  std::string describe_wrong(const Block& b) const {
+  // ---- what is wrong, and why ----
+
+  std::string describe_wrong(const Block& b) {
     const auto k = static_cast<std::size_t>(report_.input);
-    const std::string cause = probable_cause(b);
+    const Diagnosis d = diagnosis(b);
+    report_.cause = d.cause;
     const std::string output = report_.output < 0 ? "" : join(" (of output element ", report_.output, ")");
     return join("the gradient is wrong at ", place(k, report_.element), " of ", f_.shapes[k], output, ": analytic ",
                 text(report_.analytic), ", numeric ", text(report_.numeric), "; error ", brief(report_.error), ", allowed ",
-                text(report_.bound), " + ", brief(report_.own_error), cause.empty() ? "" : "; ", cause);
+                text(report_.bound), " + ", brief(report_.own_error), "; ",
+                d.sentence.empty() ? differing(b) : d.sentence);
   }
 
-  std::string probable_cause(const Block& b) const {
-    double aa = 0, ab = 0, bb = 0;
-    for (const Entry& e : b.entries) aa += e.a * e.a, ab += e.a * e.b, bb += e.b * e.b;
-    if (aa == 0) return "the analytic gradient is zero everywhere: is the path cut (detach(), array(), NoGrad)?";
-    if (bb == 0) return "the function does not change with this input";
-    const double factor = ab / bb;
-    double rest = 0;
-    std::size_t differing = 0;
-    for (const Entry& e : b.entries) {
-      rest = std::max(rest, std::fabs(e.a - factor * e.b));
-      differing += std::fabs(e.a - e.b) > report_.bound * b.largest + b.own;
-    }
-    if (rest <= 1e-6 * std::fabs(1 - factor) * b.largest) {
-      if (std::fabs(factor + 1) < 1e-6) return "every entry has the wrong sign";
-      const double n = 1 / factor;
-      if (n > 1.5 && std::fabs(n - std::round(n)) < 1e-6)
-        return join("every entry is 1/", std::llround(n), " of what it should be: is a sum over a broadcast axis missing?");
-      return join("every entry is ", brief(factor), " times what it should be");
-    }
-    if (transposed(b)) return "the gradient is transposed";
-    return join(differing, " of ", b.entries.size(), " entries differ");
+  std::string differing(const Block& b) const {
+    const auto apart = std::count_if(b.entries.begin(), b.entries.end(), [&](const Entry& e) {
+      return std::fabs(e.a - e.b) > report_.bound * b.largest + b.own;
+    });
+    return join(apart, " of ", b.entries.size(), report_.compared > 0 && whole() ? " entries differ" : " products differ");
   }
 
-  bool transposed(const Block& b) const {
-    const Shape& s = f_.shapes[static_cast<std::size_t>(&b - blocks_.data())];
-    if (!whole() || s.rank() < 2 || s[s.rank() - 1] != s[s.rank() - 2]) return false;
-    const auto n = static_cast<std::size_t>(s.back());
-    std::vector<const Entry*> grid(seeds_.size() * b.size, nullptr);
-    for (const Entry& e : b.entries) grid[e.row * b.size + static_cast<std::size_t>(e.element)] = &e;
-    for (std::size_t at = 0; at < grid.size(); ++at) {
-      const std::size_t i = at / n % n, j = at % n, mirror = at - i * n - j + j * n + i;
-      if (!grid[at] || !grid[mirror] || std::fabs(grid[at]->a - grid[mirror]->b) > 1e-6 * b.largest) return false;
+  /// Measures all inputs element by element, if they are few enough, and asks for the cause; else looks for the element.
+  Diagnosis diagnosis(const Block& b) {
+    const auto k = static_cast<std::size_t>(&b - blocks_.data());
+    const Findings found{f_, at_, analytic_, good_enough * report_.bound};
+    Evidence e;
+    Worst worst;
+    if (at_.x.size() <= most_located) {
+      e = gather(found, k, report_.bound * b.largest);
+      worst = worst_of(e);
+    } else {  // the products along directions, as one column: what is said of all entries at once can still be seen
+      e.rows = b.entries.size(), e.inputs = {Shape{1}}, e.names = {f_.names[k]}, e.of.resize(1), e.x = {0}, e.noise = b.own;
+      for (const Entry& p : b.entries) e.of[0].analytic.push_back(p.a), e.of[0].numeric.push_back(p.b);
+      worst = locate(found, {k, -1, direction(b)});
     }
-    return true;
+    if (!whole() && worst.element >= 0) point_at(k, {worst.row, worst.element, worst.analytic, worst.numeric});
+    return diagnose(e);
   }
 
   GradcheckReport finish(const std::string& text) {
@@ -388,13 +309,14 @@ class Check {
   const char* what_;
   const PlainFunction& f_;
   const GradcheckOptions& o_;
-  bool probe_, each_ = false;
-  Vector x_, base_;
+  bool probe_;
+  Stencil at_;  ///< the point, and differences around it
   Philox random_;
   std::uint64_t drawn_ = 0;
   std::vector<Block> blocks_;
-  std::vector<Column> pending_;
-  std::vector<Vector> seeds_, analytic_;
+  std::vector<Line> pending_;
+  std::vector<Vector> analytic_;
+  Vector elsewhere_;
   double top_ = 0;  ///< of all analytic gradients
   std::string kink_;
   GradcheckReport report_;

@@ -13,13 +13,40 @@
 namespace gradus {
 
 struct GradcheckOptions {
-  double bound = 0;           ///< largest norm-wise error; 0: 1e-8, and 1e-6 for the second order
+  double bound = 0;           ///< largest norm-wise error; 0: 1e-8, 1e-6 for the second order; with f32 see allow_f32
+  std::vector<int> inputs = {};  ///< which inputs (or leaves) to check, by their place; empty: all that are f64
   int64_t whole_up_to = 64;   ///< elements of all inputs together up to which the whole Jacobian is compared
   int directions = 8;         ///< above: random directions for each input, each against as many random seeds
   int redraws = 4;            ///< how often a draw too coarse to judge is drawn again, beside the point given
   bool may_be_zero = false;   ///< true: the gradient of a constant or a step function, zero everywhere, is right
   std::uint64_t seed = 1;     ///< of directions, seeds and redraws
+  /// First order only: f32 inputs are checked too. Their gradient is computed in f32 and held, to within 1e-4, against
+  /// differences of the same function called with f64 copies; of a function that does not take those (leaves of its own, an
+  /// f32 constant), to within 1e-3, against differences in f32.
+  bool allow_f32 = false;
 };
+
+/// What is probably wrong with a gradient.
+enum class Cause {
+  none,            ///< it is right, or could not be judged
+  not_recognised,
+  sign,
+  factor,          ///< one for all entries, or one for each row or column
+  transposed,      ///< axes of the input or of the incoming gradient exchanged
+  missing_sum,     ///< over a broadcast axis
+  detached,        ///< a path is cut
+  stale,           ///< a value of another call, or the result in place of an input
+  shifted,         ///< one place beside where it should stand
+  misplaced,       ///< the right numbers elsewhere: strides, dilation, axes, order
+  swapped,         ///< the gradient of another input
+  mask,            ///< passes where the function is flat, or is stopped where it is not
+  missing_term,    ///< a sum, mean or variance over an axis
+  constant,        ///< nearly right: eps, say
+  edge,            ///< wrong at the ends of an axis only
+  kernel,          ///< a fused op's kernel and its meaning disagree
+  not_finite
+};
+const char* cause_name(Cause cause);  ///< "missing sum"
 
 /// What a check found. The error is norm-wise, a tensor at a time: max|a - b| / max(|a|max, |b|max).
 struct GradcheckReport {
@@ -37,7 +64,8 @@ struct GradcheckReport {
   int64_t element = -1;           ///< its element in row-major order (-1: along a random direction),
   int64_t output = -1;            ///< and the element of all outputs (-1: along a random seed)
   double analytic = 0, numeric = 0;  ///< the worst entry
-  std::string message;            ///< what to do about it, for a person
+  Cause cause = Cause::none;      ///< of a gradient that is wrong
+  std::string message;            ///< what is wrong, where, and why, for a person
   explicit operator bool() const { return passed; }
 };
 
@@ -45,7 +73,8 @@ using TensorFunction = std::function<std::vector<Tensor>(const std::vector<Tenso
 
 /// First order: every f64 output against every f64 input; integer inputs are handed over as they are. `f` may return one
 /// Tensor or a vector of them, must be a pure function, and is called some 7 times for each element or direction.
-/// Errors: DtypeError for an f32 input or output, or if no input is f64.
+/// Errors: DtypeError for an f32 input or output (but see allow_f32), or if no input is f64; ShapeError for a place in
+/// options.inputs that there is not.
 GradcheckReport gradcheck_function(const TensorFunction& f, const std::vector<Tensor>& inputs,
                                    const GradcheckOptions& options = {});
 /// Second order: the gradient of (outputs . random seeds), as a function of inputs and seeds, is checked in the same way.

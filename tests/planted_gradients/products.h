@@ -23,6 +23,7 @@ inline std::vector<Bug> product_bugs() {
   const Array a = sample_values({3, 3}), b = sample_values({3, 3}, -2, 2, 2);
   const Array x = sample_values({4, 3}), row = sample_values({3}, -2, 2, 3);
   const Array many = sample_values({3, 2, 2}), more = sample_values({3, 2, 2}, -2, 2, 4);
+  const Array keys = sample_values({5, 3}, -2, 2, 5);
   const Tensor index = ints({2, 0, 2, 1});
   const auto rows = of_one([index](auto& w) { return embedding(w, index); },
                            [](auto& g, auto&, auto&) {  // what is written last wins
@@ -51,7 +52,7 @@ inline std::vector<Bug> product_bugs() {
       {"batched matmul", "the factor is taken from the next matrix of the batch", "shifted",
        of_two(product, [](auto& g, auto&, auto& q) { return matmul(g, turned(roll(q, {-1}, {0}))); }, right_db),
        {many, more}},
-      {"attention scores", "the query's gradient lacks the scale 1/2", "factor", query, {x, sample_values({5, 3}, -2, 2, 5)}},
+      {"attention scores", "the query's gradient lacks the scale 1/2", "factor", query, {x, keys}},
       {"embedding", "a row used twice gets the gradient of its last use only", "detached", rows, {sample_values({3, 2})}},
   };
 }
