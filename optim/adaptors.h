@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gradus/core/error.h>
+#include <gradus/optim/listed.h>
 #include <gradus/optim/loop.h>
 
 namespace gradus::optim {
@@ -10,28 +11,27 @@ inline namespace GRADUS_ISA {
 template <template <class> class R>
 inline constexpr bool is_layer_rule = requires(R<double> r) { r.length(1.0, 1.0, typename R<double>::Step()); };
 
-/// In initial(): this slot starts as the parameter itself.
-struct StartsAsW {};
-inline constexpr StartsAsW as_w;
-
-/// f(name, from's field, to's field) for two structs made from one template.
-template <class From, class To, class F>
-void each_pair(const From& from, To& to, F f) {
-  const auto names = split_names(From::field_names);
-  [&]<std::size_t... i>(std::index_sequence<i...>) {
-    (f(names[i], std::get<i>(from.fields()), std::get<i>(to.fields())), ...);
-  }(std::make_index_sequence<std::tuple_size_v<decltype(to.fields())>>());
+/// The same rule with other hyper-parameter numbers, one for each option; flags and choices are copied.
+template <template <class> class R, class N>
+R<N> rule_with(const R<double>& rule, const std::vector<N>& numbers) {
+  R<N> other;
+  std::apply(
+      [&](auto&... to) {
+        std::size_t i = 0;
+        auto set = [&]<class To, class From>(To& field, const From& value) {
+          if constexpr (std::is_same_v<To, N>) field = numbers[i];
+          else field = value;
+          ++i;
+        };
+        std::apply([&](const auto&... from) { (set(to, from), ...); }, rule.fields());
+      },
+      other.fields());
+  return other;
 }
 
-/// The same rule with other hyper-parameter numbers: f(name, value) makes them; bools and choices are copied.
-template <template <class> class R, class N, class F>
-R<N> rule_with(const R<double>& rule, F f) {
-  R<N> other;
-  each_pair(rule, other, [&]<class To>(const std::string& name, const auto& value, To& to) {
-    if constexpr (std::is_same_v<To, N>) to = f(name, value);
-    else to = value;
-  });
-  return other;
+template <class R>
+auto kept_now(const R& text) {
+  return std::apply([](auto... kept) { return std::array<bool, sizeof...(kept)>{bool(kept)...}; }, kept_slots(text));
 }
 
 /// The parts of AnyRule that follow from the listed fields of a rule's text.
@@ -45,53 +45,29 @@ class TextRule : public Base {
   TextRule(RuleInfo info, const Text& text) : Base(std::move(info)), text_(text) {}
 
   std::vector<Slot> slots() const override {
-    std::vector<Slot> all;
-    using State = typename Text::template State<num<double>>;
-    for (auto& name : split_names(State::field_names)) all.push_back({std::move(name), true, 0});
-    auto each = [&](auto values, auto set) {
-      std::apply([&](auto... v) { [[maybe_unused]] std::size_t i = 0; (set(all[i++], v), ...); }, values);
+    const auto kept = kept_now(text_);
+    const auto named = [&](std::span<const SlotStart> starts) {
+      return named_slots(Text::template State<num<double>>::field_names, kept, starts);
     };
-    each(kept_slots(text_), [](Slot& s, bool kept) { s.kept = kept; });
     if constexpr (requires { text_.initial(); })
-      each(text_.initial(), []<class X>(Slot& s, X x) {
-        if constexpr (std::is_same_v<X, StartsAsW>) s.from_w = true;
-        else s.initial = x;
-      });
-    return all;
+      return named(std::apply([](auto... x) { return std::array<SlotStart, sizeof...(x)>{x...}; }, text_.initial()));
+    else return named({});
   }
   std::vector<NamedValue> first_step() const override {
     std::vector<NamedValue> all;
     const Step k;
-    each_field(k, [&](const std::string& name, double value) { all.push_back({name, value}); });
+    add_named(all, Step::field_names, numbers_of(k));
     return all;
   }
   void advance(double* step, std::int64_t t) const override {
     Step k = step_of(step);
     text_.advance(k, static_cast<double>(t));
-    std::apply([&](const auto&... field) { ((*step++ = field), ...); }, k.fields());
+    write_step(k, step);
   }
 
  protected:
-  std::vector<Option> own_options() const override {
-    std::vector<Option> all;
-    each_field(text_, [&]<class F>(const std::string& name, const F& field) {
-      if constexpr (std::is_same_v<F, bool>) all.push_back({name, Option::Kind::flag, field ? 1.0 : 0.0, {}});
-      else if constexpr (std::is_enum_v<F>)
-        all.push_back({name, Option::Kind::choice, static_cast<double>(field), split_names(choice_words(F()))});
-      else all.push_back({name, Option::Kind::number, field, {}});
-    });
-    return all;
-  }
-  void write_option(std::size_t place, double value) override {
-    std::size_t i = 0;
-    auto write = [&]<class F>(F& field) {
-      if (i++ != place) return;
-      if constexpr (std::is_same_v<F, bool>) field = value != 0;
-      else if constexpr (std::is_enum_v<F>) field = static_cast<F>(static_cast<int>(value));
-      else field = value;
-    };
-    std::apply([&](auto&... field) { (write(field), ...); }, text_.fields());
-  }
+  std::vector<Option> own_options() const override { return read_options(Text::field_names, option_places(text_)); }
+  void write_option(std::size_t place, double value) override { optim::write_option(option_places(text_)[place], value); }
   Range range_of(const std::string& option) const override {
     if constexpr (requires { Text::ranges; })
       for (const NamedRange& r : Text::ranges)
@@ -108,8 +84,14 @@ class TextRule : public Base {
 
   static Step step_of(const double* values) {
     Step k;
-    std::apply([&](auto&... field) { ((field = *values++), ...); }, k.fields());
+    for (double* field : addresses<double>(k)) *field = *values++;
     return k;
+  }
+  static void write_step(Step& k, double* values) {
+    for (const double* field : addresses<double>(k)) *values++ = *field;
+  }
+  static auto numbers_of(const Step& k) {
+    return std::apply([](auto... x) { return std::array<double, sizeof...(x)>{x...}; }, k.fields());
   }
 
   Text text_;
@@ -119,14 +101,12 @@ class TextRule : public Base {
 template <template <class> class R>
 typename R<double>::template State<Tensor> tensor_state(const std::vector<Tensor>& slots) {
   typename R<double>::template State<Tensor> state;
-  std::size_t i = 0;
-  each_field(state, [&](const std::string&, Tensor& x) { x = slots[i++]; });
+  copy_in(addresses<Tensor>(state), slots);
   return state;
 }
 template <class State>
 void put_state(State& state, std::vector<Tensor>& slots) {
-  std::size_t i = 0;
-  each_field(state, [&](const std::string&, Tensor& x) { slots[i++] = x; });
+  copy_out(addresses<Tensor>(state), slots);
 }
 
 // ---- the readings: pack, num, Symbol, Tensor -------------------------------------------------------------------------
@@ -138,11 +118,10 @@ void run_text(const R<double>& text, const typename R<double>::Step& k, Dtype dt
   });
 }
 
-template <class Shown>
-void append_shown(const Shown& shown, std::vector<NamedValue>& to) {
-  auto names = split_names(shown.names);
-  auto append = [&, i = std::size_t(0)](const auto& v) mutable { to.push_back({names[i++], static_cast<double>(v.v)}); };
-  std::apply([&](const auto&... v) { (append(v), ...); }, shown.values);
+template <class... V>
+void add_shown(std::vector<NamedValue>& to, const Shown<V...>& shown) {
+  add_named(to, shown.names,
+            std::apply([](auto... v) { return std::array<double, sizeof...(v)>{static_cast<double>(v.v)...}; }, shown.values));
 }
 
 /// The update of one element with V = num<T>, on copies. For a layer rule `length` multiplies the direction.
@@ -150,128 +129,124 @@ template <class T, template <class> class R>
 ElementValues explain_text(const R<double>& text, const typename R<double>::Step& k, const Piece& p, double length) {
   using V = num<T>;
   const auto at = streams_of<T, slot_count<R<double>>>(p);
-  const auto kept = kept_slots(text);
+  const auto kept = kept_now(text);
   typename R<double>::template State<V> state;
+  const auto fields = addresses<V>(state);
+  auto add_slots = [&](std::vector<NamedValue>& to) {
+    std::array<double, std::tuple_size_v<decltype(kept)>> values{};
+    for (std::size_t j = 0; j < values.size(); ++j) values[j] = static_cast<double>(fields[j]->v);
+    add_named(to, state.field_names, values, kept);
+  };
   ElementValues values;
   V w = V::of(at.w[p.begin]), g = V::of(at.g[p.begin]);
   if (p.factor != 1) g = p.factor * g;
-  values.before = {{"g", g.v}, {"w", w.v}};
-  auto each_kept = [&](auto f) {
-    const auto names = split_names(state.field_names);
-    [&]<std::size_t... j>(std::index_sequence<j...>) {
-      ((std::get<j>(kept) ? f(names[j], at.slot[j], std::get<j>(state.fields())) : void()), ...);
-    }(std::make_index_sequence<std::tuple_size_v<decltype(kept)>>());
-  };
-  each_kept([&](const std::string& name, const T* slot, V& field) {
-    values.before.push_back({name, (field = V::of(slot[p.begin])).v});
-  });
+  for (std::size_t j = 0; j < fields.size(); ++j)
+    if (kept[j]) *fields[j] = V::of(at.slot[j][p.begin]);
+  values.before = {{"g", static_cast<double>(g.v)}, {"w", static_cast<double>(w.v)}};
+  add_slots(values.before);
   if constexpr (is_layer_rule<R>) {
     V direction;
-    append_shown(text.direction(g, w, state, k, direction), values.shown);
-    values.shown.push_back({"direction", direction.v});
+    add_shown(values.shown, text.direction(g, w, state, k, direction));
+    values.shown.push_back({"direction", static_cast<double>(direction.v)});
     w -= length * direction;
   } else if constexpr (std::is_void_v<decltype(text.update(g, w, state, k))>) {
     text.update(g, w, state, k);
   } else {
-    append_shown(text.update(g, w, state, k), values.shown);
+    add_shown(values.shown, text.update(g, w, state, k));
   }
-  each_kept([&](const std::string& name, const T*, V& field) { values.after.push_back({name, field.v}); });
-  values.after.push_back({"w", w.v});
+  add_slots(values.after);
+  values.after.push_back({"w", static_cast<double>(w.v)});
   return values;
 }
 
+/// A rule's text over symbols: every number named, and what it was called before the text ran.
 template <template <class> class R>
-std::string equations_text(const R<double>& text, bool maximize) {
-  const auto rule = rule_with<R, Symbol>(text, [](const std::string& name, double v) { return Symbol::named(name, v); });
-  auto name_all = [](auto& s) { each_field(s, [](const std::string& name, Symbol& x) { x = Symbol::named(name); }); };
-  auto changed = [](auto& now, auto& before, Equations& to) {
-    each_pair(now, before, [&](const std::string& name, const Symbol& x, const Symbol& b) { to.replace(name, x, b); });
-  };
-  typename R<Symbol>::Step k;
-  name_all(k);
-  const auto k_before = k;
-  rule.advance(k, Symbol::named("t"));
-  Equations once, each;
-  each_pair(k, k_before, [&](const std::string& name, const Symbol& x, const Symbol& b) {
-    Equations own;
-    own.define(name, x);
-    if (own.mentions(b)) once.replace(name, x, b);  // a running product
-    else once.define(name, x);
-  });
-  name_all(k);
+struct SymbolReading {
+  using Step = typename R<Symbol>::Step;
+  using State = typename R<Symbol>::template State<Symbol>;
 
-  typename R<Symbol>::template State<Symbol> state;
-  name_all(state);
-  const auto before = state;
+  explicit SymbolReading(const R<double>& text)
+      : rule(rule_with<R, Symbol>(text, symbols_of(read_options(text.field_names, option_places(text))))) {
+    name_all(Step::field_names, addresses<Symbol>(k));
+    name_all(State::field_names, addresses<Symbol>(state));
+    k_before = k, before = state;
+  }
+  /// The fields that are no longer called by their own names.
+  template <class Fields>
+  static void changed(Fields& now, Fields& before, Equations& to) {
+    replace_changed(Fields::field_names, addresses<Symbol>(now), addresses<Symbol>(before), to);
+  }
+  template <class... V>
+  static void define_shown(const Shown<V...>& shown, Equations& to) {
+    define_all(shown.names, std::apply([](auto&... v) { return std::array<Symbol, sizeof...(v)>{v...}; }, shown.values), to);
+  }
+
+  R<Symbol> rule;
+  Step k, k_before;
+  State state, before;
   Symbol g = Symbol::named("g"), w = Symbol::named("w");
   const Symbol w_before = w;
-  auto define_shown = [&](const auto& shown) {
-    changed(state, before, each);
-    const auto names = split_names(shown.names);
-    std::apply([&](const auto&... v) { std::size_t i = 0; (each.define(names[i++], v), ...); }, shown.values);
-  };
+};
+
+template <template <class> class R>
+std::string equations_text(const R<double>& text, bool maximize) {
+  SymbolReading<R> r(text);
+  const auto k_now = addresses<Symbol>(r.k), k_before = addresses<Symbol>(r.k_before);
+  r.rule.advance(r.k, Symbol::named("t"));
+  Equations once, each;
+  define_step(r.k.field_names, k_now, k_before, once);
+  r.k = r.k_before;
+
   if constexpr (is_layer_rule<R>) {
     Symbol direction;
-    define_shown(rule.direction(g, w, state, k, direction));
+    const auto shown = r.rule.direction(r.g, r.w, r.state, r.k, direction);
+    r.changed(r.state, r.before, each);
+    r.define_shown(shown, each);
     each.define("direction", direction);
-    const Symbol length = rule.length(Symbol::named("|w|"), Symbol::named("|direction|"), k);
-    each.replace("w", w - length * direction, w_before);
-  } else if constexpr (std::is_void_v<decltype(rule.update(g, w, state, k))>) {
-    rule.update(g, w, state, k);
-    changed(state, before, each);
-    each.replace("w", w, w_before);
+    const Symbol length = r.rule.length(Symbol::named("|w|"), Symbol::named("|direction|"), r.k);
+    each.replace("w", r.w - length * direction, r.w_before);
+  } else if constexpr (std::is_void_v<decltype(r.rule.update(r.g, r.w, r.state, r.k))>) {
+    r.rule.update(r.g, r.w, r.state, r.k);
+    r.changed(r.state, r.before, each);
+    each.replace("w", r.w, r.w_before);
   } else {
-    define_shown(rule.update(g, w, state, k));
-    each.replace("w", w, w_before);
+    const auto shown = r.rule.update(r.g, r.w, r.state, r.k);
+    r.changed(r.state, r.before, each);
+    r.define_shown(shown, each);
+    each.replace("w", r.w, r.w_before);
   }
-  bool uses_step = false;
-  each_field(k, [&](const std::string&, const Symbol& x) { uses_step |= each.mentions(x); });
   std::string more;
   if constexpr (requires { R<double>::curvature; }) {
-    typename R<Symbol>::template State<Symbol> taken = before;
-    rule.take_curvature(Symbol::named("c"), taken);
+    typename R<Symbol>::template State<Symbol> taken = r.before;
+    r.rule.take_curvature(Symbol::named("c"), taken);
     Equations curved;
-    changed(taken, before, curved);
+    r.changed(taken, r.before, curved);
     more += "before it, every interval steps\n  c = " + std::string(R<double>::estimate) + "\n" + curved.text();
   }
-  if constexpr (requires { rule.evaluation_point(w, before); }) {
+  if constexpr (requires { r.rule.evaluation_point(r.w, r.before); }) {
     Equations at;
-    at.define("x", rule.evaluation_point(w_before, before));
+    at.define("x", r.rule.evaluation_point(r.w_before, r.before));
     more += "evaluated at\n" + at.text();
   }
-  return (uses_step ? "once per step\n" + once.text() : "") + "for every number\n" + (maximize ? "  g <- -g\n" : "") +
-         each.text() + more;
+  return (mentions_any(each, k_now) ? "once per step\n" + once.text() : "") + "for every number\n" +
+         (maximize ? "  g <- -g\n" : "") + each.text() + more;
 }
 
 template <template <class> class R>
-void step_tensors_text(const R<double>& text, const std::vector<Slot>& slots, TensorState& s, const Tensor& gradient,
+void step_tensors_text(const R<double>& text, const AnyRule& described, TensorState& s, const Tensor& gradient,
                        const NamedTensors& hyper, double factor) {
-  const auto constant = [&](double x) { return scalar(x, s.w.dtype()); };
-  const R<Tensor> rule = rule_with<R, Tensor>(text, [&](const std::string& name, double v) {
-    for (const auto& h : hyper)
-      if (h.first == name) return h.second;
-    return constant(v);
-  });
+  const auto options = read_options(text.field_names, option_places(text));
+  const R<Tensor> rule = rule_with<R, Tensor>(text, tensors_of(options, hyper, s.w.dtype()));
   typename R<Tensor>::Step k;
   typename R<Tensor>::template State<Tensor> state;
-  if (s.step.empty()) each_field(k, [&](const std::string&, Tensor& x) { s.step.push_back(constant(x.item())); });
-  if (s.slots.empty())
-    for (const Slot& slot : slots)
-      s.slots.push_back(slot.from_w ? s.w : Tensor(Array::full(s.w.shape(), slot.initial, s.w.dtype())));
-  auto read = [](auto& fields, const std::vector<Tensor>& from) {
-    std::size_t i = 0;
-    each_field(fields, [&](const std::string&, Tensor& x) { x = from[i++]; });
-  };
-  auto write = [](auto& fields, std::vector<Tensor>& to) {
-    std::size_t i = 0;
-    each_field(fields, [&](const std::string&, Tensor& x) { to[i++] = x; });
-  };
-  read(k, s.step);
-  read(state, s.slots);
-  rule.advance(k, constant(static_cast<double>(++s.t)));
+  const auto numbers = addresses<Tensor>(k), slots = addresses<Tensor>(state);
+  begin(s, described.slots(), described.first_step());
+  copy_in(numbers, s.step);
+  copy_in(slots, s.slots);
+  rule.advance(k, scalar(static_cast<double>(++s.t), s.w.dtype()));
   rule.update(factor == 1 ? gradient : factor * gradient, s.w, state, k);
-  write(k, s.step);
-  write(state, s.slots);
+  copy_out(numbers, s.step);
+  copy_out(slots, s.slots);
 }
 
 template <template <class> class R>
@@ -286,7 +261,7 @@ class ElementRuleOf final : public TextRule<ElementRule, R> {
     return visit_real(dtype, [&]<class T>() { return explain_text<T, R>(this->text_, this->step_of(p.step), p, 0); });
   }
   void step_tensors(TensorState& state, const Tensor& g, const NamedTensors& hyper) const override {
-    step_tensors_text<R>(this->text_, this->slots(), state, g, hyper, this->maximize() ? -1 : 1);
+    step_tensors_text<R>(this->text_, *this, state, g, hyper, this->maximize() ? -1 : 1);
   }
 
   bool needs_closure() const override { return asks_curvature; }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gradus/core/error.h>
+#include <gradus/optim/listed.h>
 #include <gradus/optim/registry.h>
 
 namespace gradus::optim {
@@ -71,24 +72,8 @@ class RuleWith : public Base {
   explicit RuleWith(RuleInfo info) : Base(std::move(info)) {}
 
  protected:
-  std::vector<Option> own_options() const override {
-    std::vector<Option> all;
-    each_field(options_, [&]<class F>(const std::string& name, const F& field) {
-      if constexpr (std::is_enum_v<F>)
-        all.push_back({name, Option::Kind::choice, static_cast<double>(field), split_names(choice_words(F()))});
-      else if constexpr (std::is_same_v<F, bool>) all.push_back({name, Option::Kind::flag, field ? 1.0 : 0.0, {}});
-      else all.push_back({name, Option::Kind::number, field, {}});
-    });
-    return all;
-  }
-  void write_option(std::size_t place, double value) override {
-    std::size_t i = 0;
-    each_field(options_, [&]<class F>(const std::string&, F& field) {
-      if (i++ != place) return;
-      if constexpr (std::is_same_v<F, bool>) field = value != 0;
-      else field = static_cast<F>(std::is_enum_v<F> ? static_cast<int>(value) : value);
-    });
-  }
+  std::vector<Option> own_options() const override { return read_options(Options::field_names, option_places(options_)); }
+  void write_option(std::size_t place, double value) override { optim::write_option(option_places(options_)[place], value); }
   Range range_of(const std::string& option) const override {
     for (const NamedRange& r : Options::ranges)
       if (option == r.name) return r.range;

@@ -103,41 +103,30 @@ void measure_pieces(const R& rule, const typename R::Step& k, const Streams<T, s
 
 template <template <class> class R>
 std::string global_equations(const R<double>& text, bool maximize) {
-  const auto rule = rule_with<R, Symbol>(text, [](const std::string& name, double v) { return Symbol::named(name, v); });
-  auto name_all = [](auto& s) { each_field(s, [](const std::string& name, Symbol& x) { x = Symbol::named(name); }); };
-  auto changed = [](auto& now, auto& before, Equations& to) {
-    each_pair(now, before, [&](const std::string& name, const Symbol& x, const Symbol& b) { to.replace(name, x, b); });
-  };
-  typename R<Symbol>::Step k;
-  name_all(k);
-  const auto k_before = k;
+  SymbolReading<R> r(text);
   Equations once, each, then, last;
-  rule.advance(k, Symbol::named("t"));
-  changed(k, k_before, once);
+  r.rule.advance(r.k, Symbol::named("t"));
+  r.changed(r.k, r.k_before, once);
 
-  typename R<Symbol>::template State<Symbol> state;
-  name_all(state);
-  const auto before = state;
-  Symbol g = Symbol::named("g"), w = Symbol::named("w");
-  const Symbol w_before = w;
   typename R<Symbol>::template Sums<Symbol> terms, sums;
-  rule.measure(g, w, state, k_before, terms);
-  changed(state, before, each);
+  r.rule.measure(r.g, r.w, r.state, r.k_before, terms);
+  r.changed(r.state, r.before, each);
   std::string sum_lines;
-  each_field(terms, [&](const std::string& name, const Symbol& x) { each.define("a_" + name, x); });
-  each_field(sums, [&](const std::string& name, Symbol& x) {
-    x = Symbol::named(name);
+  const auto term = addresses<Symbol>(terms);
+  name_all(sums.field_names, addresses<Symbol>(sums));
+  for (std::size_t i = 0; const std::string& name : split_names(sums.field_names)) {
+    each.define("a_" + name, *term[i++]);
     sum_lines += "  " + name + " = sum of a_" + name + "\n";
-  });
-  k = k_before;
-  if constexpr (requires { rule.conclude(k, sums, w); }) rule.conclude(k, sums, Symbol::named("loss"));
-  else rule.conclude(k, sums);
-  changed(k, k_before, then);
+  }
+  r.k = r.k_before;
+  if constexpr (requires { r.rule.conclude(r.k, sums, r.w); }) r.rule.conclude(r.k, sums, Symbol::named("loss"));
+  else r.rule.conclude(r.k, sums);
+  r.changed(r.k, r.k_before, then);
 
-  state = before;
-  rule.update(g, w, state, k_before);
-  changed(state, before, last);
-  last.replace("w", w, w_before);
+  r.state = r.before;
+  r.rule.update(r.g, r.w, r.state, r.k_before);
+  r.changed(r.state, r.before, last);
+  last.replace("w", r.w, r.w_before);
   return "once per step\n" + once.text() + "for every number\n" + (maximize ? "  g <- -g\n" : "") + each.text() +
          "over all parameters\n" + sum_lines + then.text() + "for every number\n" + last.text();
 }
@@ -161,10 +150,10 @@ class GlobalRuleOf final : public TextRule<GlobalRule, R> {
   void conclude(double* step, const double* sums, double loss) const override {
     auto k = this->step_of(step);
     typename Text::template Sums<double> all;
-    each_field(all, [&](const std::string&, double& x) { x = *sums++; });
+    for (double* sum : addresses<double>(all)) *sum = *sums++;
     if constexpr (needs_loss) this->text_.conclude(k, all, loss);
     else this->text_.conclude(k, all);
-    std::apply([&](const auto&... field) { ((*step++ = field), ...); }, std::as_const(k).fields());
+    this->write_step(k, step);
   }
   void run(Dtype dtype, const Piece& p) const override { run_text<R>(this->text_, this->step_of(p.step), dtype, p); }
 

@@ -26,32 +26,20 @@ struct MeasuredOf : Text {
 
 template <template <class> class R>
 std::string normed_equations(const R<double>& text, bool maximize) {
-  const auto rule = rule_with<R, Symbol>(text, [](const std::string& name, double v) { return Symbol::named(name, v); });
-  auto name_all = [](auto& s) { each_field(s, [](const std::string& name, Symbol& x) { x = Symbol::named(name); }); };
-  auto changed = [](auto& now, auto& before, Equations& to) {
-    each_pair(now, before, [&](const std::string& name, const Symbol& x, const Symbol& b) { to.replace(name, x, b); });
-  };
-  typename R<Symbol>::Step k;
-  name_all(k);
-  const auto k_before = k;
+  SymbolReading<R> r(text);
   Equations once, first, then, each;
-  rule.advance(k, Symbol::named("t"));
-  changed(k, k_before, once);
+  r.rule.advance(r.k, Symbol::named("t"));
+  r.changed(r.k, r.k_before, once);
 
-  typename R<Symbol>::template State<Symbol> state;
-  name_all(state);
-  const auto before = state;
-  Symbol g = Symbol::named("g"), w = Symbol::named("w");
-  const Symbol w_before = w, measured = rule.measured(g, w, state, k_before);
+  const Symbol measured = r.rule.measured(r.g, r.w, r.state, r.k_before);
   first.define("measured", measured);
-  k = k_before;
-  rule.norms(k, Symbol::named("|w|"), Symbol::named(measured.get() == g.get() ? "|g|" : "|measured|"));
-  changed(k, k_before, then);
-  const auto shown = rule.update(g, w, state, k_before);
-  changed(state, before, each);
-  const auto names = split_names(shown.names);
-  std::apply([&](const auto&... v) { std::size_t i = 0; (each.define(names[i++], v), ...); }, shown.values);
-  each.replace("w", w, w_before);
+  r.k = r.k_before;
+  r.rule.norms(r.k, Symbol::named("|w|"), Symbol::named(measured.get() == r.g.get() ? "|g|" : "|measured|"));
+  r.changed(r.k, r.k_before, then);
+  const auto shown = r.rule.update(r.g, r.w, r.state, r.k_before);
+  r.changed(r.state, r.before, each);
+  r.define_shown(shown, each);
+  each.replace("w", r.w, r.w_before);
   const std::string once_lines = once.text(), first_lines = first.text(), sign = maximize ? "  g <- -g\n" : "";
   return (once_lines.empty() ? "" : "once per step\n" + once_lines) +
          (first_lines.empty() ? "" : "for every number\n" + sign + first_lines) + "once per parameter\n" + then.text() +
@@ -76,7 +64,7 @@ class NormedRuleOf final : public TextRule<LayerRule, R> {
   void take_norms(double* step, double w_norm, double measured_norm) const override {
     auto k = this->step_of(step);
     this->text_.norms(k, w_norm, measured_norm);
-    std::apply([&](const auto&... field) { ((*step++ = field), ...); }, k.fields());
+    this->write_step(k, step);
   }
   void run(Dtype dtype, const Piece& p) const override { run_text<R>(this->text_, this->step_of(p.step), dtype, p); }
   ElementValues explain(Dtype dtype, const Piece& p, double w_norm, double measured_norm) const override {
@@ -84,7 +72,7 @@ class NormedRuleOf final : public TextRule<LayerRule, R> {
     this->text_.norms(k, w_norm, measured_norm);
     ElementValues values = visit_real(dtype, [&]<class T>() { return explain_text<T, R>(this->text_, k, p, 0); });
     values.shown.insert(values.shown.end(), {{"|w|", w_norm}, {"|measured|", measured_norm}});
-    each_field(k, [&](const std::string& name, double value) { values.shown.push_back({name, value}); });
+    add_named(values.shown, k.field_names, this->numbers_of(k));
     return values;
   }
 };

@@ -140,9 +140,9 @@ Schedule read_warmup(const Spec& spec, const SpecStage& s) {
   if (s.arguments.empty() || !s.arguments[0].key.empty())
     refuse_spec(spec, s.at, "warmup wraps a schedule, as in warmup(cosine(0.1, total=100), steps=10)");
   SpecStage rest{s.name, {s.arguments.begin() + 1, s.arguments.end()}, s.at};
-  const double needed = std::numeric_limits<double>::quiet_NaN();
+  const double no_default = std::numeric_limits<double>::quiet_NaN();
   const Values v =
-      read_all(spec, rest, {{"steps", Option::Kind::number, needed, {}}, {"from", Option::Kind::number, 0, {}}}, false);
+      read_all(spec, rest, {{"steps", Option::Kind::number, no_default, {}}, {"from", Option::Kind::number, 0, {}}}, false);
   return Schedule(std::make_unique<WarmupSchedule>(schedule_from(spec, s.arguments[0].value), v.fixed[0], v.fixed[1]));
 }
 

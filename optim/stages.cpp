@@ -181,7 +181,7 @@ struct Accumulate final : StageOf<Accumulate> {
     return all;
   }
   void load_state(Finder& from, const std::vector<FlowParameter>& parameters) override {
-    if (const Array* count = from.find("count", {}, i64)) count_ = static_cast<std::int64_t>(count->item());
+    if (const Array* saved = from.find("count", {}, i64)) count_ = static_cast<std::int64_t>(saved->item());
     sums_.assign(parameters.size(), {});
     for (std::size_t i = 0; i < parameters.size(); ++i)
       if (const std::string key = "sum/" + *parameters[i].name; from.has(key))
@@ -227,7 +227,7 @@ NamedArrays SkipNonfinite::state(const std::vector<FlowParameter>&) const {
 }
 
 void SkipNonfinite::load_state(Finder& from, const std::vector<FlowParameter>&) {
-  if (const Array* count = from.find("count", {}, i64)) skipped_.count = static_cast<std::int64_t>(count->item());
+  if (const Array* saved = from.find("count", {}, i64)) skipped_.count = static_cast<std::int64_t>(saved->item());
   if (const Array* name = from.find_text("parameter")) {
     skipped_.parameter.clear();
     for (std::int64_t i = 0; i < name->size(); ++i) skipped_.parameter += static_cast<char>(name->element(i));

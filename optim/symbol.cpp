@@ -26,6 +26,15 @@ Symbol Symbol::make(int binding, std::string op, std::vector<Symbol> in) {
 }
 Symbol::Symbol(double c)
     : Symbol(std::make_shared<const Expression>(Expression{gradus::text(c), c < 0 ? prefix : atom, {}, ++births, c})) {}
+Symbol::Symbol(const Symbol&) = default;
+Symbol::Symbol(Symbol&&) noexcept = default;
+Symbol& Symbol::operator=(const Symbol&) = default;
+Symbol& Symbol::operator=(Symbol&&) noexcept = default;
+Symbol::~Symbol() = default;
+Symbol& Symbol::operator+=(const Symbol& b) { return *this = *this + b; }
+Symbol& Symbol::operator-=(const Symbol& b) { return *this = *this - b; }
+Symbol& Symbol::operator*=(const Symbol& b) { return *this = *this * b; }
+Symbol& Symbol::operator/=(const Symbol& b) { return *this = *this / b; }
 Symbol Symbol::named(std::string name, double value) {
   return Symbol(std::make_shared<const Expression>(Expression{std::move(name), atom, {}, ++births, value}));
 }
@@ -35,9 +44,9 @@ bool constant(const Symbol& s, const char* text) { return s.get()->in.empty() &&
 }  // namespace
 
 Symbol operator+(const Symbol& a, const Symbol& b) {
-  return constant(a, "0") ? b : constant(b, "0") ? a : Symbol::make(sum, " + ", {a, b});
+  return constant(a, "0") ? b : constant(b, "0") ? a : Symbol::make(Binding::sum, " + ", {a, b});
 }
-Symbol operator-(const Symbol& a, const Symbol& b) { return constant(b, "0") ? a : Symbol::make(sum, " - ", {a, b}); }
+Symbol operator-(const Symbol& a, const Symbol& b) { return constant(b, "0") ? a : Symbol::make(Binding::sum, " - ", {a, b}); }
 Symbol operator*(const Symbol& a, const Symbol& b) {
   return constant(a, "1") ? b : constant(b, "1") ? a : Symbol::make(product, "*", {a, b});
 }

@@ -12,6 +12,11 @@ class Symbol {
  public:
   struct Expression;
   Symbol(double constant = 0);
+  Symbol(const Symbol&);  // not inline: a rule's text over symbols is made of little else
+  Symbol(Symbol&&) noexcept;
+  Symbol& operator=(const Symbol&);
+  Symbol& operator=(Symbol&&) noexcept;
+  ~Symbol();
   /// An atom. `value` is what on() looks at, so that options in force decide what is printed.
   static Symbol named(std::string name, double value = NAN);
 
@@ -20,10 +25,10 @@ class Symbol {
   friend Symbol operator*(const Symbol& a, const Symbol& b);
   friend Symbol operator/(const Symbol& a, const Symbol& b);
   friend Symbol operator-(const Symbol& a);
-  Symbol& operator+=(const Symbol& b) { return *this = *this + b; }
-  Symbol& operator-=(const Symbol& b) { return *this = *this - b; }
-  Symbol& operator*=(const Symbol& b) { return *this = *this * b; }
-  Symbol& operator/=(const Symbol& b) { return *this = *this / b; }
+  Symbol& operator+=(const Symbol& b);
+  Symbol& operator-=(const Symbol& b);
+  Symbol& operator*=(const Symbol& b);
+  Symbol& operator/=(const Symbol& b);
   explicit operator bool() const = delete;  // a formula cannot branch on values: write select(condition, a, b)
 
   friend Symbol operator<(const Symbol& a, const Symbol& b);

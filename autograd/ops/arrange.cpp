@@ -145,7 +145,7 @@ struct MoveDim {
   }
 };
 
-[[maybe_unused]] const bool composites =
+[[maybe_unused]] const bool arrange_composites =
     enrol_composites<Tril, Triu, MaskedFill, Repeat, RepeatInterleave, Unbind, Chunk, MoveDim>();
 
 }  // namespace

@@ -30,7 +30,7 @@ struct Attention {
   }
 };
 
-[[maybe_unused]] const bool composites = enrol_composites<Attention>();
+[[maybe_unused]] const bool attention_composites = enrol_composites<Attention>();
 
 void check(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& o) {
   const char* op = "scaled_dot_product_attention";

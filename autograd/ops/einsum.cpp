@@ -53,7 +53,7 @@ struct Einsum {
   }
 };
 
-[[maybe_unused]] const bool composites = enrol_composites<Outer, Dot, Einsum>();
+[[maybe_unused]] const bool einsum_composites = enrol_composites<Outer, Dot, Einsum>();
 
 /// A tensor whose axes have names, each at most once.
 struct Named {

@@ -215,7 +215,7 @@ struct Normalize {
   }
 };
 
-[[maybe_unused]] const bool composites = enrol_composites<LayerNorm, RmsNorm, GroupNorm, InstanceNorm, Normalize>();
+[[maybe_unused]] const bool layer_norm_composites = enrol_composites<LayerNorm, RmsNorm, GroupNorm, InstanceNorm, Normalize>();
 
 }  // namespace
 

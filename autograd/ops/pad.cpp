@@ -77,7 +77,7 @@ struct PadMirrored {
   }
 };
 
-[[maybe_unused]] const bool composites = enrol_composites<PadMirrored>();
+[[maybe_unused]] const bool pad_composites = enrol_composites<PadMirrored>();
 
 const char* name_of(Padding mode) {
   constexpr const char* names[] = {"constant", "reflect", "replicate", "circular"};

@@ -217,7 +217,7 @@ struct RnnCell {
   }
 };
 
-[[maybe_unused]] const bool composites = enrol_composites<LstmCell, GruCell, RnnCell>();
+[[maybe_unused]] const bool recurrent_composites = enrol_composites<LstmCell, GruCell, RnnCell>();
 
 void check(const char* op, int gates, const Tensor& x, const Tensor& h, const Tensor& c, const CellWeights& w) {
   if (!is_real(x.dtype())) refuse_dtype(op, x);

@@ -175,7 +175,7 @@ struct AdaptiveMax {
   static Samples samples() { return sizes(adaptive_max_pool2d); }
 };
 
-[[maybe_unused]] const bool composites = enrol_composites<Interpolate, AdaptiveAvg, AdaptiveMax>();
+[[maybe_unused]] const bool resize_composites = enrol_composites<Interpolate, AdaptiveAvg, AdaptiveMax>();
 
 void check(const char* op, const Tensor& x, Pair size) {
   if (!is_real(x.dtype())) refuse_dtype(op, x);

@@ -118,7 +118,7 @@ struct Prod {
   }
 };
 
-[[maybe_unused]] const bool composites = enrol_composites<Prod>();
+[[maybe_unused]] const bool scan_composites = enrol_composites<Prod>();
 
 }  // namespace
 

@@ -156,7 +156,7 @@ struct IndexAdd {
   }
 };
 
-[[maybe_unused]] const bool composites = enrol_composites<Flip, Roll, Take, TakeAlong, MaskedSelect, IndexAdd>();
+[[maybe_unused]] const bool select_composites = enrol_composites<Flip, Roll, Take, TakeAlong, MaskedSelect, IndexAdd>();
 
 }  // namespace
 

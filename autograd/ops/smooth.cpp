@@ -81,7 +81,7 @@ struct Glu {
   }
 };
 
-[[maybe_unused]] const bool composites = enrol_composites<Glu>();
+[[maybe_unused]] const bool smooth_composites = enrol_composites<Glu>();
 
 }  // namespace
 

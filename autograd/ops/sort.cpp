@@ -93,7 +93,7 @@ struct Median {
   }
 };
 
-[[maybe_unused]] const bool composites = enrol_composites<Sort, TopK, KthValue, Median>();
+[[maybe_unused]] const bool sort_composites = enrol_composites<Sort, TopK, KthValue, Median>();
 
 }  // namespace
 

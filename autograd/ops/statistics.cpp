@@ -91,7 +91,7 @@ struct CosineSimilarity {
   }
 };
 
-[[maybe_unused]] const bool composites = enrol_composites<Mean, Var, Std, LogSumExp, NormP, CosineSimilarity>();
+[[maybe_unused]] const bool statistics_composites = enrol_composites<Mean, Var, Std, LogSumExp, NormP, CosineSimilarity>();
 
 Tensor without(const Tensor& y, std::uint32_t axes, bool keep) {
   return keep ? y : reshape(y, reduced_shape(y.shape(), axes, false));

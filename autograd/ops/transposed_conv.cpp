@@ -75,7 +75,7 @@ struct ConvTranspose2d {
   }
 };
 
-[[maybe_unused]] const bool composites = enrol_composites<Conv1d, ConvTranspose1d, ConvTranspose2d>();
+[[maybe_unused]] const bool transposed_conv_composites = enrol_composites<Conv1d, ConvTranspose1d, ConvTranspose2d>();
 
 void check_dtypes(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (!is_real(x.dtype())) refuse_dtype(op, x);
