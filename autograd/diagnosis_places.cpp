@@ -52,7 +52,8 @@ double moved(const Case& c, const Places& row, const Places& column) {
       most = std::max(most, std::fabs(c.a[r * c.columns + k] - from));
       compared += !c.zero(from);
     }
-  return 2 * compared < c.count([&](std::size_t i) { return !c.zero(c.n[i]); }) ? INFINITY : c.share(most);
+  const std::size_t all = c.count([&](std::size_t i) { return !c.zero(c.n[i]); });
+  return compared == 0 || 2 * compared < all ? INFINITY : c.share(most);
 }
 
 }  // namespace

@@ -30,7 +30,8 @@ double dot(const Vector& a, const Vector& b) {
 struct PerOutput {
   Vector seven, five, left, right, noise;
 
-  PerOutput(const Vector (&v)[7], double d, double rounding)
+  /// What does not change has no rounding errors, unless it changed at a larger step: then they have swallowed the change.
+  PerOutput(const Vector (&v)[7], double d, double rounding, std::vector<bool>* changed)
       : seven(v[3].size()), five(seven), left(seven), right(seven), noise(seven) {
     for (std::size_t j = 0; j < seven.size(); ++j) {
       const double base = v[3][j], one = v[4][j] - v[2][j], two = v[5][j] - v[1][j], three = v[6][j] - v[0][j];
@@ -42,7 +43,8 @@ struct PerOutput {
       double top = 0;
       bool constant = true;
       for (const Vector& w : v) top = std::max(top, std::fabs(w[j])), constant = constant && w[j] == base;
-      noise[j] = constant ? 0 : rounding * top / d;
+      if (changed && !constant) (*changed)[j] = true;
+      noise[j] = constant && !(changed && (*changed)[j]) ? 0 : rounding * top / d;
     }
   }
 };
@@ -57,7 +59,7 @@ double largest_of(const Vector& v) {
 
 double magnitude(double x) { return std::ldexp(1.0, std::max(0, std::ilogb(std::max(std::fabs(x), 1.0)))); }
 
-Slopes Stencil::at(const Line& line, double h) const {
+Slopes Stencil::at(const Line& line, double h, std::vector<bool>* changed) const {
   Vector v[7];
   for (int k = -3; k <= 3; ++k) {
     if (k == 0) continue;
@@ -67,7 +69,7 @@ Slopes Stencil::at(const Line& line, double h) const {
     if (!finite(v[k + 3])) return {};
   }
   v[3] = base;
-  const PerOutput o(v, h * line.unit(), rounding);
+  const PerOutput o(v, h * line.unit(), rounding, changed);
   Slopes s;
   s.step = h;
   for (std::size_t r = 0; r < seeds.size(); ++r) {
@@ -84,8 +86,9 @@ Slopes Stencil::at(const Line& line, double h) const {
 
 Slopes Stencil::best(const Line& line, double accuracy, double least) const {
   Slopes best;
+  std::vector<bool> changed(base.size());
   for (const double h : rounding > 0x1p-40 ? std::span<const double>(steps_f32) : steps) {
-    Slopes s = at(line, h);
+    Slopes s = at(line, h, &changed);
     if (s.step == 0 || (best.step > 0 && !(s.uncertain < best.uncertain))) continue;
     best = std::move(s);
     if (best.uncertain <= accuracy * std::max(least, largest_of(best.seven))) break;

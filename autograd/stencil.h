@@ -38,7 +38,8 @@ struct Stencil {
   bool each = false;          ///< seed r is output r
   double rounding = 0x1p-47;  ///< of one evaluation, relative: 32 units in the last place
 
-  Slopes at(const Line& line, double h) const;
+  /// `changed`: which outputs did, at this step or an earlier one.
+  Slopes at(const Line& line, double h, std::vector<bool>* changed = nullptr) const;
   /// With the step at which they are least uncertain; a step is good enough at `accuracy` times the larger of `least` and
   /// the slopes.
   Slopes best(const Line& line, double accuracy, double least) const;

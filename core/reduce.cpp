@@ -14,7 +14,7 @@ constexpr int64_t rows_block = 256;
 /// Lanes i.. of a run with any stride; lanes behind `valid` are zero.
 template <class T>
 inline pack<T> load_lanes(const T* p, int64_t stride, int64_t i, int valid) {
-  if (stride == 0) return pack<T>(typename pack<T>::R{} + *p);
+  if (stride == 0 && valid == pack<T>::width) return pack<T>(typename pack<T>::R{} + *p);
   if (stride == 1) return valid == pack<T>::width ? pack<T>::load(p + i) : pack<T>::load_first(p + i, valid);
   pack<T> a(typename pack<T>::R{});
   for (int k = 0; k < valid; ++k) a.r[k] = p[(i + k) * stride];
