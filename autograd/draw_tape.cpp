@@ -32,7 +32,7 @@ class Forward final : public OpObserver {
     if (!results.empty() && results[0].requires_grad()) {
       Ran ran{{}, InModule::path(), {}, seconds};
       for (const Tensor& y : results) ran.shape += (ran.shape.empty() ? "" : ", ") + describe(y.array());
-      for (const Tensor* x : inputs) ran.inputs.push_back(describe(x->array()));
+      for (const Tensor* x : inputs) ran.inputs.push_back(x->defined() ? describe(x->array()) : "");
       lines[results[0].node()->line] = std::move(ran);
     }
     last_ = Clock::now();

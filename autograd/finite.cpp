@@ -152,7 +152,7 @@ std::string inputs_in_words(const Ran& r, const Array& like, int64_t element) {
   std::string s;
   for (std::size_t k = 0; k < r.inputs.size() && k < 4; ++k) {
     const Array& a = r.inputs[k].array;
-    if (!is_real(a.dtype())) continue;
+    if (!a.defined() || !is_real(a.dtype())) continue;
     const std::string name = name_of(r.inputs[k].node);
     s += join("; input ", k, name.empty() ? std::string() : join(" (\"", name, "\")"), " is ");
     if (a.shape() == like.shape() && a.size() > 1) s += join(number(a.contiguous().element(element)), " there and ");
@@ -360,6 +360,10 @@ std::string culprit(const NonFinite& n) {
 NonFiniteError::NonFiniteError(NonFinite what, std::int64_t at_step, const std::string& symptom)
     : Error(culprit(what), join("step ", at_step, ": ", symptom, what.text.empty() ? "" : "; ", what.text)),
       found(std::move(what)), step(at_step) {}
+
+std::string to_string(const NonFinite& found) {
+  return join(culprit(found), found.module.empty() ? "" : " [in module \"" + found.module + "\"]", ": ", found.text);
+}
 
 std::optional<NonFinite> find_non_finite(const std::function<Tensor()>& f) {
   struct Restore {

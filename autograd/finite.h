@@ -29,6 +29,8 @@ struct NonFinite {
   int64_t count = 0;             ///< elements that are not finite
   std::string text;              ///< all of it as a sentence, with the ranges of what the op read
 };
+/// "log [in module "head"]: its result ...".
+std::string to_string(const NonFinite& found);
 
 struct NonFiniteError : Error {
   NonFiniteError(NonFinite what, std::int64_t at_step, const std::string& symptom);

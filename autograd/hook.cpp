@@ -2,8 +2,23 @@
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 
+#include <utility>
+
 namespace gradus {
 namespace {
+
+using Tensors = std::vector<Tensor>;
+
+/// What a function made of the gradient g, if it may take its place.
+Tensor fitting(const Tensor& g, Tensor made) {
+  if (!made.defined() || !(made.shape() == g.shape()))
+    throw ShapeError("hook", join("the gradient is ", describe(g), ", the function made ",
+                                  made.defined() ? describe(made) : "an absent tensor", " of it; they must agree"));
+  if (made.dtype() != g.dtype())
+    throw DtypeError("hook", join("the gradient is ", describe(g), ", the function made ", describe(made), " of it"),
+                     join("g.to(", g.dtype(), ")"));
+  return made;
+}
 
 struct HookLine {
   static constexpr const char* name = "hook";
@@ -12,16 +27,7 @@ struct HookLine {
     const Tensor& g = b.grad();
     const Hook::Function f = *s.f;  // a copy: it may remove itself
     if (!f) return b.give(0, [&] { return g; });
-    b.give(0, [&] {
-      Tensor made = f(g);
-      if (!made.defined() || !(made.shape() == g.shape()))
-        throw ShapeError("hook", join("the gradient is ", describe(g), ", the function made ",
-                                      made.defined() ? describe(made) : "an absent tensor", " of it; they must agree"));
-      if (made.dtype() != g.dtype())
-        throw DtypeError("hook", join("the gradient is ", describe(g), ", the function made ", describe(made), " of it"),
-                         join("g.to(", g.dtype(), ")"));
-      return made;
-    });
+    b.give(0, [&] { return fitting(g, f(g)); });
   }
   static Samples samples() {
     return {sample("that looks", {sample_values({2, 3})}, [](auto& x) { return hook(x[0], [](const Tensor&) {}); }),
@@ -30,7 +36,114 @@ struct HookLine {
   }
 };
 
+/// Input 1 is a leaf of its own, which backward fills as any other.
+struct RetainLine {
+  static constexpr const char* name = "retain_grad";
+  struct Saved {};
+  static void backward(Back& b, const Saved&) {
+    for (int k = 0; k < 2; ++k) b.give(k, [&]() -> const Tensor& { return b.grad(); });
+  }
+  static Samples samples() {
+    return {sample("ordinary", {sample_values({2, 3})}, [](auto& x) { return square((x[0] * 2.0).retain_grad()); })};
+  }
+};
+
+/// Between the line before the inputs and the line behind the results.
+struct Around {
+  AroundHook look;
+  Tensors of_results;
+};
+
+struct HookResults {
+  static constexpr const char* name = "hook_results";
+  struct Saved { std::shared_ptr<Around> around; };
+  static void backward(Back& b, const Saved& s) {
+    s.around->of_results.clear();
+    for (int k = 0; k < b.inputs(); ++k) {
+      s.around->of_results.push_back(b.grad(k).detach());
+      if (b.grad(k).defined()) b.give(k, [&] { return b.grad(k); });
+    }
+  }
+  static Samples samples();
+};
+
+struct HookInputs {
+  static constexpr const char* name = "hook_inputs";
+  struct Saved {
+    std::shared_ptr<Around> around;
+    std::vector<std::size_t> places;  // of the line's inputs among the function's
+    std::size_t inputs;
+  };
+  static void backward(Back& b, const Saved& s) {
+    Tensors got(s.inputs);
+    for (std::size_t k = 0; k < s.places.size(); ++k) got[s.places[k]] = b.grad(static_cast<int>(k));
+    const std::shared_ptr<Around> around = s.around;
+    const Tensors of_results = std::move(around->of_results);
+    const Tensors made = around->look(of_results, got);
+    if (made.size() != got.size())
+      throw ShapeError("hook_around", join("the function has ", got.size(), " inputs, but ", made.size(), " gradients were returned"));
+    for (std::size_t k = 0; k < s.places.size(); ++k)
+      if (const std::size_t p = s.places[k]; got[p].defined()) b.give(static_cast<int>(k), [&] { return fitting(got[p], made[p]); });
+  }
+  static Samples samples() { return HookResults::samples(); }
+};
+
+Samples HookResults::samples() {
+  const auto gated = [](const Tensors& x) { return Tensors{tanh(x[0]) * x[1], sum(x[1])}; };
+  return {sample("that looks", {sample_values({2, 3}), sample_values({2, 3}, -2, 2, 2)},
+                 [=](auto& x) { return hook_around(gated, x, [](const Tensors&, const Tensors&) {}); }),
+          sample("that gives equal gradients", {sample_values({3}), sample_values({3}, -2, 2, 2)}, [=](auto& x) {
+            return hook_around(gated, x, [](const Tensors&, const Tensors& g) { return Tensors{g[0] * 1.0, g[1] + 0.0}; });
+          })};
+}
+
 }  // namespace
+
+Tensor& Tensor::retain_grad() {
+  if (!requires_grad())
+    throw GraphError("retain_grad", join(describe(*this), " has no history, so there is no gradient to keep"), "x.requires_grad_()");
+  if (is_leaf() || retained(node())) return *this;
+  const bool before = std::exchange(recording, true);  // also under NoGrad: it is this tensor's history that gets a line
+  *this = primitive<RetainLine>(array_, [] { return RetainLine::Saved{}; }, *this, Tensor(Array(), Ref<Node>(new_leaf("retained"))));
+  recording = before;
+  return *this;
+}
+
+Leaf* retained(Node* n) {
+  const bool is = n && n->op == &Info<RetainLine, RetainLine::Saved, &primitive_backward<RetainLine>>::record;
+  return is ? static_cast<Leaf*>(n->edges()[1].node) : nullptr;
+}
+
+void Hook::put_on(Tensor& x) const {
+  if (x.is_leaf())
+    throw GraphError("register_hook", join(describe(x), " is a leaf, and would be none behind a hook"),
+                     "const Tensor w = hook(weight, f), and w in its place");
+  if (!x.requires_grad()) throw GraphError("register_hook", join(describe(x), " has no history, so there is no gradient to look at"));
+  const bool before = std::exchange(recording, true);
+  x = (*this)(x);
+  recording = before;
+}
+
+std::vector<Tensor> hook_around_function(const std::function<Tensors(const Tensors&)>& f, const Tensors& inputs, AroundHook look) {
+  Tensors x = inputs, behind;
+  std::vector<std::size_t> places;
+  for (std::size_t k = 0; k < x.size(); ++k)
+    if (recorded(x[k])) places.push_back(k), behind.push_back(x[k]);
+  if (places.empty()) return f(inputs);
+  const auto around = std::make_shared<Around>(Around{std::move(look), {}});
+  const auto numbers = [](const Tensors& tensors) {
+    std::vector<Array> arrays;
+    for (const Tensor& t : tensors) arrays.push_back(t.array());
+    return arrays;
+  };
+  behind = primitive_many<HookInputs>(numbers(behind), [&] { return HookInputs::Saved{around, places, x.size()}; }, behind);
+  for (std::size_t k = 0; k < places.size(); ++k) x[places[k]] = behind[k];
+  const Tensors y = f(x);
+  Tensors results = primitive_many<HookResults>(numbers(y), [&] { return HookResults::Saved{around}; }, y);
+  for (std::size_t k = 0; k < y.size(); ++k)
+    if (!y[k].requires_grad()) results[k] = y[k];
+  return results;
+}
 
 Tensor Hook::operator()(const Tensor& x) const {
   if (!recorded(x)) return x;

@@ -13,7 +13,8 @@ namespace gradus {
 /// y = hook(x) has x's numbers; backward calls f with the whole gradient of y, once for each walk, and hands the result to x.
 ///
 ///   Hook clip([](const Tensor& g) { return clamp(g, -1, 1); });   // or one that returns nothing, to look
-///   h = clip(h);                                                  // uses of h from here on are behind the hook
+///   h = clip(h);                                                  // uses of h from here on are behind the hook; or
+///                                                                 // Hook clip = h.register_hook(...)
 ///   loss.backward();
 ///   clip.remove();                                                // from now on it passes the gradient as it is
 ///
@@ -35,6 +36,7 @@ class Hook {
 
   /// x with the hook behind it; x itself if it has no history, or under NoGrad.
   Tensor operator()(const Tensor& x) const;
+  void put_on(Tensor& x) const;  ///< Tensor::register_hook
   /// The lines it stands on pass gradients unchanged, also those already written.
   void remove() { *f_ = nullptr; }
 
@@ -42,13 +44,20 @@ class Hook {
   std::shared_ptr<Function> f_;
 };
 
+template <class F>
+Hook Tensor::register_hook(F f) {
+  Hook h(std::move(f));
+  h.put_on(*this);
+  return h;
+}
+
 /// x with a hook that nobody is going to remove.
 template <class F>
 Tensor hook(const Tensor& x, F f) {
   return Hook(std::move(f))(x);
 }
 
-/// Keeps the gradient of a tensor that is not a leaf:
+/// Keeps the gradient of a tensor that is not a leaf, apart from the tensor (Tensor::retain_grad keeps it in the tensor):
 ///
 ///   RetainGrad kept;
 ///   h = kept(h);          // uses of h from here on count
@@ -66,5 +75,36 @@ class RetainGrad {
  private:
   std::shared_ptr<Tensor> grad_ = std::make_shared<Tensor>();
 };
+
+using AroundHook = std::function<std::vector<Tensor>(const std::vector<Tensor>&, const std::vector<Tensor>&)>;
+/// f(inputs) with a hook on all of it, be it one op or many: when a walk has passed it, `look` sees the gradients of the results
+/// (constants) and those for the inputs, absent where there is none, and may return others for the inputs.
+///
+///   y = hook_around([](const auto& x) { return matmul(x[0], x[1]); }, {a, b},
+///                   [](const auto& of_results, const auto& for_inputs) { ... });
+///
+/// Leaves that f finds by itself (a module's parameters) are not inputs. Errors: from backward(), as Hook.
+std::vector<Tensor> hook_around_function(const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& f,
+                                         const std::vector<Tensor>& inputs, AroundHook look);
+
+/// The same for f that returns one Tensor or a vector of them, and `look` that may return nothing.
+template <class F, class Look>
+auto hook_around(F f, const std::vector<Tensor>& inputs, Look look) {
+  using Tensors = std::vector<Tensor>;
+  constexpr bool one = std::same_as<std::remove_cvref_t<std::invoke_result_t<F&, const Tensors&>>, Tensor>;
+  auto results = hook_around_function(
+      [&f](const Tensors& x) {
+        if constexpr (one) return Tensors{f(x)};
+        else return f(x);
+      },
+      inputs, [look = std::move(look)](const Tensors& of_results, const Tensors& for_inputs) mutable {
+        if constexpr (!std::is_void_v<std::invoke_result_t<Look&, const Tensors&, const Tensors&>>) return look(of_results, for_inputs);
+        else return look(of_results, for_inputs), for_inputs;
+      });
+  if constexpr (one) return results[0];
+  else return results;
+}
+
+Leaf* retained(Node* n);  ///< that holds the gradient of a line written by Tensor::retain_grad(); null for any other line
 
 }  // namespace gradus

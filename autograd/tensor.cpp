@@ -1,3 +1,4 @@
+#include <gradus/autograd/hook.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/tensor.h>
 
@@ -34,8 +35,10 @@ Tensor& Tensor::set_name(std::string name) {
 
 Tensor Tensor::grad() const {
   if (const Leaf* l = leaf()) return l->grad;
+  if (const Leaf* l = retained(node_.get())) return l->grad;
   throw GraphError("grad", node_ ? join("no gradient is kept for the result of ", node_->op->name, ", only for leaves")
-                                 : "this tensor does not require a gradient", node_ ? "grad({loss}, {x})" : "x.requires_grad_()");
+                                 : "this tensor does not require a gradient",
+                   node_ ? "x.retain_grad() before it is used, or grad({loss}, {x})" : "x.requires_grad_()");
 }
 
 void Tensor::set_grad(Array grad) const {

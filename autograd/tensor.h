@@ -6,6 +6,7 @@
 namespace gradus {
 
 struct Leaf;
+class Hook;
 
 class Tensor {
  public:
@@ -42,9 +43,17 @@ class Tensor {
   /// Accumulates d this / d leaf into every leaf below. Starts from one number unless a seed of this shape is given.
   void backward(bool retain_graph = false) const;
   void backward(const Tensor& seed, bool retain_graph = false) const;
-  Tensor grad() const;               ///< of a leaf: what backward left; absent if nothing did. Errors: GraphError on a non-leaf
+  /// Of a leaf, or after retain_grad(): what backward left; absent if nothing did. Errors: GraphError on any other tensor.
+  Tensor grad() const;
   void set_grad(Array grad) const;   ///< of a leaf: same shape and dtype
   void zero_grad() const;            ///< of a leaf: the gradient becomes absent
+  /// backward() leaves this tensor's gradient in grad(), as if it were a leaf; uses and copies of it from here on count. Nothing
+  /// changes for a leaf. Errors: GraphError for a constant.
+  Tensor& retain_grad();
+  /// Uses and copies of this tensor from here on are behind a Hook(f), which is returned (hook.h). Errors: GraphError for a leaf
+  /// or a constant.
+  template <class F>
+  Hook register_hook(F f);
 
   Tensor detach() const { return Tensor(array_); }  ///< the same numbers without history
   Tensor to(Dtype dtype) const;

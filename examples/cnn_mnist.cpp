@@ -3,6 +3,7 @@
 //   cnn_mnist                   digits drawn by our own code
 //   cnn_mnist --data FOLDER     MNIST (four IDX files, plain or .gz)
 //   cnn_mnist --quick           two epochs on 4,000 digits
+#include <gradus/autograd/finite.h>
 #include <gradus/core/random.h>
 #include <gradus/data/digits.h>
 #include <gradus/data/idx.h>
@@ -46,14 +47,14 @@ int run(const std::string& folder, int epochs, bool quick, const std::string& sa
   Net net;
   std::printf("%s\n", net.summary(Shape{1, 1, 28, 28}).c_str());
   auto optimizer = optim::make("adamw(lr=1e-3)", net.named_parameters());
+  FiniteWatch watch(net.parameters());  // a NaN is reported with the op that made it
   data::DataLoader loader(data::TensorDataset(train), {.batch_size = 64, .shuffle = true, .seed = 1});
   double share = 0;
   for (int epoch = 1; epoch <= (quick ? 2 : epochs); ++epoch) {
     double loss_sum = 0;
     for (auto& batch : loader.epoch(epoch)) {
       optimizer.zero_grad();
-      const Tensor loss = cross_entropy(net(Tensor(batch.x)), Tensor(batch.y));
-      loss.backward();
+      const Tensor loss = watch.backward([&] { return cross_entropy(net(Tensor(batch.x)), Tensor(batch.y)); });
       optimizer.step();
       loss_sum += loss.item();
     }

@@ -114,7 +114,10 @@ TEST_CASE("planted from outside: a parameter by its name, the data by what read 
   expect({"an embedding", [table = leaf(Array::of<float>({2, 2}, {1, 2, not_a_number, 4}), "table")] {
             return sum(embedding(table, Tensor(Array::of<int64_t>({2}, {0, 1}))));
           }, Source::parameter, "embedding", {1, 0}, {"\"table\""}});
-  CHECK(find_non_finite([=] { return sum(w * v); })->parameter == "fc.weight");
+  const auto found = find_non_finite([=] { return sum(w * v); });
+  REQUIRE(found);
+  CHECK(found->parameter == "fc.weight");
+  CHECK(says(to_string(*found), {"mul: its input 0, f32[3], \"fc.weight\", is NaN at [1]"}));
 }
 
 TEST_CASE("planted on the way back: the op whose gradient is the first bad one") {

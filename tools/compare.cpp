@@ -97,7 +97,7 @@ class Narrator {
     for (const EpochResult& e : r.epochs)
       progress_.line(fmt::format("{}  epoch {}/{}  train loss {}  test loss {}  test accuracy {} %  {:.2f} s", name, e.epoch, epochs_,
                                  number(e.train_loss, 4), number(e.test_loss, 4), number(100 * e.test_accuracy, 2), e.seconds));
-    if (r.diverged) progress_.line(name + "  diverged: the loss is no longer finite");
+    if (r.diverged) progress_.line(name + "  diverged: the loss is no longer finite" + (r.cause.empty() ? "" : "; " + r.cause));
   }
 
  private:

@@ -1,3 +1,4 @@
+#include <gradus/autograd/finite.h>
 #include <gradus/core/reduce.h>
 #include <gradus/core/map.h>
 #include <gradus/data/loader.h>
@@ -44,6 +45,9 @@ class UpdateNorm {
     }
     return size > 0 ? std::sqrt(moved / size) : nothing;
   }
+  void undo() {
+    for (std::size_t i = 0; i < weights_.size(); ++i) weights_[i].writable().assign(old_[i], "undo");
+  }
 
  private:
   std::vector<Tensor> weights_;
@@ -82,6 +86,7 @@ class Trainer {
       loss_sum += loss;
       ++batch;
       result_.diverged = !std::isfinite(loss);
+      if (result_.diverged) result_.cause = cause_of(Tensor(b.x), Tensor(b.y));
       if (batch % look == 0 && !result_.diverged) look_for_target();
       if (result_.diverged || !report(epoch, batch, loss)) break;
       clock_.start();
@@ -106,6 +111,13 @@ class Trainer {
     result_.steps.seconds.push_back(clock_.seconds());
     clock_.start();
     return loss;
+  }
+
+  /// Of a loss that is not finite: the step again, from the weights that it began with.
+  std::string cause_of(const Tensor& x, const Tensor& y) {
+    update_norm_.undo();
+    const auto found = find_non_finite([&] { return cross_entropy(network_.call(x), y); });
+    return found ? to_string(*found) : std::string();
   }
 
   void look_for_target() {

@@ -32,6 +32,7 @@ struct RunResult {
   std::int64_t gradient_evaluations = 0;
   double state_bytes_per_parameter = 0;
   bool diverged = false;   ///< a loss was not finite; the run ended there
+  std::string cause;       ///< of that: which op made the first number that is not finite
   bool finished = false;
 };
 

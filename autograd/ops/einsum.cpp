@@ -48,6 +48,8 @@ struct Einsum {
             sample("three tensors", {a, b, sample_values({2, 3}, -2, 2, 3)}, with("ij,jk,kl->il")),
             sample("bilinear", {sample_values({2, 3}), sample_values({4, 3, 2}, -2, 2, 2), sample_values({2, 2}, -2, 2, 3)},
                    with("bi,oij,bj->bo")),
+            sample("dots", {sample_values({2, 1, 3, 2}), sample_values({3, 2, 2}, -2, 2, 2)}, with("...ij,...jk->...ik")),
+            sample("dots summed, no arrow", {sample_values({2, 3}), sample_values({3}, -2, 2, 2)}, with("i...,...")),
             sample("attention scores", {sample_values({2, 3, 2, 2}), sample_values({2, 2, 2, 2}, -2, 2, 2)},
                    with("bqhd,bkhd->bhqk"))};
   }
@@ -109,41 +111,99 @@ Named multiply(const Named& a, const Named& b, const std::string& later, const s
   return {reshape(matmul(x, y), shape), batch + left + right};
 }
 
-/// "ij,jk->ik" as the parts between commas, and the result's axes.
+/// "ij,jk->ik" as the parts between commas, and the result's axes. The axes of "..." are digits, the last one '0'.
 struct Equation {
   std::vector<std::string> parts{""};
   std::string result;
 };
-Equation parsed(const std::string& text, std::size_t tensors) {
+
+std::string dots(int count) {
+  std::string s;
+  while (count-- > 0) s += static_cast<char>('0' + count);
+  return s;
+}
+
+/// Letters, '.' for "...", and `between` as they are.
+std::string symbols(const std::string& equation, const std::string& text, char between) {
+  std::string s;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c == between || std::isalpha(static_cast<unsigned char>(c))) s += c;
+    else if (text.compare(i, 3, "...") == 0) s += '.', i += 2;
+    else if (c != ' ')
+      throw SpecError("einsum", join("\"", equation, "\" has the character '", std::string(1, c),
+                                     "'; axes are letters or \"...\", e.g. \"ij,jk->ik\""));
+  }
+  return s;
+}
+
+/// Digits for the '.' of a part.
+void spell_out(std::string& part, const Tensor& x, std::size_t k) {
+  const std::size_t at = part.find('.');
+  if (at == std::string::npos) return;
+  const int letters = static_cast<int>(part.size()) - 1;
+  if (x.rank() < letters)
+    throw ShapeError("einsum", join("tensor ", k, " is ", describe(x), ", its part of the equation names at least ", letters, " axes"));
+  part.replace(at, 1, dots(x.rank() - letters));
+}
+
+Equation parsed(const std::string& text, const std::vector<Tensor>& x) {
   Equation e;
   const std::size_t arrow = text.find("->");
-  for (char c : text.substr(0, arrow)) {
+  int widest = -1;
+  for (char c : symbols(text, text.substr(0, arrow), ',')) {
     if (c == ',') e.parts.emplace_back();
-    else if (std::isalpha(static_cast<unsigned char>(c))) e.parts.back() += c;
-    else if (c != ' ')
-      throw SpecError("einsum", join("\"", text, "\" has the character '", std::string(1, c),
-                                     "'; axes are letters, e.g. \"ij,jk->ik\""));
+    else if (c == '.' && has(e.parts.back(), '.')) throw SpecError("einsum", join("\"", text, "\" has \"...\" twice for one tensor"));
+    else e.parts.back() += c;
   }
-  if (e.parts.size() != tensors)
-    throw SpecError("einsum", join("\"", text, "\" names ", e.parts.size(), " tensors, ", tensors, " were given"));
+  if (e.parts.size() != x.size())
+    throw SpecError("einsum", join("\"", text, "\" names ", e.parts.size(), " tensors, ", x.size(), " were given"));
   std::map<char, int> count;
-  for (const auto& p : e.parts)
-    for (char c : p) ++count[c];
-  if (arrow == std::string::npos) {  // PyTorch's rule: what stands once, in the order of the alphabet
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    for (char c : e.parts[k]) ++count[c];
+    if (has(e.parts[k], '.')) widest = std::max(widest, x[k].rank() - static_cast<int>(e.parts[k].size()) + 1);
+    spell_out(e.parts[k], x[k], k);
+  }
+  if (arrow == std::string::npos) {  // PyTorch's rule: "...", and what stands once, in the order of the alphabet
+    e.result = dots(widest);
     for (const auto& [c, n] : count)
-      if (n == 1) e.result += c;
+      if (n == 1 && c != '.') e.result += c;
     return e;
   }
-  for (char c : text.substr(arrow + 2)) {
-    if (c == ' ') continue;
-    if (!count.contains(c))
-      throw SpecError("einsum", join("\"", text, "\" has axis '", std::string(1, c), "' in the result, but in no tensor"));
+  for (char c : symbols(text, text.substr(arrow + 2), '\0')) {
+    const std::string axis = c == '.' ? "\"...\"" : "axis '" + std::string(1, c) + "'";
+    if (!count.contains(c)) throw SpecError("einsum", join("\"", text, "\" has ", axis, " in the result, but in no tensor"));
     if (has(e.result, c))
-      throw SpecError("einsum",
-                      join("\"", text, "\" has axis '", std::string(1, c), "' twice in the result; once is allowed"));
+      throw SpecError("einsum", join("\"", text, "\" has ", axis, " twice in the result; once is allowed"));
     e.result += c;
   }
+  if (const std::size_t at = e.result.find('.'); at != std::string::npos) e.result.replace(at, 1, dots(widest));
   return e;
+}
+
+/// Length of every axis. An axis of "..." that is 1 in one tensor and longer in another is taken from the first.
+std::map<char, int64_t> measured(Equation& e, std::vector<Tensor>& x) {
+  std::map<char, int64_t> lengths;
+  for (std::size_t k = 0; k < x.size(); ++k) {
+    const std::string& axes = e.parts[k];
+    if (static_cast<int>(axes.size()) != x[k].rank())
+      throw ShapeError("einsum",
+                       join("tensor ", k, " is ", describe(x[k]), ", \"", axes, "\" names ", axes.size(), " axes"));
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+      const int64_t n = x[k].shape()[static_cast<int>(i)];
+      const bool dot = std::isdigit(static_cast<unsigned char>(axes[i]));
+      int64_t& known = lengths.emplace(axes[i], n).first->second;
+      if (dot && known == 1) known = n;
+      if (known != n && !(dot && n == 1))
+        throw ShapeError("einsum", join(dot ? "an axis of \"...\"" : "axis '" + std::string(1, axes[i]) + "'", " has length ", known,
+                                        " and, in tensor ", k, ", ", describe(x[k]), ", length ", n, "; they must be equal"));
+    }
+  }
+  for (std::size_t k = 0; k < x.size(); ++k)
+    for (std::size_t i = e.parts[k].size(); i-- > 0;)
+      if (x[k].shape()[static_cast<int>(i)] != lengths[e.parts[k][i]])
+        x[k] = squeeze(x[k], static_cast<int>(i)), e.parts[k].erase(i, 1);
+  return lengths;
 }
 
 }  // namespace
@@ -160,28 +220,16 @@ Tensor dot(const Tensor& a, const Tensor& b) {
   return matmul(a, b);
 }
 
-Tensor einsum(const std::string& equation, const std::vector<Tensor>& x) {
-  if (x.empty()) throw SpecError("einsum", join("\"", equation, "\" was given no tensors"));
-  const Equation e = parsed(equation, x.size());
-  std::map<char, int64_t> lengths;
-  for (std::size_t k = 0; k < x.size(); ++k) {
-    const std::string& axes = e.parts[k];
-    if (!is_real(x[k].dtype())) refuse_dtype("einsum", x[k]);
-    if (x[k].dtype() != x[0].dtype())
-      throw DtypeError("einsum", join(describe(x[0]), " and ", describe(x[k]), " do not mix"),
-                       join("x.to(", x[0].dtype(), ")"));
-    if (static_cast<int>(axes.size()) != x[k].rank())
-      throw ShapeError("einsum",
-                       join("tensor ", k, " is ", describe(x[k]), ", \"", axes, "\" names ", axes.size(), " axes"));
-    for (std::size_t i = 0; i < axes.size(); ++i) {
-      const int64_t n = x[k].shape()[static_cast<int>(i)];
-      const auto [known, added] = lengths.emplace(axes[i], n);
-      if (!added && known->second != n)
-        throw ShapeError("einsum",
-                         join("axis '", std::string(1, axes[i]), "' has length ", known->second, " and, in tensor ", k, ", ",
-                              describe(x[k]), ", length ", n, "; they must be equal"));
-    }
+Tensor einsum(const std::string& equation, const std::vector<Tensor>& tensors) {
+  if (tensors.empty()) throw SpecError("einsum", join("\"", equation, "\" was given no tensors"));
+  std::vector<Tensor> x = tensors;
+  Equation e = parsed(equation, x);
+  for (const Tensor& t : x) {
+    if (!is_real(t.dtype())) refuse_dtype("einsum", t);
+    if (t.dtype() != x[0].dtype())
+      throw DtypeError("einsum", join(describe(x[0]), " and ", describe(t), " do not mix"), join("x.to(", x[0].dtype(), ")"));
   }
+  const std::map<char, int64_t> lengths = measured(e, x);
   const auto later = [&](std::size_t k) {  // every axis still wanted once tensor k is in
     std::string s = e.result;
     for (std::size_t j = k + 1; j < x.size(); ++j) s += e.parts[j];

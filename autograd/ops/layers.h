@@ -16,10 +16,23 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
 Tensor outer(const Tensor& a, const Tensor& b);            ///< [M], [N] -> [M, N]
 Tensor dot(const Tensor& a, const Tensor& b);              ///< [N], [N] -> a number
-/// Products with named axes: "bij,bjk->bik". Axes not in the result are summed; an axis named twice is a diagonal.
-/// Without an
-/// arrow the result has the axes named once, in the order of the alphabet. Errors: SpecError, ShapeError, DtypeError.
+/// Products with named axes: "bij,bjk->bik". Axes not in the result are summed; an axis named twice is a diagonal. "..." stands
+/// for all axes of a tensor that have no name; those of several tensors broadcast, from the last one on. Without an arrow the
+/// result has "..." and then the axes named once, in the order of the alphabet. Errors: SpecError, ShapeError, DtypeError.
 Tensor einsum(const std::string& equation, const std::vector<Tensor>& x);
+
+// ---- decompositions (ops/decomposition.cpp), as core/linalg.h has them for Arrays; the results are constants ----
+struct QrTensors {
+  Tensor q, r;
+};
+/// a [M, N] = q r. Errors: GraphError if a wants a gradient, of which there is none; else as qr(Array).
+QrTensors qr(const Tensor& a);
+struct EigenTensors {
+  Tensor values, vectors;
+};
+/// a [N, N] symmetric = vectors diag(values) vectors', values ascending. Errors: GraphError as qr; else as eigh(Array).
+EigenTensors eigh(const Tensor& a);
+
 struct AttentionOptions {
   Tensor mask = {};     ///< bool: true where a query may see a key; f32 or f64: added to the scores; broadcast to [.., L, S]
   bool causal = false;  ///< query i sees the keys up to i
