@@ -318,7 +318,8 @@ TEST_CASE("gradients of non-leaves are not kept; foreign gradients are refused")
   Tensor x = parameter({1, 2});
   const Tensor y = x * 2.0;
   CHECK(refusal([&] { y.grad(); }) ==
-        "grad: no gradient is kept for the result of mul_number, only for leaves\n  try: grad({loss}, {x})");
+        "grad: no gradient is kept for the result of mul_number, only for leaves\n  try: x.retain_grad() before it is used, "
+        "or grad({loss}, {x})");
   CHECK(refusal([&] { Tensor(Array::ones({2})).grad(); }) ==
         "grad: this tensor does not require a gradient\n  try: x.requires_grad_()");
   CHECK_THROWS_AS(x.set_grad(Array::ones({3}, f64)), ShapeError);
