@@ -9,7 +9,7 @@
 //   }
 //
 // f takes as many Tensors as are given after it and returns a Tensor or a vector of them; x and y are f64 Tensors or Arrays
-// (integers are handed over, not differentiated). A failure prints the report: which entry, both values, both slopes.
+// (integers are handed over, not differentiated). A failure prints the report: the worst entry, both values, and the cause.
 #pragma once
 
 #include <gradus/autograd/gradcheck.h>
