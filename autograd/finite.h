@@ -60,8 +60,9 @@ class FiniteWatch {
   explicit FiniteWatch(std::vector<Tensor> parameters = {}) : parameters_(std::move(parameters)) {}
 
   /// loss = f(); loss.backward(). Errors: NonFiniteError, if the loss or a gradient is not finite, with what
-  /// find_non_finite() says of f run again; the default generator is set back for it (f must draw from no other), parameters are as they were before
-  /// the step, gradients, if it was one of them, are what backward left.
+  /// find_non_finite() says of f run again. The default generator is set back for that (f must draw from no other); what else f
+  /// does (running averages of a batch norm) happens twice then. Parameters are as they were before the step; gradients, if it
+  /// was one of them, are what backward left.
   Tensor backward(const std::function<Tensor()>& f);
   std::int64_t steps() const { return steps_; }  ///< calls of backward() so far
 

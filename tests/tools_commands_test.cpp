@@ -2,10 +2,13 @@
 #include <gradus/core/error.h>
 #include <gradus/core/files.h>
 #include <gradus/core/npy.h>
+#include <gradus/data/digits.h>
 #include <gradus/tests/temp_dir.h>
 #include <gradus/tools/compare.h>
 #include <gradus/tools/inspect.h>
+#include <gradus/tools/networks.h>
 #include <gradus/tools/replay.h>
+#include <gradus/tools/training.h>
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
@@ -54,6 +57,18 @@ TEST_CASE("compare writes every figure, and a diverged optimizer does not stop t
   CHECK(adam["gradient_evaluations"] == 20);
   CHECK(adam["state_bytes_per_parameter"] == 8.0);
   CHECK(read_file(out + "/report.html").find("adam(lr=0.001") != std::string::npos);
+}
+
+TEST_CASE("a run that diverges says which op made the first number that is not finite") {
+  const auto cause = [](const std::string& optimizer) {
+    const auto network = make_network("mlp");
+    const TrainingPlan plan{data::generate_digits(256, 1, true), data::generate_digits(10, 1, false), 1, 64, 0, 0.9};
+    return train(*network, optimizer, plan, [](const RunProgress&) { return true; }).cause;
+  };
+  const std::string overflow = cause("sgd(lr=1e30)");
+  CHECK(overflow.starts_with("linear [in module \"hidden2\"]: its result f32[64,128] is "));
+  CHECK(overflow.find("(\"hidden2.weight\") is in [") != std::string::npos);
+  CHECK(cause("sgd(lr=1e-3)").empty());
 }
 
 TEST_CASE("compare gives the same losses for the same seed") {
