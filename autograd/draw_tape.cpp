@@ -171,6 +171,7 @@ TapeDrawing draw_tape_of(const std::function<Tensor()>& f, DrawOptions options) 
 namespace drawing {
 
 std::string short_number(double x) {
+  if (std::isnan(x)) return "NaN";
   char buffer[32];
   std::snprintf(buffer, sizeof buffer, "%.3g", x);
   return buffer;

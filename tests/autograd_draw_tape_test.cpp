@@ -131,7 +131,7 @@ TEST_CASE("DOT, SVG and HTML are well-formed whatever the names, hold every line
   CHECK(well_formed(html));
   CHECK(!well_formed("<svg><g></svg>"));
   CHECK(!well_formed("<svg>a & b</svg>"));
-  CHECK(says(svg, {"a&lt;b&gt; &amp; &quot;c\\d&quot; e", "class=\"alarm\""}));
+  CHECK(says(svg, {"a&lt;b&gt; &amp; &quot;c\\d&quot; e", "class=\"alarm\">|g| NaN<"}));
   CHECK(says(dot, {"digraph tape {", "a<b> & \\\"c\\\\d\\\" e"}));
   for (const DrawnLine& l : d.lines()) {
     CHECK(count_of(dot, join("  n", l.line, " [label=")) == 1);
