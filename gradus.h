@@ -11,10 +11,13 @@
 
 #include <gradus/autograd/backward.h>
 #include <gradus/autograd/checkpoint.h>
+#include <gradus/autograd/draw_tape.h>
+#include <gradus/autograd/finite.h>
 #include <gradus/autograd/functional.h>
 #include <gradus/autograd/gradcheck.h>
 #include <gradus/autograd/hook.h>
 #include <gradus/autograd/ops.h>
+#include <gradus/autograd/print_tape.h>
 #include <gradus/autograd/tensor.h>
 
 #include <gradus/nn/nn.h>

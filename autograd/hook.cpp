@@ -84,9 +84,11 @@ struct HookInputs {
     const Tensors of_results = std::move(around->of_results);
     const Tensors made = around->look(of_results, got);
     if (made.size() != got.size())
-      throw ShapeError("hook_around", join("the function has ", got.size(), " inputs, but ", made.size(), " gradients were returned"));
+      throw ShapeError("hook_around",
+                       join("the function has ", got.size(), " inputs, but ", made.size(), " gradients were returned"));
     for (std::size_t k = 0; k < s.places.size(); ++k)
-      if (const std::size_t p = s.places[k]; got[p].defined()) b.give(static_cast<int>(k), [&] { return fitting(got[p], made[p]); });
+      if (const std::size_t p = s.places[k]; got[p].defined())
+        b.give(static_cast<int>(k), [&] { return fitting(got[p], made[p]); });
   }
   static Samples samples() { return HookResults::samples(); }
 };
@@ -108,10 +110,12 @@ Samples HookResults::samples() {
 
 Tensor& Tensor::retain_grad() {
   if (!requires_grad())
-    throw GraphError("retain_grad", join(describe(*this), " has no history, so there is no gradient to keep"), "x.requires_grad_()");
+    throw GraphError("retain_grad", join(describe(*this), " has no history, so there is no gradient to keep"),
+                     "x.requires_grad_()");
   if (is_leaf() || retained(node())) return *this;
   const bool before = std::exchange(recording, true);  // also under NoGrad: it is this tensor's history that gets a line
-  *this = primitive<RetainLine>(array_, [] { return RetainLine::Saved{}; }, *this, Tensor(Array(), Ref<Node>(new_leaf("retained"))));
+  const Tensor keeper(Array(), Ref<Node>(new_leaf("retained")));
+  *this = primitive<RetainLine>(array_, [] { return RetainLine::Saved{}; }, *this, keeper);
   recording = before;
   return *this;
 }
@@ -125,13 +129,15 @@ void Hook::put_on(Tensor& x) const {
   if (x.is_leaf())
     throw GraphError("register_hook", join(describe(x), " is a leaf, and would be none behind a hook"),
                      "const Tensor w = hook(weight, f), and w in its place");
-  if (!x.requires_grad()) throw GraphError("register_hook", join(describe(x), " has no history, so there is no gradient to look at"));
+  if (!x.requires_grad())
+    throw GraphError("register_hook", join(describe(x), " has no history, so there is no gradient to look at"));
   const bool before = std::exchange(recording, true);
   x = (*this)(x);
   recording = before;
 }
 
-std::vector<Tensor> hook_around_function(const std::function<Tensors(const Tensors&)>& f, const Tensors& inputs, AroundHook look) {
+std::vector<Tensor> hook_around_function(const std::function<Tensors(const Tensors&)>& f, const Tensors& inputs,
+                                         AroundHook look) {
   Tensors x = inputs, behind;
   std::vector<std::size_t> places;
   for (std::size_t k = 0; k < x.size(); ++k)

@@ -98,8 +98,9 @@ auto hook_around(F f, const std::vector<Tensor>& inputs, Look look) {
         else return f(x);
       },
       inputs, [look = std::move(look)](const Tensors& of_results, const Tensors& for_inputs) mutable {
-        if constexpr (!std::is_void_v<std::invoke_result_t<Look&, const Tensors&, const Tensors&>>) return look(of_results, for_inputs);
-        else return look(of_results, for_inputs), for_inputs;
+        if constexpr (std::is_void_v<std::invoke_result_t<Look&, const Tensors&, const Tensors&>>)
+          return look(of_results, for_inputs), for_inputs;
+        else return look(of_results, for_inputs);
       });
   if constexpr (one) return results[0];
   else return results;

@@ -143,7 +143,8 @@ void spell_out(std::string& part, const Tensor& x, std::size_t k) {
   if (at == std::string::npos) return;
   const int letters = static_cast<int>(part.size()) - 1;
   if (x.rank() < letters)
-    throw ShapeError("einsum", join("tensor ", k, " is ", describe(x), ", its part of the equation names at least ", letters, " axes"));
+    throw ShapeError("einsum",
+                     join("tensor ", k, " is ", describe(x), ", its part of the equation names at least ", letters, " axes"));
   part.replace(at, 1, dots(x.rank() - letters));
 }
 
@@ -153,7 +154,8 @@ Equation parsed(const std::string& text, const std::vector<Tensor>& x) {
   int widest = -1;
   for (char c : symbols(text, text.substr(0, arrow), ',')) {
     if (c == ',') e.parts.emplace_back();
-    else if (c == '.' && has(e.parts.back(), '.')) throw SpecError("einsum", join("\"", text, "\" has \"...\" twice for one tensor"));
+    else if (c == '.' && has(e.parts.back(), '.'))
+      throw SpecError("einsum", join("\"", text, "\" has \"...\" twice for one tensor"));
     else e.parts.back() += c;
   }
   if (e.parts.size() != x.size())
