@@ -11,13 +11,12 @@ namespace {
 constexpr int64_t block = 4096;   // elements summed straight; above, halves are summed pairwise
 constexpr int64_t rows_block = 256;
 
-/// Lanes i.. of a run with any stride; lanes behind `valid` are zero.
+/// Lanes i.. of a run with stride 1, or 0 (one number again and again); lanes behind `valid` are zero.
 template <class T>
 inline pack<T> load_lanes(const T* p, int64_t stride, int64_t i, int valid) {
-  if (stride == 0 && valid == pack<T>::width) return pack<T>(typename pack<T>::R{} + *p);
   if (stride == 1) return valid == pack<T>::width ? pack<T>::load(p + i) : pack<T>::load_first(p + i, valid);
   pack<T> a(typename pack<T>::R{});
-  for (int k = 0; k < valid; ++k) a.r[k] = p[(i + k) * stride];
+  for (int k = 0; k < valid; ++k) a.r[k] = *p;
   return a;
 }
 
@@ -41,7 +40,7 @@ T lanes_sum(pack<T> a) {
   }
 }
 
-/// Sum of n elements at one stride.
+/// Sum of n elements at stride 1 or 0.
 template <class T>
 T sum_run(const T* p, int64_t n, int64_t stride) {
   if (n > block) {
@@ -51,25 +50,28 @@ T sum_run(const T* p, int64_t n, int64_t stride) {
   constexpr int w = pack<T>::width;
   pack<T> a(0), b(0), c(0), d(0);
   int64_t i = 0;
-  if (stride == 1)
+  if (stride == 1) {
     for (; i + 4 * w <= n; i += 4 * w) {
       a += pack<T>::load(p + i);
       b += pack<T>::load(p + i + w);
       c += pack<T>::load(p + i + 2 * w);
       d += pack<T>::load(p + i + 3 * w);
     }
+  } else {  // the same order
+    for (const pack<T> one(typename pack<T>::R{} + *p); i + 4 * w <= n; i += 4 * w) a += one, b += one, c += one, d += one;
+  }
   for (; i < n; i += w) a += load_lanes(p, stride, i, static_cast<int>(std::min<int64_t>(w, n - i)));
   return lanes_sum((a + b) + (c + d));
 }
 
-/// A whole dense Array, in parallel.
+/// One long run at stride 1 or 0, in parallel.
 template <class T>
-T sum_dense(const T* p, int64_t n) {
+T sum_long(const T* p, int64_t n, int64_t stride) {
   constexpr int64_t piece = 16 * block;
-  if (n <= piece) return sum_run(p, n, 1);
+  if (n <= piece) return sum_run(p, n, stride);
   std::vector<T> parts(static_cast<std::size_t>((n + piece - 1) / piece));
   parallel_for(static_cast<int64_t>(parts.size()), [&](int64_t i) {
-    parts[static_cast<std::size_t>(i)] = sum_run(p + i * piece, std::min(piece, n - i * piece), 1);
+    parts[static_cast<std::size_t>(i)] = sum_run(p + i * piece * stride, std::min(piece, n - i * piece), stride);
   });
   return sum_run(parts.data(), static_cast<int64_t>(parts.size()), 1);
 }
@@ -78,19 +80,38 @@ T sum_dense(const T* p, int64_t n) {
 struct Split {
   Shape kept, gone;
   int64_t kept_strides[max_rank] = {}, gone_strides[max_rank] = {};
-  Split(const Array& a, std::uint32_t axes) {
-    for (int i = 0; i < a.rank(); ++i) {
+  Split(const Shape& shape, const int64_t* strides, std::uint32_t axes) {
+    for (int i = 0; i < shape.rank(); ++i) {
       const bool is_gone = axes >> i & 1;
-      (is_gone ? gone_strides[gone.rank()] : kept_strides[kept.rank()]) = a.stride(i);
-      (is_gone ? gone : kept).push_back(a.shape()[i]);
+      (is_gone ? gone_strides[gone.rank()] : kept_strides[kept.rank()]) = strides[i];
+      (is_gone ? gone : kept).push_back(shape[i]);
     }
   }
+  Walk<1> outer() const { return Walk<1>(kept, {kept_strides}); }
+  Walk<1> inner() const { return Walk<1>(gone, {gone_strides}); }
+  /// The last kept axis is contiguous, and something is summed.
+  bool by_columns() const { return gone.rank() > 0 && outer().run_stride(0) == 1 && outer().run() > 1; }
 };
+
+/// The split of a row-major Array of this shape: it decides the order in which everything is added, for every layout.
+Split row_major_split(const Shape& shape, std::uint32_t axes) {
+  int64_t strides[max_rank] = {}, step = 1;
+  for (int i = shape.rank(); i-- > 0; step *= shape[i]) strides[i] = step;
+  return Split(shape, strides, axes);
+}
+
+/// Can this layout be walked in that order, with contiguous (or repeated) numbers innermost? If not, it is made dense first.
+bool follows(const Split& s, const Split& row_major) {
+  const Walk<1> inner = s.inner(), wanted = row_major.inner();
+  if (inner.runs() != wanted.runs() || inner.run() != wanted.run()) return false;
+  if (!row_major.by_columns()) return inner.run_stride(0) == 1 || inner.run_stride(0) == 0;
+  return s.outer().run_stride(0) == 1 && s.outer().run() == row_major.outer().run();
+}
 
 /// Each output is the sum of a (possibly many-axed) run of its own.
 template <class T>
 void sum_rows(const Array& a, const Split& s, T* out) {
-  const Walk<1> outer(s.kept, {s.kept_strides}), inner(s.gone, {s.gone_strides});
+  const Walk<1> outer = s.outer(), inner = s.inner();
   const int64_t length = outer.run(), work = std::max<int64_t>(1, s.gone.size());
   parallel_ranges(outer.runs() * length, std::max<int64_t>(1, grain_elements / work), [&](int64_t begin, int64_t end) {
     const T* from = a.data<T>();
@@ -107,7 +128,7 @@ void sum_rows(const Array& a, const Split& s, T* out) {
 /// The last kept axis is contiguous: rows are added to rows, in blocks so that long columns keep their digits.
 template <class T>
 void sum_columns(const Array& a, const Split& s, T* out) {
-  const Walk<1> outer(s.kept, {s.kept_strides}), inner(s.gone, {s.gone_strides});
+  const Walk<1> outer = s.outer(), inner = s.inner();
   const int64_t columns = outer.run(), runs = outer.runs(), steps = inner.run(), step = inner.run_stride(0);
   constexpr int64_t w = pack<T>::width, strip = 32 * w;
   const int64_t strips = (columns + strip - 1) / strip;
@@ -202,15 +223,15 @@ Array sum_axes(const Array& a, std::uint32_t axes) {
   Array out(reduced_shape(a.shape(), axes, true), a.dtype());
   if (out.size() == 0) return out;
   if (a.size() == 0) return Array::zeros(out.shape(), a.dtype());
+  const Split order = row_major_split(a.shape(), axes);
+  Split s(a.shape(), a.strides(), axes);
+  Array from = a;
+  if (!follows(s, order)) from = a.copy(), s = order;
   visit_real(a.dtype(), [&]<class T>() {
-    if (out.size() == 1 && a.dense()) {
-      *out.fresh<T>() = sum_dense(a.data<T>(), a.size());
-      return;
-    }
-    const Split s(a, axes);
-    const Walk<1> kept(s.kept, {s.kept_strides});
-    if (s.gone.rank() > 0 && kept.run_stride(0) == 1 && kept.run() > 1) sum_columns(a, s, out.fresh<T>());
-    else sum_rows(a, s, out.fresh<T>());
+    if (out.size() == 1 && order.inner().runs() == 1)
+      *out.fresh<T>() = sum_long(from.data<T>(), from.size(), s.inner().run_stride(0));
+    else if (order.by_columns()) sum_columns(from, s, out.fresh<T>());
+    else sum_rows(from, s, out.fresh<T>());
   });
   return out;
 }
@@ -218,7 +239,7 @@ Array sum_axes(const Array& a, std::uint32_t axes) {
 Array sum_all(const Array& a) {
   if (!a.dense()) return sum_axes(a, (1u << a.rank()) - 1).reshape({});
   Array out(Shape{}, a.dtype());
-  visit_real(a.dtype(), [&]<class T>() { *out.fresh<T>() = sum_dense(a.data<T>(), a.size()); });
+  visit_real(a.dtype(), [&]<class T>() { *out.fresh<T>() = sum_long(a.data<T>(), a.size(), 1); });
   return out;
 }
 

@@ -1,4 +1,5 @@
-// Sums and extremes along axes, in an order fixed by the shape: the same bits at any number of threads.
+// Sums and extremes along axes, in an order fixed by the shape: the same bits at any number of threads and in any layout.
+// A layout that cannot be walked in that order with contiguous numbers innermost is made dense first.
 #pragma once
 
 #include <gradus/core/array.h>

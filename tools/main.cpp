@@ -6,6 +6,7 @@
 #include <gradus/tools/gradcheck.h>
 #include <gradus/tools/inspect.h>
 #include <gradus/tools/minimize.h>
+#include <gradus/tools/op_matrix.h>
 #include <gradus/tools/replay.h>
 
 #include <CLI/CLI.hpp>
@@ -77,10 +78,12 @@ int main(int argc, char** argv) {
   m->callback([&] { result = minimize_command(minimize); });
 
   std::string op, gradcheck_json;
+  bool op_layouts = false;
   auto* g = app.add_subcommand("gradcheck", "Check the gradient of every op against differences");
   g->add_option("--op", op, "Only this op");
   g->add_option("--json", gradcheck_json, "Also write the figures to this file");
-  g->callback([&] { result = gradcheck_command(op, gradcheck_json); });
+  g->add_flag("--layouts", op_layouts, "Check in twelve layouts: transposed, strided, expanded, size 0, large, ..");
+  g->callback([&] { result = op_layouts ? layouts_command(op, gradcheck_json) : gradcheck_command(op, gradcheck_json); });
 
   bool json = false;
   auto* l = app.add_subcommand("optimizers", "List optimizers, stages and schedules, with defaults");

@@ -197,7 +197,8 @@ struct Clamp {
   template <class V> V f(V x) const { return max(V(low), min(V(high), x)); }  // this order keeps NaN
   template <class V> V df(V g, V x, V) const { return select((x >= V(low)) & (x <= V(high)), g, V(0)); }
   static Samples samples() {
-    return {sample("both sides", {sample_values({4, 5})}, [](auto& x) { return clamp(x[0], -0.77, 1.13); })};
+    const auto call = [](auto& x) { return clamp(x[0], -0.77, 1.13); };
+    return {sample("both sides", {sample_values({4, 5})}, call), sample("0-d", {Array::full({}, 0.3, f64)}, call)};
   }
 };
 

@@ -125,7 +125,7 @@ struct Unbind {
   static constexpr const char* name = "unbind";
   static Samples samples() {
     return {sample("rows", {sample_values({3, 2})}, [](auto& x) { return unbind(x[0]); }),
-            sample("one column", {sample_values({3, 2})}, [](auto& x) { return unbind(x[0], 1)[1]; })};
+            sample("one column", {sample_values({3, 2})}, [](auto& x) { return unbind(x[0], 1).at(1); })};
   }
 };
 

@@ -15,6 +15,23 @@ namespace {
 
 Tensor conv2d_weight(const Tensor& x, const Tensor& dy, const Conv2dGeometry& g);
 
+/// Kernels read what the geometry says, so nothing may pass that has another shape. Errors: ShapeError.
+void check_shape(const char* op, const char* what, const Tensor& t, const Shape& wanted) {
+  if (!(t.shape() == wanted)) throw ShapeError(op, join("the ", what, " is ", describe(t), "; it must be ", wanted));
+}
+void check_input(const char* op, const Tensor& x, const Conv2dGeometry& g) {
+  check_shape(op, "input", x, {g.n, g.c_in, g.h, g.w});
+}
+void check_kernel(const char* op, const Tensor& w, const Conv2dGeometry& g) {
+  if (g.kh < 1 || g.kw < 1 || g.c_in < 1 || g.c_out < 1 || g.c_in % g.groups != 0 || g.c_out % g.groups != 0)
+    throw ShapeError(op, join(g.c_in, " channels to ", g.c_out, " in ", g.groups, " groups, kernel ", g.kh, " by ", g.kw,
+                              "; groups must divide both, and no length may be 0"));
+  if (w.defined()) check_shape(op, "weight", w, {g.c_out, g.c_in / g.groups, g.kh, g.kw});
+}
+void check_result(const char* op, const Tensor& y, const Conv2dGeometry& g) {
+  check_shape(op, "gradient", y, {g.n, g.c_out, g.out_h(), g.out_w()});
+}
+
 /// dy summed over images and positions.
 Tensor bias_gradient(const Back& b, const Tensor& dy, const Conv2dGeometry& g) {
   if (b.graph() || dy.size() == 0) return sum(dy, {0, 2, 3});
@@ -22,6 +39,34 @@ Tensor bias_gradient(const Back& b, const Tensor& dy, const Conv2dGeometry& g) {
   const Array from = dy.array().contiguous();
   visit_real(dy.dtype(), [&]<class T>() { conv2d_bias_gradient<T>(g, from.data<T>(), y.fresh<T>()); });
   return Tensor(y);
+}
+
+// A sample's geometry for inputs of other sizes: as it is where it fits, else the smallest that does.
+
+Conv2dGeometry from_image(Conv2dGeometry g, const Shape& x) {
+  g.n = x[0], g.c_in = x[1], g.h = x[2], g.w = x[3];
+  return g;
+}
+Conv2dGeometry from_kernel(Conv2dGeometry g, const Shape& w) {
+  g.c_out = w[0], g.c_in = w[1] * g.groups, g.kh = w[2], g.kw = w[3];
+  return g;
+}
+Conv2dGeometry from_result(Conv2dGeometry g, const Shape& y) {
+  g.n = y[0], g.c_out = y[1];
+  if (g.out_h() != y[2]) g.h = (y[2] - 1) * g.stride_h - 2 * g.pad_h + g.dil_h * (g.kh - 1) + 1;
+  if (g.out_w() != y[3]) g.w = (y[3] - 1) * g.stride_w - 2 * g.pad_w + g.dil_w * (g.kw - 1) + 1;
+  return g;
+}
+Conv2dGeometry from_both(Conv2dGeometry g, const Shape& x, const Shape& y) {
+  g = from_image(g, x);
+  g.c_out = y[1];
+  if (g.out_h() != y[2]) g.kh = (g.h + 2 * g.pad_h - (y[2] - 1) * g.stride_h - 1) / g.dil_h + 1;
+  if (g.out_w() != y[3]) g.kw = (g.w + 2 * g.pad_w - (y[3] - 1) * g.stride_w - 1) / g.dil_w + 1;
+  return g;
+}
+const Shape& four(const Tensor& t) {
+  if (t.rank() != 4) throw ShapeError("conv2d", join("images and kernels have four axes, got ", describe(t)));
+  return t.shape();
 }
 
 /// Geometries that between them use every field.
@@ -46,7 +91,9 @@ Samples geometries(bool with_bias, Call call) {
     all.push_back(call(label, g, x, w, y, bias));
     if (!with_bias) continue;
     all.push_back(
-        sample(join(label, ", with bias"), {x, w, bias}, [g = g](auto& in) { return correlate(in[0], in[1], in[2], g); }));
+        sample(join(label, ", with bias"), {x, w, bias}, [g = g](auto& in) {
+          return correlate(in[0], in[1], in[2], from_image(from_kernel(g, four(in[1])), four(in[0])));
+        }));
     with_bias = false;
   }
   return all;
@@ -63,7 +110,9 @@ struct Conv2d {
   }
   static Samples samples() {
     Samples all = geometries(true, [](const char* label, auto& g, auto& x, auto& w, auto&, auto&) {
-      return sample(label, {x, w}, [g](auto& in) { return correlate(in[0], in[1], {}, g); });
+      return sample(label, {x, w}, [g](auto& in) {
+        return correlate(in[0], in[1], {}, from_image(from_kernel(g, four(in[1])), four(in[0])));
+      });
     });
     all.push_back(sample("transposed image", {sample_values({2, 2, 5, 4}), sample_values({2, 2, 3, 3}, -2, 2, 2)},
                          [](auto& in) { return conv2d(transpose(in[0], 2, 3), in[1]); }));
@@ -85,7 +134,9 @@ struct Conv2dInput {
   }
   static Samples samples() {
     return geometries(false, [](const char* label, auto& g, auto&, auto& w, auto& y, auto&) {
-      return sample(label, {y, w}, [g](auto& in) { return conv2d_input(in[0], in[1], g); });
+      return sample(label, {y, w}, [g](auto& in) {
+        return conv2d_input(in[0], in[1], from_result(from_kernel(g, four(in[1])), four(in[0])));
+      });
     });
   }
 };
@@ -100,7 +151,9 @@ struct Conv2dWeight {
   }
   static Samples samples() {
     return geometries(false, [](const char* label, auto& g, auto& x, auto&, auto& y, auto&) {
-      return sample(label, {x, y}, [g](auto& in) { return conv2d_weight(in[0], in[1], g); });
+      return sample(label, {x, y}, [g](auto& in) {
+        return conv2d_weight(in[0], in[1], from_both(g, four(in[0]), four(in[1])));
+      });
     });
   }
 };
@@ -108,11 +161,13 @@ struct Conv2dWeight {
 // A view is made dense once, and what is kept is the dense one, so that the way back need not do it again.
 
 Tensor conv2d_weight(const Tensor& x, const Tensor& dy, const Conv2dGeometry& g) {
+  check_input("conv2d_weight", x, g), check_kernel("conv2d_weight", {}, g), check_result("conv2d_weight", dy, g);
   const Array in = x.array().contiguous(), from = dy.array().contiguous();
   const Shape shape{g.c_out, g.c_in / g.groups, g.kh, g.kw};
-  Array dw = g.n == 0 ? Array::zeros(shape, x.dtype()) : Array(shape, x.dtype());
+  const bool any = in.size() > 0 && from.size() > 0;
+  Array dw = !any ? Array::zeros(shape, x.dtype()) : Array(shape, x.dtype());
   visit_real(x.dtype(), [&]<class T>() {
-    if (g.n > 0) conv2d_weight_gradient<T>(g, in.data<T>(), from.data<T>(), dw.fresh<T>());
+    if (any) conv2d_weight_gradient<T>(g, in.data<T>(), from.data<T>(), dw.fresh<T>());
   });
   return primitive<Conv2dWeight>(dw, [&] { return Conv2dWeight::Saved{kept(in), kept(from), g}; }, x, dy);
 }
@@ -120,6 +175,8 @@ Tensor conv2d_weight(const Tensor& x, const Tensor& dy, const Conv2dGeometry& g)
 }  // namespace
 
 Tensor convolution::correlate(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dGeometry& g) {
+  check_input("conv2d", x, g), check_kernel("conv2d", weight, g);
+  if (bias.defined()) check_shape("conv2d", "bias", bias, {g.c_out});
   const Array in = x.array().contiguous(), w = weight.array().contiguous();
   const Array added = bias.defined() ? bias.array().contiguous() : Array();
   Array y({g.n, g.c_out, g.out_h(), g.out_w()}, x.dtype());
@@ -132,6 +189,7 @@ Tensor convolution::correlate(const Tensor& x, const Tensor& weight, const Tenso
 }
 
 Tensor convolution::conv2d_input(const Tensor& dy, const Tensor& weight, const Conv2dGeometry& g) {
+  check_result("conv2d_input", dy, g), check_kernel("conv2d_input", weight, g);
   const Array from = dy.array().contiguous(), w = weight.array().contiguous();
   Array dx({g.n, g.c_in, g.h, g.w}, dy.dtype());
   visit_real(dy.dtype(), [&]<class T>() {

@@ -45,7 +45,7 @@ struct ScatterAdd {
   static void backward(Back& b, const Saved& s) { b.give(0, [&] { return gather(b.grad(), s.axis, Tensor(s.index)); }); }
   static Samples samples() {
     const Array index = Array::of<int64_t>({2, 4}, {0, 0, 2, 1, 1, 2, 2, 2});
-    return {sample("columns, repeated", {sample_values({2, 4}), index}, [](auto& x) { return scatter_add(x[0], 1, x[1], {2, 3}); })};
+    return {sample("columns, repeated", {sample_values({2, 4}), index}, [](auto& x) { return scatter_add(x[0], 1, x[1], {x[0].dim(0), 3}); })};
   }
 };
 
@@ -122,7 +122,8 @@ Tensor embedding(const Tensor& weight, const Tensor& index) {
 Tensor embedding_add(const Tensor& x, const Tensor& index, int64_t rows) {
   const Array at = places("embedding_add", index, rows), from = x.array().contiguous();
   Shape expected = index.shape();
-  if (x.rank() > 0) expected.push_back(x.shape().back());
+  if (x.rank() == 0) throw ShapeError("embedding_add", join("the tensor must be [index.., features], got ", describe(x)));
+  expected.push_back(x.shape().back());
   if (!(x.shape() == expected)) throw ShapeError("embedding_add", join("the tensor is ", describe(x), ", index ", index.shape(), "; all axes but the last must be equal"));
   const int64_t d = x.shape().back();
   Array y = Array::full({rows, d}, -0.0, x.dtype());  // -0 changes nothing: optim/touched_rows.h tells these rows by it

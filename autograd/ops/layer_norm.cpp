@@ -104,6 +104,7 @@ struct Rows {
 
 template <bool centred>
 Tensor normalize_rows(const Tensor& x, double eps) {
+  if (x.rank() != 2) throw ShapeError(Rows<centred>::name, join("rows are wanted, got ", describe(x)));
   const Array in = x.array().contiguous();
   Array y = Array::like(in), scale({in.shape()[0]}, f64);
   visit_real(x.dtype(), [&]<class T>() {
@@ -168,7 +169,7 @@ struct LayerNorm {
   static Samples samples() {
     const Array w = sample_values({4}, 0.5, 2, 2), b = sample_values({4}, -2, 2, 3);
     return {
-        sample("last axis", {sample_values({3, 4}), w, b}, [](auto& x) { return layer_norm(x[0], {4}, x[1], x[2]); }),
+        sample("last axis", {sample_values({3, 4}), w, b}, [](auto& x) { return layer_norm(x[0], {x[0].dim(-1)}, x[1], x[2]); }),
         sample("three axes", {sample_values({2, 3, 4}), w, b}, [](auto& x) { return layer_norm(x[0], {4}, x[1], x[2]); }),
         sample("two axes a row", {sample_values({2, 3, 2}), sample_values({3, 2}, 0.5, 2, 2)},
                [](auto& x) {
@@ -182,8 +183,11 @@ struct RmsNorm {
   static constexpr const char* name = "rms_norm";
   static Samples samples() {
     const Array w = sample_values({4}, 0.5, 2, 2);
-    return {sample("last axis", {sample_values({3, 4}), w}, [](auto& x) { return rms_norm(x[0], {4}, x[1]); }),
-            sample("three axes", {sample_values({2, 3, 4}), w}, [](auto& x) { return rms_norm(x[0], {4}, x[1], 1e-3); })};
+    return {sample("last axis", {sample_values({3, 4}), w},
+                   [](auto& x) { return rms_norm(x[0], {x[0].dim(-1)}, x[1]); }),
+            sample("three axes", {sample_values({2, 3, 4}), w}, [](auto& x) { return rms_norm(x[0], {4}, x[1], 1e-3); }),
+            sample("one element a row", {sample_values({3, 1}), sample_values({1}, 0.5, 2, 3)},
+                   [](auto& x) { return rms_norm(x[0], {1}, x[1], 0.5); })};
   }
 };
 

@@ -75,6 +75,13 @@ struct MatMul {
                                   ") must equal b's ", b.rank() > 1 ? "second last (" : "only (", inner_b, ")"), hint);
 }
 
+/// [.., K] as [rows, K], also where a length is 0.
+Shape as_rows(const Shape& s) {
+  int64_t rows = 1;
+  for (int i = 0; i + 1 < s.rank(); ++i) rows *= s[i];
+  return {rows, s.back()};
+}
+
 /// x times weight transposed plus bias, the bias added while the product is still in cache.
 struct Linear {
   static constexpr const char* name = "linear";
@@ -82,14 +89,16 @@ struct Linear {
   static void backward(Back& b, const Saved& s) {
     const Tensor x = b.input(0, s.x), weight = b.input(1, s.weight), &g = b.grad();
     b.give(0, [&] { return matmul(g, weight); });
-    b.give(1, [&] { return matmul(transpose(reshape(g, {-1, g.shape().back()}), 0, 1), reshape(x, {-1, x.shape().back()})); });
+    b.give(1, [&] { return matmul(transpose(reshape(g, as_rows(g.shape())), 0, 1), reshape(x, as_rows(x.shape()))); });
     if (b.inputs() > 2) b.give(2, [&] { return sum_to(g, {g.shape().back()}); });
   }
   static Samples samples() {
     const Array w = sample_values({5, 4}, -2, 2, 2), bias = sample_values({5}, -2, 2, 3);
     return {sample("with bias", {sample_values({3, 4}), w, bias}, [](auto& x) { return linear(x[0], x[1], x[2]); }),
             sample("without bias", {sample_values({3, 4}), w}, [](auto& x) { return linear(x[0], x[1]); }),
-            sample("three axes", {sample_values({2, 3, 4}), w, bias}, [](auto& x) { return linear(x[0], x[1], x[2]); })};
+            sample("three axes", {sample_values({2, 3, 4}), w, bias}, [](auto& x) { return linear(x[0], x[1], x[2]); }),
+            sample("no features", {sample_values({2, 0}), sample_values({3, 0}), sample_values({3})},
+                   [](auto& x) { return linear(x[0], x[1], x[2]); })};
   }
 };
 
@@ -133,7 +142,7 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check_linear(x, weight, bias);
-  const Array flat = x.rank() == 2 ? x.array() : x.array().reshape({-1, x.shape().back()});
+  const Array flat = x.rank() == 2 ? x.array() : x.array().reshape(as_rows(x.shape()));
   const int64_t m = flat.shape()[0], n = weight.shape()[0], k = weight.shape()[1];
   Array y({m, n}, x.dtype());
   visit_real(x.dtype(), [&]<class T>() {

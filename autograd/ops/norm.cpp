@@ -176,6 +176,7 @@ struct BatchNorm {
   };
   static void kernel(Back& b, const Saved& s) {
     const Array &x = b.checked(s.x), g = b.grad().array().contiguous();
+    (void)b.checked(s.weight);  // in f64 channels.weight is the same numbers
     Array dweight(s.weight.shape(), f64), dbias(s.weight.shape(), f64), dx = b.wants(0) ? Array::like(x) : Array();
     visit_real(x.dtype(), [&]<class T>() {
       backward<T>(Planes(x.shape()), x.data<T>(), g.data<T>(), s.channels, dweight.fresh<double>(), dbias.fresh<double>(),

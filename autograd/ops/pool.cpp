@@ -48,6 +48,20 @@ struct MaxPool {
   static Samples samples() { return windows(max_pool2d, true); }
 };
 
+/// The way back reads what the geometry says. Errors: ShapeError.
+void check_result(const char* op, const Tensor& y, const PoolGeometry& g) {
+  if (y.rank() != 4 || y.dim(0) * y.dim(1) != g.planes || y.dim(2) != g.out_h() || y.dim(3) != g.out_w())
+    throw ShapeError(op, join("the gradient is ", describe(y), "; it must be ", g.planes, " planes of ", g.out_h(), " by ", g.out_w()));
+}
+/// A sample's geometry for a result of another size.
+PoolGeometry for_result(PoolGeometry g, const Tensor& y) {
+  if (y.rank() != 4) throw ShapeError("pooling", join("a result has four axes, got ", describe(y)));
+  g.planes = y.dim(0) * y.dim(1);
+  g.h = (y.dim(2) - 1) * g.stride_h + g.kh - 2 * g.pad_h;
+  g.w = (y.dim(3) - 1) * g.stride_w + g.kw - 2 * g.pad_w;
+  return g;
+}
+
 /// Adds every number to the place its window chose.
 struct MaxUnpool {
   static constexpr const char* name = "max_unpool2d";
@@ -59,14 +73,17 @@ struct MaxUnpool {
     });
   }
   static Samples samples() {
-    const PoolGeometry g{.planes = 2, .h = 3, .w = 4, .kh = 2, .kw = 2};
-    const Array where = Array::of<int64_t>({1, 2, 2, 3}, {0, 5, 5, 5, 5, 11, 4, 5, 3, 8, 9, 7});
-    return {sample("places chosen twice", {sample_values({1, 2, 2, 3})},
-                   [g, where](auto& x) { return unpool_max(x[0], g, where); })};
+    return {sample("places chosen twice", {sample_values({1, 2, 2, 3})}, [](auto& x) {
+      const PoolGeometry g = for_result({.planes = 2, .h = 3, .w = 4, .kh = 2, .kw = 2}, x[0]);
+      Array where(x[0].shape(), i64);
+      for (int64_t i = 0; i < where.size(); ++i) where.fresh<int64_t>()[i] = i * i % (g.h * g.w);
+      return unpool_max(x[0], g, where);
+    })};
   }
 };
 
 Tensor unpool_max(const Tensor& dy, const PoolGeometry& g, const Array& where) {
+  check_result("max_unpool2d", dy, g);
   const Array from = dy.array().contiguous();
   Array dx(with_plane(dy.shape(), g.h, g.w), dy.dtype());
   visit_real(dy.dtype(),
@@ -92,7 +109,7 @@ struct AvgUnpool {
   static void backward(Back& b, const Saved& s) { b.give(0, [&] { return average(b.grad(), s.g); }); }
   static Samples samples() {
     const PoolGeometry g{.planes = 2, .h = 4, .w = 5, .kh = 3, .kw = 2, .stride_w = 2, .pad_h = 1};
-    return {sample("overlapping", {sample_values({1, 2, 4, 2})}, [g](auto& x) { return unaverage(x[0], g); })};
+    return {sample("overlapping", {sample_values({1, 2, 4, 2})}, [g](auto& x) { return unaverage(x[0], for_result(g, x[0])); })};
   }
 };
 
@@ -104,6 +121,7 @@ Tensor average(const Tensor& x, const PoolGeometry& g) {
 }
 
 Tensor unaverage(const Tensor& dy, const PoolGeometry& g) {
+  check_result("avg_unpool2d", dy, g);
   const Array from = dy.array().contiguous();
   Array dx(with_plane(dy.shape(), g.h, g.w), dy.dtype());
   visit_real(dy.dtype(), [&]<class T>() { avg_pool2d_backward<T>(g, true, from.data<T>(), dx.fresh<T>()); });

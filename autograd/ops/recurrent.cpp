@@ -90,11 +90,19 @@ struct LstmStep {
                    [](auto& x) { return lstm_step(x[0], x[1])[0]; }),
             sample("only c used", {sample_values({2, 12}), sample_values({2, 3}, -2, 2, 2)},
                    [](auto& x) { return lstm_step(x[0], x[1])[1]; }),
-            sample("longer than a pack", {sample_values({1, 76}), sample_values({1, 19}, -2, 2, 2)}, both)};
+            sample("longer than a pack", {sample_values({1, 76}), sample_values({1, 19}, -2, 2, 2)}, both),
+            sample("one unit", {sample_values({1, 4}), sample_values({1, 1}, -2, 2, 2)}, both)};
   }
 };
 
+/// Errors: ShapeError. `what` is [N, of H] beside a state [N, H].
+void check_gates(const char* op, const char* what, const Tensor& gates, const Tensor& state, int of) {
+  if (state.rank() != 2 || !(gates.shape() == Shape{state.dim(0), of * state.dim(1)}))
+    throw ShapeError(op, join(what, " is ", describe(gates), ", the state ", describe(state), "; they must be [N,", of, " H] and [N,H]"));
+}
+
 std::vector<Tensor> lstm_step(const Tensor& gates, const Tensor& c) {
+  check_gates("lstm_step", "gates", gates, c, 4);
   const Array g = gates.array().contiguous(), before = c.array().contiguous();
   Array h = Array::like(before), next = Array::like(before);
   visit_real(c.dtype(), [&]<class T>() {
@@ -162,11 +170,13 @@ struct GruStep {
     return {
         sample("ordinary", {sample_values({2, 9}), sample_values({2, 9}, -2, 2, 2), sample_values({2, 3}, -2, 2, 3)}, call),
         sample("longer than a pack",
-               {sample_values({1, 57}), sample_values({1, 57}, -2, 2, 2), sample_values({1, 19}, -2, 2, 3)}, call)};
+               {sample_values({1, 57}), sample_values({1, 57}, -2, 2, 2), sample_values({1, 19}, -2, 2, 3)}, call),
+        sample("one unit", {sample_values({1, 3}), sample_values({1, 3}, -2, 2, 2), sample_values({1, 1}, -2, 2, 3)}, call)};
   }
 };
 
 Tensor gru_step(const Tensor& from_x, const Tensor& from_h, const Tensor& h) {
+  check_gates("gru_step", "from_x", from_x, h, 3), check_gates("gru_step", "from_h", from_h, h, 3);
   const Array x = from_x.array().contiguous(), y = from_h.array().contiguous(), before = h.array().contiguous();
   Array out = Array::like(before);
   visit_real(h.dtype(), [&]<class T>() {
@@ -188,6 +198,10 @@ Samples cells(int64_t gates, bool with_c, Call call) {
   in.push_back(sample_values({gates * h}, -1, 1, 6));
   in.push_back(sample_values({gates * h}, -1, 1, 7));
   all.push_back(sample("with biases", in, call));
+  in = {sample_values({1, 1}), sample_values({1, 1}, -2, 2, 2)};
+  if (with_c) in.push_back(sample_values({1, 1}, -2, 2, 3));
+  for (const unsigned seed : {4u, 5u}) in.push_back(sample_values({gates, 1}, -1, 1, seed));
+  all.push_back(sample("one unit", in, call));
   return all;
 }
 CellWeights weights_at(const std::vector<Tensor>& x, std::size_t k) {

@@ -38,8 +38,8 @@ struct SumTo {
   struct Saved { Shape from; };
   static void backward(Back& b, const Saved& s) { b.give(0, [&] { return expand(b.grad(), s.from); }); }
   static Samples samples() {
-    return {sample("row", {sample_values({3, 4})}, [](auto& x) { return sum_to(x[0], {4}); }),
-            sample("column", {sample_values({3, 4})}, [](auto& x) { return sum_to(x[0], {3, 1}); })};
+    return {sample("row", {sample_values({3, 4})}, [](auto& x) { return sum_to(x[0], {x[0].dim(1)}); }),
+            sample("column", {sample_values({3, 4})}, [](auto& x) { return sum_to(x[0], {x[0].dim(0), 1}); })};
   }
 };
 

@@ -46,12 +46,14 @@ struct Resample {
     b.give(0, [&] { return resample(b.grad(), s.axis, std::make_shared<Weights>(s.table->transposed())); });
   }
   static Samples samples() {
-    Weights w;
-    w.columns = 3;
-    w.add(0, 0.5), w.add(2, 2.0), w.end_row(), w.end_row(), w.add(1, -1.5), w.end_row(), w.add(2, 1.0), w.end_row();
-    const Table table = std::make_shared<Weights>(w);
-    return {sample("last axis", {sample_values({2, 3})}, [table](auto& x) { return resample(x[0], 1, table); }),
-            sample("first axis", {sample_values({3, 4})}, [table](auto& x) { return resample(x[0], 0, table); })};
+    const auto table = [](int64_t n) {
+      auto w = std::make_shared<Weights>();
+      w->columns = n;
+      for (int64_t i = 0; i < n; ++i) w->add(i, 0.5), w->add(n - 1, 2.0), w->end_row(), w->end_row();  // and an empty row
+      return w;
+    };
+    return {sample("last axis", {sample_values({2, 3})}, [=](auto& x) { return resample(x[0], 1, table(x[0].dim(1))); }),
+            sample("first axis", {sample_values({3, 4})}, [=](auto& x) { return resample(x[0], 0, table(x[0].dim(0))); })};
   }
 };
 

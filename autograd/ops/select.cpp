@@ -32,9 +32,15 @@ struct IndexSum {
   struct Saved { int axis; Array at; };
   static void backward(Back& b, const Saved& s) { b.give(0, [&] { return select_at(b.grad(), s.axis, s.at); }); }
   static Samples samples() {
-    const Array at = Array::of<int64_t>({4}, {2, 0, 0, 2});
-    return {sample("rows", {sample_values({4, 3})}, [at](auto& x) { return sum_at(x[0], 0, at, 3); }),
-            sample("columns", {sample_values({2, 4})}, [at](auto& x) { return sum_at(x[0], 1, at, 5); })};
+    const auto every_other = [](int64_t n) {  // 0 2 1 0 2 1 ..
+      Array at({n}, i64);
+      for (int64_t i = 0; i < n; ++i) at.fresh<int64_t>()[i] = 2 * i % 3;
+      return at;
+    };
+    return {sample("rows", {sample_values({4, 3})},
+                   [=](auto& x) { return sum_at(x[0], 0, every_other(x[0].dim(0)), 3); }),
+            sample("columns", {sample_values({2, 4})},
+                   [=](auto& x) { return sum_at(x[0], 1, every_other(x[0].dim(1)), 5); })};
   }
 };
 
@@ -140,7 +146,11 @@ struct TakeAlong {
 struct MaskedSelect {
   static constexpr const char* name = "masked_select";
   static Samples samples() {
-    return {sample("some", {sample_values({4, 5})}, [](auto& x) { return masked_select(x[0], x[0] > 0.2); }),
+    return {sample("some", {sample_values({4, 5})}, [](auto& x) {
+      Array mask(x[0].shape(), boolean);
+      for (int64_t i = 0; i < mask.size(); ++i) mask.fresh<bool>()[i] = i % 3 != 1;
+      return masked_select(x[0], Tensor(mask));
+    }),
             sample("mask broadcast", {sample_values({3, 4})},
                    [](auto& x) { return masked_select(x[0], Tensor(Array::of<bool>({4}, {true, false, true, true}))); }),
             sample("none", {sample_values({3})}, [](auto& x) { return masked_select(x[0], x[0] > 5.0); })};

@@ -38,12 +38,13 @@ struct Mish {
     return x * (n / (n + 2.0));
   }
   template <class V> V df(V g, V x, V) const {
-    V e = exp(min(x, V(20))), n = e * (e + 2.0), d = n + 2.0;
-    return g * (n / d + x * (4.0 * (n + 1.0) / (d * d)) * sigmoid(x));
+    V near = min(x, V(20)), e = exp(near), n = e * (e + 2.0), d = n + 2.0;
+    return g * (n / d + near * (4.0 * (n + 1.0) / (d * d)) * sigmoid(x));  // beyond 20 the second term is nothing, however large x
   }
   static Samples samples() {
     Samples all = elementwise(mish);
     all.push_back(sample("far below zero", {sample_values({4}, -9, -5)}, [](auto& x) { return mish(x[0]); }));
+    all.push_back(sample("far above zero", {sample_values({4}, 1e18, 2e18)}, [](auto& x) { return mish(x[0]); }));
     return all;
   }
 };
@@ -55,10 +56,15 @@ struct GeluTanh {
   static constexpr double k = 0.79788456080286536, c = 0.044715;
   template <class V> V f(V x) const { return 0.5 * x * (1.0 + tanh(k * (x + c * (x * x * x)))); }
   template <class V> V df(V g, V x, V) const {
-    V t = tanh(k * (x + c * (x * x * x)));
-    return g * (0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * (k * (1.0 + 3.0 * c * (x * x))));
+    V near = max(min(x, V(100.0)), V(-100.0));  // beyond, t is 1 or -1, and x^3 may be too large: 0 times infinity
+    V t = tanh(k * (near + c * (near * near * near)));
+    return g * (0.5 * (1.0 + t) + 0.5 * near * (1.0 - t * t) * (k * (1.0 + 3.0 * c * (near * near))));
   }
-  static Samples samples() { return elementwise(gelu_tanh); }
+  static Samples samples() {
+    Samples all = elementwise(gelu_tanh);
+    all.push_back(sample("where x^3 is infinite in f32", {Array::of<double>({2}, {1e14, 2e14})}, [](auto& x) { return gelu_tanh(x[0]); }));
+    return all;
+  }
 };
 
 struct TanhShrink {

@@ -42,7 +42,10 @@ struct Var {
 struct Std {
   static constexpr const char* name = "std";
   static Samples samples() {
-    return over_axes([](const Tensor& x, const std::vector<int>& axes, bool keep) { return std(x, axes, 1, keep); });
+    Samples all = over_axes([](const Tensor& x, const std::vector<int>& axes, bool keep) { return std(x, axes, 1, keep); });
+    all.push_back(sample("of equal numbers", {sample_values({1, 4})},
+                         [](auto& x) { return std(expand(x[0], {4, x[0].dim(1)}), {0}) + std(x[0], {1}); }));
+    return all;
   }
 };
 struct LogSumExp {
@@ -120,7 +123,8 @@ Tensor var(const Tensor& x, const std::vector<int>& axes, int correction, bool k
   return sum(square(x - mean(x, axes, true)), axes, keep) / static_cast<double>(n - correction);
 }
 Tensor std(const Tensor& x, const std::vector<int>& axes, int correction, bool keep) {
-  return sqrt(var(x, axes, correction, keep));
+  const Tensor v = var(x, axes, correction, keep), none = v == 0.0;
+  return where(none, Tensor(0.0), sqrt(where(none, Tensor(1.0), v)));  // its gradient at 0 is 0, as PyTorch's
 }
 
 Tensor logsumexp(const Tensor& x, const std::vector<int>& axes, bool keep) {

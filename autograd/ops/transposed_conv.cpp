@@ -18,6 +18,8 @@ struct AddBias {
 };
 
 Tensor add_bias(const Tensor& y, const Tensor& bias) {
+  if (y.rank() != 4 || !(bias.shape() == Shape{y.shape()[1]}))
+    throw ShapeError("add_bias", join("y is ", describe(y), ", the bias ", describe(bias), "; they must be [N,C,H,W] and [C]"));
   const Array spread = bias.array().reshape({1, bias.size(), 1, 1}).expand(y.shape());
   return primitive<AddBias>(
       map([](auto a, auto b) { return a + b; }, y.array(), spread), [] { return AddBias::Saved{}; }, y, bias);
@@ -137,6 +139,8 @@ Tensor transposed(const char* op, const Tensor& x, const Tensor& weight, const T
   if (h < 1 || w < 1)
     throw ShapeError(op, join("the padding leaves nothing: ", describe(x), " with weight ", describe(weight), " would give ",
                               h, " by ", w));
+  if (weight.size() == 0)
+    throw ShapeError(op, join("no length of the weight may be 0, got ", describe(weight)));
   const Conv2dGeometry g{.n = s[0], .c_in = k[1] * o.groups, .h = h, .w = w, .c_out = s[1], .kh = k[2], .kw = k[3],
                          .stride_h = o.stride.h, .stride_w = o.stride.w, .pad_h = o.padding.h, .pad_w = o.padding.w,
                          .dil_h = o.dilation.h, .dil_w = o.dilation.w, .groups = o.groups};
