@@ -44,7 +44,7 @@ Explanation factor(const Case& c) {
   if (bb == 0) return {};
   const double f = ab / bb, k = 1 / f;
   const double rest = c.rest(c.a, [&](std::size_t i) { return f * c.n[i]; });
-  if (k < 1.5 || std::fabs(k - std::round(k)) > 1e-6)
+  if (!(k >= 1.5 && k <= 1e6) || std::fabs(k - std::round(k)) > 1e-6)  // also where k is infinite
     return {rest, Cause::factor, join("every entry is ", brief(f), " times what it should be")};
   const std::string part = join("every entry is 1/", std::llround(k), " of what it should be");
   if (replicas(c, std::llround(k))) return {rest, Cause::missing_sum, part + ": is a sum over a broadcast axis missing?"};
