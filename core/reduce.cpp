@@ -64,6 +64,25 @@ T sum_run(const T* p, int64_t n, int64_t stride) {
   return lanes_sum((a + b) + (c + d));
 }
 
+/// Neighbouring runs at any stride, one a lane, each in the order of sum_run.
+template <class T>
+pack<T> sum_across(const T* p, int64_t n, int64_t stride, int valid) {
+  if (n > block) {
+    const int64_t half = (n / 2 + block - 1) / block * block;
+    return sum_across(p, half, stride, valid) + sum_across(p + half * stride, n - half, stride, valid);
+  }
+  constexpr int w = pack<T>::width;
+  pack<T> lane[4 * w];
+  std::fill_n(lane, 4 * w, pack<T>(0));
+  const int64_t whole = n / (4 * w) * (4 * w);
+  for (int64_t i = 0; i < n; ++i)
+    lane[i < whole ? i % (4 * w) : (i - whole) % w] += load_lanes(p + i * stride, 1, 0, valid);
+  for (int i = 0; i < w; ++i) lane[i] = (lane[i] + lane[i + w]) + (lane[i + 2 * w] + lane[i + 3 * w]);
+  for (int half = w / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
+  return lane[0];
+}
+
 /// One long run at stride 1 or 0, in parallel.
 template <class T>
 T sum_long(const T* p, int64_t n, int64_t stride) {
@@ -104,7 +123,7 @@ Split row_major_split(const Shape& shape, std::uint32_t axes) {
 bool follows(const Split& s, const Split& row_major) {
   const Walk<1> inner = s.inner(), wanted = row_major.inner();
   if (inner.runs() != wanted.runs() || inner.run() != wanted.run()) return false;
-  if (!row_major.by_columns()) return inner.run_stride(0) == 1 || inner.run_stride(0) == 0;
+  if (!row_major.by_columns()) return inner.run_stride(0) == 1 || inner.run_stride(0) == 0 || s.by_columns();
   return s.outer().run_stride(0) == 1 && s.outer().run() == row_major.outer().run();
 }
 
@@ -122,6 +141,29 @@ void sum_rows(const Array& a, const Split& s, T* out) {
         inner.each_run(0, inner.runs(), [&](const int64_t* in) { total += sum_run(p + in[0], inner.run(), inner.run_stride(0)); });
         out[o] = total;
       });
+  });
+}
+
+/// Sums of rows where not the rows but their neighbours are contiguous: a transposed matrix.
+template <class T>
+void sum_rows_across(const Array& a, const Split& s, T* out) {
+  const Walk<1> outer = s.outer(), inner = s.inner();
+  constexpr int64_t w = pack<T>::width;
+  const int64_t columns = outer.run(), strips = (columns + w - 1) / w;
+  parallel_ranges(outer.runs() * strips, std::max<int64_t>(1, grain_elements / (w * std::max<int64_t>(1, s.gone.size()))),
+                  [&](int64_t begin, int64_t end) {
+    T lanes[w];
+    for (int64_t job = begin; job < end; ++job) {
+      const int64_t first = job % strips * w, n = std::min(w, columns - first);
+      outer.each_run(job / strips, job / strips + 1, [&](const int64_t* at) {
+        pack<T> total(0);
+        inner.each_run(0, inner.runs(), [&](const int64_t* in) {
+          total += sum_across(a.data<T>() + at[0] + first + in[0], inner.run(), inner.run_stride(0), static_cast<int>(n));
+        });
+        total.store(lanes);
+        std::copy_n(lanes, n, out + job / strips * columns + first);
+      });
+    }
   });
 }
 
@@ -231,6 +273,7 @@ Array sum_axes(const Array& a, std::uint32_t axes) {
     if (out.size() == 1 && order.inner().runs() == 1)
       *out.fresh<T>() = sum_long(from.data<T>(), from.size(), s.inner().run_stride(0));
     else if (order.by_columns()) sum_columns(from, s, out.fresh<T>());
+    else if (s.by_columns() && s.inner().run_stride(0) > 1) sum_rows_across(from, s, out.fresh<T>());
     else sum_rows(from, s, out.fresh<T>());
   });
   return out;
