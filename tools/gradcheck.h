@@ -27,8 +27,8 @@ bool is_step(const OpInfo& op);
 /// Every op, or the one named. Errors: SpecError for an unknown name, with the nearest.
 std::vector<const OpInfo*> ops_named(const std::string& name);
 
-/// Checks an op's samples to first (1e-8) and second order (1e-6), f32 against f64 (1e-5 times the condition number), and the
-/// bits at several numbers of threads. Fails also if there are no samples, if more than 1 % of its
+/// Checks an op's samples to first (1e-8) and second order (1e-6), f32 against f64 (1e-5 times the condition number), and
+/// the bits at several numbers of threads. Fails also if there are no samples, if more than 1 % of its
 /// draws (and more than one) were inconclusive, or if all gradients of a sample are zero though the op is not known as a
 /// step function.
 OpVerdict check_op(const OpInfo& op);

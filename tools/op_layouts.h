@@ -1,5 +1,5 @@
-// Twelve ways in which the inputs of an op can lie, and samples for each, made from the op's own samples: nobody has to write
-// them for a new op. Leaves stay dense: the op sees views of them, so that the gradient runs through the view, too.
+// Twelve ways in which the inputs of an op can lie, and samples for each, made from the op's own samples: nobody has to
+// write them for a new op. Leaves stay dense: the op sees views of them, so that the gradient runs through the view, too.
 #pragma once
 
 #include <gradus/autograd/op.h>
@@ -32,8 +32,8 @@ inline constexpr std::array layouts{
     LayoutInfo{Layout::extreme, "extreme", false, "inputs times 1e-150, 1e-8, 30, 1e8, 1e150"},
 };
 
-/// Samples of this layout made from one sample, the likeliest first. Some may be refused by the op: that is how it is found out
-/// what the op does not admit. None: nothing in the sample could be changed so, see why_not().
+/// Samples of this layout made from one sample, the likeliest first. Some may be refused by the op: that is how it is found
+/// out what the op does not admit. None: nothing in the sample could be changed so, see why_not().
 Samples candidates(const Sample& s, Layout layout);
 
 /// The reason if no sample of an op gave a candidate, e.g. "it has one input".

@@ -29,8 +29,8 @@ bool finite(const Array& a) {
   return std::all_of(wide.data<double>(), wide.data<double>() + wide.size(), [](double x) { return std::isfinite(x); });
 }
 
-/// Products are the one exception to "the same bits in any layout": strides choose the kernel, and with it the order in which
-/// terms are added; making operands dense first would cost a copy of each.
+/// Products are the one exception to "the same bits in any layout": strides choose the kernel, and with it the order in
+/// which terms are added; making operands dense first would cost a copy of each.
 bool is_product(const OpInfo& op) {
   constexpr std::string_view products[] = {"matmul", "linear", "dot", "outer", "einsum", "rnn_cell", "gru_cell", "lstm_cell",
                                            "scaled_dot_product_attention", "checkpoint"};
@@ -59,8 +59,8 @@ Verdict ask(const OpInfo& op, const Sample& s) {
   return {};
 }
 
-/// Differences say nothing about a gradient below the rounding of the function, or one that turns while they take a step. Only
-/// asked where the two disagree, for extreme inputs.
+/// Differences say nothing about a gradient below the rounding of the function, or one that turns while they take a step.
+/// Only asked where the two disagree, for extreme inputs.
 std::string beyond_differences(const OpInfo& op, const Sample& s, const GradcheckReport& r) {
   constexpr std::string_view periodic[] = {"sin", "cos", "tan", "frac", "fmod", "remainder"};
   if (is_step(op) || std::find(std::begin(periodic), std::end(periodic), std::string_view(op.name)) != std::end(periodic))

@@ -1,5 +1,5 @@
-// Every op in every layout: `gradus gradcheck --layouts`. Each cell holds checked samples, or the reason why it cannot: the op's
-// own refusal, found by asking it.
+// Every op in every layout: `gradus gradcheck --layouts`. Each cell holds checked samples, or the reason why it cannot: the
+// op's own refusal, found by asking it.
 #pragma once
 
 #include <gradus/tools/gradcheck.h>
@@ -34,8 +34,9 @@ struct MatrixRow {
 };
 
 struct MatrixOptions {
-  /// False: samples of more than eight elements along two random directions, large ones along one and to first order only; two
-  /// samples of an op are enough for a layout, and the dense ones are left to check_op(). True: all samples, the whole Jacobian of small ones, eight directions of others.
+  /// False: samples of more than eight elements along two random directions, large ones along one and to first order only;
+  /// two samples of an op are enough for a layout, and the dense ones are left to check_op(). True: all samples, the whole
+  /// Jacobian of small ones, eight directions of others.
   bool thorough = true;
 };
 
@@ -43,8 +44,8 @@ struct MatrixOptions {
 /// (1e-5 times its condition number), the same bits with 1, 2, 3 and 7 threads and for inputs that lie otherwise in memory.
 MatrixRow check_layouts(const OpInfo& op, const MatrixOptions& options = {});
 
-/// Prints the matrix of every op, or of the one named, with the reasons behind it; writes it to `json_path` unless that is empty.
-/// Returns 0 if nothing failed, 1 otherwise. Errors: as gradcheck_command().
+/// Prints the matrix of every op, or of the one named, with the reasons behind it; writes it to `json_path` unless that is
+/// empty. Returns 0 if nothing failed, 1 otherwise. Errors: as gradcheck_command().
 int layouts_command(const std::string& op, const std::string& json_path);
 
 }  // namespace gradus::tools

@@ -17,8 +17,8 @@ struct Change {
   friend bool operator==(const Change& a, const Change& b) { return a.axes == b.axes; }
 };
 
-/// Numbers for a new shape: those of `a` (of a single number: from its middle on), then more between them, so that they stay where the op accepts them. Integers: those
-/// of `a` again and again, or zeros.
+/// Numbers for a new shape: those of `a` (of a single number: from its middle on), then more between them, so that they
+/// stay where the op accepts them. Integers: those of `a` again and again, or zeros.
 Array filled(const Array& a, const Shape& shape, bool zero_integers) {
   if (shape == a.shape() && !zero_integers) return a;
   if (!is_real(a.dtype())) {

@@ -38,8 +38,8 @@ Array with_gaps(const Array& a);
 Array behind_a_row(const Array& a);
 Arrays each(const Arrays& a, Lay lay);
 
-/// Forward and back from fixed seeds (numbers of f32), which `lay_seed` lays out or changes. Errors: what the op throws; ShapeError for a gradient that
-/// does not fit its input.
+/// Forward and back from fixed seeds (numbers of f32), which `lay_seed` lays out or changes. Errors: what the op throws;
+/// ShapeError for a gradient that does not fit its input.
 OpRun run_sample(const Sample& s, const Arrays& inputs, const std::function<Array(const Array&)>& lay_seed = as_is);
 
 bool same_bits(const Array& a, const Array& b);
@@ -52,12 +52,13 @@ double distance(const Array& a, const Array& b);
 
 /// What f32 may lose: 1e-5, times the sample's condition number.
 inline constexpr double f32_bound = 1e-5;
-/// Tanh keeps its result, not its input: 1 - y^2 of a y near 1 has lost digits that no condition number of the input tells of.
+/// Tanh keeps its result, not its input: 1 - y^2 of a y near 1 has lost digits that no condition number of the input tells
+/// of.
 inline double f32_bound_of(const OpInfo& op) { return std::string_view(op.name) == "tanh" ? 1e-4 : f32_bound; }
 
-/// F32 against f64 at the same (f32) inputs, norm-wise, divided by the sample's condition number where that is above 1: by how
-/// much a tensor of results moves, relatively, if its inputs and seeds move by one part in 2^24 each (the largest of several
-/// random moves). Results beyond the range of f32 are left out.
+/// F32 against f64 at the same (f32) inputs, norm-wise, divided by the sample's condition number where that is above 1: by
+/// how much a tensor of results moves, relatively, if its inputs and seeds move by one part in 2^24 each (the largest of
+/// several random moves). Results beyond the range of f32 are left out.
 double f32_error(const Sample& s);
 
 /// The same bits, forward and back, with 1, 2, 3 and 7 threads. The number of threads is put back.
