@@ -42,6 +42,7 @@ struct num {
   friend num select(Truth c, num a, num b) { return c.value ? a : b; }
 
   friend num sqrt(num a) { return of(std::sqrt(a.v)); }
+  friend num cbrt(num a) { return of(std::cbrt(a.v)); }
   friend num abs(num a) { return of(std::fabs(a.v)); }
   friend num copysign(num a, num s) { return of(std::copysign(a.v, s.v)); }
   friend num max(num a, num b) { return of(a.v > b.v ? a.v : b.v); }  // b if either is NaN, as pack

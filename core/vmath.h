@@ -1,6 +1,6 @@
-// exp log tanh sigmoid erf pow for packs. fma is written out, so AVX2 and AVX-512, g++ and clang do the same arithmetic.
+// exp log tanh sigmoid erf cbrt pow for packs. fma is written out, so AVX2 and AVX-512, g++ and clang do the same arithmetic.
 // f32: own minimax polynomials; the largest errors over a sample of all floats, in ULP, are named at each function.
-// f64 (gradient checks, references): the C library, lane by lane.
+// f64 (gradient checks, references): the C library, lane by lane; but for cbrt.
 #pragma once
 
 #include <gradus/core/pack.h>
@@ -95,6 +95,27 @@ GRADUS_INLINE pack<float> erf(pack<float> x) {
   const P q = vmath::polynomial(t, 2.1296654e-07, -2.47665685e-05, 0.000460431766, -0.00427088421, 0.0253494345, -0.108607255,
                                 -0.633065224, -1.12964952, 0.000202109251);
   return select(z < P(1), fma(x, p, x), copysign(P(1) - exp(q), x));
+}
+
+/// Cube root, <= 0.9 ULP in f32 and f64. Halley's steps t (t + 2q) / (2t + q), q = x / t^2, from a third of the exponent.
+template <class T>
+GRADUS_INLINE pack<T> cbrt(pack<T> x) {
+  using P = pack<T>;
+  constexpr bool narrow = sizeof(T) == 4;
+  const P a = abs(x);
+  const mask<T> tiny = a < P(std::numeric_limits<T>::min());
+  const P z = select(tiny, a * (narrow ? 0x1p24 : 0x1p54), a);
+  const P third = P(__builtin_convertvector(reinterpret_cast<typename P::Bits>(z.r), typename P::R)) * (1.0 / 3) +
+                  (narrow ? 709921077.0 : 3071306043645493248.0);
+  P t = reinterpret_cast<typename P::R>(__builtin_convertvector(third.r, typename P::Bits));  // within 4 %; each step cubes that
+  for (int i = 0; i < (narrow ? 1 : 2); ++i) {
+    const P q = z / (t * t);
+    t = t * (t + 2.0 * q) / (t + t + q);
+  }
+  const P q = z / (t * t);
+  t = t + t * (q - t) / (t + t + q);
+  t = copysign(select(tiny, t * (narrow ? 0x1p-8 : 0x1p-18), t), x);
+  return select((x == P(0)) | (a > P(std::numeric_limits<T>::max())), x, t);
 }
 
 /// a^b, lane by lane: exp(b log a) would lose digits.

@@ -63,6 +63,7 @@ Symbol operator|(const Symbol& a, const Symbol& b) { return Symbol::make(compari
 Symbol select(const Symbol& c, const Symbol& a, const Symbol& b) { return Symbol::make(atom, "select", {c, a, b}); }
 Symbol pow(const Symbol& a, const Symbol& b) { return Symbol::make(power, "^", {a, b}); }
 Symbol sqrt(const Symbol& a) { return Symbol::make(atom, "sqrt", {a}); }
+Symbol cbrt(const Symbol& a) { return Symbol::make(atom, "cbrt", {a}); }
 Symbol abs(const Symbol& a) { return Symbol::make(atom, "abs", {a}); }
 Symbol sign(const Symbol& a) { return Symbol::make(atom, "sign", {a}); }
 Symbol exp(const Symbol& a) { return Symbol::make(atom, "exp", {a}); }

@@ -42,6 +42,7 @@ class Symbol {
   friend Symbol select(const Symbol& condition, const Symbol& a, const Symbol& b);
   friend Symbol pow(const Symbol& a, const Symbol& b);
   friend Symbol sqrt(const Symbol& a);
+  friend Symbol cbrt(const Symbol& a);
   friend Symbol abs(const Symbol& a);
   friend Symbol sign(const Symbol& a);
   friend Symbol exp(const Symbol& a);

@@ -21,6 +21,7 @@ namespace optim {
 // Numbers per step are plain doubles: these are their functions in a rule's advance(). Those of Tensor, Symbol and the
 // element types are found by argument-dependent lookup.
 using std::abs;
+using std::cbrt;
 using std::exp;
 using std::log;
 using std::max;

@@ -1,4 +1,5 @@
 // The functions of vmath_wide.h against long double, over the whole range that matters and at special values.
+#include <gradus/core/vmath.h>
 #include <gradus/core/vmath_wide.h>
 
 #include <doctest/doctest.h>
@@ -75,6 +76,24 @@ TEST_CASE("functions of packs are within 0.51 ULP in f32 and 2.5 ULP in f64") {
   BOTH(exp2, -120, 127)
   BOTH(log2, 1e-30, 1e30)
   BOTH(log10, 1e-30, 1e30)
+}
+
+TEST_CASE("the cube root is within 0.9 ULP, from the smallest number to the largest") {
+  const auto exact = [](long double x) { return std::cbrt(x); };
+  CHECK(worst<float>([](auto x) { return cbrt(x); }, exact, -1e8, 1e8) <= 0.9L);
+  CHECK(worst<double>([](auto x) { return cbrt(x); }, exact, -1e8, 1e8) <= 0.9L);
+  CHECK(worst<float>([](auto x) { return cbrt(x); }, exact, -3e38, 3e38) <= 0.9L);
+  CHECK(worst<double>([](auto x) { return cbrt(x); }, exact, -1e308, 1e308) <= 0.9L);
+  auto both = [&]<class T>(T) {
+    using N = std::numeric_limits<T>;
+    for (const T x : {N::max(), N::min(), N::denorm_min(), T(-27), N::min() / 2, T(-1e-30)}) {
+      CAPTURE(x);
+      CHECK(ulps(at<T>([](auto v) { return cbrt(v); }, x), exact(x)) <= 0.9L);
+    }
+    for (const T x : {T(0), N::infinity(), -N::infinity()}) CHECK(at<T>([](auto v) { return cbrt(v); }, x) == x);
+    CHECK(std::isnan(at<T>([](auto v) { return cbrt(v); }, N::quiet_NaN())));
+  };
+  both(1.0f), both(1.0);
 }
 
 TEST_CASE("sine and cosine at large arguments, and at what is no number") {

@@ -67,7 +67,7 @@ void add_mutants(const Program& p, const std::set<std::string>& atoms, const Lin
   static const std::map<std::string, std::string> swap{{"+", "-"},     {"-", "+"},     {"*", "/"},      {"/", "*"},
                                                        {"max", "min"}, {"min", "max"}, {" < ", " >= "}, {" > ", " <= "},
                                                        {" = ", " > "}};
-  static const std::set<std::string> lost{"sqrt", "abs", "sign", "exp", "log", "negate"}, ordered{"-", "/", "^"};
+  static const std::set<std::string> lost{"sqrt", "cbrt", "abs", "sign", "exp", "log", "negate"}, ordered{"-", "/", "^"};
   const Term e = p.nodes[n];
   const int here = index++;
   auto add = [&](const std::string& what, Term becomes) {

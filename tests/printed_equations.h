@@ -188,6 +188,7 @@ class Machine {
     const double a = eval(e.in[0], i);
     if (e.op == "negate") return -a;
     if (e.op == "sqrt") return std::sqrt(a);
+    if (e.op == "cbrt") return std::cbrt(a);
     if (e.op == "abs") return std::fabs(a);
     if (e.op == "sign") return (a > 0) - (a < 0);
     if (e.op == "exp") return std::exp(a);

@@ -174,6 +174,14 @@ struct Sqrt {
   static Samples samples() { return elementwise(sqrt, 0.5, 2); }
 };
 
+struct Cbrt {
+  static constexpr const char* name = "cbrt";
+  static constexpr unsigned reads = reads_input(1);
+  template <class V> V f(V x) const { return cbrt(x); }
+  template <class V> V df(V g, V, V y) const { return g / (3.0 * y * y); }
+  static Samples samples() { return elementwise(cbrt, -2, -0.5); }
+};
+
 struct Exp {
   static constexpr const char* name = "exp";
   static constexpr unsigned reads = reads_input(1);
@@ -253,6 +261,7 @@ Tensor abs(const Tensor& x) { return formula(Abs{}, x); }
 Tensor sign(const Tensor& x) { return formula(Sign{}, x); }
 Tensor square(const Tensor& x) { return formula(Square{}, x); }
 Tensor sqrt(const Tensor& x) { return formula(Sqrt{}, x); }
+Tensor cbrt(const Tensor& x) { return formula(Cbrt{}, x); }
 Tensor exp(const Tensor& x) { return formula(Exp{}, x); }
 Tensor log(const Tensor& x) { return formula(Log{}, x); }
 

@@ -26,7 +26,7 @@ inline Tensor& operator*=(Tensor& a, const Tensor& b) { return a = a * b; }
 inline Tensor& operator/=(Tensor& a, const Tensor& b) { return a = a / b; }
 Tensor pow(const Tensor& a, double exponent);
 Tensor pow(const Tensor& a, const Tensor& exponent);  ///< a > 0 where the exponent's gradient is wanted
-Tensor max(const Tensor& a, const Tensor& b);         ///< elementwise; at a tie the gradient goes to b
+Tensor max(const Tensor& a, const Tensor& b);         ///< elementwise; at a tie each gets half of the gradient
 Tensor min(const Tensor& a, const Tensor& b);
 inline Tensor maximum(const Tensor& a, const Tensor& b) { return max(a, b); }
 inline Tensor minimum(const Tensor& a, const Tensor& b) { return min(a, b); }
@@ -34,6 +34,7 @@ Tensor abs(const Tensor& x);                          ///< gradient 0 at 0
 Tensor sign(const Tensor& x);                         ///< gradient 0
 Tensor square(const Tensor& x);
 Tensor sqrt(const Tensor& x);
+Tensor cbrt(const Tensor& x);        ///< cube root, of negative numbers too
 Tensor exp(const Tensor& x);
 Tensor log(const Tensor& x);
 Tensor clamp(const Tensor& x, double low, double high);  ///< gradient 0 outside [low, high]

@@ -24,18 +24,31 @@ OPTIMIZERS = {
     "adamw": ("AdamW", {}),
     "rmsprop": ("RMSprop", {}),
     "adagrad": ("Adagrad", {}),
+    "nesterov": ("SGD", {"momentum": 0.9, "nesterov": True}),
+    "amsgrad": ("Adam", {"amsgrad": True}),
+    "adadelta": ("Adadelta", {}),
+    "adamax": ("Adamax", {}),
+    "nadam": ("NAdam", {}),
+    "radam": ("RAdam", {}),
+    "asgd": ("ASGD", {}),
+    "rprop": ("Rprop", {}),
+    "adafactor": ("Adafactor", {}),
+    "muon": ("Muon", {}),
 }
-BYTES = {"sgd": 12, "momentum": 20, "adam": 28, "adamw": 28, "rmsprop": 20, "adagrad": 20}
+BYTES = {"sgd": 12, "momentum": 20, "adam": 28, "adamw": 28, "rmsprop": 20, "adagrad": 20, "nesterov": 20, "amsgrad": 36,
+         "adadelta": 28, "adamax": 28, "nadam": 28, "radam": 28, "asgd": 20, "rprop": 28, "adafactor": 12, "muon": 20}
+SIZES = {"adamw_4k": 4096, "adamw_1M": 1000000, "adamw_50M": 50000000}
 WORKLOADS = (["W1_fwd_bwd", "W1_fwd_tape", "W1_add_nograd"] + ["W2_mlp_" + k for k in ("sgd", "momentum", "adam", "rmsprop")]
-             + ["W3_lenet_adam"] + ["W7_" + k for k in OPTIMIZERS])
+             + ["W3_lenet_adam"] + ["W7_" + k for k in OPTIMIZERS] + list(SIZES))
 
 
 def optimizer(torch, kind, parameters, form):
     name, options = OPTIMIZERS[kind]
-    options = dict(options, lr=1e-3, foreach=form == "foreach")
+    options = dict(options, lr=1e-3)
     if form == "fused":
-        options.pop("foreach")
         options["fused"] = True
+    elif name != "Muon":  # which has one form
+        options["foreach"] = form == "foreach"
     return getattr(torch.optim, name)(list(parameters), **options)
 
 
@@ -80,10 +93,11 @@ def build(torch, workload, form, layout, compiled):
             model = model.to(memory_format=torch.channels_last)
             batches = [(x.to(memory_format=torch.channels_last), t) for x, t in batches]
         return supervised(torch, model, optimizer(torch, "adam", model.parameters(), form), batches, compiled)
-    parameters = [torch.randn(100, 1000, requires_grad=True) for _ in range(100)]
+    shapes = [[SIZES[workload]]] if workload in SIZES else [[100, 1000]] * 100
+    parameters = [torch.randn(shape, requires_grad=True) for shape in shapes]
     for p in parameters:
-        p.grad = torch.randn(100, 1000)
-    return optimizer(torch, workload[3:], parameters, form).step
+        p.grad = torch.randn(p.shape)
+    return optimizer(torch, "adamw" if workload in SIZES else workload[3:], parameters, form).step
 
 
 def measure(step, budget):

@@ -32,7 +32,7 @@ struct MADGRADRule {
     s.start = select(V(k.first) > V(0), w, s.start);
     s.sum += k.weight * g;
     s.squares += k.weight * (g * g);
-    V root = pow(s.squares, V(1.0 / 3)) + eps;
+    V root = cbrt(s.squares) + eps;
     V z = s.start - select(root > V(0), s.sum / root, V(0));
     V decay = V(0);
     if (on(weight_decay) && decoupled_weight_decay) decay = (lr + eps) * weight_decay * w;
