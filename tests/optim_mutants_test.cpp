@@ -48,7 +48,7 @@ std::vector<const Line*> live_lines(const Program& p, const std::string& watched
     for (const Section& section : p.sections)
       for (const Line& line : section.lines)
         if (wanted.count(line.target) || wanted.count(line.old)) live.insert(&line), want(want, line.value);
-    for (const char* name : {"w", "g", "measured"}) {  // a norm needs the numbers
+    for (const char* name : {"w", "g", "measured", "direction"}) {  // a norm needs the numbers
       const auto norm = p.places.find("|" + std::string(name) + "|");
       if (norm != p.places.end() && wanted.count(norm->second)) wanted.insert(p.places.at(name));
     }

@@ -161,6 +161,7 @@ class Machine {
     for (const Section& section : p_.sections) {
       if (section.kind == Section::Kind::parameter) take_norms();
       for (const Line& line : section.lines) {
+        if (p_.places.count("|direction|")) take_norms();  // asked for in the line after the direction's own
         for (std::size_t i = 0; i < size_; ++i) {
           const double value = eval(line.value, i);
           columns_[line.old][i] = columns_[line.target][i];
@@ -172,7 +173,7 @@ class Machine {
 
  private:
   void take_norms() {
-    for (const char* name : {"w", "g", "measured"}) {
+    for (const char* name : {"w", "g", "measured", "direction"}) {
       const auto at = p_.places.find(name);
       if (at == p_.places.end()) continue;
       double squares = 0;

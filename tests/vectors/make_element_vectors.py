@@ -479,6 +479,11 @@ CASES = {
     "lars(lr=0.5, trust_coefficient=0.01, nesterov=true, dialect=optax)":
         by_optax(O.lars, 0.5, trust_coefficient=0.01, nesterov=True),
     "madgrad(momentum=0.5, eps=0)": by_torch(madgrad.MADGRAD, 1e-2, momentum=0.5, eps=0.0),
+    "lion": by_optax(O.lion, 1e-4, weight_decay=0),
+    "lion(lr=0.01, beta1=0.8, beta2=0.95, weight_decay=0.1)": by_optax(O.lion, 0.01, b1=0.8, b2=0.95, weight_decay=0.1),
+    "lamb": by_optax(O.lamb, 1e-3),
+    "lamb(lr=0.02, beta1=0.8, beta2=0.95, eps=0.01, weight_decay=0.1)":
+        by_optax(O.lamb, 0.02, b1=0.8, b2=0.95, eps=0.01, weight_decay=0.1),
 }
 
 
