@@ -1,4 +1,5 @@
 #include <gradus/autograd/ops.h>
+#include <gradus/core/compare.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
 #include <gradus/optim/check_rule.h>
@@ -31,26 +32,12 @@ Array gradient_at(std::size_t parameter, int t, const Tensor& w) {
   return numbers(w.shape(), 1000 * static_cast<std::uint64_t>(t) + parameter + 17, w.dtype());
 }
 
-bool same_bits(const Array& a, const Array& b) {
-  return a.shape() == b.shape() && a.dtype() == b.dtype() &&
-         std::memcmp(a.contiguous().bytes(), b.contiguous().bytes(),
-                     static_cast<std::size_t>(a.size()) * bytes_of(a.dtype())) == 0;
-}
 /// "" or the first name that differs.
 std::string difference(const NamedArrays& a, const NamedArrays& b) {
   if (a.size() != b.size()) return join(a.size(), " arrays and ", b.size());
   for (std::size_t i = 0; i < a.size(); ++i)
     if (a[i].first != b[i].first || !same_bits(a[i].second, b[i].second)) return a[i].first + " differs";
   return {};
-}
-double distance(const Array& a, const Array& b) {
-  double most = 0, size = 0;
-  for (std::int64_t i = 0; i < a.size(); ++i) {
-    const double d = std::fabs(a.element(i) - b.element(i));
-    if (!(d <= most)) most = d;  // NaN too
-    size = std::max({size, std::fabs(a.element(i)), std::fabs(b.element(i))});
-  }
-  return size > 0 ? most / size : most;
 }
 
 NamedArrays values(const Optimizer& opt) {
@@ -258,7 +245,7 @@ std::string tensors_make_the_same_step(const std::string& spec) {
   for (int t = 1; t <= 4; ++t) {
     rule.step_tensors(state, Tensor(gradient_at(0, t, parameters[0].second)), {});
     step_at(opt, t);
-    if (const double d = distance(state.w.array(), parameters[0].second.array()); !(d <= 1e-14))
+    if (const double d = relative_distance(state.w.array(), parameters[0].second.array()); !(d <= 1e-14))
       return join("off by ", text(d), " at step ", t);
   }
   return {};
@@ -290,7 +277,7 @@ std::string permuted_rows_move_alike(const std::string& spec) {
   for (std::uint64_t t = 1; t <= 5; ++t) {
     const Array g = numbers({5, 5}, 70 + t, f64);
     step_with(opt_a, {g}), step_with(opt_b, {reversed(g)});
-    const double d = distance(reversed(a.array()), b.array());
+    const double d = relative_distance(reversed(a.array()), b.array());
     if (!(d <= (exact ? 0 : 1e-9))) return join("off by ", text(d), " at step ", t);
   }
   return {};
@@ -314,7 +301,7 @@ std::string vanishing_is_none(const std::string& spec) {
       ends[i] = values(opt);
     }
     for (std::size_t k = 0; k < ends[0].size() && allowed; ++k)
-      if (const double d = distance(ends[0][k].second, ends[1][k].second); !(d <= 1e-13))
+      if (const double d = relative_distance(ends[0][k].second, ends[1][k].second); !(d <= 1e-13))
         return join(option, "=1e-30 is off by ", text(d));
   }
   return {};

@@ -1,6 +1,7 @@
 // Convolution, pooling, normalisation, softmax, losses and dropout: against loops and against differences.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
+#include <gradus/core/compare.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
 
@@ -10,7 +11,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <numeric>
 #include <set>
 
@@ -31,12 +31,6 @@ double difference(const Array& a, const Array& b) {
     largest = std::max({largest, std::fabs(x), std::fabs(y)});
   }
   return worst / largest;
-}
-
-bool same_bits(const Array& a, const Array& b) {
-  const Array x = a.contiguous(), y = b.contiguous();
-  return x.shape() == y.shape() && x.dtype() == y.dtype() &&
-         std::memcmp(x.bytes(), y.bytes(), static_cast<std::size_t>(x.size()) * bytes_of(x.dtype())) == 0;
 }
 
 /// Sum of f(inputs) . seeds; the gradients to inputs and seeds of real dtype.

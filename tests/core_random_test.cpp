@@ -1,3 +1,4 @@
+#include <gradus/core/compare.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
 
@@ -5,17 +6,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <set>
 
 using namespace gradus;
 
 namespace {
-
-bool same_bits(const Array& a, const Array& b) {
-  return a.shape() == b.shape() && a.dtype() == b.dtype() &&
-         std::memcmp(a.bytes(), b.bytes(), static_cast<std::size_t>(a.size()) * bytes_of(a.dtype())) == 0;
-}
 
 struct Threads {
   explicit Threads(int n) : before(threads()) { set_threads(n); }

@@ -2,11 +2,11 @@
 #pragma once
 
 #include <gradus/autograd/ops.h>
+#include <gradus/core/compare.h>
 #include <gradus/optim/optimizer.h>
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <string>
 #include <vector>
 
@@ -29,21 +29,8 @@ inline Array numbers(const Shape& shape, unsigned seed, Dtype dtype = f64) {
   return a.to(dtype);
 }
 
-/// max|a - b| / max(|a|max, |b|max).
-inline double error(const Array& a, const Array& b) {
-  double difference = 0, size = 0;
-  for (int64_t i = 0; i < a.size(); ++i) {
-    difference = std::max(difference, std::fabs(a.element(i) - b.element(i)));
-    size = std::max({size, std::fabs(a.element(i)), std::fabs(b.element(i))});
-    if (std::isnan(a.element(i)) != std::isnan(b.element(i))) return 1;
-  }
-  return size > 0 ? difference / size : 0;
-}
-
-inline bool same_bits(const Array& a, const Array& b) {
-  return a.shape() == b.shape() && a.dtype() == b.dtype() && a.dense() && b.dense() &&
-         std::memcmp(a.bytes(), b.bytes(), static_cast<std::size_t>(a.size()) * bytes_of(a.dtype())) == 0;
-}
+/// Norm-wise.
+inline double error(const Array& a, const Array& b) { return relative_distance(a, b); }
 
 inline bool same_bits(const NamedArrays& a, const NamedArrays& b) {
   if (a.size() != b.size()) return false;

@@ -1,4 +1,5 @@
 // The same bits of trained weights at any number of threads, with proof that so many threads really worked.
+#include <gradus/core/compare.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
 #include <gradus/data/digits.h>
@@ -10,7 +11,6 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstring>
 #include <set>
 #include <thread>
 
@@ -48,13 +48,6 @@ std::vector<Array> trained(const std::string& optimizer_spec, int64_t steps) {
   std::vector<Array> weights;
   for (const Tensor& w : network.parameters()) weights.push_back(w.array().copy());
   return weights;
-}
-
-bool same_bits(const std::vector<Array>& a, const std::vector<Array>& b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (std::memcmp(a[i].bytes(), b[i].bytes(), static_cast<std::size_t>(a[i].size()) * bytes_of(a[i].dtype())) != 0) return false;
-  return true;
 }
 
 template <class Network>

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <gradus/autograd/gradcheck.h>
+#include <gradus/core/compare.h>
 #include <gradus/core/parallel.h>
 #include <gradus/tests/random_programs/program.h>
 
-#include <cstring>
 #include <set>
 
 namespace gradus::programs {
@@ -38,14 +38,6 @@ inline std::vector<Array> results(const Program& program, int with_threads) {
       if (g.defined()) all.push_back(g.array());
   set_threads(before);
   return all;
-}
-
-inline bool same_bits(const std::vector<Array>& a, const std::vector<Array>& b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Array& p, const Array& q) {
-    const Array s = p.copy(), t = q.copy();
-    return s.shape() == t.shape() &&
-           std::memcmp(s.bytes(), t.bytes(), static_cast<std::size_t>(s.size()) * bytes_of(s.dtype())) == 0;
-  });
 }
 
 /// The gradient along a random direction of each input, the same bits with one thread, three, and nothing recorded; with
