@@ -123,7 +123,7 @@ def configurations(workload):
         for layout in layouts:
             for compiled in ([False, True] if workload[:2] in ("W2", "W3") else [False]):
                 for malloc in ("default", "keep"):
-                    if compiled and malloc == "default" or workload.startswith("W1") and malloc == "keep":
+                    if compiled and malloc == "default" or not workload.startswith(("W2", "W3")) and malloc == "keep":
                         continue
                     yield {"form": form, "layout": layout, "compiled": compiled, "malloc": malloc}
 
