@@ -18,19 +18,19 @@ bool same_bits(const std::vector<Array>& a, const std::vector<Array>& b) {
 }
 
 double relative_distance(const Array& a, const Array& b) {
+  if (!a.defined() || !b.defined()) return a.defined() == b.defined() ? 0 : INFINITY;
   if (!(a.shape() == b.shape())) return INFINITY;
-  double apart = 0, largest = 0;
-  for (int64_t i = 0; i < a.size(); ++i) {
-    const double x = a.element(i), y = b.element(i);
-    if (x == y || (std::isnan(x) && std::isnan(y))) continue;
-    if (!std::isfinite(x) || !std::isfinite(y)) return INFINITY;
-    apart = std::max(apart, std::fabs(x - y));
+  const Array left = a.to(f64).contiguous(), right = b.to(f64).contiguous();
+  const double *from_left = left.data<double>(), *from_right = right.data<double>();
+  double most = 0, top = 0;
+  for (int64_t i = 0; i < left.size(); ++i) {
+    const double p = from_left[i], q = from_right[i];
+    if (std::isfinite(p)) top = std::max(top, std::fabs(p));
+    if (std::isfinite(q)) top = std::max(top, std::fabs(q));
+    if (p == q || (std::isnan(p) && std::isnan(q))) continue;
+    most = std::max(most, std::isfinite(p - q) ? std::fabs(p - q) : INFINITY);
   }
-  if (apart == 0) return 0;
-  for (const Array* p : {&a, &b})
-    for (int64_t i = 0; i < p->size(); ++i)
-      if (std::isfinite(p->element(i))) largest = std::max(largest, std::fabs(p->element(i)));
-  return apart / largest;
+  return most > 0 ? most / top : 0;
 }
 
 }  // namespace gradus

@@ -73,7 +73,7 @@ std::string beyond_differences(const OpInfo& op, const Sample& s, const Gradchec
     }
   const OpRun here = run_sample(s, s.inputs), there = run_sample(s, beside);
   for (std::size_t k = 0; k < here.gradients.size() && k < there.gradients.size(); ++k)
-    if (distance(here.gradients[k], there.gradients[k]) > 0.1) return "the gradient turns faster there than differences can follow";
+    if (relative_distance(here.gradients[k], there.gradients[k]) > 0.1) return "the gradient turns faster there than differences can follow";
   double top = 1e-3, slope = 0;
   for (const Array& y : here.outputs)
     for (int64_t i = 0; i < y.size(); ++i) top = std::max(top, std::fabs(y.element(i)));

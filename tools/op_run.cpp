@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 namespace gradus::tools {
@@ -40,7 +39,7 @@ std::vector<double> distances(const OpRun& a, const OpRun& b, bool only_f32 = tr
   std::vector<double> d;
   for (const auto& [p, q] : {std::pair(&a.outputs, &b.outputs), std::pair(&a.gradients, &b.gradients)}) {
     if (p->size() != q->size()) return {INFINITY};
-    for (std::size_t k = 0; k < p->size(); ++k) d.push_back(only_f32 && beyond_f32((*q)[k]) ? 0 : distance((*p)[k], (*q)[k]));
+    for (std::size_t k = 0; k < p->size(); ++k) d.push_back(only_f32 && beyond_f32((*q)[k]) ? 0 : relative_distance((*p)[k], (*q)[k]));
   }
   return d;
 }
@@ -102,32 +101,6 @@ OpRun run_sample(const Sample& s, const Arrays& inputs, const std::function<Arra
     r.gradients.push_back(grads[k].array());
   }
   return r;
-}
-
-bool same_bits(const Array& a, const Array& b) {
-  if (!a.defined() || !b.defined()) return a.defined() == b.defined();
-  if (!(a.shape() == b.shape()) || a.dtype() != b.dtype()) return false;
-  const Array p = a.contiguous(), q = b.contiguous();
-  return std::memcmp(p.bytes(), q.bytes(), static_cast<std::size_t>(p.size()) * bytes_of(p.dtype())) == 0;
-}
-bool same_bits(const Arrays& a, const Arrays& b) {
-  return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](auto& p, auto& q) { return same_bits(p, q); });
-}
-
-double distance(const Array& a, const Array& b) {
-  if (!a.defined() || !b.defined()) return a.defined() == b.defined() ? 0 : INFINITY;
-  if (!(a.shape() == b.shape())) return INFINITY;
-  const Array left = a.to(f64).contiguous(), right = b.to(f64).contiguous();
-  const double *from_left = left.data<double>(), *from_right = right.data<double>();
-  double most = 0, top = 0;
-  for (int64_t i = 0; i < left.size(); ++i) {
-    const double p = from_left[i], q = from_right[i];
-    if (std::isfinite(p)) top = std::max(top, std::fabs(p));
-    if (std::isfinite(q)) top = std::max(top, std::fabs(q));
-    if (p == q || (std::isnan(p) && std::isnan(q))) continue;
-    most = std::max(most, std::isfinite(p - q) ? std::fabs(p - q) : INFINITY);
-  }
-  return most > 0 ? most / top : 0;
 }
 
 double f32_error(const Sample& s) {

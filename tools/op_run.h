@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gradus/autograd/op.h>
+#include <gradus/core/compare.h>
 
 #include <functional>
 #include <string_view>
@@ -42,14 +43,9 @@ Arrays each(const Arrays& a, Lay lay);
 /// ShapeError for a gradient that does not fit its input.
 OpRun run_sample(const Sample& s, const Arrays& inputs, const std::function<Array(const Array&)>& lay_seed = as_is);
 
-bool same_bits(const Array& a, const Array& b);
-bool same_bits(const Arrays& a, const Arrays& b);
 inline bool same_bits(const OpRun& a, const OpRun& b) {
   return same_bits(a.outputs, b.outputs) && same_bits(a.gradients, b.gradients);
 }
-/// Norm-wise, a tensor at a time: max|a - b| / max(|a|max, |b|max). Infinite if shapes differ.
-double distance(const Array& a, const Array& b);
-
 /// What f32 may lose: 1e-5, times the sample's condition number.
 inline constexpr double f32_bound = 1e-5;
 /// Tanh keeps its result, not its input: 1 - y^2 of a y near 1 has lost digits that no condition number of the input tells
