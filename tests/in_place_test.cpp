@@ -86,7 +86,7 @@ bool needed(const Sample& s, std::size_t target) {
     Waiting w(s);
     overwrite_silently(w.target(target).array(), changed(w.target(target).array(), nan));
     try {
-      if (!tools::same_bits(right, w.backward())) return true;
+      if (!same_bits(right, w.backward())) return true;
     } catch (const GraphError&) {  // checkpoint compares the numbers themselves
       return true;
     }
@@ -176,7 +176,7 @@ std::string refusal(const Waiting& w) {
 bool same_gradient(const Sample& s, std::size_t target, const Writer& writer) {
   Waiting w(s);
   writer.write(w, target);
-  return tools::same_bits(Waiting(s).backward(), w.backward());
+  return same_bits(Waiting(s).backward(), w.backward());
 }
 
 /// The op whose line the refusal must name: the sample's own, if its results come straight from the inputs.

@@ -21,11 +21,11 @@ TEST_CASE("no false alarms: every op, 20 seeds") {
 TEST_CASE("another seed is another point, within the numbers of the sample") {
   const Sample s{"one", {sample_values({4, 5}, 1, 2), Array::arange(3)}, nullptr};
   const Sample a = tools::elsewhere(s, 1), b = tools::elsewhere(s, 2);
-  CHECK_FALSE(tools::same_bits(a.inputs[0], b.inputs[0]));
-  CHECK(tools::same_bits(a.inputs[1], s.inputs[1]));
+  CHECK_FALSE(same_bits(a.inputs[0], b.inputs[0]));
+  CHECK(same_bits(a.inputs[1], s.inputs[1]));
   for (int64_t i = 0; i < 20; ++i) {
     CHECK(a.inputs[0].element(i) >= 1);
     CHECK(a.inputs[0].element(i) < 2);
   }
-  CHECK(tools::same_bits(tools::elsewhere(s, 0).inputs[0], s.inputs[0]));
+  CHECK(same_bits(tools::elsewhere(s, 0).inputs[0], s.inputs[0]));
 }
