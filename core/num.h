@@ -1,7 +1,12 @@
 // num<T>: one number that obeys the rules of formulas: the reading for references and teaching tables.
 #pragma once
 
+#include <gradus/core/cube_root.h>
+
+#include <bit>
 #include <cmath>
+#include <cstdint>
+#include <type_traits>
 
 namespace gradus {
 
@@ -42,7 +47,12 @@ struct num {
   friend num select(Truth c, num a, num b) { return c.value ? a : b; }
 
   friend num sqrt(num a) { return of(std::sqrt(a.v)); }
-  friend num cbrt(num a) { return of(std::cbrt(a.v)); }
+  friend num third_of_exponent(num a) {
+    using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+    const num bits = of(static_cast<T>(std::bit_cast<Bits>(a.v)));
+    return of(std::bit_cast<T>(static_cast<Bits>((bits * (1.0 / 3) + third_of_bias<T>).v)));
+  }
+  friend num cbrt(num a) { return cube_root(a); }
   friend num abs(num a) { return of(std::fabs(a.v)); }
   friend num copysign(num a, num s) { return of(std::copysign(a.v, s.v)); }
   friend num max(num a, num b) { return of(a.v > b.v ? a.v : b.v); }  // b if either is NaN, as pack

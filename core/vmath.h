@@ -3,6 +3,7 @@
 // f64 (gradient checks, references): the C library, lane by lane; but for cbrt.
 #pragma once
 
+#include <gradus/core/cube_root.h>
 #include <gradus/core/pack.h>
 
 #include <limits>
@@ -97,26 +98,15 @@ GRADUS_INLINE pack<float> erf(pack<float> x) {
   return select(z < P(1), fma(x, p, x), copysign(P(1) - exp(q), x));
 }
 
-/// Cube root, <= 0.9 ULP in f32 and f64. Halley's steps t (t + 2q) / (2t + q), q = x / t^2, from a third of the exponent.
 template <class T>
-GRADUS_INLINE pack<T> cbrt(pack<T> x) {
+GRADUS_INLINE pack<T> third_of_exponent(pack<T> x) {
   using P = pack<T>;
-  constexpr bool narrow = sizeof(T) == 4;
-  const P a = abs(x);
-  const mask<T> tiny = a < P(std::numeric_limits<T>::min());
-  const P z = select(tiny, a * (narrow ? 0x1p24 : 0x1p54), a);
-  const P third = P(__builtin_convertvector(reinterpret_cast<typename P::Bits>(z.r), typename P::R)) * (1.0 / 3) +
-                  (narrow ? 709921077.0 : 3071306043645493248.0);
-  P t = reinterpret_cast<typename P::R>(__builtin_convertvector(third.r, typename P::Bits));  // within 4 %; each step cubes that
-  for (int i = 0; i < (narrow ? 1 : 2); ++i) {
-    const P q = z / (t * t);
-    t = t * (t + 2.0 * q) / (t + t + q);
-  }
-  const P q = z / (t * t);
-  t = t + t * (q - t) / (t + t + q);
-  t = copysign(select(tiny, t * (narrow ? 0x1p-8 : 0x1p-18), t), x);
-  return select((x == P(0)) | (a > P(std::numeric_limits<T>::max())), x, t);
+  const P bits = __builtin_convertvector(reinterpret_cast<typename P::Bits>(x.r), typename P::R);
+  return reinterpret_cast<typename P::R>(
+      __builtin_convertvector((bits * (1.0 / 3) + third_of_bias<T>).r, typename P::Bits));
 }
+template <class T>
+GRADUS_INLINE pack<T> cbrt(pack<T> x) { return cube_root(x); }
 
 /// a^b, lane by lane: exp(b log a) would lose digits.
 inline pack<float> pow(pack<float> a, pack<float> b) {

@@ -1,4 +1,5 @@
 // The functions of vmath_wide.h against long double, over the whole range that matters and at special values.
+#include <gradus/core/num.h>
 #include <gradus/core/vmath.h>
 #include <gradus/core/vmath_wide.h>
 
@@ -89,6 +90,7 @@ TEST_CASE("the cube root is within 0.9 ULP, from the smallest number to the larg
     for (const T x : {N::max(), N::min(), N::denorm_min(), T(-27), N::min() / 2, T(-1e-30)}) {
       CAPTURE(x);
       CHECK(ulps(at<T>([](auto v) { return cbrt(v); }, x), exact(x)) <= 0.9L);
+      CHECK(cbrt(num<T>::of(x)).v == at<T>([](auto v) { return cbrt(v); }, x));
     }
     for (const T x : {T(0), N::infinity(), -N::infinity()}) CHECK(at<T>([](auto v) { return cbrt(v); }, x) == x);
     CHECK(std::isnan(at<T>([](auto v) { return cbrt(v); }, N::quiet_NaN())));
