@@ -8,8 +8,6 @@ using namespace diagnosing;
 
 namespace {
 
-std::string brief(double x) { return fmt::format("{:.8g}", x); }
-
 // ---- one number for all ---------------------------------------------------------------------------------------------
 
 Explanation buffer(const Case& c) {
@@ -45,7 +43,7 @@ Explanation factor(const Case& c) {
   const double f = ab / bb, k = 1 / f;
   const double rest = c.rest(c.a, [&](std::size_t i) { return f * c.n[i]; });
   if (!(k >= 1.5 && k <= 1e6) || std::fabs(k - std::round(k)) > 1e-6)  // also where k is infinite
-    return {rest, Cause::factor, join("every entry is ", brief(f), " times what it should be")};
+    return {rest, Cause::factor, join("every entry is ", fmt::format("{:.8g}", f), " times what it should be")};
   const std::string part = join("every entry is 1/", std::llround(k), " of what it should be");
   if (replicas(c, std::llround(k))) return {rest, Cause::missing_sum, part + ": is a sum over a broadcast axis missing?"};
   return {rest, Cause::factor, part};
@@ -179,7 +177,7 @@ Explanation lost_part(const Case& c) {
   return {0, Cause::detached, "a whole part of the input gets no gradient: is its path cut?"};
 }
 
-Explanation mask(const Case& c) {
+Explanation masked(const Case& c) {
   const auto one_sided = [&](std::size_t i) { return c.zero(c.a[i]) != c.zero(c.n[i]); };
   const double rest = c.rest(c.a, [&](std::size_t i) { return one_sided(i) ? c.a[i] : c.n[i]; });
   return {rest, Cause::mask,
@@ -253,7 +251,7 @@ Diagnosis diagnose(const Evidence& evidence) {
   if (c.a.empty() || !(c.error > 20 * evidence.noise)) return {};
   Explanation best;
   for (const auto explain : {buffer, cut, sign, factor, transposed, one_slice, lost_outputs, edge, lost_part, off_by_one,
-                             misplaced, mask, swapped, own_factor, missing_term, stale, constant}) {
+                             misplaced, masked, swapped, own_factor, missing_term, stale, constant}) {
     Explanation other = explain(c);
     if (other.unexplained <= 0.01 && other.unexplained < best.unexplained - 1e-3) best = std::move(other);
     if (best.unexplained <= 1e-3) break;

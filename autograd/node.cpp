@@ -8,7 +8,7 @@ namespace {
 
 constinit thread_local std::uint64_t last_line = 0;
 constinit thread_local std::uint32_t own_number = 0;
-std::atomic<std::uint32_t> numbers{0};
+std::atomic<std::uint32_t> threads_numbered{0};
 
 template <class N>
 N* place(std::size_t bytes) {
@@ -23,7 +23,7 @@ N* place(std::size_t bytes) {
 }  // namespace
 
 std::uint32_t thread_number() {
-  if (own_number == 0) [[unlikely]] own_number = ++numbers;
+  if (own_number == 0) [[unlikely]] own_number = ++threads_numbered;
   return own_number;
 }
 
