@@ -26,17 +26,18 @@ double dot(const Vector& a, const Vector& b) {
   return s;
 }
 
-/// The four rules for every output, and what rounding may do to them.
+/// The rules for every output, and what rounding may do to them.
 struct PerOutput {
-  Vector seven, five, left, right, noise;
+  Vector seven, five, three, left, right, noise;
 
   /// What does not change has no rounding errors, unless it changed at a larger step: then they have swallowed the change.
   PerOutput(const Vector (&v)[7], double d, double rounding, std::vector<bool>* changed)
-      : seven(v[3].size()), five(seven), left(seven), right(seven), noise(seven) {
+      : seven(v[3].size()), five(seven), three(seven), left(seven), right(seven), noise(seven) {
     for (std::size_t j = 0; j < seven.size(); ++j) {
-      const double base = v[3][j], one = v[4][j] - v[2][j], two = v[5][j] - v[1][j], three = v[6][j] - v[0][j];
-      seven[j] = (45 * one - 9 * two + three) / (60 * d);
-      five[j] = (8 * one - two) / (12 * d);
+      const double base = v[3][j], by_one = v[4][j] - v[2][j], by_two = v[5][j] - v[1][j], by_three = v[6][j] - v[0][j];
+      seven[j] = (45 * by_one - 9 * by_two + by_three) / (60 * d);
+      five[j] = (8 * by_one - by_two) / (12 * d);
+      three[j] = by_one / (2 * d);
       const auto from_base = [&](int k) { return v[k][j] - base; };  // exactly zero where nothing changes
       right[j] = (18 * from_base(4) - 9 * from_base(5) + 2 * from_base(6)) / (6 * d);
       left[j] = -(18 * from_base(2) - 9 * from_base(1) + 2 * from_base(0)) / (6 * d);
@@ -79,19 +80,29 @@ Slopes Stencil::at(const Line& line, double h, std::vector<bool>* changed) const
     double n = each ? o.noise[r] : 0;
     for (std::size_t j = 0; !each && j < o.noise.size(); ++j) n += std::fabs(seeds[r][j]) * o.noise[j];
     s.noise = std::max(s.noise, n);
+    s.apart = std::max(s.apart, std::fabs(s.seven.back() - s.five.back()));
     s.uncertain = std::max(s.uncertain, std::fabs(s.seven.back() - s.five.back()) + n);
+    s.coarse = std::max(s.coarse, std::fabs(s.five.back() - project(o.three)));
   }
   return s;
 }
 
 Slopes Stencil::best(const Line& line, double accuracy, double least) const {
   Slopes best;
+  struct { double step = 0, apart = 0; } before;
   std::vector<bool> changed(base.size());
   for (const double h : rounding > 0x1p-40 ? std::span<const double>(steps_f32) : steps) {
     Slopes s = at(line, h, &changed);
-    if (s.step == 0 || (best.step > 0 && !(s.uncertain < best.uncertain))) continue;
+    if (s.step == 0) continue;
+    const double slope = std::max(least, largest_of(s.seven));
+    // Two rules agree by chance once in thousands of points. Their errors are of order h^2, h^4 and h^6: the best one's follows
+    // from the coarsest one's, and from what the step before, four times as long, has left.
+    if (slope > 0) s.uncertain = std::max(s.uncertain, 32 * s.coarse * (s.coarse / slope) * (s.coarse / slope));
+    if (before.step == 4 * h) s.uncertain = std::max(s.uncertain, before.apart / 1024);
+    before = {h, s.apart};
+    if (best.step > 0 && !(s.uncertain < best.uncertain)) continue;
     best = std::move(s);
-    if (best.uncertain <= accuracy * std::max(least, largest_of(best.seven))) break;
+    if (best.uncertain <= accuracy * slope) break;
   }
   return best;
 }

@@ -21,6 +21,8 @@ struct Line {
 struct Slopes {
   std::vector<double> seven, five, left, right;
   double uncertain = 0;  ///< what `seven` may be wrong by: its distance from `five`, and rounding
+  double apart = 0;      ///< the largest distance of `seven` from `five`
+  double coarse = 0;     ///< the largest distance of `five` from the three-point rule
   double noise = 0;      ///< rounding alone
   double step = 0;       ///< 0: nothing could be evaluated
 };

@@ -18,6 +18,16 @@ TEST_CASE("no false alarms: every op, 20 seeds") {
   CHECK(ops > 100);
 }
 
+TEST_CASE("no false alarm where the five- and the seven-point rule agree by chance") {
+  for (const OpInfo* op : all_ops()) {  // seeds that once raised one
+    const std::string_view name = op->name;
+    const int seed = name == "log_softmax" ? 605 : name == "logsumexp" ? 425 : name == "softmax" ? 565 : -1;
+    if (seed < 0) continue;
+    for (const auto& alarm : tools::false_alarms(*op, seed, 1)) FAIL_CHECK(alarm);
+    CHECK(op->samples().size() > 1);
+  }
+}
+
 TEST_CASE("another seed is another point, within the numbers of the sample") {
   const Sample s{"one", {sample_values({4, 5}, 1, 2), Array::arange(3)}, nullptr};
   const Sample a = tools::elsewhere(s, 1), b = tools::elsewhere(s, 2);

@@ -2,6 +2,9 @@
 #include <gradus/tools/gradcheck.h>
 #include <gradus/tools/op_alarms.h>
 
+#include <cmath>
+#include <set>
+
 namespace gradus::tools {
 
 Sample elsewhere(const Sample& s, std::uint64_t seed) {
@@ -14,11 +17,16 @@ Sample elsewhere(const Sample& s, std::uint64_t seed) {
     const Array own = a;
     a = a.copy();
     const auto n = static_cast<std::uint64_t>(own.size());
+    std::set<double> placed;
     for (int64_t i = 0; i < a.size(); ++i) {
       const std::uint64_t from = choice.below(drawn, n), to = n > 1 ? (from + 1 + choice.below(drawn + 1, n - 1)) % n : from;
       const double low = own.element(static_cast<int64_t>(from)), high = own.element(static_cast<int64_t>(to));
-      a.fresh<double>()[i] = low + between.uniform<double>(drawn) * (high - low);  // two different ones: no ties
+      const double x = low + between.uniform<double>(drawn) * (high - low);  // two different ones: no ties
       drawn += 2;
+      // Nor anything as near as the steps of the differences: there max and sort have kinks.
+      const auto above = placed.lower_bound(x - 1e-5 * std::fabs(x));
+      if (above != placed.end() && *above < x + 1e-5 * std::fabs(x) && high != low && drawn < 64 * n) --i;
+      else placed.insert(a.fresh<double>()[i] = x);
     }
   }
   return r;
