@@ -3,54 +3,16 @@
 #include <gradus/autograd/backward.h>
 #include <gradus/autograd/finite.h>
 #include <gradus/autograd/observe.h>
-#include <gradus/core/parallel.h>
+#include <gradus/core/look.h>
 #include <gradus/core/random.h>
 
-#include <atomic>
-#include <bit>
+#include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <limits>
 #include <map>
 #include <unordered_map>
 
 namespace gradus {
 namespace {
-
-/// What an Array holds.
-struct Look {
-  int64_t nans = 0, infs = 0, first_nan = -1, first_inf = -1;
-  double low = std::numeric_limits<double>::infinity(), high = -low;  // of the finite ones
-
-  bool finite() const { return nans + infs == 0; }
-  int64_t first() const { return nans > 0 ? first_nan : first_inf; }
-};
-
-Look look_at(const Array& array) {
-  Look l;
-  if (!array.defined() || !is_real(array.dtype())) return l;
-  const Array a = array.contiguous();
-  for (int64_t i = 0; i < a.size(); ++i) {
-    const double x = a.element(i);
-    if (std::isfinite(x)) l.low = std::min(l.low, x), l.high = std::max(l.high, x);
-    else if (std::isnan(x)) l.first_nan = l.nans++ == 0 ? i : l.first_nan;
-    else l.first_inf = l.infs++ == 0 ? i : l.first_inf;
-  }
-  return l;
-}
-
-std::string number(double x) {
-  if (std::isnan(x)) return "NaN";
-  char buffer[32];
-  std::snprintf(buffer, sizeof buffer, "%.6g", x);
-  return buffer;
-}
-
-std::string range(const Look& l) {
-  if (l.low > l.high) return "nowhere finite";
-  const std::string at = l.low == l.high ? number(l.low) : join("in [", number(l.low), ", ", number(l.high), "]");
-  return l.finite() ? at : at + " where finite";
-}
 
 std::vector<int64_t> index_of(int64_t i, const Shape& shape) {
   std::vector<int64_t> index(static_cast<std::size_t>(shape.rank()));
@@ -69,8 +31,8 @@ std::string noted(NonFinite& found, const Array& a, const Look& l) {
   found.element = index_of(l.first(), a.shape());
   found.value = a.contiguous().element(l.first());
   found.count = l.nans + l.infs;
-  if (a.size() == 1) return number(found.value);
-  return join(number(found.value), " at ", place(found.element), " (", found.count, " of ", a.size(), " elements ",
+  if (a.size() == 1) return short_number(found.value);
+  return join(short_number(found.value), " at ", place(found.element), " (", found.count, " of ", a.size(), " elements ",
               found.count == 1 ? "is" : "are", " not finite)");
 }
 
@@ -155,8 +117,8 @@ std::string inputs_in_words(const Ran& r, const Array& like, int64_t element) {
     if (!a.defined() || !is_real(a.dtype())) continue;
     const std::string name = name_of(r.inputs[k].node);
     s += join("; input ", k, name.empty() ? std::string() : join(" (\"", name, "\")"), " is ");
-    if (a.shape() == like.shape() && a.size() > 1) s += join(number(a.contiguous().element(element)), " there and ");
-    s += range(look_at(a));
+    if (a.shape() == like.shape() && a.size() > 1) s += join(short_number(a.contiguous().element(element)), " there and ");
+    s += range_in_words(look_at(a));
   }
   return s;
 }
@@ -226,7 +188,7 @@ NonFinite described(const Run& run, const Origin& o) {
     n.parameter = name_of(in.node);
     const std::string who = !leaf ? "which comes from outside the step" : n.parameter.empty() ? "a leaf" : "\"" + n.parameter + "\"";
     n.text = join("its input ", o.input, ", ", describe(in.array), ", ", who, ", is ", noted(n, in.array, look_at(in.array)), " and ",
-                  range(look_at(in.array)));
+                  range_in_words(look_at(in.array)));
   } else {
     std::size_t slot = 0;
     while (slot + 1 < r.results.size() && look_at(r.results[slot]).finite()) ++slot;
@@ -303,7 +265,7 @@ class Backward final : public WalkObserver {
       const Look l = look_at(g.array());
       all.nans += l.nans, all.infs += l.infs, all.low = std::min(all.low, l.low), all.high = std::max(all.high, l.high);
     }
-    return range(all);
+    return range_in_words(all);
   }
   std::span<const Tensor> got_;
 };
@@ -389,27 +351,12 @@ Tensor FiniteWatch::backward(const std::function<Tensor()>& f) {
   const Philox drawn = default_generator().state();
   Tensor loss = f();
   if (loss.size() == 1 && is_real(loss.dtype()) && !std::isfinite(loss.item()))
-    explain(f, drawn, steps_, join("the loss is ", number(loss.item())));
+    explain(f, drawn, steps_, join("the loss is ", short_number(loss.item())));
   loss.backward();
   for (const Tensor& p : parameters_)
     if (const Leaf* leaf = p.leaf(); leaf && leaf->grad.defined() && !all_finite(leaf->grad.array()))
-      explain(f, drawn, steps_, join("the loss is ", number(loss.item()), ", but a gradient is not finite"));
+      explain(f, drawn, steps_, join("the loss is ", short_number(loss.item()), ", but a gradient is not finite"));
   return loss;
-}
-
-bool all_finite(const Array& array) {
-  const Array a = array.contiguous();
-  std::atomic<bool> bad = false;
-  visit_real(a.dtype(), [&]<class T>() {
-    using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
-    constexpr Bits exponent = std::bit_cast<Bits>(std::numeric_limits<T>::infinity());
-    parallel_ranges(a.size(), 2 * grain_elements, [x = a.data<T>(), &bad](int64_t begin, int64_t end) {
-      Bits any = 0;
-      for (int64_t i = begin; i < end; ++i) any |= Bits((std::bit_cast<Bits>(x[i]) & exponent) == exponent);
-      if (any) bad.store(true, std::memory_order_relaxed);
-    });
-  });
-  return !bad.load(std::memory_order_relaxed);
 }
 
 }  // namespace gradus

@@ -71,7 +71,4 @@ class FiniteWatch {
   std::int64_t steps_ = 0;
 };
 
-/// Whether every element of an f32 or f64 Array is finite.
-bool all_finite(const Array& a);
-
 }  // namespace gradus

@@ -1,4 +1,5 @@
 #include <gradus/core/error.h>
+#include <gradus/core/look.h>
 #include <gradus/core/map.h>
 #include <gradus/optim/norms.h>
 #include <gradus/optim/stage_kinds.h>
@@ -192,15 +193,6 @@ struct Accumulate final : StageOf<Accumulate> {
   std::int64_t count_ = 0;
   std::vector<Array> sums_;
 };
-
-bool all_finite(const Array& a) {
-  bool finite = true;
-  visit_real(a.dtype(), [&]<class T>() {
-    const T* x = a.data<T>();
-    for (std::int64_t i = 0; i < a.size(); ++i) finite &= std::isfinite(x[i]);
-  });
-  return finite;
-}
 
 }  // namespace
 

@@ -3,6 +3,7 @@
 #include <gradus/autograd/checkpoint.h>
 #include <gradus/autograd/finite.h>
 #include <gradus/autograd/ops.h>
+#include <gradus/core/look.h>
 #include <gradus/core/random.h>
 #include <gradus/nn/nn.h>
 #include <gradus/optim/optimizer.h>

@@ -1,0 +1,30 @@
+// What an Array holds, at a look: its range, and what in it is not finite.
+#pragma once
+
+#include <gradus/core/array.h>
+
+#include <limits>
+#include <string>
+
+namespace gradus {
+
+/// Places are row-major; -1: there is none.
+struct Look {
+  int64_t nans = 0, infs = 0, first_nan = -1, first_inf = -1;
+  double low = std::numeric_limits<double>::infinity(), high = -low;  // of the finite ones
+
+  bool finite() const { return nans + infs == 0; }
+  int64_t first() const { return nans > 0 ? first_nan : first_inf; }
+};
+
+/// Of f32 and f64; an absent Array, or one of integers, looks empty and finite.
+Look look_at(const Array& array);
+/// "in [0, 3.5]", "in [0, 3.5] where finite", "nowhere finite", or the number that all of them are.
+std::string range_in_words(const Look& look);
+/// Six digits; "NaN", "inf", "-inf".
+std::string short_number(double x);
+
+/// Whether nothing is NaN or infinite. One pass over the bits, in parallel.
+bool all_finite(const Array& array);
+
+}  // namespace gradus
