@@ -89,17 +89,18 @@ Slopes Stencil::at(const Line& line, double h, std::vector<bool>* changed) const
 
 Slopes Stencil::best(const Line& line, double accuracy, double least) const {
   Slopes best;
-  struct { double step = 0, apart = 0; } before;
+  struct { double step = 0, apart = 0, coarse = 0; } before;
   std::vector<bool> changed(base.size());
   for (const double h : rounding > 0x1p-40 ? std::span<const double>(steps_f32) : steps) {
     Slopes s = at(line, h, &changed);
     if (s.step == 0) continue;
     const double slope = std::max(least, largest_of(s.seven));
     // Two rules agree by chance once in thousands of points. Their errors are of order h^2, h^4 and h^6: the best one's follows
-    // from the coarsest one's, and from what the step before, four times as long, has left.
+    // from the coarsest one's, and from what the step before, four times as long, has left; unless that one reached over a kink.
     if (slope > 0) s.uncertain = std::max(s.uncertain, 32 * s.coarse * (s.coarse / slope) * (s.coarse / slope));
-    if (before.step == 4 * h) s.uncertain = std::max(s.uncertain, before.apart / 1024);
-    before = {h, s.apart};
+    const bool smooth = 256 * s.coarse >= before.coarse && slope * before.apart <= 100 * before.coarse * before.coarse;
+    if (before.step == 4 * h && smooth) s.uncertain = std::max(s.uncertain, before.apart / 1024);
+    before = {h, s.apart, s.coarse};
     if (best.step > 0 && !(s.uncertain < best.uncertain)) continue;
     best = std::move(s);
     if (best.uncertain <= accuracy * slope) break;

@@ -59,7 +59,8 @@ GRADUS_INLINE pack<float> log(pack<float> x) {
   using vmath::Bits;
   const mask<float> tiny = x < P(1.17549435e-38);
   const P normal = select(tiny, x * 8388608.0, x);
-  const Bits bits = reinterpret_cast<Bits>(normal.r) - 0x3f3504f3;  // puts the mantissa into [sqrt 1/2, sqrt 2)
+  // Puts the mantissa into [sqrt 1/2, sqrt 2). Below zero the result is NaN, but the subtraction must not overflow.
+  const Bits bits = reinterpret_cast<Bits>(abs(normal).r) - 0x3f3504f3;
   const P e = P(__builtin_convertvector(bits >> 23, P::R)) - select(tiny, P(23), P(0));
   const P f = P(reinterpret_cast<P::R>((bits & 0x7fffff) + 0x3f3504f3)) - 1.0;
   const P p = vmath::polynomial(f, 0.0674943104, -0.116783507, 0.118883193, -0.124050878, 0.142194554, -0.166680261,
