@@ -239,7 +239,8 @@ void step_tensors_text(const R<double>& text, const AnyRule& described, TensorSt
   const R<Tensor> rule = rule_with<R, Tensor>(text, tensors_of(options, hyper, s.w.dtype()));
   typename R<Tensor>::Step k;
   typename R<Tensor>::template State<Tensor> state;
-  const auto numbers = addresses<Tensor>(k), slots = addresses<Tensor>(state);
+  const auto numbers = addresses<Tensor>(k);
+  const auto slots = addresses<Tensor>(state);
   begin(s, described.slots(), described.first_step());
   copy_in(numbers, s.step);
   copy_in(slots, s.slots);
