@@ -31,8 +31,8 @@ std::string noted(NonFinite& found, const Array& a, const Look& l) {
   found.element = index_of(l.first(), a.shape());
   found.value = a.contiguous().element(l.first());
   found.count = l.nans + l.infs;
-  if (a.size() == 1) return short_number(found.value);
-  return join(short_number(found.value), " at ", place(found.element), " (", found.count, " of ", a.size(), " elements ",
+  if (a.size() == 1) return six_digits(found.value);
+  return join(six_digits(found.value), " at ", place(found.element), " (", found.count, " of ", a.size(), " elements ",
               found.count == 1 ? "is" : "are", " not finite)");
 }
 
@@ -117,7 +117,7 @@ std::string inputs_in_words(const Ran& r, const Array& like, int64_t element) {
     if (!a.defined() || !is_real(a.dtype())) continue;
     const std::string name = name_of(r.inputs[k].node);
     s += join("; input ", k, name.empty() ? std::string() : join(" (\"", name, "\")"), " is ");
-    if (a.shape() == like.shape() && a.size() > 1) s += join(short_number(a.contiguous().element(element)), " there and ");
+    if (a.shape() == like.shape() && a.size() > 1) s += join(six_digits(a.contiguous().element(element)), " there and ");
     s += range_in_words(look_at(a));
   }
   return s;
@@ -351,11 +351,11 @@ Tensor FiniteWatch::backward(const std::function<Tensor()>& f) {
   const Philox drawn = default_generator().state();
   Tensor loss = f();
   if (loss.size() == 1 && is_real(loss.dtype()) && !std::isfinite(loss.item()))
-    explain(f, drawn, steps_, join("the loss is ", short_number(loss.item())));
+    explain(f, drawn, steps_, join("the loss is ", six_digits(loss.item())));
   loss.backward();
   for (const Tensor& p : parameters_)
     if (const Leaf* leaf = p.leaf(); leaf && leaf->grad.defined() && !all_finite(leaf->grad.array()))
-      explain(f, drawn, steps_, join("the loss is ", short_number(loss.item()), ", but a gradient is not finite"));
+      explain(f, drawn, steps_, join("the loss is ", six_digits(loss.item()), ", but a gradient is not finite"));
   return loss;
 }
 

@@ -23,7 +23,7 @@ Look look_at(const Array& array) {
   return l;
 }
 
-std::string short_number(double x) {
+std::string six_digits(double x) {
   if (std::isnan(x)) return "NaN";
   char buffer[32];
   std::snprintf(buffer, sizeof buffer, "%.6g", x);
@@ -32,7 +32,7 @@ std::string short_number(double x) {
 
 std::string range_in_words(const Look& l) {
   if (l.low > l.high) return "nowhere finite";
-  const std::string low = short_number(l.low), at = l.low == l.high ? low : join("in [", low, ", ", short_number(l.high), "]");
+  const std::string low = six_digits(l.low), at = l.low == l.high ? low : join("in [", low, ", ", six_digits(l.high), "]");
   return l.finite() ? at : at + " where finite";
 }
 

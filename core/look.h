@@ -22,7 +22,7 @@ Look look_at(const Array& array);
 /// "in [0, 3.5]", "in [0, 3.5] where finite", "nowhere finite", or the number that all of them are.
 std::string range_in_words(const Look& look);
 /// Six digits; "NaN", "inf", "-inf".
-std::string short_number(double x);
+std::string six_digits(double x);
 
 /// Whether nothing is NaN or infinite. One pass over the bits, in parallel.
 bool all_finite(const Array& array);
