@@ -63,6 +63,18 @@ class Temporary {
   bool renamed_ = false;
 };
 
+/// A device or pipe holds nothing that could be lost, and is not ours to replace: as root, --json /dev/null would.
+bool is_device(const std::string& path) {
+  struct stat s;
+  return ::stat(path.c_str(), &s) == 0 && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode);
+}
+
+/// An open file descriptor, closed with this.
+struct Descriptor {
+  int value;
+  ~Descriptor() { ::close(value); }
+};
+
 void sync_directory(const std::string& path) {
   const int d = ::open(directory_of(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (d < 0) {
@@ -122,6 +134,13 @@ void OutputFile::write(const void* from, std::size_t bytes) {
 }
 
 void write_atomically(const std::string& path, const std::function<void(OutputFile&)>& fill) {
+  if (path.empty()) bad_file("\"\"", "cannot be written, an empty path names no file");
+  if (is_device(path)) {
+    const Descriptor device{::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
+    if (device.value < 0) fail(path, "cannot be opened for writing", errno);
+    OutputFile out(path, device.value);
+    return fill(out);
+  }
   {
     Temporary file(path);
     OutputFile out(path, file.descriptor());

@@ -50,7 +50,7 @@ class OutputFile {
 /// Replaces `path` by what `fill` writes: a temporary file beside it, fsync, rename, fsync of the directory. A reader, or
 /// a machine that loses power, sees the old file or the new one. If anything fails (DataError, or whatever `fill` throws)
 /// the old file is untouched and the temporary one removed. The permissions of an old file are kept; a symbolic link is
-/// replaced.
+/// replaced. Into a device or pipe (/dev/stdout, also through a link) the bytes are written as they come.
 void write_atomically(const std::string& path, const std::function<void(OutputFile&)>& fill);
 void write_atomically(const std::string& path, std::string_view bytes);
 

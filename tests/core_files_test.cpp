@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -98,6 +99,7 @@ TEST_CASE("files: where nothing can be written") {
   std::filesystem::create_directory(dir / "d");
   CHECK(refusal([&] { write_atomically(dir / "d", "n"); }) == (dir / "d") + ": cannot be replaced: Is a directory");
   CHECK(dir.files() == 1);
+  CHECK(refusal([&] { write_atomically("", "n"); }) == "\"\": cannot be written, an empty path names no file");
   const std::string long_name = dir / std::string(300, 'n');
   CHECK(refusal([&] { write_atomically(long_name, "n"); }).find("File name too long") != std::string::npos);
 }
@@ -114,6 +116,25 @@ TEST_CASE("files: permissions of the old file stay, a symbolic link is replaced"
   write_atomically(dir / "link", "other");
   CHECK(read_file(path) == "new");
   CHECK(std::filesystem::is_regular_file(std::filesystem::symlink_status(dir / "link")));
+}
+
+TEST_CASE("files: a device or pipe is written to, never replaced") {
+  const TempDir dir;
+  const std::string pipe = dir / "pipe", link = dir / "link";
+  REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
+  REQUIRE(::symlink(pipe.c_str(), link.c_str()) == 0);
+  const int reader = ::open(pipe.c_str(), O_RDONLY | O_NONBLOCK);
+  REQUIRE(reader >= 0);
+  char got[8] = {};
+  for (const std::string& path : {pipe, link}) {
+    write_atomically(path, "bytes");
+    CHECK(::read(reader, got, sizeof got) == 5);
+    CHECK(std::string(got) == "bytes");
+  }
+  ::close(reader);
+  CHECK(std::filesystem::is_fifo(pipe));
+  CHECK(std::filesystem::is_symlink(link));
+  CHECK(dir.files() == 2);
 }
 
 TEST_CASE("files: what cannot be read") {

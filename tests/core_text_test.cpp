@@ -61,8 +61,8 @@ TEST_CASE("print: mixed magnitudes") {
   CHECK(floats({1234567.89f, 0.5f}) == "[1234567.9,       0.5]  f32[2]");
   CHECK(floats({1e-6f, 1, 1e6f}) == "[1e-06, 1e+00, 1e+06]  f32[3]");
   CHECK(floats({123456789.f, 0.5f}) == "[1.235e+08, 5.000e-01]  f32[2]");
-  CHECK(floats({1, 0.00004f}) ==
-        "[1e+00, 4e-05]  f32[2]");  // 0.0000 would hide a number CHECK(floats({0.00001f}) == "[1e-05]  f32[1]");
+  CHECK(floats({1, 0.00004f}) == "[1e+00, 4e-05]  f32[2]");  // 0.0000 would hide a number
+  CHECK(floats({0.00001f}) == "[1e-05]  f32[1]");
   CHECK(to_string(Array::of<double>({4}, {1e-300, 1e300, -1.5, 0})) == "[1.0e-300, 1.0e+300, -1.5e+00,        0]  f64[4]");
   CHECK(to_string(Array::full({}, 5e-324, f64)) == "4.941e-324  f64[]");
 }
