@@ -1,6 +1,7 @@
 // gradus_bench: times our side of the workloads and prints JSON lines, as the peers' script does.
 #include <gradus/bench/harness.h>
 #include <gradus/core/build_info.h>
+#include <gradus/core/error.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
 
@@ -8,6 +9,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -48,6 +50,20 @@ bool chosen(const std::string& name, const std::vector<std::string>& prefixes) {
   return prefixes.empty() || std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& p) { return name.starts_with(p); });
 }
 
+int number_of_threads(const std::string& text) {
+  int n = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (error != std::errc() || end != text.data() + text.size())
+    throw SpecError("--threads", join("takes whole numbers separated by ',', got '", text, "'"));
+  return n;
+}
+
+void check_prefixes(const std::vector<std::string>& prefixes) {
+  for (const auto& p : prefixes)
+    if (std::none_of(workloads().begin(), workloads().end(), [&](const Workload& w) { return w.name.starts_with(p); }))
+      throw SpecError("--only", join("no workload's name begins with '", p, "'"), "gradus_bench --list");
+}
+
 std::string row(const Workload& w, int thread_count, const Timing& t) {
   const double scale = w.unit == std::string("ns") ? 1e9 : 1e6;
   std::string line = fmt::format(R"({{"workload": "{}", "peer": "gradus-{}", "threads": {}, "metric": "step_{}", "median": {:.3f}, "min": {:.3f}, "n": {})",
@@ -73,16 +89,21 @@ int main(int argc, char** argv) {
   app.add_flag("--list", list, "List the workloads and stop");
   CLI11_PARSE(app, argc, argv);
   try {
+    const auto prefixes = split(only);
+    check_prefixes(prefixes);
+    std::vector<int> counts;
+    for (const std::string& n : split(thread_list)) counts.push_back(number_of_threads(n));
     std::ofstream file;
     if (!json.empty()) file.open(json, std::ios::app);
+    if (!json.empty() && !file) throw DataError(json, "cannot be opened for writing");
     for (const Workload& w : workloads()) {
-      if (!chosen(w.name, split(only))) continue;
+      if (!chosen(w.name, prefixes)) continue;
       if (list) {
         fmt::print("{}\n", w.name);
         continue;
       }
-      for (const std::string& n : split(thread_list)) {
-        set_threads(std::stoi(n));
+      for (const int n : counts) {
+        set_threads(n);
         manual_seed(0);
         const std::string line = row(w, threads(), measure(w.build(), budget));
         fmt::print("{}\n", line);

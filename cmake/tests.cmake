@@ -90,6 +90,10 @@ if(TARGET gradus_cli AND EXISTS ${CMAKE_CURRENT_SOURCE_DIR}/tests/report_figures
   set_tests_properties(report_browser PROPERTIES FIXTURES_REQUIRED report)
 endif()
 
+if(TARGET gradus_cli AND TARGET gradus_bench)
+  add_script_test(command_line command_line_test.sh $<TARGET_FILE:gradus_cli> $<TARGET_FILE:gradus_bench>)
+endif()
+
 if(NOT GRADUS_SANITIZE)
   add_executable(old_cpu tests/planted/old_cpu.cpp)
   target_link_libraries(old_cpu PRIVATE gradus gradus_fast gradus_developer)

@@ -98,6 +98,37 @@ TEST_CASE("compare refuses bad input before it writes anything") {
   CHECK_THROWS_AS(compare_command(refused([](auto& o) { o.epochs = 0; })), SpecError);
   CHECK_THROWS_AS(compare_command(refused([](auto& o) { o.target = 1.5; })), SpecError);
   CHECK_FALSE(exists(out));
+  for (const std::string& folder : {dir.put("file", ""), dir.path() + "/file/below", std::string()})
+    CHECK_THROWS_WITH_AS(compare_command(refused([&](auto& o) { o.out = folder; })), doctest::Contains("--out: the folder"), SpecError);
+}
+
+TEST_CASE("compare refuses images that its networks do not take, naming the folder") {
+  testing::TempDir dir;
+  const auto idx = [](unsigned n, unsigned side) {  // images; labels if there is no side
+    std::string s{0, 0, 8, side ? '\3' : '\1', 0, 0, 0, static_cast<char>(n)};
+    if (side)
+      for (int axis = 0; axis < 2; ++axis) s += std::string{0, 0, 0, static_cast<char>(side)};
+    return s + std::string(side ? n * side * side : n, '\0');
+  };
+  const auto said = [&](unsigned train, unsigned test, unsigned train_side, unsigned test_side) {
+    dir.put("train-images-idx3-ubyte", idx(train, train_side));
+    dir.put("train-labels-idx1-ubyte", idx(train, 0));
+    dir.put("t10k-images-idx3-ubyte", idx(test, test_side));
+    dir.put("t10k-labels-idx1-ubyte", idx(test, 0));
+    CompareOptions o = small(dir.path() + "/run", "adam");
+    o.data = dir.path();
+    try {
+      compare_command(o);
+    } catch (const DataError& e) {
+      return std::string(e.what());
+    }
+    return std::string("nothing was refused");
+  };
+  CHECK(said(8, 8, 14, 14) == dir.path() + ": its training images are 14 by 14 pixels; the networks take 28 by 28");
+  CHECK(said(8, 8, 28, 14) == dir.path() + ": its test images are 14 by 14 pixels; the networks take 28 by 28");
+  CHECK(said(0, 8, 28, 28) == dir.path() + ": holds no training images; at least one is needed");
+  CHECK(said(8, 0, 28, 28) == dir.path() + ": holds no test images; at least one is needed");
+  CHECK_FALSE(exists(dir.path() + "/run"));
 }
 
 TEST_CASE("replay writes the trajectory and every named value") {
@@ -133,5 +164,6 @@ TEST_CASE("replay refuses what it cannot hold against anything") {
   CHECK_THROWS_AS(replay_command({"sgd", p, dir.path() + "/none.npy", out, ""}), DataError);
   CHECK_THROWS_AS(replay_command({"lbfgs", p, dir.path() + "/ok.npy", out, ""}), OptimError);
   CHECK_THROWS_AS(replay_command({"sdg", p, dir.path() + "/ok.npy", out, ""}), Error);
+  CHECK_THROWS_WITH_AS(replay_command({"sgd", p, dir.path() + "/ok.npy", out, out}), doctest::Contains("same file as --out"), SpecError);
   CHECK_FALSE(exists(out));
 }

@@ -11,10 +11,13 @@
 #include <gradus/tools/report.h>
 
 #include <fmt/core.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cmath>
 #include <csignal>
 #include <filesystem>
+#include <system_error>
 
 namespace gradus::tools {
 namespace {
@@ -58,9 +61,20 @@ struct Sets {
   std::string name;
 };
 
+/// The networks take 28 by 28 pixels, and a mean over no images is none.
+data::ImageSet load_images(const std::string& folder, bool train) {
+  const char* which = train ? "training" : "test";
+  data::ImageSet set = data::load_mnist(folder, train);
+  const std::int64_t h = set.images.dim(1), w = set.images.dim(2), side = data::digit_pixels;
+  if (set.labels.size() == 0) throw DataError(folder, join("holds no ", which, " images; at least one is needed"));
+  if (h != side || w != side)
+    throw DataError(folder, join("its ", which, " images are ", h, " by ", w, " pixels; the networks take ", side, " by ", side));
+  return set;
+}
+
 Sets load_sets(const CompareOptions& o) {
   if (!o.data.empty())
-    return {first_images(data::load_mnist(o.data, true), o.limit), data::load_mnist(o.data, false), "MNIST files in " + o.data};
+    return {first_images(load_images(o.data, true), o.limit), load_images(o.data, false), "MNIST files in " + o.data};
   const std::int64_t n = o.limit > 0 ? o.limit : generated_train;
   return {data::generate_digits(n, o.seed, true), data::generate_digits(generated_test, o.seed, false), "generated digits"};
 }
@@ -115,6 +129,15 @@ void check(const CompareOptions& o) {
   if (!(o.target > 0 && o.target <= 1)) throw SpecError("--target", join("must lie in (0, 1], got ", text(o.target)));
 }
 
+/// Made, and able to take a file, before anything is trained.
+void make_folder(const std::string& path) {
+  std::error_code failed;
+  std::filesystem::create_directories(path, failed);
+  if (failed) throw SpecError("--out", join("the folder \"", path, "\" cannot be made: ", failed.message()));
+  if (::access(path.c_str(), W_OK | X_OK) != 0)
+    throw SpecError("--out", join("no file can be made in \"", path, "\": ", std::generic_category().message(errno)));
+}
+
 }  // namespace
 
 const std::vector<std::string>& default_optimizers() {
@@ -134,7 +157,7 @@ int compare_command(const CompareOptions& o) {
   const TrainingPlan plan{sets.train, sets.test, o.epochs, o.batch, o.seed, o.target};
   const Settings settings{o.command, sets.name, o.model, o.seed, threads(), o.batch, initial->parameter_count(),
                           sets.train.labels.size(), sets.test.labels.size(), o.target};
-  std::filesystem::create_directories(o.out);
+  make_folder(o.out);
   fmt::print("{} on {}: {} training and {} test images, {} parameters, {} optimizers\n", o.model, sets.name, settings.train_images,
              settings.test_images, settings.parameters, specs.size());
 

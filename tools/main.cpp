@@ -12,7 +12,11 @@
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
 
+#include <charconv>
 #include <cstdio>
+#include <limits>
+#include <string>
+#include <vector>
 
 namespace {
 
@@ -29,16 +33,51 @@ std::string as_typed(int argc, char** argv) {
   return line;
 }
 
+/// What is wrong with a whole number. Of itself CLI11 takes 010 for 8, and for what does not fit the nearest that does.
+template <class T>
+std::string whole_number_problem(const std::string& text) {
+  T value{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error == std::errc() && end == text.data() + text.size()) return {};
+  return join("must be a whole number from ", std::numeric_limits<T>::min(), " to ", std::numeric_limits<T>::max(), ", got '", text, "'");
+}
+
+template <class T>
+CLI::Option* add_whole_number(CLI::App& app, const std::string& name, T& value, const std::string& meaning) {
+  return app.add_option(name, value, meaning)->check(whole_number_problem<T>)->capture_default_str();
+}
+
+/// An empty value is a variable of a script that was not set: the default would be a surprise.
+void refuse_empty_values(CLI::App& app) {
+  const auto problem = [](const std::string& text) { return std::string(text.empty() ? "must not be empty" : ""); };
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; }))
+    for (CLI::Option* option : command->get_options())
+      if (option->get_expected_max() > 0) option->check(problem);
+}
+
+/// "there is no command 'comapre'", or "" if that is not what is wrong.
+std::string unknown_command(const CLI::App& app) {
+  if (!app.get_subcommands().empty()) return {};
+  std::vector<std::string> known;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) known.push_back(command->get_name());
+  for (const std::string& word : app.remaining()) {
+    if (word.starts_with('-')) continue;
+    const std::string near = did_you_mean(word, known);
+    return join("there is no command '", word, "'", near.empty() ? "" : join("; did you mean '", near, "'?"));
+  }
+  return {};
+}
+
 void add_compare(CLI::App& app, CompareOptions& o, int& result) {
   auto* c = app.add_subcommand("compare", "Train one network with several optimizers and show how they differ");
   auto* data = c->add_option("--data", o.data, "Folder with MNIST's four IDX files (plain or .gz)");
   c->add_flag("--synthetic", o.synthetic, "Digits drawn by our own code (the default)")->excludes(data);
   c->add_option("--model", o.model, "cnn or mlp")->capture_default_str();
   c->add_option("--optimizers", o.optimizers, "Specs separated by ';', e.g. \"sgd(lr=0.05, momentum=0.9); adam\"");
-  c->add_option("--epochs", o.epochs, "Passes over the training images")->capture_default_str();
-  c->add_option("--batch", o.batch, "Images a step")->capture_default_str();
-  c->add_option("--limit", o.limit, "Use only the first N training images; 0: all, 20,000 if generated")->capture_default_str();
-  c->add_option("--seed", o.seed, "Of weights, order and generated digits")->capture_default_str();
+  add_whole_number(*c, "--epochs", o.epochs, "Passes over the training images");
+  add_whole_number(*c, "--batch", o.batch, "Images a step");
+  add_whole_number(*c, "--limit", o.limit, "Use only the first N training images; 0: all, 20,000 if generated");
+  add_whole_number(*c, "--seed", o.seed, "Of weights, order and generated digits");
   c->add_option("--target", o.target, "Test accuracy to be timed")->capture_default_str();
   c->add_option("--out", o.out, "Folder for metrics.json and report.html")->capture_default_str();
   c->callback([&] { result = compare_command(o); });
@@ -53,7 +92,7 @@ int main(int argc, char** argv) {
   app.set_version_flag("--version", std::string("gradus ") + version());
   int result = 0;
   app.add_option_function<int>("--threads", [](int n) { set_threads(n); }, "Threads for kernels (default: all cores)")
-      ->trigger_on_parse();
+      ->check(whole_number_problem<int>)->trigger_on_parse();
 
   CompareOptions compare;
   compare.command = as_typed(argc, argv);
@@ -73,7 +112,7 @@ int main(int argc, char** argv) {
   m->add_option("--optimizer", minimize.optimizer, "Spec, e.g. \"adam(lr=0.05)\" or lbfgs")->required();
   m->add_option("--function", minimize.function, "rosenbrock, beale, himmelblau, rastrigin(n=2) or quadratic(n=2, cond=10)")->capture_default_str();
   m->add_option("--start", minimize.start, "x,y (default: the function's usual place); --start=-1,2 if it begins with '-'");
-  m->add_option("--steps", minimize.steps, "Steps")->capture_default_str();
+  add_whole_number(*m, "--steps", minimize.steps, "Steps");
   m->add_option("--json", minimize.json, "Write the whole path to this file");
   m->callback([&] { result = minimize_command(minimize); });
 
@@ -94,7 +133,7 @@ int main(int argc, char** argv) {
   std::int64_t schedule_steps = 0;
   auto* s = app.add_subcommand("schedule", "Plot a schedule");
   s->add_option("schedule", schedule, "e.g. \"cosine(3e-4, total=20000, warmup=500)\"")->required();
-  s->add_option("--steps", schedule_steps, "Steps to show (default: its length)");
+  s->add_option("--steps", schedule_steps, "Steps to show (default: its length)")->check(whole_number_problem<std::int64_t>);
   s->add_option("--json", schedule_json, "Write the values to this file");
   s->callback([&] { result = schedule_command(schedule, schedule_steps, schedule_json); });
 
@@ -105,10 +144,14 @@ int main(int argc, char** argv) {
 
   app.add_subcommand("info", "Version, compiler, BLAS and whether it is safe, threads, SIMD")->callback([&] { result = info_command(); });
 
+  refuse_empty_values(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error);
+    const std::string unknown = unknown_command(app);
+    if (error.get_exit_code() == 0 || unknown.empty()) return app.exit(error);
+    fmt::print(stderr, "gradus: {}\nRun with --help for more information.\n", unknown);
+    return error.get_exit_code();
   } catch (const std::exception& error) {
     std::fflush(stdout);
     fmt::print(stderr, "{}\n", error.what());

@@ -56,6 +56,7 @@ Json trace_step(const optim::Optimizer& optimizer, std::int64_t elements) {
 }  // namespace
 
 int replay_command(const ReplayOptions& o) {
+  if (o.trace == o.out) throw SpecError("--trace", join("names the same file as --out, ", o.out, "; each needs its own"));
   const Inputs in = read_inputs(o);
   const Tensor p = leaf(in.start, parameter);
   optim::Optimizer optimizer = optim::make(o.optimizer, std::vector<Tensor>{p});
