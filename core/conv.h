@@ -25,9 +25,10 @@ void conv2d_forward(const Conv2dGeometry& g, const T* x, const T* weight, const 
 template <class T>
 void conv2d_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx);
 
-/// dweight = the gradient of sum(y * dy) to weight.
+/// dweight = the gradient of sum(y * dy) to weight. dbias, which may be null, is as conv2d_bias_gradient leaves it: cheaper
+/// here, while dy is at hand.
 template <class T>
-void conv2d_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight);
+void conv2d_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight, T* dbias = nullptr);
 
 /// dbias [c_out] = dy summed over images and positions.
 template <class T>

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <gradus/core/conv.h>
+#include <gradus/core/pack.h>
+#include <gradus/core/scratch.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -31,6 +33,52 @@ struct Inside {
   }
 };
 
+inline namespace GRADUS_ISA {
+
+/// Sum of a contiguous range, as width chains of each of four packs; the order depends on the length only.
+template <class T>
+T plane_sum(const T* p, std::int64_t n) {
+  using P = pack<T>;
+  constexpr int chains = 64;  // the same for every instruction set
+  constexpr int packs = chains / P::width;
+  P sum[packs];
+  for (auto& s : sum) s = P(0.0);
+  std::int64_t i = 0;
+  for (; i + chains <= n; i += chains)
+    for (int j = 0; j < packs; ++j) sum[j] += P::load(p + i + j * P::width);
+  for (int j = 0; i < n; i += P::width, ++j)
+    sum[j] += P::load_first(p + i, static_cast<int>(std::min<std::int64_t>(P::width, n - i)));
+  for (int half = packs / 2; half > 0; half /= 2)
+    for (int j = 0; j < half; ++j) sum[j] += sum[j + half];
+  T lanes[P::width];
+  sum[0].store(lanes);
+  for (int half = P::width / 2; half > 0; half /= 2)
+    for (int j = 0; j < half; ++j) lanes[j] += lanes[j + half];
+  return lanes[0];
+}
+
+/// dy summed over positions image by image, then over images in order.
+template <class T>
+class BiasSums {
+ public:
+  BiasSums(const Conv2dGeometry& g, const T* dy) : g_(g), dy_(dy), sums_(g.n * g.c_out) {}
+  void take(std::int64_t image) {
+    const std::int64_t plane = g_.out_h() * g_.out_w();
+    for (std::int64_t i = image * g_.c_out; i < (image + 1) * g_.c_out; ++i) sums_[i] = plane_sum(dy_ + i * plane, plane);
+  }
+  void add_up(T* dbias) const {
+    std::fill(dbias, dbias + g_.c_out, T(0));
+    for (std::int64_t i = 0; i < g_.n * g_.c_out; ++i) dbias[i % g_.c_out] += sums_[i];
+  }
+
+ private:
+  const Conv2dGeometry& g_;
+  const T* dy_;
+  Scratch<T> sums_;
+};
+
+}  // namespace GRADUS_ISA
+
 /// The general way, right for every geometry: windows copied to columns, then products.
 template <class T>
 void general_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y);
@@ -47,9 +95,9 @@ bool direct_gradient_suits(const Conv2dGeometry& g);
 template <class T>
 void direct_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx);
 
-/// Any stride; false if neither way fills its packs, then nothing is done.
+/// Any stride; false if neither way fills its packs, then nothing is done. dbias may be null.
 template <class T>
-bool direct_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight);
+bool direct_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight, T* dbias);
 
 /// The convolution from dy to dx of a convolution with stride 1.
 Conv2dGeometry turned(const Conv2dGeometry& g);

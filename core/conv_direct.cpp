@@ -29,13 +29,16 @@ struct BandProduct {
 
 template <class T>
 void multiply(const BandProduct<T>& q) {
-  constexpr std::int64_t widest = tile_vectors * pack<T>::width;
+  constexpr std::int64_t w = pack<T>::width;
+  const std::int64_t packs = (q.columns + w - 1) / w, tiles = (packs + tile_vectors - 1) / tile_vectors;
   const std::int64_t chains = (q.depth + chain_terms - 1) / chain_terms, chain = (q.depth + chains - 1) / chains;
   for (std::int64_t p = 0; p < q.depth; p += chain)
-    for (std::int64_t j = 0; j < q.columns; j += widest)
-      tile_column<T, RowsAt<T>>(q.channels, static_cast<int>(std::min(widest, q.columns - j)), std::min(chain, q.depth - p),
-                                q.weight + p, q.depth, 1, {q.copies + j, q.offsets + p},
-                                {q.y + j, q.y_row, p == 0 ? q.bias : nullptr, nullptr, p > 0, 0});
+    for (std::int64_t t = 0; t < tiles; ++t) {  // about equally wide
+      const std::int64_t j = packs * t / tiles * w, end = std::min(packs * (t + 1) / tiles * w, q.columns);
+      const TileTarget<T> to{q.y + j, q.y_row, p == 0 ? q.bias : nullptr, nullptr, p > 0, 0};
+      tile_column<T, RowsAt<T>>(q.channels, static_cast<int>(end - j), std::min(chain, q.depth - p), q.weight + p, q.depth, 1,
+                                {q.copies + j, q.offsets + p}, to);
+    }
 }
 
 }  // namespace
@@ -46,7 +49,7 @@ template <class T>
 void direct_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
   const std::int64_t c = g.c_in / g.groups, o = g.c_out / g.groups, depth = c * g.kh * g.kw, out = g.out_h() * g.out_w();
   if (g.n == 0 || out == 0 || o == 0) return;
-  const Bands bands(g, sizeof(T));
+  const Bands<T> bands(g);
   Scratch<std::int64_t> offsets(depth);
   for (std::int64_t i = 0; i < depth; ++i) offsets[i] = bands.offset(g, i);
   // Bands of one position in all images are neighbours, so that the zeros around them need not be written again.

@@ -9,6 +9,7 @@
 #include <gradus/core/scratch.h>
 
 #include <algorithm>
+#include <optional>
 
 namespace gradus::conv_detail {
 namespace {
@@ -244,7 +245,7 @@ void add_blocks(const Conv2dGeometry& g, std::int64_t size, T* total, F add) {
 }
 
 template <class T>
-void pixel_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight) {
+void pixel_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight, BiasSums<T>* bias) {
   constexpr std::int64_t w = pack<T>::width;
   const std::int64_t c = g.c_in / g.groups, o = g.c_out / g.groups, out = g.out_h() * g.out_w();
   const Runs runs(g, c);
@@ -258,6 +259,7 @@ void pixel_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* 
     for (std::int64_t i = begin * g.groups; i < end * g.groups; ++i) {
       channels_last(g, c, x + i * c * g.h * g.w, pixels.data());
       add_pixels(g, c, o, pixels.data(), dy + i * o * out, sums + i % g.groups * o * weights);
+      if (bias && i % g.groups == 0) bias->take(i / g.groups);
     }
   });
   for (std::int64_t i = 0; i < g.c_out; ++i)
@@ -269,10 +271,10 @@ void pixel_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* 
 }
 
 template <class T>
-void lane_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight) {
+void lane_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight, BiasSums<T>* bias) {
   constexpr std::int64_t w = pack<T>::width;
   const std::int64_t c = g.c_in / g.groups, o = g.c_out / g.groups, out = g.out_h() * g.out_w(), depth = c * g.kh * g.kw;
-  const Bands bands(g, sizeof(T));
+  const Bands<T> bands(g);
   Scratch<std::int64_t> offsets(depth);
   for (std::int64_t i = 0; i < depth; ++i) offsets[i] = bands.offset(g, i);
   Scratch<T> total(g.c_out * depth * w);
@@ -286,6 +288,7 @@ void lane_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* d
         if (!bands.none) fill_copies(g, bands, row, c, image, copies.data());
         add_lanes<T>(depth, o, std::min(bands.rows, bands.oh - row) * bands.ow, bands.none ? image : copies.data(),
                      offsets.data(), dy + i * o * out + row * bands.ow, out, sums + i % g.groups * o * depth * w);
+        if (bias && row == 0 && i % g.groups == 0) bias->take(i / g.groups);
       }
     }
   });
@@ -295,18 +298,21 @@ void lane_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* d
 }  // namespace
 
 template <class T>
-bool direct_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight) {
+bool direct_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight, T* dbias) {
   constexpr std::int64_t w = pack<T>::width;
   const std::int64_t c = g.c_in / g.groups;
   const std::int64_t image = (g.h + 2 * g.pad_h) * (g.w + 2 * g.pad_w);
   if (g.n == 0 || c == 0 || g.c_out == 0 || c * image > 1 << 19) return false;
   const double by_pixel = filled(Runs(g, c).length, w);
-  if (by_pixel >= 0.75) pixel_weight_gradient(g, x, dy, dweight);
-  else lane_weight_gradient(g, x, dy, dweight);
+  std::optional<BiasSums<T>> bias;
+  if (dbias) bias.emplace(g, dy);
+  if (by_pixel >= 0.75) pixel_weight_gradient(g, x, dy, dweight, bias ? &*bias : nullptr);
+  else lane_weight_gradient(g, x, dy, dweight, bias ? &*bias : nullptr);
+  if (bias) bias->add_up(dbias);
   return true;
 }
 
-template bool direct_weight_gradient<float>(const Conv2dGeometry&, const float*, const float*, float*);
-template bool direct_weight_gradient<double>(const Conv2dGeometry&, const double*, const double*, double*);
+template bool direct_weight_gradient<float>(const Conv2dGeometry&, const float*, const float*, float*, float*);
+template bool direct_weight_gradient<double>(const Conv2dGeometry&, const double*, const double*, double*, double*);
 
 }  // namespace gradus::conv_detail

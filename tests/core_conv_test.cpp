@@ -70,8 +70,10 @@ struct Run {
     for (auto* v : {&y, &dx, &dweight, &dbias}) std::fill(v->begin(), v->end(), T(NAN));
     conv2d_forward<T>(g, x.data(), weight.data(), with_bias ? bias.data() : nullptr, y.data());
     conv2d_input_gradient<T>(g, dy.data(), weight.data(), dx.data());
-    conv2d_weight_gradient<T>(g, x.data(), dy.data(), dweight.data());
-    conv2d_bias_gradient<T>(g, dy.data(), dbias.data());
+    conv2d_weight_gradient<T>(g, x.data(), dy.data(), dweight.data(), dbias.data());
+    std::vector<T> alone(dbias.size());
+    conv2d_bias_gradient<T>(g, dy.data(), alone.data());
+    CHECK(std::memcmp(alone.data(), dbias.data(), dbias.size() * sizeof(T)) == 0);
   }
   void check(bool with_bias) {
     all(with_bias);

@@ -13,7 +13,7 @@ using convolution::correlate;
 
 namespace {
 
-Tensor conv2d_weight(const Tensor& x, const Tensor& dy, const Conv2dGeometry& g);
+Tensor conv2d_weight(const Tensor& x, const Tensor& dy, const Conv2dGeometry& g, Tensor* dbias = nullptr);
 
 /// Kernels read what the geometry says, so nothing may pass that has another shape. Errors: ShapeError.
 void check_shape(const char* op, const char* what, const Tensor& t, const Shape& wanted) {
@@ -105,8 +105,10 @@ struct Conv2d {
   static void backward(Back& b, const Saved& s) {
     const Tensor& dy = b.grad();
     b.give(0, [&] { return conv2d_input(dy, b.input(1, s.weight), s.g); });
-    b.give(1, [&] { return conv2d_weight(b.input(0, s.x), dy, s.g); });
-    if (b.inputs() > 2) b.give(2, [&] { return bias_gradient(b, dy, s.g); });
+    const bool biased = b.inputs() > 2 && b.wants(2);
+    Tensor dbias;  // a by-product, unless it is to be recorded
+    b.give(1, [&] { return conv2d_weight(b.input(0, s.x), dy, s.g, biased && !b.graph() ? &dbias : nullptr); });
+    if (biased) b.give(2, [&] { return dbias.defined() ? dbias : bias_gradient(b, dy, s.g); });
   }
   static Samples samples() {
     Samples all = geometries(true, [](const char* label, auto& g, auto& x, auto& w, auto&, auto&) {
@@ -160,15 +162,18 @@ struct Conv2dWeight {
 
 // A view is made dense once, and what is kept is the dense one, so that the way back need not do it again.
 
-Tensor conv2d_weight(const Tensor& x, const Tensor& dy, const Conv2dGeometry& g) {
+Tensor conv2d_weight(const Tensor& x, const Tensor& dy, const Conv2dGeometry& g, Tensor* dbias) {
   check_input("conv2d_weight", x, g), check_kernel("conv2d_weight", {}, g), check_result("conv2d_weight", dy, g);
   const Array in = x.array().contiguous(), from = dy.array().contiguous();
   const Shape shape{g.c_out, g.c_in / g.groups, g.kh, g.kw};
   const bool any = in.size() > 0 && from.size() > 0;
   Array dw = !any ? Array::zeros(shape, x.dtype()) : Array(shape, x.dtype());
+  Array db = dbias && any ? Array({g.c_out}, x.dtype()) : Array();
   visit_real(x.dtype(), [&]<class T>() {
-    if (any) conv2d_weight_gradient<T>(g, in.data<T>(), from.data<T>(), dw.fresh<T>());
+    T* const bias = db.defined() ? db.fresh<T>() : nullptr;
+    if (any) conv2d_weight_gradient<T>(g, in.data<T>(), from.data<T>(), dw.fresh<T>(), bias);
   });
+  if (db.defined()) *dbias = Tensor(std::move(db));
   return primitive<Conv2dWeight>(dw, [&] { return Conv2dWeight::Saved{kept(in), kept(from), g}; }, x, dy);
 }
 
