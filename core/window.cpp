@@ -26,7 +26,7 @@ void for_planes(const PoolGeometry& g, F f) {
   parallel_ranges(g.planes, std::max<std::int64_t>(1, 2 * grain_elements / std::max<std::int64_t>(1, work)), f);
 }
 
-// Calls f(input row, column offset, outputs in reach) for every position of the windows of output row y.
+// Calls f(input row, column offset, outputs in reach, position) for every position of the windows of output row y.
 template <class F>
 void for_positions(const PoolGeometry& g, std::int64_t y, F f) {
   for (std::int64_t r = 0; r < g.kh; ++r) {
@@ -34,27 +34,45 @@ void for_positions(const PoolGeometry& g, std::int64_t y, F f) {
     if (row < 0 || row >= g.h) continue;
     for (std::int64_t c = 0; c < g.kw; ++c) {
       const std::int64_t offset = c * g.dil_w - g.pad_w;
-      f(row, offset, Reach(g.out_w(), g.stride_w, offset, g.w));
+      f(row, offset, Reach(g.out_w(), g.stride_w, offset, g.w), r * g.kw + c);
     }
   }
 }
 
-template <class T>
-void max_row(const PoolGeometry& g, std::int64_t y, const T* x, T* best, std::int64_t* place) {
+// The position of a window that lies wholly in the padding.
+template <class Position>
+constexpr Position nowhere = std::numeric_limits<Position>::max();
+
+template <class T, class Position>
+void max_row(const PoolGeometry& g, std::int64_t y, const T* x, T* best, Position* where) {
   const std::int64_t ow = g.out_w();
   std::fill(best, best + ow, -std::numeric_limits<T>::infinity());
-  std::fill(place, place + ow, std::int64_t(-1));
-  for_positions(g, y, [&](std::int64_t row, std::int64_t offset, Reach reach) {
+  std::fill(where, where + ow, nowhere<Position>);
+  for_positions(g, y, [&](std::int64_t row, std::int64_t offset, Reach reach, std::int64_t position) {
     const T* from = x + row * g.w + offset;
-    const std::int64_t first = row * g.w + offset, stride = g.stride_w;
+    const auto here = static_cast<Position>(position);
+    const std::int64_t stride = g.stride_w;
     for (std::int64_t o = reach.begin; o < reach.end; ++o) {
       const T v = from[o * stride];
-      const bool take = (v > best[o]) | (v != v) | (place[o] < 0);
+      const bool take = (v > best[o]) | (v != v) | (where[o] == nowhere<Position>);
       best[o] = take ? v : best[o];
-      place[o] = take ? first + o * stride : place[o];
+      where[o] = take ? here : where[o];
     }
   });
-  for (std::int64_t o = 0; o < ow; ++o) place[o] = std::max<std::int64_t>(place[o], 0);
+}
+
+// Calls f(output, its place in the plane) for the outputs of a plane.
+template <class Position, class F>
+void for_places(const PoolGeometry& g, const Position* where, F f) {
+  const std::int64_t oh = g.out_h(), ow = g.out_w();
+  Scratch<std::int64_t> offsets(g.kh * g.kw);
+  for (std::int64_t i = 0; i < g.kh * g.kw; ++i)
+    offsets[i] = (i / g.kw * g.dil_h - g.pad_h) * g.w + i % g.kw * g.dil_w - g.pad_w;
+  for (std::int64_t y = 0, i = 0; y < oh; ++y)
+    for (std::int64_t x = 0; x < ow; ++x, ++i) {
+      const bool somewhere = where[i] != nowhere<Position>;
+      f(i, somewhere ? y * g.stride_h * g.w + x * g.stride_w + offsets[static_cast<std::int64_t>(where[i])] : 0);
+    }
 }
 
 // One over the number of positions that count, for the outputs of row y.
@@ -63,7 +81,7 @@ void divisors(const PoolGeometry& g, bool count_padding, std::int64_t y, T* coun
   const std::int64_t ow = g.out_w();
   std::fill(count, count + ow, count_padding ? static_cast<T>(g.kh * g.kw) : T(0));
   if (count_padding) return;
-  for_positions(g, y, [&](std::int64_t, std::int64_t, Reach reach) {
+  for_positions(g, y, [&](std::int64_t, std::int64_t, Reach reach, std::int64_t) {
     for (std::int64_t o = reach.begin; o < reach.end; ++o) count[o] += T(1);
   });
   for (std::int64_t o = 0; o < ow; ++o) count[o] = std::max(count[o], T(1));
@@ -71,34 +89,47 @@ void divisors(const PoolGeometry& g, bool count_padding, std::int64_t y, T* coun
 
 }  // namespace
 
-template <class T>
-void max_pool2d_forward(const PoolGeometry& g, const T* x, T* y, std::int64_t* where) {
+template <class T, class Position>
+void max_pool2d_forward(const PoolGeometry& g, const T* x, T* y, Position* where) {
+  constexpr bool bytes = sizeof(Position) == 1;
   const std::int64_t oh = g.out_h(), ow = g.out_w(), in = g.h * g.w;
   for_planes(g, [&](std::int64_t begin, std::int64_t end) {
-    Scratch<std::int64_t> unwanted(where ? 0 : ow);
+    Scratch<Position> unwanted(where ? 0 : ow);
     for (std::int64_t p = begin; p < end; ++p) {
-      if (halves(g)) halve_max(g, x + p * in, y + p * oh * ow, where ? where + p * oh * ow : nullptr);
-      else
-        for (std::int64_t r = 0; r < oh; ++r)
-          max_row(g, r, x + p * in, y + (p * oh + r) * ow, where ? where + (p * oh + r) * ow : unwanted.data());
+      if constexpr (bytes)
+        if (halves(g)) {
+          halve_max(g, x + p * in, y + p * oh * ow, where ? where + p * oh * ow : nullptr);
+          continue;
+        }
+      for (std::int64_t r = 0; r < oh; ++r)
+        max_row(g, r, x + p * in, y + (p * oh + r) * ow, where ? where + (p * oh + r) * ow : unwanted.data());
     }
   });
 }
 
-template <class T>
-void max_pool2d_backward(const PoolGeometry& g, const T* dy, const std::int64_t* where, T* dx) {
+template <class T, class Position>
+void max_pool2d_backward(const PoolGeometry& g, const T* dy, const Position* where, T* dx) {
+  constexpr bool bytes = sizeof(Position) == 1;
   const std::int64_t out = g.out_h() * g.out_w(), in = g.h * g.w;
   for_planes(g, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t p = begin; p < end; ++p) {
       T* to = dx + p * in;
-      if (halves(g)) {
-        unhalve_max(g, dy + p * out, where + p * out, to);
-      } else {
-        std::fill(to, to + in, T(0));
-        for (std::int64_t i = p * out; i < (p + 1) * out; ++i) to[where[i]] += dy[i];
-      }
+      if constexpr (bytes)
+        if (halves(g)) {
+          unhalve_max(g, dy + p * out, where + p * out, to);
+          continue;
+        }
+      std::fill(to, to + in, T(0));
+      for_places(g, where + p * out, [&](std::int64_t i, std::int64_t place) { to[place] += dy[p * out + i]; });
     }
   });
+}
+
+template <class Position>
+void max_pool2d_places(const PoolGeometry& g, const Position* where, std::int64_t* places) {
+  const std::int64_t out = g.out_h() * g.out_w();
+  for (std::int64_t p = 0; p < g.planes; ++p)
+    for_places(g, where + p * out, [&](std::int64_t i, std::int64_t place) { places[p * out + i] = place; });
 }
 
 template <class T>
@@ -115,7 +146,7 @@ void avg_pool2d_forward(const PoolGeometry& g, bool count_padding, const T* x, T
       for (std::int64_t r = 0; r < oh; ++r) {
         T* sum = y + (p * oh + r) * ow;
         std::fill(sum, sum + ow, T(0));
-        for_positions(g, r, [&](std::int64_t row, std::int64_t offset, Reach reach) {
+        for_positions(g, r, [&](std::int64_t row, std::int64_t offset, Reach reach, std::int64_t) {
           const T* in = from + row * g.w + offset;
           for (std::int64_t o = reach.begin; o < reach.end; ++o) sum[o] += in[o * g.stride_w];
         });
@@ -141,7 +172,7 @@ void avg_pool2d_backward(const PoolGeometry& g, bool count_padding, const T* dy,
       for (std::int64_t r = 0; r < oh; ++r) {
         divisors(g, count_padding, r, share.data());
         for (std::int64_t o = 0; o < ow; ++o) share[o] = dy[(p * oh + r) * ow + o] / share[o];
-        for_positions(g, r, [&](std::int64_t row, std::int64_t offset, Reach reach) {
+        for_positions(g, r, [&](std::int64_t row, std::int64_t offset, Reach reach, std::int64_t) {
           T* out = to + row * g.w + offset;
           for (std::int64_t o = reach.begin; o < reach.end; ++o) out[o * g.stride_w] += share[o];
         });
@@ -150,13 +181,19 @@ void avg_pool2d_backward(const PoolGeometry& g, bool count_padding, const T* dy,
   });
 }
 
+#define GRADUS_MAX_POOL(T, P)                                              \
+  template void max_pool2d_forward(const PoolGeometry&, const T*, T*, P*); \
+  template void max_pool2d_backward(const PoolGeometry&, const T*, const P*, T*);
 #define GRADUS_POOL(T)                                                                          \
-  template void max_pool2d_forward<T>(const PoolGeometry&, const T*, T*, std::int64_t*);        \
-  template void max_pool2d_backward<T>(const PoolGeometry&, const T*, const std::int64_t*, T*); \
+  GRADUS_MAX_POOL(T, std::uint8_t)                                                              \
+  GRADUS_MAX_POOL(T, std::int64_t)                                                              \
   template void avg_pool2d_forward<T>(const PoolGeometry&, bool, const T*, T*);                 \
   template void avg_pool2d_backward<T>(const PoolGeometry&, bool, const T*, T*);
 GRADUS_POOL(float)
 GRADUS_POOL(double)
 #undef GRADUS_POOL
+#undef GRADUS_MAX_POOL
+template void max_pool2d_places(const PoolGeometry&, const std::uint8_t*, std::int64_t*);
+template void max_pool2d_places(const PoolGeometry&, const std::int64_t*, std::int64_t*);
 
 }  // namespace gradus

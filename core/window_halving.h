@@ -13,7 +13,7 @@ inline namespace GRADUS_ISA {
 
 inline bool halves(const PoolGeometry& g) {
   return g.kh == 2 && g.kw == 2 && g.stride_h == 2 && g.stride_w == 2 && g.pad_h == 0 && g.pad_w == 0 && g.dil_h == 1 &&
-         g.dil_w == 1 && g.h * g.w < (std::int64_t(1) << 31);
+         g.dil_w == 1;
 }
 
 template <class T, int... lane>
@@ -27,65 +27,40 @@ GRADUS_INLINE std::pair<pack<T>, pack<T>> interleave(pack<T> a, pack<T> b, std::
           __builtin_shufflevector(a.r, b.r, (w / 2 + lane / 2 + (lane % 2) * w)...)};
 }
 
-/// An index per lane, held as an integer of the element's size and widened on the way to memory.
+/// A small number per lane, a byte each in memory.
 template <class T>
-class Places {
+class Bytes {
   using Bits = typename Register<T>::bits;
-  using Wide = typename Register<double>::bits;
-  static constexpr int w = pack<T>::width, half = pack<double>::width;
 
  public:
-  GRADUS_INLINE explicit Places(int n) : count_(n), first_(std::min(n, half)), second_(std::max(n - half, 0)) {}
-
-  GRADUS_INLINE void store(std::int64_t* to, Bits places, std::int64_t base) const {
-#if GRADUS_VECTOR_BYTES >= 32
-    if constexpr (sizeof(T) == 8) {
-      store_wide(first_, to, places + base);
-    } else {
-      store_wide(first_, to, widen(places, 0, std::make_integer_sequence<int, half>{}) + base);
-      if (count_ > half) store_wide(second_, to + half, widen(places, half, std::make_integer_sequence<int, half>{}) + base);
-    }
-#else
-    for (int i = 0; i < count_; ++i) to[i] = base + places[i];
-#endif
+#if GRADUS_VECTOR_BYTES == 64
+  GRADUS_INLINE explicit Bytes(int n) : first_(static_cast<__mmask16>((1u << n) - 1u)) {}
+  GRADUS_INLINE void store(std::uint8_t* to, Bits numbers) const {
+    const auto wide = reinterpret_cast<__m512i>(numbers);
+    if constexpr (sizeof(T) == 4) _mm_mask_storeu_epi8(to, first_, _mm512_maskz_cvtepi32_epi8(first_, wide));
+    else _mm_mask_storeu_epi8(to, first_, _mm512_maskz_cvtepi64_epi8(static_cast<__mmask8>(first_), wide));
   }
-  GRADUS_INLINE Bits load(const std::int64_t* from, std::int64_t base) const {
-#if GRADUS_VECTOR_BYTES >= 32
-    const Wide low = load_wide(first_, from) - base;
-    if constexpr (sizeof(T) == 8) {
-      return low;
-    } else {
-      const Wide high = count_ > half ? load_wide(second_, from + half) - base : Wide{};
-      return narrow(low, high, std::make_integer_sequence<int, w>{});
-    }
+  GRADUS_INLINE Bits load(const std::uint8_t* from) const {
+    const __m128i bytes = _mm_maskz_loadu_epi8(first_, from);
+    if constexpr (sizeof(T) == 4) return reinterpret_cast<Bits>(_mm512_maskz_cvtepu8_epi32(first_, bytes));
+    else return reinterpret_cast<Bits>(_mm512_maskz_cvtepu8_epi64(static_cast<__mmask8>(first_), bytes));
+  }
+
+ private:
+  __mmask16 first_;
 #else
-    Bits places{};
-    for (int i = 0; i < count_; ++i) places[i] = static_cast<std::remove_reference_t<decltype(places[0])>>(from[i] - base);
-    return places;
-#endif
+  GRADUS_INLINE explicit Bytes(int n) : count_(n) {}
+  GRADUS_INLINE void store(std::uint8_t* to, Bits numbers) const {
+    for (int i = 0; i < count_; ++i) to[i] = static_cast<std::uint8_t>(numbers[i]);
+  }
+  GRADUS_INLINE Bits load(const std::uint8_t* from) const {
+    Bits numbers{};
+    for (int i = 0; i < count_; ++i) numbers[i] = from[i];
+    return numbers;
   }
 
  private:
   int count_;
-  Lanes<double> first_, second_;
-
-#if GRADUS_VECTOR_BYTES >= 32
-  // The masked instructions for 64-bit lanes are those of double; the bits pass through unchanged.
-  GRADUS_INLINE static void store_wide(const Lanes<double>& lanes, std::int64_t* to, Wide x) {
-    lanes.store(reinterpret_cast<double*>(to), pack<double>(reinterpret_cast<Register<double>::type>(x)));
-  }
-  GRADUS_INLINE static Wide load_wide(const Lanes<double>& lanes, const std::int64_t* from) {
-    return reinterpret_cast<Wide>(lanes.load(reinterpret_cast<const double*>(from)).r);
-  }
-  template <int... lane>
-  GRADUS_INLINE static Wide widen(Bits x, int from, std::integer_sequence<int, lane...>) {
-    if (from == 0) return __builtin_convertvector(__builtin_shufflevector(x, x, lane...), Wide);
-    return __builtin_convertvector(__builtin_shufflevector(x, x, (half + lane)...), Wide);
-  }
-  template <int... lane>
-  GRADUS_INLINE static Bits narrow(Wide low, Wide high, std::integer_sequence<int, lane...>) {
-    return __builtin_shufflevector(reinterpret_cast<Bits>(low), reinterpret_cast<Bits>(high), (2 * lane)...);
-  }
 #endif
 };
 
@@ -96,9 +71,9 @@ struct Pairs {
   static constexpr auto all = std::make_integer_sequence<int, w>{};
   int count;
   Lanes<T> out, first, second;
-  Places<T> places;
+  Bytes<T> bytes;
   GRADUS_INLINE explicit Pairs(int n)
-      : count(n), out(n), first(std::min(2 * n, w)), second(std::max(2 * n - w, 0)), places(n) {}
+      : count(n), out(n), first(std::min(2 * n, w)), second(std::max(2 * n - w, 0)), bytes(n) {}
   GRADUS_INLINE std::pair<pack<T>, pack<T>> load(const T* p) const {
     return deinterleave<T>(first.load(p), 2 * count > w ? second.load(p + w) : pack<T>(typename pack<T>::R{}), all);
   }
@@ -122,28 +97,24 @@ GRADUS_INLINE void for_pairs(std::int64_t oh, std::int64_t ow, F f) {
 }
 
 template <class T>
-void halve_max(const PoolGeometry& g, const T* x, T* y, std::int64_t* where) {
+void halve_max(const PoolGeometry& g, const T* x, T* y, std::uint8_t* where) {
   using P = pack<T>;
   using Bits = typename P::Bits;
-  using Int = std::remove_reference_t<decltype(Bits{}[0])>;
   const std::int64_t oh = g.out_h(), ow = g.out_w();
-  Bits twice{};
-  for (int i = 0; i < P::width; ++i) twice[i] = static_cast<Int>(2 * i);
-  const Int width = static_cast<Int>(g.w);
   for_pairs<T>(oh, ow, [&](const Pairs<T>& pairs, std::int64_t r, std::int64_t c) {
     const std::int64_t corner = 2 * r * g.w + 2 * c;
     const auto [a, b] = pairs.load(x + corner);
     const auto [d, e] = pairs.load(x + corner + g.w);
     P best = a;
     Bits place{};
-    const auto consider = [&](P v, Int at) {
+    const auto consider = [&](P v, int at) {
       const Bits take = (v > best).bits | (v != v).bits;
       best.r = take ? v.r : best.r;
       place = take ? Bits{} + at : place;
     };
-    consider(b, 1), consider(d, width), consider(e, static_cast<Int>(width + 1));
+    consider(b, 1), consider(d, 2), consider(e, 3);
     pairs.out.store(y + r * ow + c, best);
-    if (where) pairs.places.store(where + r * ow + c, place + twice, corner);
+    if (where) pairs.bytes.store(where + r * ow + c, place);
   });
 }
 
@@ -157,21 +128,17 @@ void zero_leftover(const PoolGeometry& g, T* dx) {
 }
 
 template <class T>
-void unhalve_max(const PoolGeometry& g, const T* dy, const std::int64_t* where, T* dx) {
+void unhalve_max(const PoolGeometry& g, const T* dy, const std::uint8_t* where, T* dx) {
   using P = pack<T>;
   using Bits = typename P::Bits;
-  using Int = std::remove_reference_t<decltype(Bits{}[0])>;
   const std::int64_t oh = g.out_h(), ow = g.out_w();
-  Bits twice{};
-  for (int i = 0; i < P::width; ++i) twice[i] = static_cast<Int>(2 * i);
-  const Int width = static_cast<Int>(g.w);
   for_pairs<T>(oh, ow, [&](const Pairs<T>& pairs, std::int64_t r, std::int64_t c) {
     const std::int64_t corner = 2 * r * g.w + 2 * c;
     const P v = pairs.out.load(dy + r * ow + c), zero(typename P::R{});
-    const Bits place = pairs.places.load(where + r * ow + c, corner) - twice;
-    const auto chosen = [&](Int at) -> P { return place == Bits{} + at ? v.r : zero.r; };
+    const Bits place = pairs.bytes.load(where + r * ow + c);
+    const auto chosen = [&](int at) -> P { return place == Bits{} + at ? v.r : zero.r; };
     pairs.store(dx + corner, chosen(0), chosen(1));
-    pairs.store(dx + corner + g.w, chosen(width), chosen(static_cast<Int>(width + 1)));
+    pairs.store(dx + corner + g.w, chosen(2), chosen(3));
   });
   zero_leftover(g, dx);
 }

@@ -41,11 +41,12 @@ std::vector<T> numbers(std::mt19937& random, Size n, bool few_values) {
   return v;
 }
 
-template <class T>
+template <class T, class Position = std::uint8_t>
 void check_max(const PoolGeometry& g, std::vector<T> x, std::mt19937& random) {
   const Size out = g.planes * g.out_h() * g.out_w(), plane = g.h * g.w;
   std::vector<T> want(at(out), -std::numeric_limits<T>::infinity()), got(at(out)), alone(at(out));
-  std::vector<Size> place(at(out), -1), where(at(out));
+  std::vector<Size> place(at(out), -1), chosen(at(out));
+  std::vector<Position> where(at(out));
   for_positions(g, [&](Size o, Size i) {
     if (i < 0) return;
     if (place[at(o)] < 0) place[at(o)] = i % plane;
@@ -53,10 +54,11 @@ void check_max(const PoolGeometry& g, std::vector<T> x, std::mt19937& random) {
   });
   for (auto& i : place) i = std::max<Size>(i, 0);
   max_pool2d_forward<T>(g, x.data(), got.data(), where.data());
-  max_pool2d_forward<T>(g, x.data(), alone.data(), nullptr);
+  max_pool2d_forward<T, Position>(g, x.data(), alone.data(), nullptr);
+  max_pool2d_places(g, where.data(), chosen.data());
   INFO("image " << g.h << "x" << g.w << " window " << g.kh << "x" << g.kw << " stride " << g.stride_h << "," << g.stride_w
                 << " pad " << g.pad_h << "," << g.pad_w << " dilation " << g.dil_h << "," << g.dil_w);
-  CHECK(where == place);
+  CHECK(chosen == place);
   bool equal = true;
   for (std::size_t i = 0; i < want.size(); ++i) {
     equal &= std::isnan(want[i]) ? std::isnan(got[i]) : want[i] == got[i];
@@ -106,6 +108,7 @@ TEST_CASE_TEMPLATE("max pooling agrees with its definition", T, float, double) {
       for (auto& v : x)
         if (random() % 3 == 0) v = -std::numeric_limits<T>::infinity();
     check_max(g, x, random);
+    check_max<T, Size>(g, x, random);
   }
 }
 
@@ -159,7 +162,7 @@ TEST_CASE("pooling gives the same bits for any number of threads") {
   for (const int n : {1, 2, 3, 7}) {
     Threads set(n);
     std::vector<float> y(at(out)), dx(x.size()), mean(at(out));
-    std::vector<Size> where(at(out));
+    std::vector<std::uint8_t> where(at(out));
     max_pool2d_forward<float>(g, x.data(), y.data(), where.data());
     max_pool2d_backward<float>(g, dy.data(), where.data(), dx.data());
     avg_pool2d_forward<float>(g, true, x.data(), mean.data());

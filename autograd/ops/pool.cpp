@@ -62,21 +62,29 @@ PoolGeometry for_result(PoolGeometry g, const Tensor& y) {
   return g;
 }
 
+/// Calls f(where) with the positions as what they are.
+template <class F>
+void visit_positions(const Array& where, F f) {
+  if (where.dtype() == u8) f(where.data<std::uint8_t>());
+  else f(where.data<int64_t>());
+}
+
 /// Adds every number to the place its window chose.
 struct MaxUnpool {
   static constexpr const char* name = "max_unpool2d";
   struct Saved { PoolGeometry g; Array where; };
   static void backward(Back& b, const Saved& s) {
     b.give(0, [&] {
-      const Tensor places(s.where.reshape({s.g.planes, s.g.out_h() * s.g.out_w()}));
-      return reshape(gather(reshape(b.grad(), {s.g.planes, s.g.h * s.g.w}), 1, places), s.where.shape());
+      Array places({s.g.planes, s.g.out_h() * s.g.out_w()}, i64);
+      visit_positions(s.where, [&](auto* where) { max_pool2d_places(s.g, where, places.fresh<int64_t>()); });
+      return reshape(gather(reshape(b.grad(), {s.g.planes, s.g.h * s.g.w}), 1, Tensor(places)), s.where.shape());
     });
   }
   static Samples samples() {
     return {sample("places chosen twice", {sample_values({1, 2, 2, 3})}, [](auto& x) {
       const PoolGeometry g = for_result({.planes = 2, .h = 3, .w = 4, .kh = 2, .kw = 2}, x[0]);
-      Array where(x[0].shape(), i64);
-      for (int64_t i = 0; i < where.size(); ++i) where.fresh<int64_t>()[i] = i * i % (g.h * g.w);
+      Array where(x[0].shape(), u8);
+      for (int64_t i = 0; i < where.size(); ++i) where.fresh<std::uint8_t>()[i] = static_cast<std::uint8_t>(i * i % 4);
       return unpool_max(x[0], g, where);
     })};
   }
@@ -86,8 +94,9 @@ Tensor unpool_max(const Tensor& dy, const PoolGeometry& g, const Array& where) {
   check_result("max_unpool2d", dy, g);
   const Array from = dy.array().contiguous();
   Array dx(with_plane(dy.shape(), g.h, g.w), dy.dtype());
-  visit_real(dy.dtype(),
-             [&]<class T>() { max_pool2d_backward<T>(g, from.data<T>(), where.data<int64_t>(), dx.fresh<T>()); });
+  visit_real(dy.dtype(), [&]<class T>() {
+    visit_positions(where, [&](auto* positions) { max_pool2d_backward(g, from.data<T>(), positions, dx.fresh<T>()); });
+  });
   return primitive<MaxUnpool>(dx, [&] { return MaxUnpool::Saved{g, where}; }, dy);
 }
 
@@ -163,9 +172,12 @@ Tensor max_pool2d(const Tensor& x, Pair kernel, const PoolOptions& options) {
   const Array in = x.array().contiguous();
   const Shape shape = with_plane(x.shape(), g.out_h(), g.out_w());
   Array y(shape, x.dtype());
-  Array where = recorded(x) ? Array(shape, i64) : Array();
+  const bool bytes = fits_a_byte(g);
+  Array where = recorded(x) ? Array(shape, bytes ? u8 : i64) : Array();
   visit_real(x.dtype(), [&]<class T>() {
-    max_pool2d_forward<T>(g, in.data<T>(), y.fresh<T>(), where.defined() ? where.fresh<int64_t>() : nullptr);
+    const auto run = [&](auto* positions) { max_pool2d_forward(g, in.data<T>(), y.fresh<T>(), positions); };
+    if (bytes) run(where.defined() ? where.fresh<std::uint8_t>() : nullptr);
+    else run(where.defined() ? where.fresh<int64_t>() : nullptr);
   });
   return primitive<MaxPool>(y, [&] { return MaxPool::Saved{g, where}; }, x);
 }
