@@ -203,9 +203,10 @@ struct Formula {
     }(std::make_integer_sequence<int, N>());
   }
 
+  /// If the first input may be written over, a large one that nobody else holds is.
   template <class... In>
-  static Tensor run(const Op& op, const In&... in) {
-    Tensor y(std::in_place, [&] { return map([op](auto... v) { return op.f(v...); }, in.array()...); });
+  static Tensor run(bool overwrite, const Op& op, const In&... in) {
+    Tensor y(std::in_place, [&] { return map_over(overwrite, [op](auto... v) { return op.f(v...); }, in.array()...); });
     if (recorded(in...)) {
       Node* n = record<Op, Kept, &backward>(
           [&] {
@@ -227,12 +228,20 @@ template <class Op, class... Rest>
 Tensor formula(const Op& op, const Tensor& first, const Rest&... rest) {
   constexpr int n = 1 + sizeof...(Rest);
   const bool same = ((first.dtype() == rest.dtype() && first.shape() == rest.shape()) && ... && is_real(first.dtype()));
-  if (same) [[likely]] return Formula<Op, n>::run(op, first, rest...);
+  if (same) [[likely]] return Formula<Op, n>::run(false, op, first, rest...);
   Tensor operands[n] = {first, rest...};
   fit(Op::name, operands, n);
   return [&]<int... i>(std::integer_sequence<int, i...>) {
-    return Formula<Op, n>::run(op, operands[i]...);
+    return Formula<Op, n>::run(false, op, operands[i]...);
   }(std::make_integer_sequence<int, n>());
+}
+
+/// The same for an operand that its owner has given up. An observer is shown it as it was.
+template <class Op>
+Tensor formula_over(const Op& op, Tensor&& x) {
+  static_assert(!Formula<Op, 1>::reads(0));
+  if (!is_real(x.dtype())) return formula(op, x);
+  return Formula<Op, 1>::run(!op_observer, op, x);
 }
 
 // ---- primitives and fused ops ---------------------------------------------------------------------------------------

@@ -7,6 +7,10 @@
 #include <doctest/doctest.h>
 #include <pthread.h>
 
+#include <algorithm>
+#include <cstring>
+#include <span>
+#include <string>
 #include <vector>
 
 using namespace gradus;
@@ -153,4 +157,45 @@ TEST_CASE("an op keeps only what its way back reads") {
   const auto before = pool::usage().live_bytes;
   const Tensor y = sum(x * 2.0 + 3.0 - 1.0);  // three products in between, none of them needed
   CHECK(pool::usage().live_bytes - before < (1 << 14) * 8);
+}
+
+TEST_CASE("relu writes over what its owner has given up, and over nothing that anybody can still see") {
+  const Array numbers = sample_values({70000});
+  const Tensor wanted = relu(Tensor(numbers));
+  const auto same = [](const Tensor& a, const Array& b) {
+    return std::memcmp(a.array().data<double>(), b.data<double>(), 70000 * sizeof(double)) == 0;
+  };
+  const auto result = [&] { return Tensor(numbers) * 1.0; };
+
+  Tensor x = result();
+  const char* place = x.array().bytes();
+  const Tensor over = relu(std::move(x));
+  CHECK(over.array().bytes() == place);
+  CHECK(same(over, wanted.array()));
+
+  Tensor kept = result();
+  CHECK(same(relu(Tensor(kept)), wanted.array()));  // a second handle
+  CHECK(same(kept, numbers));
+  const Tensor part = kept.slice(0, 0, 70000, 2);
+  const double first = part.array().element(1);
+  CHECK(same(relu(std::move(kept)), wanted.array()));  // a view
+  CHECK(part.array().element(1) == first);
+
+  Tensor w = leaf(numbers);
+  sum(relu(tanh(w))).backward();  // tanh keeps its result for the way back
+  Tensor v = leaf(numbers);
+  const Tensor t = tanh(v);
+  sum(relu(t)).backward();
+  CHECK(same(w.grad(), v.grad().array()));
+  CHECK(same(w, numbers));
+
+  struct Looks final : OpObserver {
+    bool negative = false;
+    void after(const char* op, std::span<const Tensor>, std::span<const Tensor* const> in) override {
+      if (std::string(op) == "relu") negative = min(in[0]->array()) < 0;
+    }
+    static double min(const Array& a) { return *std::min_element(a.data<double>(), a.data<double>() + a.size()); }
+  } looks;
+  relu(result());
+  CHECK(looks.negative);
 }

@@ -98,6 +98,7 @@ struct Softplus {
 Tensor tanh(const Tensor& x) { return formula(Tanh{}, x); }
 Tensor sigmoid(const Tensor& x) { return formula(Sigmoid{}, x); }
 Tensor relu(const Tensor& x) { return formula(Relu{}, x); }
+Tensor relu(Tensor&& x) { return formula_over(Relu{}, std::move(x)); }
 Tensor leaky_relu(const Tensor& x, double negative_slope) { return formula(LeakyRelu{negative_slope}, x); }
 Tensor elu(const Tensor& x, double alpha) { return formula(Elu{alpha}, x); }
 Tensor erf(const Tensor& x) { return formula(Erf{}, x); }

@@ -93,6 +93,7 @@ Tensor remainder(const Tensor& a, const Tensor& b);  ///< with the sign of b, as
 Tensor tanh(const Tensor& x);
 Tensor sigmoid(const Tensor& x);
 Tensor relu(const Tensor& x);
+Tensor relu(Tensor&& x);  ///< of a tensor that nobody else holds, such as another op's result, written over it
 Tensor leaky_relu(const Tensor& x, double negative_slope = 0.01);
 Tensor elu(const Tensor& x, double alpha = 1);
 Tensor gelu(const Tensor& x);      ///< exact: x (1 + erf(x / sqrt 2)) / 2
