@@ -1,9 +1,10 @@
-// Max and average pooling. A row of outputs is made position by position of the window, so that the inner loop runs over
-// neighbouring outputs; the 2 by 2 window with stride 2, which is nearly every window there is, has its own loops.
+// Max and average pooling. A row of average pooling is made position by position of the window, so that the inner loop runs
+// over neighbouring outputs; the 2 by 2 window with stride 2, which is nearly every window there is, has its own loops.
 #include <gradus/core/parallel.h>
 #include <gradus/core/scratch.h>
 #include <gradus/core/window.h>
 #include <gradus/core/window_halving.h>
+#include <gradus/core/window_lines.h>
 
 #include <algorithm>
 #include <limits>
@@ -11,22 +12,13 @@
 namespace gradus {
 namespace {
 
-// The outputs o in [begin, end) for which o * stride + offset lies in [0, size).
-struct Reach {
-  std::int64_t begin, end;
-  Reach(std::int64_t outputs, std::int64_t stride, std::int64_t offset, std::int64_t size) {
-    begin = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
-    end = offset >= size ? 0 : std::min(outputs, (size - 1 - offset) / stride + 1);
-  }
-};
-
 template <class F>
 void for_planes(const PoolGeometry& g, F f) {
   const std::int64_t work = g.h * g.w + 2 * g.out_h() * g.out_w();
   parallel_ranges(g.planes, std::max<std::int64_t>(1, 2 * grain_elements / std::max<std::int64_t>(1, work)), f);
 }
 
-// Calls f(input row, column offset, outputs in reach, position) for every position of the windows of output row y.
+// Calls f(input row, column offset, outputs in reach) for every position of the windows of output row y.
 template <class F>
 void for_positions(const PoolGeometry& g, std::int64_t y, F f) {
   for (std::int64_t r = 0; r < g.kh; ++r) {
@@ -34,31 +26,9 @@ void for_positions(const PoolGeometry& g, std::int64_t y, F f) {
     if (row < 0 || row >= g.h) continue;
     for (std::int64_t c = 0; c < g.kw; ++c) {
       const std::int64_t offset = c * g.dil_w - g.pad_w;
-      f(row, offset, Reach(g.out_w(), g.stride_w, offset, g.w), r * g.kw + c);
+      f(row, offset, Reach(g.out_w(), g.stride_w, offset, g.w));
     }
   }
-}
-
-// The position of a window that lies wholly in the padding.
-template <class Position>
-constexpr Position nowhere = std::numeric_limits<Position>::max();
-
-template <class T, class Position>
-void max_row(const PoolGeometry& g, std::int64_t y, const T* x, T* best, Position* where) {
-  const std::int64_t ow = g.out_w();
-  std::fill(best, best + ow, -std::numeric_limits<T>::infinity());
-  std::fill(where, where + ow, nowhere<Position>);
-  for_positions(g, y, [&](std::int64_t row, std::int64_t offset, Reach reach, std::int64_t position) {
-    const T* from = x + row * g.w + offset;
-    const auto here = static_cast<Position>(position);
-    const std::int64_t stride = g.stride_w;
-    for (std::int64_t o = reach.begin; o < reach.end; ++o) {
-      const T v = from[o * stride];
-      const bool take = (v > best[o]) | (v != v) | (where[o] == nowhere<Position>);
-      best[o] = take ? v : best[o];
-      where[o] = take ? here : where[o];
-    }
-  });
 }
 
 // Calls f(output, its place in the plane) for the outputs of a plane.
@@ -81,7 +51,7 @@ void divisors(const PoolGeometry& g, bool count_padding, std::int64_t y, T* coun
   const std::int64_t ow = g.out_w();
   std::fill(count, count + ow, count_padding ? static_cast<T>(g.kh * g.kw) : T(0));
   if (count_padding) return;
-  for_positions(g, y, [&](std::int64_t, std::int64_t, Reach reach, std::int64_t) {
+  for_positions(g, y, [&](std::int64_t, std::int64_t, Reach reach) {
     for (std::int64_t o = reach.begin; o < reach.end; ++o) count[o] += T(1);
   });
   for (std::int64_t o = 0; o < ow; ++o) count[o] = std::max(count[o], T(1));
@@ -91,34 +61,33 @@ void divisors(const PoolGeometry& g, bool count_padding, std::int64_t y, T* coun
 
 template <class T, class Position>
 void max_pool2d_forward(const PoolGeometry& g, const T* x, T* y, Position* where) {
-  constexpr bool bytes = sizeof(Position) == 1;
-  const std::int64_t oh = g.out_h(), ow = g.out_w(), in = g.h * g.w;
+  const std::int64_t out = g.out_h() * g.out_w(), in = g.h * g.w;
   for_planes(g, [&](std::int64_t begin, std::int64_t end) {
-    Scratch<Position> unwanted(where ? 0 : ow);
+    if constexpr (sizeof(Position) == 1)
+      if (halves(g)) {
+        for (std::int64_t p = begin; p < end; ++p)
+          halve_max(g, x + p * in, y + p * out, where ? where + p * out : nullptr);
+        return;
+      }
+    Lines<T> lines(g);
     for (std::int64_t p = begin; p < end; ++p) {
-      if constexpr (bytes)
-        if (halves(g)) {
-          halve_max(g, x + p * in, y + p * oh * ow, where ? where + p * oh * ow : nullptr);
-          continue;
-        }
-      for (std::int64_t r = 0; r < oh; ++r)
-        max_row(g, r, x + p * in, y + (p * oh + r) * ow, where ? where + (p * oh + r) * ow : unwanted.data());
+      lines.fill(x + p * in);
+      max_plane(g, lines, y + p * out, where ? where + p * out : nullptr);
     }
   });
 }
 
 template <class T, class Position>
 void max_pool2d_backward(const PoolGeometry& g, const T* dy, const Position* where, T* dx) {
-  constexpr bool bytes = sizeof(Position) == 1;
   const std::int64_t out = g.out_h() * g.out_w(), in = g.h * g.w;
   for_planes(g, [&](std::int64_t begin, std::int64_t end) {
+    if constexpr (sizeof(Position) == 1)
+      if (halves(g)) {
+        for (std::int64_t p = begin; p < end; ++p) unhalve_max(g, dy + p * out, where + p * out, dx + p * in);
+        return;
+      }
     for (std::int64_t p = begin; p < end; ++p) {
       T* to = dx + p * in;
-      if constexpr (bytes)
-        if (halves(g)) {
-          unhalve_max(g, dy + p * out, where + p * out, to);
-          continue;
-        }
       std::fill(to, to + in, T(0));
       for_places(g, where + p * out, [&](std::int64_t i, std::int64_t place) { to[place] += dy[p * out + i]; });
     }
@@ -146,7 +115,7 @@ void avg_pool2d_forward(const PoolGeometry& g, bool count_padding, const T* x, T
       for (std::int64_t r = 0; r < oh; ++r) {
         T* sum = y + (p * oh + r) * ow;
         std::fill(sum, sum + ow, T(0));
-        for_positions(g, r, [&](std::int64_t row, std::int64_t offset, Reach reach, std::int64_t) {
+        for_positions(g, r, [&](std::int64_t row, std::int64_t offset, Reach reach) {
           const T* in = from + row * g.w + offset;
           for (std::int64_t o = reach.begin; o < reach.end; ++o) sum[o] += in[o * g.stride_w];
         });
@@ -172,7 +141,7 @@ void avg_pool2d_backward(const PoolGeometry& g, bool count_padding, const T* dy,
       for (std::int64_t r = 0; r < oh; ++r) {
         divisors(g, count_padding, r, share.data());
         for (std::int64_t o = 0; o < ow; ++o) share[o] = dy[(p * oh + r) * ow + o] / share[o];
-        for_positions(g, r, [&](std::int64_t row, std::int64_t offset, Reach reach, std::int64_t) {
+        for_positions(g, r, [&](std::int64_t row, std::int64_t offset, Reach reach) {
           T* out = to + row * g.w + offset;
           for (std::int64_t o = reach.begin; o < reach.end; ++o) out[o * g.stride_w] += share[o];
         });

@@ -80,6 +80,7 @@ PoolGeometry random_geometry(std::mt19937& random, bool dilated) {
   auto pick = [&](Size low, Size high) { return std::uniform_int_distribution<Size>(low, high)(random); };
   for (;;) {
     PoolGeometry g{pick(1, 6), pick(1, 40), pick(1, 70), pick(1, 4), pick(1, 4)};
+    if (pick(1, 4) == 1) g.h = pick(1, 4), g.w = pick(1, 4);
     g.stride_h = pick(1, 3), g.stride_w = pick(1, 3), g.pad_h = pick(0, g.kh / 2), g.pad_w = pick(0, g.kw / 2);
     if (dilated) g.dil_h = pick(1, 2), g.dil_w = pick(1, 2);
     if (g.h + 2 * g.pad_h > g.dil_h * (g.kh - 1) && g.w + 2 * g.pad_w > g.dil_w * (g.kw - 1)) return g;
