@@ -248,10 +248,9 @@ Array Array::flatten(int start_axis) const {
 Array Array::copy() const {
   if (!storage_) return *this;
   Array out(layout_.shape, layout_.dtype);
-  visit(layout_.dtype, [&]<class T>() {
-    if (layout_.dense) std::memcpy(out.data_, data_, static_cast<std::size_t>(layout_.size) * sizeof(T));
-    else copy_strided(layout_.shape, data<T>(), layout_.strides, out.fresh<T>(), out.layout_.strides);
-  });
+  const std::size_t element = bytes_of(layout_.dtype);
+  if (layout_.dense) std::memcpy(out.data_, data_, static_cast<std::size_t>(layout_.size) * element);
+  else copy_strided(element, layout_.shape, data_, layout_.strides, out.data_, out.layout_.strides);
   return out;
 }
 
@@ -273,7 +272,9 @@ void Array::assign(const Array& from, const char* writer) {
   if (from.layout_.dtype != layout_.dtype) throw DtypeError(writer, join(describe(from), " cannot be written into ", describe(*this)));
   Array source = from.expand(layout_.shape);
   if (same_numbers(from)) source = source.copy();  // the two may overlap
-  visit(layout_.dtype, [&]<class T>() { copy_strided(layout_.shape, source.data<T>(), source.layout_.strides, write<T>(writer), layout_.strides); });
+  visit(layout_.dtype, [&]<class T>() {
+    copy_strided(sizeof(T), layout_.shape, source.data<T>(), source.layout_.strides, write<T>(writer), layout_.strides);
+  });
 }
 
 std::string describe(const Array& a) { return a.defined() ? join(a.dtype(), a.shape()) : "absent"; }

@@ -4,12 +4,24 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdlib>
+#include <vector>
 
 namespace gradus {
 namespace {
 
 constexpr int most_inputs = 6;
+constexpr int64_t worth_a_copy = 512;  // elements
 constexpr std::size_t buffer_bytes = 4096;  // whole packs of any width; all inputs of a formula together stay in L1
+
+/// A line of memory holds elements far apart in row-major order: a copy, which moves whole lines, pays.
+bool scattered(const Array& a) {
+  const Walk<1> walk(a.shape(), {a.strides()});
+  bool less = false;
+  for (int i = 0; i + 1 < walk.rank; ++i)
+    less = less || (walk.strides[0][i] != 0 && std::abs(walk.strides[0][i]) < std::abs(walk.run_stride(0)));
+  return less;
+}
 
 /// to[0..end-begin) = elements begin..end-1 of an Array in row-major order.
 template <class T>
@@ -20,6 +32,7 @@ void line_up(const Walk<1>& walk, const T* from, int64_t begin, int64_t end, T* 
     const T* run = from + at[0] + skip * step;
     const int64_t n = std::min(length - skip, left);
     if (step == 1 && n >= 16) std::copy_n(run, n, to);
+    else if (step == 0) std::fill_n(to, n, *run);
     else
       for (int64_t i = 0; i < n; ++i) to[i] = run[i * step];
     to += n, left -= n, skip = 0;
@@ -58,7 +71,15 @@ void run_pieces(Array& out, const Array* const* in, int count, MapPass pass, con
 
 void map_pieces(Array& out, const Array* const* in, int count, MapPass pass, const void* f) {
   if (out.size() == 0) return;
-  visit_real(out.dtype(), [&]<class T>() { run_pieces<T>(out, in, count, pass, f); });
+  const Array* from[most_inputs];
+  std::vector<Array> copies;
+  for (int k = 0; k < count; ++k) {
+    from[k] = in[k];
+    if (in[k]->dense() || out.size() < worth_a_copy || !scattered(*in[k])) continue;
+    copies.reserve(most_inputs);
+    from[k] = &copies.emplace_back(in[k]->copy());
+  }
+  visit_real(out.dtype(), [&]<class T>() { run_pieces<T>(out, from, count, pass, f); });
 }
 
 }  // namespace gradus

@@ -1,3 +1,4 @@
+#include <gradus/core/lanes.h>
 #include <gradus/core/map.h>
 #include <gradus/core/reduce.h>
 #include <gradus/core/strided.h>
@@ -64,23 +65,53 @@ T sum_run(const T* p, int64_t n, int64_t stride) {
   return lanes_sum((a + b) + (c + d));
 }
 
-/// Neighbouring runs at any stride, one a lane, each in the order of sum_run.
 template <class T>
-pack<T> sum_across(const T* p, int64_t n, int64_t stride, int valid) {
+constexpr int strip = 4 * pack<T>::width;  // neighbouring runs summed together
+
+/// lane[r][c] += row r of each of `times` groups of 4 * width rows, in this order. A row has `packs`, the last of `last` lanes.
+template <int times, class T>
+void add_groups(pack<T>* lane, const T* p, int64_t stride, int packs, int last) {
+  constexpr int w = pack<T>::width, lanes = 4 * w;
+  const int64_t ahead = stride * 8 * static_cast<int64_t>(sizeof(T)) > 4096 ? 8 * stride : 0;  // jumps no machine foresees
+  for (int r = 0; r < lanes; ++r, p += stride)
+    for (int c = 0; c < packs; ++c, ++lane) {
+      pack<T> sum = *lane;
+      for (int k = 0; k < times; ++k) {
+        const T* at = p + k * lanes * stride + c * w;
+        if (ahead) __builtin_prefetch(at + ahead);
+        sum += c + 1 < packs ? pack<T>::load(at) : load_lanes(at, 1, 0, last);
+      }
+      *lane = sum;
+    }
+}
+
+/// out[c] = the sum of n elements from p + c at any stride, in the order of sum_run, for `columns` (at most strip) runs.
+template <class T>
+void sum_across(const T* p, int64_t n, int64_t stride, int columns, T* out) {
   if (n > block) {
     const int64_t half = (n / 2 + block - 1) / block * block;
-    return sum_across(p, half, stride, valid) + sum_across(p + half * stride, n - half, stride, valid);
+    T more[strip<T>];
+    sum_across(p, half, stride, columns, out);
+    sum_across(p + half * stride, n - half, stride, columns, more);
+    for (int c = 0; c < columns; ++c) out[c] += more[c];
+    return;
   }
-  constexpr int w = pack<T>::width;
-  pack<T> lane[4 * w];
-  std::fill_n(lane, 4 * w, pack<T>(0));
-  const int64_t whole = n / (4 * w) * (4 * w);
-  for (int64_t i = 0; i < n; ++i)
-    lane[i < whole ? i % (4 * w) : (i - whole) % w] += load_lanes(p + i * stride, 1, 0, valid);
-  for (int i = 0; i < w; ++i) lane[i] = (lane[i] + lane[i + w]) + (lane[i + 2 * w] + lane[i + 3 * w]);
-  for (int half = w / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
-  return lane[0];
+  constexpr int w = pack<T>::width, lanes = 4 * w;
+  const int packs = (columns + w - 1) / w, last = columns - (packs - 1) * w;
+  pack<T> lane[lanes * (strip<T> / w)];
+  const int step = w * packs;
+  std::fill_n(lane, n < lanes ? step : 4 * step, pack<T>(0));
+  int64_t i = 0;
+  for (; i + 4 * lanes <= n; i += 4 * lanes) add_groups<4>(lane, p + i * stride, stride, packs, last);
+  for (; i + lanes <= n; i += lanes) add_groups<1>(lane, p + i * stride, stride, packs, last);
+  for (int r = 0; i < n; ++i, r = (r + 1) % w)
+    for (int c = 0; c < packs; ++c)
+      lane[r * packs + c] += load_lanes(p + i * stride + c * w, 1, 0, c + 1 < packs ? w : last);
+  if (n >= lanes)
+    for (int k = 0; k < step; ++k) lane[k] = (lane[k] + lane[k + step]) + (lane[k + 2 * step] + lane[k + 3 * step]);
+  for (int half = step / 2; half >= packs; half /= 2)
+    for (int k = 0; k < half; ++k) lane[k] += lane[k + half];
+  for (int c = 0; c < packs; ++c) lane[c].store_first(out + c * w, c + 1 < packs ? w : last);
 }
 
 /// One long run at stride 1 or 0, in parallel.
@@ -95,42 +126,58 @@ T sum_long(const T* p, int64_t n, int64_t stride) {
   return sum_run(parts.data(), static_cast<int64_t>(parts.size()), 1);
 }
 
-/// The axes of `a` split into those that stay and those that are summed, as two layouts.
+/// The axes of a layout split into those that stay and those that are summed. Each part is walked together with that of a
+/// row-major Array, which decides the order in which everything is added, for every layout.
 struct Split {
   Shape kept, gone;
-  int64_t kept_strides[max_rank] = {}, gone_strides[max_rank] = {};
+  int64_t kept_strides[2][max_rank] = {}, gone_strides[2][max_rank] = {};
   Split(const Shape& shape, const int64_t* strides, std::uint32_t axes) {
+    int64_t row_major[max_rank] = {}, step = 1;
+    for (int i = shape.rank(); i-- > 0; step *= shape[i]) row_major[i] = step;
     for (int i = 0; i < shape.rank(); ++i) {
       const bool is_gone = axes >> i & 1;
-      (is_gone ? gone_strides[gone.rank()] : kept_strides[kept.rank()]) = strides[i];
-      (is_gone ? gone : kept).push_back(shape[i]);
+      Shape& part = is_gone ? gone : kept;
+      auto& steps = is_gone ? gone_strides : kept_strides;
+      steps[0][part.rank()] = strides ? strides[i] : row_major[i];
+      steps[1][part.rank()] = row_major[i];
+      part.push_back(shape[i]);
     }
   }
-  Walk<1> outer() const { return Walk<1>(kept, {kept_strides}); }
-  Walk<1> inner() const { return Walk<1>(gone, {gone_strides}); }
+  Walk<2> outer() const { return Walk<2>(kept, {kept_strides[0], kept_strides[1]}); }
+  Walk<2> inner() const { return Walk<2>(gone, {gone_strides[0], gone_strides[1]}); }
   /// The last kept axis is contiguous, and something is summed.
   bool by_columns() const { return gone.rank() > 0 && outer().run_stride(0) == 1 && outer().run() > 1; }
 };
 
-/// The split of a row-major Array of this shape: it decides the order in which everything is added, for every layout.
-Split row_major_split(const Shape& shape, std::uint32_t axes) {
-  int64_t strides[max_rank] = {}, step = 1;
-  for (int i = shape.rank(); i-- > 0; step *= shape[i]) strides[i] = step;
-  return Split(shape, strides, axes);
+/// v[i] = element i of `width` runs at stride 1, which start `step` apart.
+template <class T>
+GRADUS_INLINE void load_transposed(const T* p, int64_t step, pack<T>* v) {
+#pragma GCC unroll 16
+  for (int i = 0; i < pack<T>::width; ++i) v[i] = pack<T>::load(p + i * step);
+  transpose<T>(v);
+}
+
+/// The same for `runs` of them, n elements each; zeros elsewhere.
+template <class T>
+void load_transposed_part(const T* p, int64_t step, int runs, int n, pack<T>* v) {
+  const Lanes<T> lanes(n);
+#pragma GCC unroll 16
+  for (int i = 0; i < pack<T>::width; ++i) v[i] = i < runs ? lanes.load(p + i * step) : pack<T>(0);
+  transpose<T>(v);
 }
 
 /// Can this layout be walked in that order, with contiguous (or repeated) numbers innermost? If not, it is made dense first.
 bool follows(const Split& s, const Split& row_major) {
-  const Walk<1> inner = s.inner(), wanted = row_major.inner();
-  if (inner.runs() != wanted.runs() || inner.run() != wanted.run()) return false;
+  const Walk<2> outer = s.outer(), inner = s.inner();
+  if (inner.run() != row_major.inner().run()) return false;
   if (!row_major.by_columns()) return inner.run_stride(0) == 1 || inner.run_stride(0) == 0 || s.by_columns();
-  return s.outer().run_stride(0) == 1 && s.outer().run() == row_major.outer().run();
+  return outer.run() == row_major.outer().run() && (outer.run_stride(0) == 1 || inner.run_stride(0) == 1);
 }
 
 /// Each output is the sum of a (possibly many-axed) run of its own.
 template <class T>
 void sum_rows(const Array& a, const Split& s, T* out) {
-  const Walk<1> outer = s.outer(), inner = s.inner();
+  const Walk<2> outer = s.outer(), inner = s.inner();
   const int64_t length = outer.run(), work = std::max<int64_t>(1, s.gone.size());
   parallel_ranges(outer.runs() * length, std::max<int64_t>(1, grain_elements / work), [&](int64_t begin, int64_t end) {
     const T* from = a.data<T>();
@@ -147,21 +194,20 @@ void sum_rows(const Array& a, const Split& s, T* out) {
 /// Sums of rows where not the rows but their neighbours are contiguous: a transposed matrix.
 template <class T>
 void sum_rows_across(const Array& a, const Split& s, T* out) {
-  const Walk<1> outer = s.outer(), inner = s.inner();
-  constexpr int64_t w = pack<T>::width;
-  const int64_t columns = outer.run(), strips = (columns + w - 1) / w;
-  parallel_ranges(outer.runs() * strips, std::max<int64_t>(1, grain_elements / (w * std::max<int64_t>(1, s.gone.size()))),
-                  [&](int64_t begin, int64_t end) {
-    T lanes[w];
+  const Walk<2> outer = s.outer(), inner = s.inner();
+  const int64_t columns = outer.run(), strips = (columns + strip<T> - 1) / strip<T>;
+  const int64_t work = strip<T> * std::max<int64_t>(1, s.gone.size());
+  parallel_ranges(outer.runs() * strips, std::max<int64_t>(1, grain_elements / work), [&](int64_t begin, int64_t end) {
+    T part[strip<T>];
     for (int64_t job = begin; job < end; ++job) {
-      const int64_t first = job % strips * w, n = std::min(w, columns - first);
+      const int64_t first = job % strips * strip<T>, n = std::min<int64_t>(strip<T>, columns - first);
+      T* total = out + job / strips * columns + first;
+      std::fill_n(total, n, T(0));
       outer.each_run(job / strips, job / strips + 1, [&](const int64_t* at) {
-        pack<T> total(0);
         inner.each_run(0, inner.runs(), [&](const int64_t* in) {
-          total += sum_across(a.data<T>() + at[0] + first + in[0], inner.run(), inner.run_stride(0), static_cast<int>(n));
+          sum_across(a.data<T>() + at[0] + first + in[0], inner.run(), inner.run_stride(0), static_cast<int>(n), part);
+          for (int64_t c = 0; c < n; ++c) total[c] += part[c];
         });
-        total.store(lanes);
-        std::copy_n(lanes, n, out + job / strips * columns + first);
       });
     }
   });
@@ -170,22 +216,22 @@ void sum_rows_across(const Array& a, const Split& s, T* out) {
 /// The last kept axis is contiguous: rows are added to rows, in blocks so that long columns keep their digits.
 template <class T>
 void sum_columns(const Array& a, const Split& s, T* out) {
-  const Walk<1> outer = s.outer(), inner = s.inner();
+  const Walk<2> outer = s.outer(), inner = s.inner();
   const int64_t columns = outer.run(), runs = outer.runs(), steps = inner.run(), step = inner.run_stride(0);
-  constexpr int64_t w = pack<T>::width, strip = 32 * w;
-  const int64_t strips = (columns + strip - 1) / strip;
+  constexpr int64_t w = pack<T>::width, wide = 32 * w;
+  const int64_t strips = (columns + wide - 1) / wide;
   const T* from = a.data<T>();
-  parallel_ranges(runs * strips, std::max<int64_t>(1, grain_elements / (strip * std::max<int64_t>(1, s.gone.size()))),
+  parallel_ranges(runs * strips, std::max<int64_t>(1, grain_elements / (wide * std::max<int64_t>(1, s.gone.size()))),
                   [&](int64_t begin, int64_t end) {
-    alignas(64) T total[strip], part[strip];
+    alignas(64) T total[wide], part[wide];
     for (int64_t job = begin; job < end; ++job) {
-      const int64_t first = job % strips * strip, n = std::min(strip, columns - first);
+      const int64_t first = job % strips * wide, n = std::min(wide, columns - first);
       outer.each_run(job / strips, job / strips + 1, [&](const int64_t* at) {
-        std::fill_n(total, strip, T(0));
+        std::fill_n(total, wide, T(0));
         inner.each_run(0, inner.runs(), [&](const int64_t* in) {
           const T* p = from + at[0] + in[0] + first;
           for (int64_t r0 = 0; r0 < steps; r0 += rows_block) {
-            std::fill_n(part, strip, T(0));
+            std::fill_n(part, wide, T(0));
             for (int64_t r = r0; r < std::min(steps, r0 + rows_block); ++r) {
               const T* row = p + r * step;
               int64_t i = 0;
@@ -201,31 +247,38 @@ void sum_columns(const Array& a, const Split& s, T* out) {
   });
 }
 
+/// The same where not the rows but the columns are contiguous: a transposed matrix. Squares are transposed in registers.
 template <class T>
-Extreme extreme_of(const Array& a, int axis, bool largest) {
-  const Shape shape = reduced_shape(a.shape(), 1u << axis, true);
-  Extreme e{Array(shape, a.dtype()), Array(shape, i64)};
-  const int64_t n = a.shape()[axis], stride = a.stride(axis);
-  Array kept = a.slice(axis, 0, 1);
-  const Walk<1> walk(kept.shape(), {kept.strides()});
-  T* value = e.value.fresh<T>();
-  int64_t* index = e.index.fresh<int64_t>();
-  parallel_ranges(walk.runs(), std::max<int64_t>(1, grain_elements / (n * walk.run())), [&](int64_t begin, int64_t end) {
-    int64_t o = begin * walk.run();
-    walk.each_run(begin, end, [&](const int64_t* at) {
-      for (int64_t j = 0; j < walk.run(); ++j, ++o) {
-        const T* p = a.data<T>() + at[0] + j * walk.run_stride(0);
-        T best = p[0];
-        int64_t where = 0;
-        for (int64_t i = 1; i < n && best == best; ++i) {
-          const T x = p[i * stride];
-          if ((largest ? x > best : x < best) || x != x) best = x, where = i;
-        }
-        value[o] = best, index[o] = where;
-      }
-    });
+void sum_columns_across(const Array& a, const Split& s, T* out) {
+  const Walk<2> outer = s.outer(), inner = s.inner();
+  constexpr int w = pack<T>::width;
+  const int64_t columns = outer.run(), step = outer.run_stride(0), steps = inner.run(), strips = (columns + w - 1) / w;
+  parallel_ranges(outer.runs() * strips, std::max<int64_t>(1, grain_elements / (w * std::max<int64_t>(1, s.gone.size()))),
+                  [&](int64_t begin, int64_t end) {
+    for (int64_t job = begin; job < end; ++job) {
+      const int64_t first = job % strips * w;
+      const int n = static_cast<int>(std::min<int64_t>(w, columns - first));
+      outer.each_run(job / strips, job / strips + 1, [&](const int64_t* at) {
+        pack<T> total(0), v[w];
+        inner.each_run(0, inner.runs(), [&](const int64_t* in) {
+          const T* p = a.data<T>() + at[0] + in[0] + first * step;
+          for (int64_t r0 = 0; r0 < steps; r0 += rows_block) {
+            pack<T> part(0);
+            for (int64_t r = r0; r < std::min(steps, r0 + rows_block); r += w) {
+              const int rows = static_cast<int>(std::min<int64_t>(w, steps - r));
+              if (n == w && rows == w) load_transposed(p + r, step, v);
+              else load_transposed_part(p + r, step, n, rows, v);
+#pragma GCC unroll 16
+              for (int i = 0; i < w; ++i)
+                if (i < rows) part += v[i];
+            }
+            total += part;
+          }
+        });
+        total.store_first(out + job / strips * columns + first, n);
+      });
+    }
   });
-  return e;
 }
 
 }  // namespace
@@ -265,14 +318,15 @@ Array sum_axes(const Array& a, std::uint32_t axes) {
   Array out(reduced_shape(a.shape(), axes, true), a.dtype());
   if (out.size() == 0) return out;
   if (a.size() == 0) return Array::zeros(out.shape(), a.dtype());
-  const Split order = row_major_split(a.shape(), axes);
+  const Split order(a.shape(), nullptr, axes);
   Split s(a.shape(), a.strides(), axes);
   Array from = a;
   if (!follows(s, order)) from = a.copy(), s = order;
   visit_real(a.dtype(), [&]<class T>() {
     if (out.size() == 1 && order.inner().runs() == 1)
       *out.fresh<T>() = sum_long(from.data<T>(), from.size(), s.inner().run_stride(0));
-    else if (order.by_columns()) sum_columns(from, s, out.fresh<T>());
+    else if (order.by_columns())
+      (s.outer().run_stride(0) == 1 ? sum_columns<T> : sum_columns_across<T>)(from, s, out.fresh<T>());
     else if (s.by_columns() && s.inner().run_stride(0) > 1) sum_rows_across(from, s, out.fresh<T>());
     else sum_rows(from, s, out.fresh<T>());
   });
@@ -293,22 +347,6 @@ Array sum_to(const Array& a, const Shape& shape) {
   for (int i = 0; i < a.rank(); ++i)
     if (i < shift || (shape[i - shift] == 1 && a.shape()[i] != 1)) axes |= 1u << i;
   return sum_axes(a, axes).reshape(shape);
-}
-
-Extreme extreme_axis(const char* op, const Array& a, int axis, bool largest) {
-  axis = normal_axis(op, axis, a.rank());
-  if (a.shape()[axis] == 0) throw ShapeError(op, join("axis ", axis, " of ", describe(a), " is empty; it has no extreme"));
-  if (a.dtype() == boolean) throw DtypeError(op, join(describe(a), " has no order"));
-  if (a.size() == 0) {
-    const Shape shape = reduced_shape(a.shape(), 1u << axis, true);
-    return {Array(shape, a.dtype()), Array(shape, i64)};
-  }
-  switch (a.dtype()) {
-    case Dtype::f32: return extreme_of<float>(a, axis, largest);
-    case Dtype::f64: return extreme_of<double>(a, axis, largest);
-    case Dtype::i64: return extreme_of<int64_t>(a, axis, largest);
-    default: return extreme_of<std::uint8_t>(a, axis, largest);
-  }
 }
 
 }  // namespace gradus

@@ -3,6 +3,7 @@
 
 #include <gradus/core/shape.h>
 
+#include <cstddef>
 #include <cstring>
 
 namespace gradus {
@@ -70,19 +71,9 @@ struct Walk {
   }
 };
 
-/// to[...] = from[...] over `shape`, each with its own strides.
-template <class T>
-void copy_strided(const Shape& shape, const T* from, const int64_t* from_strides, T* to, const int64_t* to_strides) {
-  if (shape.size() == 0) return;
-  const Walk<2> walk(shape, {from_strides, to_strides});
-  const int64_t n = walk.run(), step_from = walk.run_stride(0), step_to = walk.run_stride(1);
-  walk.each_run(0, walk.runs(), [&](const int64_t* at) {
-    const T* in = from + at[0];
-    T* out = to + at[1];
-    if (step_from == 1 && step_to == 1) std::memcpy(out, in, static_cast<std::size_t>(n) * sizeof(T));
-    else
-      for (int64_t i = 0; i < n; ++i) out[i * step_to] = in[i * step_from];
-  });
-}
+/// to[...] = from[...] over `shape`, each with its own strides; `element` is the size of one in bytes: 1, 4 or 8. The two lie
+/// apart. Any bits are kept, whatever the type. Parallel when large.
+void copy_strided(std::size_t element, const Shape& shape, const void* from, const int64_t* from_strides, void* to,
+                  const int64_t* to_strides);
 
 }  // namespace gradus
