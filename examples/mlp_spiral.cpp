@@ -55,7 +55,12 @@ void draw(Net& net) {
 }
 
 int main(int argc, char** argv) {
-  const bool quick = argc > 1 && std::string_view(argv[1]) == "--quick";
+  const std::string_view option = argc > 1 ? argv[1] : "";
+  if (argc > 2 || (argc == 2 && option != "--quick")) {
+    std::fprintf(stderr, "usage: mlp_spiral [--quick]\n");
+    return option == "--help" ? 0 : 2;
+  }
+  const bool quick = option == "--quick";
   manual_seed(1);
   const Points points = spirals(200);
   Net net;

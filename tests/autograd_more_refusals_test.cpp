@@ -5,6 +5,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdint>
+
 using namespace gradus;
 
 namespace {
@@ -53,6 +55,13 @@ TEST_CASE("parts and repetitions: shapes and ranges") {
   REFUSES(ShapeError, pad(real({2, 3}), {4, 0}, Padding::circular), "must not exceed 3");
   REFUSES(ShapeError, pad(real({2, 0}), {1, 0}, Padding::replicate), "an empty axis has nothing to repeat");
   REFUSES(ShapeError, pad(real({2, 3}), {-1, 0}, Padding::replicate), "must not be negative");
+  constexpr int64_t most = INT64_MAX, side = int64_t(1) << 32;  // side * side is 0 in 64 bits
+  REFUSES(ShapeError, pad(real({2}), {most, most}), "pad: ", "longer than 64 bits can count");
+  REFUSES(ShapeError, diag_embed(real({2}), most), "diag_embed: with offset 9223372036854775807");
+  REFUSES(ShapeError, diag_embed(real({2}), INT64_MIN), "diag_embed: ");
+  REFUSES(ResourceError, interpolate(real({1, 1, 2, 2}), Pair(side)), "interpolate: ", "4294967296 by 4294967296", "at most");
+  REFUSES(ResourceError, adaptive_avg_pool2d(real({1, 1, 2, 2}), Pair(1, side)), "adaptive_avg_pool2d: ");
+  REFUSES(ResourceError, adaptive_max_pool2d(real({1, 1, 2, 2}), Pair(side)), "adaptive_max_pool2d: ");
   REFUSES(ShapeError, flip(real({2, 3}), {0, -2}), "flip: axis 0 is named twice");
   REFUSES(ShapeError, roll(real({2, 3}), {1}, {0, 1}), "roll: got 1 shifts for 2 axes");
   REFUSES(IndexError, roll(real({2, 3}), {1}, {2}), "roll: ");

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
+#include <cstdint>
 #include <limits>
 
 using namespace gradus;
@@ -35,6 +37,30 @@ TEST_CASE("a plain number takes the dtype of the tensor it meets, on either side
   CHECK((number + number).dtype() == f64);
   CHECK((narrow > 0.5).dtype() == boolean);
   CHECK((narrow / 3.0).array().element(0) == static_cast<double>(1.0f / 3.0f));
+}
+
+TEST_CASE("a number with a point is a number, not an axis") {
+  const Tensor x = tensor<float>({2, 2}, {-1, 2, 3, -4}), one = max(x, 1.0), other = min(x, 0.5f), chosen = select(x > 0.0, 2.0, 0.5);
+  REQUIRE(one.shape() == Shape{2, 2});
+  REQUIRE(other.shape() == Shape{2, 2});
+  REQUIRE(chosen.shape() == Shape{2, 2});
+  CHECK(one.dtype() == f32);
+  CHECK(sum(one).item() == 7);
+  CHECK(sum(other).item() == -4);
+  CHECK(sum(chosen).item() == 5);
+  CHECK(max(x, 1).shape() == Shape{2});  // and a whole one is an axis, as PyTorch's
+}
+
+template <class Seed>
+concept SeedOfDropout = requires(const Tensor& x, Seed seed) { dropout(x, 0.5, seed); };
+static_assert(SeedOfDropout<int> && SeedOfDropout<std::uint64_t> && !SeedOfDropout<bool>);  // F.dropout(x, 0.5, training)
+
+TEST_CASE("variance and logsumexp of too few numbers, as PyTorch") {
+  CHECK(std::isnan(var(zeros({0})).item()));  // not -0: 0 / (0 - 1)
+  CHECK(std::isnan(var(ones({1})).item()));
+  CHECK(var(tensor<float>({2}, {1, 3}), {}, 3).item() == INFINITY);  // not below 0
+  CHECK(logsumexp(zeros({0}), 0).item() == -INFINITY);
+  CHECK(logsumexp(zeros({0, 2}), 1).shape() == Shape{0});
 }
 
 TEST_CASE("tensors never promote each other, not even 0-d ones") {

@@ -4,6 +4,7 @@
 #include <gradus/autograd/ops/places.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace gradus {
 namespace {
@@ -159,7 +160,9 @@ Tensor diagonal(const Tensor& x, int64_t offset, int a, int b) {
 
 Tensor diag_embed(const Tensor& x, int64_t offset) {
   if (x.rank() < 1) throw ShapeError("diag_embed", join("the tensor must have at least one axis, got ", describe(x)));
-  const int64_t n = x.shape().back() + std::abs(offset);
+  int64_t n = 0;
+  if (offset == std::numeric_limits<int64_t>::min() || __builtin_add_overflow(x.shape().back(), std::abs(offset), &n))
+    throw ShapeError("diag_embed", join("with offset ", offset, " the matrix would be longer than 64 bits can count"));
   Shape shape = x.shape();
   shape[x.rank() - 1] = n;
   shape.push_back(n);

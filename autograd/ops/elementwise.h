@@ -4,6 +4,8 @@
 
 #include <gradus/autograd/tensor.h>
 
+#include <concepts>
+
 namespace gradus {
 
 // ---- arithmetic (ops/arithmetic.cpp) ----
@@ -20,6 +22,7 @@ Tensor operator*(double a, const Tensor& b);
 Tensor operator/(const Tensor& a, double b);
 Tensor operator/(double a, const Tensor& b);
 Tensor operator-(const Tensor& a);
+// Not in place: the name stands for the new result, and a leaf is one no more. To write into a leaf: Tensor::writable().
 inline Tensor& operator+=(Tensor& a, const Tensor& b) { return a = a + b; }
 inline Tensor& operator-=(Tensor& a, const Tensor& b) { return a = a - b; }
 inline Tensor& operator*=(Tensor& a, const Tensor& b) { return a = a * b; }
@@ -28,6 +31,11 @@ Tensor pow(const Tensor& a, double exponent);
 Tensor pow(const Tensor& a, const Tensor& exponent);  ///< a > 0 where the exponent's gradient is wanted
 Tensor max(const Tensor& a, const Tensor& b);         ///< elementwise; at a tie each gets half of the gradient
 Tensor min(const Tensor& a, const Tensor& b);
+/// max(x, 0.0) is elementwise too, as in a formula; max(x, 0) is the largest along axis 0.
+template <std::floating_point F>
+Tensor max(const Tensor& a, F b) { return max(a, Tensor(static_cast<double>(b))); }
+template <std::floating_point F>
+Tensor min(const Tensor& a, F b) { return min(a, Tensor(static_cast<double>(b))); }
 inline Tensor maximum(const Tensor& a, const Tensor& b) { return max(a, b); }
 inline Tensor minimum(const Tensor& a, const Tensor& b) { return min(a, b); }
 Tensor abs(const Tensor& x);                          ///< gradient 0 at 0
@@ -52,6 +60,8 @@ Tensor operator!(const Tensor& a);
 /// a where the bool tensor `condition` holds, else b.
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 inline Tensor select(const Tensor& condition, const Tensor& a, const Tensor& b) { return where(condition, a, b); }
+template <std::floating_point F>
+Tensor select(const Tensor& condition, F a, F b) { return where(condition, a, b); }
 
 // ---- exponentials (ops/exponential.cpp) ----
 Tensor log1p(const Tensor& x);       ///< log(1 + x), exact near 0

@@ -3,6 +3,7 @@
 
 #include <gradus/autograd/tensor.h>
 
+#include <concepts>
 #include <string>
 #include <vector>
 
@@ -129,5 +130,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Reduction reduc
 Tensor mse_loss(const Tensor& prediction, const Tensor& target, Reduction reduction = Reduction::mean);
 /// Each element is zero with probability p, else x / (1 - p). The mask is a function of (seed, element).
 Tensor dropout(const Tensor& x, double p, std::uint64_t seed);
+template <std::same_as<bool> Training>
+Tensor dropout(const Tensor& x, double p, Training) = delete;  // PyTorch's flag would be a seed: leave out the call, or nn::Dropout
 
 }  // namespace gradus

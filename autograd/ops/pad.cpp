@@ -96,6 +96,9 @@ Borders checked(const Tensor& x, const std::vector<int64_t>& widths, Padding mod
       throw ShapeError("pad", join("widths ", before, " and ", after, " with mode ", name_of(mode), " do not fit axis ",
                                    axis, " of ", describe(x), "; ", right));
     };
+    int64_t length = 0;
+    if (__builtin_add_overflow(before, after, &length) || __builtin_add_overflow(length, n, &length))
+      refuse("the result would be longer than 64 bits can count");
     const int64_t most = mode == Padding::reflect ? n - 1 : n;
     if (mode == Padding::constant && n + std::min<int64_t>(before, 0) + std::min<int64_t>(after, 0) < 0)
       refuse(join("at most ", n, " can be cut off"));

@@ -187,6 +187,10 @@ void check(const char* op, const Tensor& x, Pair size) {
                      x.rank() == 3 ? join("x.reshape({1, ", s[0], ", ", s[1], ", ", s[2], "})") : "");
   if (size.h < 1 || size.w < 1)
     throw ShapeError(op, join("the result must be at least 1 by 1, got ", size.h, " by ", size.w));
+  constexpr int64_t longest = int64_t(1) << 26;  // the tables have a few entries for each row and column
+  if (size.h > longest || size.w > longest)
+    throw ResourceError(op, join("a result of ", size.h, " by ", size.w, " was asked for; at most ", longest, " by ", longest,
+                                 " is made"));
   if (s[2] < 1 || s[3] < 1)
     throw ShapeError(op, join("the images of ", describe(x), " are empty; they must be at least 1 by 1"));
 }

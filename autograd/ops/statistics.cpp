@@ -3,6 +3,7 @@
 #include <gradus/autograd/ops.h>
 #include <gradus/core/reduce.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -120,7 +121,8 @@ Tensor var(const Tensor& x, const std::vector<int>& axes, int correction, bool k
   int64_t n = 1;
   for (int i = 0; i < x.rank(); ++i)
     if (mask >> i & 1) n *= x.shape()[i];
-  return sum(square(x - mean(x, axes, true)), axes, keep) / static_cast<double>(n - correction);
+  const auto divisor = static_cast<double>(std::max<int64_t>(n - correction, 0));  // too few: NaN or infinity, as PyTorch
+  return sum(square(x - mean(x, axes, true)), axes, keep) / divisor;
 }
 Tensor std(const Tensor& x, const std::vector<int>& axes, int correction, bool keep) {
   const Tensor v = var(x, axes, correction, keep), none = v == 0.0;
@@ -130,6 +132,7 @@ Tensor std(const Tensor& x, const std::vector<int>& axes, int correction, bool k
 Tensor logsumexp(const Tensor& x, const std::vector<int>& axes, bool keep) {
   if (!is_real(x.dtype())) refuse_dtype("logsumexp", x);
   const std::uint32_t mask = axes_mask("logsumexp", axes, x.rank());
+  if (x.size() == 0) return log(sum(exp(x), axes, keep));  // of nothing: log 0
   const Tensor largest = extreme(x.detach(), mask, true);
   const Tensor top = where(abs(largest) == infinity, Tensor(0.0), largest);  // infinite minus infinite would be NaN
   return without(log(sum(exp(x - top), axes, true)) + top, mask, keep);
