@@ -18,8 +18,8 @@ struct PoolGeometry {
 };
 
 /// y[planes, out_h, out_w] = the largest of each window, and which position r * kw + c of the window it is; the first of
-/// equals. A NaN in the window is the result, its position that of the last one, as in PyTorch. `where` may be null. Position
-/// is uint8_t, if `fits_a_byte`, or int64_t.
+/// equals. A NaN in the window is the result, its position that of the last one, as in PyTorch. `where` may be null.
+/// Position is uint8_t, if `fits_a_byte`, or int64_t.
 template <class T, class Position>
 void max_pool2d_forward(const PoolGeometry& g, const T* x, T* y, Position* where);
 

@@ -1,5 +1,5 @@
-// Max pooling by any window, one pack of outputs at a time. A row of the input is laid out in lines, as many as the stride, so
-// that what one position of the window sees in neighbouring outputs are neighbours; minus infinity stands in the padding.
+// Max pooling by any window, one pack of outputs at a time. A row of the input is laid out in lines, as many as the stride,
+// so that what one position of the window sees in neighbouring outputs are neighbours; minus infinity stands in the padding.
 #pragma once
 
 #include <gradus/core/scratch.h>
