@@ -70,6 +70,13 @@ GRADUS_INLINE void copy_run(const T* from, std::int64_t step, std::int64_t n, T*
       const Lanes<T> rest(static_cast<int>(n - i));
       rest.store(to + i, rest.load(from + i));
     }
+  } else if (step == 2) {
+    for (; i < n; i += w) {
+      const int count = static_cast<int>(std::min<std::int64_t>(w, n - i)), read = 2 * count - 1;
+      const pack<T> low = Lanes<T>(std::min(read, w)).load(from + 2 * i);
+      const pack<T> high = Lanes<T>(std::max(read - w, 0)).load(from + 2 * i + w);
+      Lanes<T>(count).store(to + i, deinterleave<T>(low, high, std::make_integer_sequence<int, w>{}).first);
+    }
   } else {
     for (; i < n; ++i) to[i] = from[i * step];
   }

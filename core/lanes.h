@@ -73,6 +73,18 @@ GRADUS_INLINE void keep_in_register(pack<T>& x) {
   asm("" : "+v"(x.r));
 }
 
+/// The even and the odd elements of 2 * width in a row; and back.
+template <class T, int... lane>
+GRADUS_INLINE std::pair<pack<T>, pack<T>> deinterleave(pack<T> a, pack<T> b, std::integer_sequence<int, lane...>) {
+  return {__builtin_shufflevector(a.r, b.r, (2 * lane)...), __builtin_shufflevector(a.r, b.r, (2 * lane + 1)...)};
+}
+template <class T, int... lane>
+GRADUS_INLINE std::pair<pack<T>, pack<T>> interleave(pack<T> a, pack<T> b, std::integer_sequence<int, lane...>) {
+  constexpr int w = pack<T>::width;
+  return {__builtin_shufflevector(a.r, b.r, (lane / 2 + (lane % 2) * w)...),
+          __builtin_shufflevector(a.r, b.r, (w / 2 + lane / 2 + (lane % 2) * w)...)};
+}
+
 /// One stage of the transpose: exchanges, in each square of 2*step, the upper right with the lower left quarter.
 template <class T, int step, int... lane>
 GRADUS_INLINE void exchange_quarters(pack<T>& a, pack<T>& b, std::integer_sequence<int, lane...>) {

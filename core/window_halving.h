@@ -16,17 +16,6 @@ inline bool halves(const PoolGeometry& g) {
          g.dil_w == 1;
 }
 
-template <class T, int... lane>
-GRADUS_INLINE std::pair<pack<T>, pack<T>> deinterleave(pack<T> a, pack<T> b, std::integer_sequence<int, lane...>) {
-  return {__builtin_shufflevector(a.r, b.r, (2 * lane)...), __builtin_shufflevector(a.r, b.r, (2 * lane + 1)...)};
-}
-template <class T, int... lane>
-GRADUS_INLINE std::pair<pack<T>, pack<T>> interleave(pack<T> a, pack<T> b, std::integer_sequence<int, lane...>) {
-  constexpr int w = pack<T>::width;
-  return {__builtin_shufflevector(a.r, b.r, (lane / 2 + (lane % 2) * w)...),
-          __builtin_shufflevector(a.r, b.r, (w / 2 + lane / 2 + (lane % 2) * w)...)};
-}
-
 /// A small number per lane, a byte each in memory.
 template <class T>
 class Bytes {
