@@ -10,7 +10,7 @@
 namespace gradus {
 namespace {
 
-constexpr int64_t small = 32;  // elements; fewer are copied as they come
+constexpr int64_t small = 64;  // elements; no more are copied as they come
 
 /// Two axes of a copy: to[r * to_row + c * to_column] = from[r * from_row + c * from_column].
 struct Plane {
@@ -161,7 +161,7 @@ inline int axis_across(const Walk<2>& walk) {
   int64_t least = std::abs(steps[last]);
   for (int i = last; i-- > 0;)
     if (const int64_t step = steps[i] ? std::abs(steps[i]) : least - 1; step < least) least = step, across = i;
-  return walk.run() * walk.dims[across] < small ? last : across;
+  return walk.run() * walk.dims[across] < small / 2 ? last : across;
 }
 
 /// No place of the target is written twice.
@@ -206,7 +206,10 @@ void copy_as(const Shape& shape, const void* from, const int64_t* from_strides, 
   if (shape.size() > small && sort_axes(shape, from_strides, to_strides, sorted, steps))
     return copy_distinct(Walk<2>(sorted, {steps[0], steps[1]}), in, out);
   const Walk<2> walk(shape, {from_strides, to_strides});  // in order: of two numbers for one place the last stays
-  copy_runs(walk, in, out, 0, walk.runs());
+  const int64_t n = walk.run(), step_in = walk.run_stride(0), step_out = walk.run_stride(1);
+  walk.each_run(0, walk.runs(), [&](const int64_t* at) {
+    for (int64_t i = 0; i < n; ++i) out[at[1] + i * step_out] = in[at[0] + i * step_in];
+  });
 }
 
 }  // namespace
