@@ -19,7 +19,7 @@ class Optimizer::Loss final : public Objective {
 
   double evaluate() override {
     const Tensor loss = run();
-    if (!has_gradients() && loss.requires_grad()) loss.backward();
+    if (!has_gradients()) differentiable(loss).backward();
     return opt_.loss_ = sign_ * loss.item();
   }
   double evaluate_for_hessian() override {
@@ -29,8 +29,7 @@ class Optimizer::Loss final : public Objective {
                        "return the loss and leave backward() to the optimizer");
     std::vector<Tensor> leaves;
     for (const auto& e : opt_.entries_) leaves.push_back(e.leaf);
-    recorded_.assign(leaves.size(), Tensor());
-    if (loss.requires_grad()) recorded_ = grad({loss}, leaves, {.create_graph = true, .allow_unused = true});
+    recorded_ = grad({differentiable(loss)}, leaves, {.create_graph = true, .allow_unused = true});
     for (std::size_t i = 0; i < leaves.size(); ++i) leaves[i].leaf()->grad = recorded_[i].detach();
     return opt_.loss_ = sign_ * loss.item();
   }
@@ -95,6 +94,11 @@ class Optimizer::Loss final : public Objective {
     ++opt_.evaluations_.loss;
     ++opt_.evaluations_.gradient;
     return loss;
+  }
+  /// Without this a closure that has lost its history would train nothing and say nothing.
+  const Tensor& differentiable(const Tensor& loss) const {
+    if (loss.requires_grad()) return loss;
+    throw OptimError(opt_.rule().name(), "the closure's loss has no history: it uses no parameter, or NoGrad was active");
   }
   bool has_gradients() const {
     return std::any_of(opt_.entries_.begin(), opt_.entries_.end(),

@@ -50,8 +50,11 @@ TEST_CASE("conv2d: what it refuses, and what it says") {
                conv2d(real({1, 3, 9, 9}), w, {}, {.padding = {0, -1}});
              }),
              {"padding must be at least 0, got {0, -1}"}));
+  CHECK(says(refusal<ShapeError>([&] {
+               conv2d(real({1, 3, 9, 9}), w, {}, {.padding = INT64_MAX});
+             }),
+             {"padding must be at most 2147483647, got 9223372036854775807"}));
 }
-
 
 TEST_CASE("cross_entropy: what it refuses, and what it says") {
   const Tensor x = real({4, 10});

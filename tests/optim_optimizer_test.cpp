@@ -223,6 +223,13 @@ TEST_CASE("a closure is run by one protocol, whether it calls backward or not") 
   CHECK(plain.evaluations().loss == 3);
   CHECK(plain.evaluations().gradient == 3);
   CHECK(refuses<OptimError>([&] { plain.step([&] { return square(a[0].second); }); }, "a loss of one number, got f64[3]"));
+  for (const std::string spec : {"adam", "lbfgs", "sam(sgd(lr=0.1))", "sophia_h"}) {
+    CAPTURE(spec);
+    auto opt = optim::make(spec, a);
+    const auto before = values(opt);
+    CHECK(refuses<OptimError>([&] { opt.step([&] { return sum(square(a[0].second.detach())); }); }, "the closure's loss has no history"));
+    CHECK(same_bits(values(opt), before));
+  }
   CHECK(refuses<OptimError>([] { optim::make("lbfgs", leaves({{2}})).step(); },
                             "lbfgs: evaluates the loss itself and needs a closure"));
 }

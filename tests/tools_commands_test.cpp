@@ -152,6 +152,22 @@ TEST_CASE("replay writes the trajectory and every named value") {
   CHECK(trace["steps"][0]["before"]["g"][1].get<double>() == 0.5);
 }
 
+TEST_CASE("replay traces the calls that a stage holds back, too") {
+  testing::TempDir dir;
+  save_npy(dir.path() + "/p.npy", Array::ones({2}, f64));
+  save_npy(dir.path() + "/g.npy", Array::of<double>({3, 2}, {1, 0.5, std::nan(""), 1, 1, 1}));
+  ReplayOptions o{"skip_nonfinite | sgd(lr=0.5)", dir.path() + "/p.npy", dir.path() + "/g.npy", dir.path() + "/t.npy", dir.path() + "/t.json"};
+  REQUIRE(replay_command(o) == 0);
+  const Json steps = Json::parse(read_file(o.trace))["steps"];
+  REQUIRE(steps.size() == 3);
+  CHECK(steps[1]["held_back"].get<std::string>().find("the gradient of \"p\" is not finite") != std::string::npos);
+  CHECK(steps[2]["t"] == 2);
+  CHECK(steps[2]["after"]["w"][0] == 0.0);
+  o.optimizer = "accumulate(2) | sgd(lr=0.5)";
+  REQUIRE(replay_command(o) == 0);
+  CHECK(Json::parse(read_file(o.trace))["steps"][0].contains("held_back"));
+}
+
 TEST_CASE("replay refuses what it cannot hold against anything") {
   testing::TempDir dir;
   save_npy(dir.path() + "/p.npy", Array::ones({2}, f32));
@@ -164,6 +180,10 @@ TEST_CASE("replay refuses what it cannot hold against anything") {
   CHECK_THROWS_AS(replay_command({"sgd", p, dir.path() + "/none.npy", out, ""}), DataError);
   CHECK_THROWS_AS(replay_command({"lbfgs", p, dir.path() + "/ok.npy", out, ""}), OptimError);
   CHECK_THROWS_AS(replay_command({"sdg", p, dir.path() + "/ok.npy", out, ""}), Error);
+  save_npy(dir.path() + "/p2.npy", Array::ones({2, 2}, f32));
+  save_npy(dir.path() + "/g2.npy", Array::ones({3, 2, 2}, f32));
+  CHECK_THROWS_WITH_AS(replay_command({"muon", dir.path() + "/p2.npy", dir.path() + "/g2.npy", out, dir.path() + "/t.json"}),
+                       doctest::Contains("leave out --trace"), OptimError);
   CHECK_THROWS_WITH_AS(replay_command({"sgd", p, dir.path() + "/ok.npy", out, out}), doctest::Contains("same file as --out"), SpecError);
   CHECK_FALSE(exists(out));
 }

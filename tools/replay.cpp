@@ -36,7 +36,7 @@ void append(Json& object, const std::vector<optim::NamedValue>& values, std::siz
 }
 
 /// Every named value of every element through the step that is about to be taken; elements in row-major order.
-Json trace_step(const optim::Optimizer& optimizer, std::int64_t elements) {
+Json values_of_step(const optim::Optimizer& optimizer, std::int64_t elements) {
   Json once = Json::object(), before = Json::object(), shown = Json::object(), after = Json::object();
   std::int64_t t = optimizer.steps() + 1;
   for (std::int64_t i = 0; i < elements; ++i) {
@@ -53,6 +53,21 @@ Json trace_step(const optim::Optimizer& optimizer, std::int64_t elements) {
   return {{"t", t}, {"once", once}, {"before", before}, {"shown", shown}, {"after", after}};
 }
 
+/// A call that stages hold back (they gather, or skip it) has no values, but a reason.
+Json trace_step(const optim::Optimizer& optimizer, std::int64_t elements) {
+  try {
+    return values_of_step(optimizer, elements);
+  } catch (const OptimError& e) {
+    return {{"t", optimizer.steps() + 1}, {"held_back", e.what()}};
+  }
+}
+
+void check_traceable(const optim::AnyRule& rule) {
+  const optim::RuleShape shape = rule.info().shape;
+  if (shape != optim::RuleShape::element && shape != optim::RuleShape::layer)
+    throw OptimError(rule.name(), "moves all numbers of a parameter together; no element has values to trace", "leave out --trace");
+}
+
 }  // namespace
 
 int replay_command(const ReplayOptions& o) {
@@ -62,6 +77,7 @@ int replay_command(const ReplayOptions& o) {
   optim::Optimizer optimizer = optim::make(o.optimizer, std::vector<Tensor>{p});
   if (optimizer.rule().needs_closure())
     throw OptimError(optimizer.rule().name(), "needs a closure that computes the loss again; recorded gradients cannot serve it");
+  if (!o.trace.empty()) check_traceable(optimizer.rule().moving());
   Array trajectory(in.gradients.shape(), in.start.dtype());
   Json steps = Json::array();
   for (std::int64_t t = 0; t < in.gradients.shape()[0]; ++t) {

@@ -5,6 +5,7 @@
 #include <gradus/autograd/ops/convolution.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace gradus {
 
@@ -275,7 +276,9 @@ void check_weight(const Tensor& weight, const Tensor& bias, const ConvOptions& o
   if (weight.rank() != 4 || s[0] < 1 || s[1] < 1 || s[2] < 1 || s[3] < 1)
     throw ShapeError("conv2d", join("the weight must be [O,C/groups,KH,KW] with no length 0, got ", describe(weight)));
   const auto least = [](const char* what, Pair p, int64_t low) {
+    constexpr int64_t most = std::numeric_limits<int32_t>::max();  // what is made of them fits 64 bits
     if (p.h < low || p.w < low) throw ShapeError("conv2d", join(what, " must be at least ", low, ", got ", text_of(p)));
+    if (p.h > most || p.w > most) throw ShapeError("conv2d", join(what, " must be at most ", most, ", got ", text_of(p)));
   };
   least("stride", o.stride, 1), least("padding", o.padding, 0);
   least("dilation", o.dilation, 1), least("groups", o.groups, 1);
