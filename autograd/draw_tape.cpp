@@ -17,20 +17,20 @@ namespace {
 using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point t) { return std::chrono::duration<double>(Clock::now() - t).count(); }
 
-struct Ran {
+struct RanLine {
   std::string shape, module;
   std::vector<std::string> inputs;
   double seconds;
 };
-using RanLines = std::unordered_map<std::uint64_t, Ran>;
+using RanLines = std::unordered_map<std::uint64_t, RanLine>;
 
 /// What the forward pass tells of each line.
-class Forward final : public OpObserver {
+class ForwardLines final : public OpObserver {
  public:
   void after(const char*, std::span<const Tensor> results, std::span<const Tensor* const> inputs) override {
     const double seconds = seconds_since(last_);
     if (!results.empty() && results[0].requires_grad()) {
-      Ran ran{{}, InModule::path(), {}, seconds};
+      RanLine ran{{}, InModule::path(), {}, seconds};
       for (const Tensor& y : results) ran.shape += (ran.shape.empty() ? "" : ", ") + describe(y.array());
       for (const Tensor* x : inputs) ran.inputs.push_back(x->defined() ? describe(x->array()) : "");
       lines[results[0].node()->line] = std::move(ran);
@@ -148,7 +148,7 @@ TapeDrawing draw_tape(const Tensor& root, DrawOptions options) {
 TapeDrawing draw_tape_of(const std::function<Tensor()>& f, DrawOptions options) {
   RanLines ran;
   const Tensor root = [&] {
-    Forward forward;
+    ForwardLines forward;
     Tensor y = f();
     ran = std::move(forward.lines);
     return y;

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <random>
 
 namespace gradus {
 namespace {
@@ -33,13 +32,6 @@ bool enrol(const OpInfo* op) {
     if (std::strcmp(known->name, op->name) == 0 && known->backward == op->backward) return true;
   table().push_back(op);
   return true;
-}
-
-Array sample_values(const Shape& shape, double low, double high, unsigned seed) {
-  Array a(shape, f64);
-  std::mt19937_64 bits(seed);
-  for (int64_t i = 0; i < a.size(); ++i) a.fresh<double>()[i] = low + (high - low) * static_cast<double>(bits() >> 11) * 0x1p-53;
-  return a;
 }
 
 void refuse_dtype(const char* op, const Tensor& t) {

@@ -10,6 +10,7 @@
 
 #include <gradus/autograd/backward.h>
 #include <gradus/autograd/observe.h>
+#include <gradus/autograd/sample.h>
 #include <gradus/core/map.h>
 
 #include <bit>
@@ -18,25 +19,6 @@
 #include <tuple>
 
 namespace gradus {
-
-/// One input set for checking an op: `call` applies it to the inputs, of which those marked are differentiated.
-struct Sample {
-  std::string label;
-  std::vector<Array> inputs;  ///< f64, or integer inputs that are not differentiated
-  std::function<std::vector<Tensor>(const std::vector<Tensor>&)> call;
-};
-using Samples = std::vector<Sample>;
-
-/// Wraps a call that returns one Tensor.
-template <class Call>
-Sample sample(std::string label, std::vector<Array> inputs, Call call) {
-  return {std::move(label), std::move(inputs), [call](const std::vector<Tensor>& x) {
-            if constexpr (std::is_same_v<decltype(call(x)), Tensor>) return std::vector<Tensor>{call(x)};
-            else return call(x);
-          }};
-}
-/// f64 numbers in [low, high), the same ones for a shape and seed.
-Array sample_values(const Shape& shape, double low = -2, double high = 2, unsigned seed = 1);
 
 template <class Op>
 concept Checkable = requires {

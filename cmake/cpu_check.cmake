@@ -21,5 +21,4 @@ set_source_files_properties(core/cpu_check.cpp PROPERTIES
   COMPILE_OPTIONS "-march=x86-64;-mtune=generic;-fno-sanitize=all"
   INCLUDE_DIRECTORIES ${needs_dir}
   COMPILE_DEFINITIONS GRADUS_BUILT_NATIVE=$<BOOL:${GRADUS_NATIVE}>
-  OBJECT_DEPENDS ${needs_dir}/cpu_needs.inc
-  SKIP_UNITY_BUILD_INCLUSION ON)
+  OBJECT_DEPENDS ${needs_dir}/cpu_needs.inc)

@@ -20,7 +20,7 @@ list(REMOVE_ITEM tool_sources ${tool_main})
 add_library(gradus_tools INTERFACE)
 if(tool_sources)  # a library, because the tests call what the commands are made of
   add_library(gradus_tool_parts STATIC ${tool_sources})
-  set_target_properties(gradus_tool_parts PROPERTIES UNITY_BUILD ${GRADUS_UNITY} UNITY_BUILD_BATCH_SIZE 6)
+  set_target_properties(gradus_tool_parts PROPERTIES UNITY_BUILD ${GRADUS_UNITY} UNITY_BUILD_BATCH_SIZE 9)
   target_compile_options(gradus_tool_parts PRIVATE $<$<CONFIG:Release>:-O1>)  # what takes time is in the library
   target_link_libraries(gradus_tool_parts PUBLIC gradus_whole CLI11::CLI11)
   target_link_libraries(gradus_tools INTERFACE gradus_tool_parts)

@@ -15,7 +15,6 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "numbers are written as they lie in memory");
 
 constexpr std::string_view magic = "\x93NUMPY";
-constexpr std::uint64_t longest_header = 10'000;  // NumPy's own limit
 
 struct Header {
   std::string descr;  // "<f4"
@@ -24,9 +23,9 @@ struct Header {
 };
 
 /// Reads the one Python literal a header is: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }.
-class HeaderReader {
+class DictReader {
  public:
-  HeaderReader(std::string_view text, const std::string& path) : text_(text), path_(path) {}
+  DictReader(std::string_view text, const std::string& path) : text_(text), path_(path) {}
 
   Header operator()() {
     Header h;
@@ -222,6 +221,7 @@ std::string header_text(const InputFile& file, std::uint64_t& data) {
   if (file.size() < prefix) bad_file(file.path(), "truncated: a .npy file of ", file.size(), " bytes has no header");
   const auto* at = start + 8;
   const std::uint64_t length = major == 1 ? value_at<std::uint16_t>(at, false) : value_at<std::uint32_t>(at, false);
+  constexpr std::uint64_t longest_header = 10'000;  // NumPy's own limit
   if (length > longest_header)
     bad_file(file.path(), "header of a .npy file: its length is said to be ", grouped(length), " bytes, at most ",
              grouped(longest_header), " are read");
@@ -256,7 +256,7 @@ Array load_npy(const std::string& path) {
   const InputFile file(path);
   std::uint64_t data = 0;
   const std::string text = header_text(file, data);
-  Header h = HeaderReader(text, path)();
+  Header h = DictReader(text, path)();
   const Element e = element_of(h.descr, path);
   check_length(file, h, e, data);
   if (h.fortran_order) std::reverse(h.lengths.begin(), h.lengths.end());
