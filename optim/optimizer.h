@@ -64,7 +64,8 @@ class Optimizer {
   Optimizer(const R& options, const std::vector<Tensor>& parameters) : Optimizer(options, with_names(parameters)) {}
 
   /// One step. Never touches gradients; a parameter whose gradient is absent is left as it is, with its state and step
-  /// count. Errors: OptimError if the rule needs a closure or another shape of parameter; nothing has changed then.
+  /// count. Errors: OptimError if the rule needs a closure or another shape of parameter, or if it is the first step and no
+  /// gradient is there at all; nothing has changed then.
   void step();
   /// The closure computes the loss and returns it. Before each call the gradients become absent; after it backward() is run,
   /// unless the closure has done so itself. Returns the loss before the step.
@@ -222,6 +223,7 @@ class Optimizer {
 
   // step.cpp
   std::vector<Entry*> ready();
+  [[noreturn]] void refuse_without_gradients() const;
   void prepare(Entry& e, const AnyRule& rule) const;
   void move(const std::vector<Entry*>& entries, const std::vector<Array>& curvature);
   bool pass_and_move(const std::vector<Array>& curvature);

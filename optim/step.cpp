@@ -198,9 +198,18 @@ void Optimizer::take_step(const std::vector<Array>& curvature) {
   for (const auto& f : after_) f(*this);
 }
 
+/// Later a step may find none: a part of a model that this batch did not go through. The first one is a mistake.
+void Optimizer::refuse_without_gradients() const {
+  throw OptimError("step", join("no gradient has come to any of the ", entries_.size(), " parameters (\"", entries_[0].name,
+                                "\", ...)"),
+                   "loss.backward() before it; and make the optimizer after module.to() and requires_grad_(), which give the "
+                   "module new leaves");
+}
+
 /// False if a stage has held the step back.
 bool Optimizer::pass_and_move(const std::vector<Array>& curvature) {
   auto entries = ready();
+  if (steps_ == 0 && entries.empty()) refuse_without_gradients();
   follow_schedules();
   if (!stages_.empty() && !pass_stages(entries)) return false;
   move(entries, curvature);

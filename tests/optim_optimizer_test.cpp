@@ -343,3 +343,17 @@ TEST_CASE("hyper-gradients: d loss / d option through five recorded steps, again
     CHECK_MESSAGE(exact == doctest::Approx(differences).epsilon(1e-7), c.rule, " ", c.option);
   }
 }
+
+TEST_CASE("a first step that no gradient has come to is refused; a later one moves nothing") {
+  const Tensor w = leaf(numbers({3}, 1), "w");
+  optim::Optimizer opt = optim::make("adam(lr=0.1)", NamedTensors{{"w", w}});
+  CHECK(refuses<OptimError>([&] { opt.step(); }, "no gradient has come to any of the 1 parameters (\"w\", ...)"));
+  CHECK(opt.steps() == 0);
+  set_gradients({{"w", w}}, 0);
+  opt.step();
+  const Array moved = w.array().copy();
+  opt.zero_grad();
+  opt.step();
+  CHECK(opt.steps() == 2);
+  CHECK(same_bits(w.array(), moved));
+}
