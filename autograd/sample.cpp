@@ -4,8 +4,8 @@
 
 namespace gradus {
 
-Sample::Sample(std::string_view label, std::vector<Array> inputs, Call call)
-    : label(label), inputs(std::move(inputs)), call(std::move(call)) {}
+Sample::Sample(std::string_view what, std::vector<Array> on, Call apply)
+    : label(what), inputs(std::move(on)), call(std::move(apply)) {}
 Sample::Sample(const Sample&) = default;
 Sample::Sample(Sample&&) noexcept = default;
 Sample& Sample::operator=(const Sample&) = default;

@@ -17,7 +17,7 @@ struct Sample {
   std::vector<Array> inputs;  ///< f64, or integer inputs that are not differentiated
   Call call;
 
-  Sample(std::string_view label, std::vector<Array> inputs, Call call);
+  Sample(std::string_view what, std::vector<Array> on, Call apply);
   Sample(const Sample&);
   Sample(Sample&&) noexcept;
   Sample& operator=(const Sample&);

@@ -27,6 +27,8 @@ function(gradus_compile name size flags)
         set(text "")
       endif()
     endforeach()
+    # g++ warns of an unnamed namespace in any file that is included.
+    list(APPEND flags $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   endif()
   set_source_files_properties(${units} PROPERTIES COMPILE_OPTIONS "${flags}")
   target_sources(gradus PRIVATE ${units})
