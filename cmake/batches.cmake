@@ -1,6 +1,6 @@
 # A build from cold costs what reading the headers costs, and what optimising costs. So the files of a room are compiled
 # some at a time (GRADUS_UNITY; a "unity build"), and where it makes no difference with less effort than -O3: -O1 with what
-# the loops of the rules need (docs/building.md has the figures).
+# the loops of the rules need (docs/building.md has the figures). CMake's own unity builds leave out files with flags.
 set(lightly "$<$<CONFIG:Release>:-O1>")
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   foreach(pass IN ITEMS inline-functions inline-small-functions unswitch-loops gcse tree-pre)

@@ -16,6 +16,8 @@ refuses() {
 
 quick=("$gradus" compare --model mlp --limit 64)
 refuses "there is no command 'comapre'; did you mean 'compare'?" "$gradus" comapre
+refuses "compare has no option '--epoch'; did you mean '--epochs'?" "${quick[@]}" --epoch=3
+refuses "info has no option '--thread'; did you mean '--threads'?" "$gradus" --thread 2 info
 refuses "--epochs: must be a whole number" "${quick[@]}" --epochs 99999999999999999999  # not the largest there is
 refuses "--epochs: must be a whole number" "${quick[@]}" --epochs 1.5
 refuses "--epochs: must be a whole number" "${quick[@]}" --epochs 0x2

@@ -55,16 +55,29 @@ void refuse_empty_values(CLI::App& app) {
       if (option->get_expected_max() > 0) option->check(problem);
 }
 
-/// "there is no command 'comapre'", or "" if that is not what is wrong.
-std::string unknown_command(const CLI::App& app) {
-  if (!app.get_subcommands().empty()) return {};
+std::string meant(const std::string& word, const std::vector<std::string>& known) {
+  const std::string near = did_you_mean(word, known);
+  return near.empty() ? "" : join("; did you mean '", near, "'?");
+}
+
+/// "there is no command 'comapre'", "compare has no option '--epoch'", or "" if that is not what is wrong.
+std::string unknown_word(const CLI::App& app) {
   std::vector<std::string> known;
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) known.push_back(command->get_name());
-  for (const std::string& word : app.remaining()) {
-    if (word.starts_with('-')) continue;
-    const std::string near = did_you_mean(word, known);
-    return join("there is no command '", word, "'", near.empty() ? "" : join("; did you mean '", near, "'?"));
+  if (!app.get_subcommands().empty()) {
+    const CLI::App& command = *app.get_subcommands().front();
+    for (const CLI::App* owner : {&command, &app})
+      for (const CLI::Option* option : owner->get_options())
+        for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+    for (const std::string& word : app.remaining(true))
+      if (word.starts_with("--")) {
+        const std::string name = word.substr(0, word.find('='));
+        return join(command.get_name(), " has no option '", name, "'", meant(name, known));
+      }
+    return {};
   }
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) known.push_back(command->get_name());
+  for (const std::string& word : app.remaining())
+    if (!word.starts_with('-')) return join("there is no command '", word, "'", meant(word, known));
   return {};
 }
 
@@ -148,7 +161,7 @@ int main(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const std::string unknown = unknown_command(app);
+    const std::string unknown = unknown_word(app);
     if (error.get_exit_code() == 0 || unknown.empty()) return app.exit(error);
     fmt::print(stderr, "gradus: {}\nRun with --help for more information.\n", unknown);
     return error.get_exit_code();
