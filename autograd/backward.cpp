@@ -32,7 +32,8 @@ Tensor* Back::due_for(Node* n) {
   std::size_t i = due_.size();
   while (i > 0 && due_[i - 1].line > n->line) --i;
   if (i > 0 && due_[i - 1].node == n) return due_[i - 1].grads;
-  auto* grads = static_cast<Tensor*>(pool::take(pool::class_of(n->outputs * sizeof(Tensor))));
+  if (due_.size() == due_.capacity()) due_.reserve(2 * due_.size() + 16);  // first: what follows must not fail
+  auto* grads = static_cast<Tensor*>(pool::take(pool::class_of(n->outputs * sizeof(Tensor)), "backward"));
   for (int k = 0; k < n->outputs; ++k) ::new (grads + k) Tensor;
   if (i == due_.size()) [[likely]] due_.push_back({n->line, n, grads});
   else due_.insert(due_.begin() + static_cast<std::ptrdiff_t>(i), {n->line, n, grads});
@@ -148,7 +149,11 @@ class Sweep : public Back {
         throw GraphError("backward", join("the graph behind ", d.node->op->name, " was already walked and what it saved is gone"),
                          "retain_graph for the first backward; detach() a state carried from step to step");
       node_ = d.node, grads_ = d.grads;
-      d.node->op->backward(*this);
+      try {
+        d.node->op->backward(*this);
+      } catch (const ResourceError& e) {
+        throw ResourceError(join("backward of ", d.node->op->name), join(e.problem(), ", asked for by ", e.op()));
+      }
       passed(d);
       if (!retain_) {
         d.node->op->destroy_saved(*d.node);

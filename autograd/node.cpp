@@ -1,33 +1,20 @@
 #include <gradus/autograd/tensor.h>
 
-#include <atomic>
 #include <limits>
 
 namespace gradus {
 namespace {
 
 constinit thread_local std::uint64_t last_line = 0;
-constinit thread_local std::uint32_t own_number = 0;
-std::atomic<std::uint32_t> threads_numbered{0};
 
 template <class N>
-N* place(std::size_t bytes) {
+N* place(const char* maker, std::size_t bytes) {
   const int c = pool::class_of(bytes);
-  N* n = ::new (pool::take(c)) N;
+  N* n = ::new (pool::take(c, maker)) N;
   n->size_class = static_cast<std::uint8_t>(c);
   n->line = ++last_line;
-  n->owner = thread_number();
   return n;
 }
-
-}  // namespace
-
-std::uint32_t thread_number() {
-  if (own_number == 0) [[unlikely]] own_number = ++threads_numbered;
-  return own_number;
-}
-
-namespace {
 
 [[noreturn]] void refuse(const char* op) {
   throw GraphError(op, "this tensor was recorded by another thread; a tape belongs to one thread",
@@ -37,8 +24,10 @@ namespace {
 }  // namespace
 
 void check_owner(const char* op, const Node& n) {
-  if (n.owner != thread_number()) refuse(op);
+  if (n.owner() != counting::number) refuse(op);
 }
+
+void take_back(Node* n) { pool::give(n, n->size_class); }
 
 void refuse_foreign(Node* written, int k) {
   const char* op = written->op->name;
@@ -51,14 +40,14 @@ Node* new_line(const OpInfo* op, int inputs, std::size_t saved_bytes) {
   constexpr int most = std::numeric_limits<decltype(Node::inputs)>::max();
   if (inputs > most) [[unlikely]]
     throw GraphError(op->name, join("a line of the tape takes ", most, " inputs, got ", inputs), "do it in parts");
-  Node* n = place<Node>(sizeof(Node) + static_cast<std::size_t>(inputs) * sizeof(Edge) + saved_bytes);
+  Node* n = place<Node>(op->name, sizeof(Node) + static_cast<std::size_t>(inputs) * sizeof(Edge) + saved_bytes);
   n->op = op;
   n->inputs = static_cast<std::uint16_t>(inputs);
   return n;
 }
 
 Leaf* new_leaf(std::string name) {
-  Leaf* leaf = place<Leaf>(sizeof(Leaf));
+  Leaf* leaf = place<Leaf>("leaf", sizeof(Leaf));
   leaf->name = std::move(name);
   return leaf;
 }

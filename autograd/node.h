@@ -25,28 +25,30 @@ struct Edge {
   std::uint32_t slot;
 };
 
-/// Counts are plain: a line belongs to the thread that recorded it, which record() and backward() check.
-struct Node {
-  std::uint32_t refs = 1;
-  std::uint16_t inputs = 0, outputs = 1;
+/// Any thread may hold a line; only the one that recorded it, its owner, may record on it or walk it, which record() and
+/// backward() check.
+struct Node : RefCount {
   std::uint64_t line = 0;        ///< order of birth: an input's line is always smaller
   const OpInfo* op = nullptr;    ///< null: a leaf
-  std::uint32_t owner = 0;       ///< number of the recording thread
+  std::uint16_t inputs = 0, outputs = 1;
   std::uint8_t size_class = 0;
   bool spent = false;            ///< walked: what it saved is gone
-  
+
   Edge* edges() { return reinterpret_cast<Edge*>(this + 1); }
   void* saved() { return edges() + inputs; }
 
-  void up() { ++refs; }
-  bool down() { return --refs == 0; }
+  bool down() {
+    return RefCount::down([](RefCount* n) { destroy(static_cast<Node*>(n)); });
+  }
   static void destroy(Node* n);  ///< with all older lines that nobody else holds; does not recurse
 };
 
 /// A new line with room for `inputs` edges and `saved_bytes` behind them; edges are filled by the caller.
 Node* new_line(const OpInfo* op, int inputs, std::size_t saved_bytes);
 
-std::uint32_t thread_number();                 ///< 1, 2, ... in order of first use
+/// A line that nobody has seen: what it saved was not made, no edge was filled.
+void take_back(Node* n);
+
 void check_owner(const char* op, const Node& n);  ///< GraphError if another thread recorded it
 /// The GraphError of check_owner() for input k of a line being written, which is taken back with its first k edges.
 [[noreturn]] void refuse_foreign(Node* written, int k);

@@ -62,19 +62,30 @@ bool recorded(const In&... in) {
 inline void connect(Node* n, int k, const Tensor& in) {
   Node* from = in.node();
   if (from) {
-    if (from->owner != n->owner) [[unlikely]] refuse_foreign(n, k);
+    if (!from->same_owner(*n)) [[unlikely]] refuse_foreign(n, k);
     from->up();
   }
   n->edges()[k] = {from, in.slot()};
 }
 
-/// Writes a line: make_saved() is built where it stays.
+/// make_saved() is built where it stays; if it cannot be made, there is no line.
+template <class Saved, class Make>
+void save(Node* n, Make& make_saved) {
+  try {
+    ::new (n->saved()) Saved(make_saved());
+  } catch (...) {
+    take_back(n);
+    throw;
+  }
+}
+
+/// Writes a line.
 template <Checkable Op, class Saved, void (*backward)(Back&), class Make, class... In>
 Node* record(Make make_saved, const In&... in) {
   using I = Info<Op, Saved, backward>;
   (void)I::enrolled;
   Node* n = new_line(&I::record, sizeof...(In), sizeof(Saved));
-  ::new (n->saved()) Saved(make_saved());
+  save<Saved>(n, make_saved);
   int k = 0;
   (connect(n, k++, in), ...);
   return n;
@@ -171,7 +182,7 @@ struct Formula {
       b.give(k, [&] {
         return Tensor(std::in_place, [&] {
           constexpr bool last_reader = k == N - 1;
-          return map_over(last_reader, [op](auto gg, auto... v) { return derivative<k>(op, gg, v...); }, g.array(),
+          return map_over(Op::name, last_reader, [op](auto gg, auto... v) { return derivative<k>(op, gg, v...); }, g.array(),
                           array.template operator()<i>()...);
         });
       });
@@ -188,7 +199,7 @@ struct Formula {
   /// If the first input may be written over, a large one that nobody else holds is.
   template <class... In>
   static Tensor run(bool overwrite, const Op& op, const In&... in) {
-    Tensor y(std::in_place, [&] { return map_over(overwrite, [op](auto... v) { return op.f(v...); }, in.array()...); });
+    Tensor y(std::in_place, [&] { return map_over(Op::name, overwrite, [op](auto... v) { return op.f(v...); }, in.array()...); });
     if (recorded(in...)) {
       Node* n = record<Op, Kept, &backward>(
           [&] {
@@ -250,7 +261,7 @@ void record_many(std::vector<Tensor>& results, Make& make_saved, const std::vect
   using I = Info<Op, typename Op::Saved, &primitive_backward<Op>>;
   (void)I::enrolled;
   Node* n = new_line(&I::record, static_cast<int>(in.size()), sizeof(typename Op::Saved));
-  ::new (n->saved()) typename Op::Saved(make_saved());
+  save<typename Op::Saved>(n, make_saved);
   for (std::size_t k = 0; k < in.size(); ++k) connect(n, static_cast<int>(k), in[k]);
   n->outputs = static_cast<std::uint16_t>(results.size());
   const Ref<Node> line(n);

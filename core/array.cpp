@@ -49,8 +49,8 @@ Array::Layout::Layout(const Shape& of, Dtype type) : shape(of.begin(), of.rank()
   size = step;
 }
 
-[[gnu::flatten]] Array::Array(const Shape& shape, Dtype dtype) : layout_(shape, dtype) {
-  storage_ = Storage::make(static_cast<std::size_t>(layout_.size) * bytes_of(dtype));
+[[gnu::flatten]] Array::Array(const Shape& shape, Dtype dtype, const char* maker) : layout_(shape, dtype) {
+  storage_ = Storage::make(static_cast<std::size_t>(layout_.size) * bytes_of(dtype), maker);
   data_ = storage_->data();
 }
 

@@ -13,10 +13,11 @@ namespace gradus {
 class Array {
  public:
   Array() = default;                                 ///< absent: no numbers; defined() is false
-  explicit Array(const Shape& shape, Dtype dtype = f32);  ///< uninitialised, row-major
+  /// Uninitialised, row-major. `maker`, the caller unless it says otherwise, is who ResourceError names if memory is short.
+  explicit Array(const Shape& shape, Dtype dtype = f32, const char* maker = __builtin_FUNCTION());
 
   /// Same shape and dtype as `a`, uninitialised, row-major.
-  static Array like(const Array& a) { return Array(Like(), a); }
+  static Array like(const Array& a, const char* maker = __builtin_FUNCTION()) { return Array(Like(), a, maker); }
   static Array zeros(const Shape& shape, Dtype dtype = f32) { return full(shape, 0, dtype); }
   static Array ones(const Shape& shape, Dtype dtype = f32) { return full(shape, 1, dtype); }
   static Array full(const Shape& shape, double value, Dtype dtype = f32);
@@ -85,22 +86,18 @@ class Array {
   /// Overwrites the numbers with those of `from` (broadcast to this shape, same dtype).
   void assign(const Array& from, const char* writer);
 
-  std::uint32_t version() const { return storage_->version(); }
-  const char* writer() const { return storage_->writer(); }
-  bool alone() const { return storage_->alone(); }  ///< nobody else sees these numbers
+  /// How often the numbers were written over, and by whom last; 0 and null of an absent Array.
+  std::uint32_t version() const { return storage_ ? storage_->version() : 0; }
+  const char* writer() const { return storage_ ? storage_->writer() : nullptr; }
+  bool alone() const { return storage_ && storage_->alone(); }  ///< nobody else sees these numbers
   bool same_numbers(const Array& o) const { return storage_.get() == o.storage_.get(); }
-  /// Makes the count atomic; must be called before another thread can see this Array.
-  const Array& share() const {
-    if (storage_) storage_->share();
-    return *this;
-  }
-  /// Remembers the version seen now; stale() tells whether somebody wrote since.
+  /// Remembers the version seen now; stale() tells whether somebody wrote since. Of an Array that is there.
   void remember_version() { layout_.seen = storage_->version(); }
   bool stale() const { return layout_.seen != storage_->version(); }
 
  private:
   struct Like {};
-  Array(Like, const Array& a);
+  Array(Like, const Array& a, const char* maker);
   /// Everything but the numbers. Trivially copied as one piece: fields written one by one and then read as a vector would
   /// cost a failed store forwarding at every op.
   struct Layout {
@@ -132,8 +129,8 @@ std::string describe(const Array& a);
 /// The numbers, as a person reads them: at most 1000 elements, else the corners.
 std::string to_string(const Array& a);
 
-inline Array::Array(Like, const Array& a)
-    : storage_(Storage::make(static_cast<std::size_t>(a.size()) * bytes_of(a.dtype()))),
+inline Array::Array(Like, const Array& a, const char* maker)
+    : storage_(Storage::make(static_cast<std::size_t>(a.size()) * bytes_of(a.dtype()), maker)),
       data_(storage_->data()),
       layout_(a.layout_) {
   if (!a.dense()) [[unlikely]] set_row_major();

@@ -13,11 +13,12 @@ class Error : public std::runtime_error {
  public:
   Error(std::string op, std::string problem, std::string hint = {});
   const std::string& op() const { return op_; }          ///< the op, class, file or option that refused
+  const std::string& problem() const { return problem_; }  ///< what is wrong, without the rest of what()
   const std::string& module() const { return module_; }  ///< dotted path of the module being called; empty outside
   const std::string& hint() const { return hint_; }      ///< one line that would work; may be empty
 
  private:
-  std::string op_, module_, hint_;
+  std::string op_, problem_, module_, hint_;
 };
 
 struct ShapeError : Error { using Error::Error; };      ///< shapes or axes do not fit

@@ -39,10 +39,10 @@ void map_pass(const void* f, void* out, const void* const* in, int64_t n, std::i
 }
 
 /// An Array f(in...). All inputs have the first one's shape and dtype, f32 or f64. If the first may be written over, a large
-/// one that nobody else holds is: one stream of memory less.
+/// one that nobody else holds is: one stream of memory less. `op` is named if there is no memory.
 template <class F, class First, class... In>
-Array map_over(bool overwrite, F f, const First& first, const In&... in) {
-  Array out = Array::like(first);
+Array map_over(const char* op, bool overwrite, F f, const First& first, const In&... in) {
+  Array out = Array::like(first, op);
   visit_real(first.dtype(), [&]<class T>() {
     const bool dense = (first.dense() && ... && in.dense());
     if (dense && out.size() <= pack<T>::width) {  // one pack: a call would cost as much
@@ -63,7 +63,7 @@ Array map_over(bool overwrite, F f, const First& first, const In&... in) {
 /// A fresh Array f(in...).
 template <class F, class First, class... In>
 Array map(F f, const First& first, const In&... in) {
-  return map_over(false, f, first, in...);
+  return map_over("memory", false, f, first, in...);
 }
 
 }  // namespace GRADUS_ISA

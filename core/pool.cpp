@@ -1,11 +1,15 @@
 #include <gradus/core/error.h>
 #include <gradus/core/pool.h>
+#include <gradus/core/ref_count.h>
 
+#include <pthread.h>
 #include <sys/mman.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <mutex>
-#include <vector>
+#include <new>
+#include <utility>
 
 #ifdef GRADUS_ASAN
 // The free lists run through poisoned blocks: the leak checker has to follow them there, or it reports what a thread that is
@@ -20,118 +24,175 @@ constexpr std::size_t huge_page = std::size_t(2) << 20;
 
 struct Common {
   std::mutex mutex;
-  std::vector<void*> free[classes];
-  std::vector<Cache*> threads;
+  void* free[classes] = {};   // lists run through the blocks: giving one back needs no memory
+  Cache* threads = nullptr;   // and so does this one
   std::int64_t live[classes] = {};  // of threads that ended
 };
 Common& common() {
-  static auto* c = new Common;  // never destroyed: static tensors may outlive every static object
+  alignas(Common) static char place[sizeof(Common)];
+  static auto* c = ::new (place) Common;  // never destroyed: static tensors may outlive every static object
   return *c;
 }
 
-void* link_of(void* p) {
+void push(void*& list, void* p, [[maybe_unused]] std::size_t bytes) {
   GRADUS_UNPOISON(p, sizeof(void*));
-  return *static_cast<void**>(p);
+  *static_cast<void**>(p) = list;
+  GRADUS_POISON(p, bytes);
+  list = p;
+}
+void* pop(void*& list) {
+  void* p = list;
+  GRADUS_UNPOISON(p, sizeof(void*));
+  list = *static_cast<void**>(p);
+  return p;
 }
 
 constexpr std::uint32_t cap(int c) { return c <= 16 ? 4096u : 64u; }
 
 /// Blocks that the thread took minus those it gave back. Of a member: what left its lists has made room in them.
 std::int64_t live(const Cache& c, int k) {
-  return c.slow[k] + (k < small_classes ? static_cast<std::int64_t>(c.room[k]) - cap(k) : 0);
+  return c.slow[k] + (k < small_classes ? static_cast<std::int64_t>(c.room[k]) - c.cap[k] : 0);
 }
 
 void push_all(Cache& c, Common& to) {
   for (int k = 0; k < small_classes; ++k) {
-    while (void* p = c.head[k]) {
-      c.head[k] = link_of(p);
-      to.free[k].push_back(p);
-    }
+    while (c.head[k]) push(to.free[k], pop(c.head[k]), class_bytes(k));
     c.slow[k] = live(c, k);
-    c.room[k] = cap(k);
+    c.room[k] = c.cap[k];
   }
 }
 
 /// For a thread that has left its lists.
-void settle(Common& with) {
-  for (int k = 0; k < classes; ++k) with.live[k] += cache.slow[k], cache.slow[k] = 0;
+void settle(const Cache& c, Common& with) {
+  for (int k = 0; k < classes; ++k) with.live[k] += live(c, k);
+}
+void settle_late(Common& with) {
+  for (int k = 0; k < classes; ++k) with.live[k] += std::exchange(cache.slow[k], 0);
 }
 
 /// Made on a thread's first visit here; hands its blocks over when the thread ends. A thread that only gives blocks back
 /// comes here too: its list has no room until then.
 struct Membership {
   Membership() {
-    for (int k = 0; k < small_classes; ++k) cache.room[k] = cap(k);
-    std::lock_guard lock(common().mutex);
-    common().threads.push_back(&cache);
+    fork_safely();
+    counting::join();
+    for (int k = 0; k < small_classes; ++k) cache.room[k] = cache.cap[k] = cap(k);
+    auto& all = common();
+    std::lock_guard lock(all.mutex);
+    cache.next = std::exchange(all.threads, &cache);
   }
   ~Membership() {
+    counting::leave();
     auto& all = common();
     std::lock_guard lock(all.mutex);
     push_all(cache, all);
-    settle(all);
-    std::erase(all.threads, &cache);
-    for (auto& r : cache.room) r = 0;  // thread-local objects that die after this one give to the common list
-    cache.left = true;
+    settle(cache, all);
+    Cache** link = &all.threads;
+    while (*link != &cache) link = &(*link)->next;
+    *link = cache.next;
+    for (int k = 0; k < small_classes; ++k) cache.room[k] = cache.cap[k] = 0;
+    for (auto& n : cache.slow) n = 0;
+    cache.left = true;  // thread-local objects that die after this one give to the common list
   }
+
+ private:
+  static void fork_safely();
 };
 void join_common() {
   if (!cache.left) thread_local Membership member;
 }
 
-void* from_system(int c) {
-  const std::size_t bytes = class_bytes(c);
+/// A child made by fork() has this thread only: what the others held of the pool stays where it is, counted as they left it.
+void Membership::fork_safely() {
+  static const int once = pthread_atfork(
+      [] {
+        counting::lock_for_fork();
+        common().mutex.lock();
+      },
+      [] {
+        common().mutex.unlock();
+        counting::unlock_after_fork(false);
+      },
+      [] {
+        auto& all = common();
+        for (Cache* c = all.threads; c; c = c->next)
+          if (c != &cache) settle(*c, all);
+        const bool member = !cache.left && cache.cap[0] > 0;
+        all.threads = member ? &cache : nullptr;
+        cache.next = nullptr;
+        all.mutex.unlock();
+        counting::unlock_after_fork(true);
+      });
+  (void)once;
+}
+
+void* ask_system(std::size_t bytes) {
   const bool large = bytes >= huge_page;
   void* p = std::aligned_alloc(large ? huge_page : 64, large ? (bytes + huge_page - 1) / huge_page * huge_page : bytes);
-  if (!p) {
-    throw ResourceError("memory", join("the system has no block of ", bytes, " bytes"));
+  if (p && large) madvise(p, bytes, MADV_HUGEPAGE);
+  return p;
+}
+
+[[noreturn]] void no_memory(std::size_t bytes, const char* maker) {
+  throw ResourceError(std::strcmp(maker, "operator()") == 0 ? "memory" : maker,
+                      join("the system has no block of ", bytes, " bytes; ", usage().live_bytes, " bytes are in use"));
+}
+
+void* from_system(int c, const char* maker) {
+  const std::size_t bytes = class_bytes(c);
+  void* p = ask_system(bytes);
+  if (!p) {  // what is kept for later may be what is missing
+    trim();
+    p = ask_system(bytes);
   }
-  if (large) madvise(p, bytes, MADV_HUGEPAGE);
+  if (!p) no_memory(bytes, maker);
   ++cache.slow[c];
   return p;
 }
 
 }  // namespace
 
-void* take_slow(int c) {
+void* take_slow(int c, const char* maker) {
   join_common();
+  counting::merge_waiting();
+  if (c < small_classes && cache.head[c]) return take(c, maker);  // there was one among them
+  if (cache.countdown > 0 && --cache.countdown == 0) [[unlikely]] no_memory(class_bytes(c), maker);
   {
     auto& all = common();
     std::lock_guard lock(all.mutex);
-    if (cache.left) settle(all);
-    if (auto& list = all.free[c]; !list.empty()) {
-      void* p = list.back();
-      list.pop_back();
+    if (cache.left) settle_late(all);
+    if (all.free[c]) {
+      void* p = pop(all.free[c]);
       GRADUS_UNPOISON(p, class_bytes(c));
       ++cache.slow[c];
       return p;
     }
   }
-  return from_system(c);
+  return from_system(c, maker);
 }
 
 void give_slow(void* p, int c) {
   join_common();
-  GRADUS_POISON(p, class_bytes(c));
   auto& all = common();
   std::lock_guard lock(all.mutex);
+  push(all.free[c], p, class_bytes(c));
   --cache.slow[c];
-  if (cache.left) settle(all);
-  all.free[c].push_back(p);
+  if (cache.left) settle_late(all);
 }
 
-void refuse(std::size_t bytes) {
-  throw ResourceError("memory", join(bytes, " bytes were asked for; a process can address ", largest));
+void refuse(std::size_t bytes, const char* maker) {
+  throw ResourceError(maker, join(bytes, " bytes were asked for; a process can address ", largest));
 }
 
 Usage usage() {
   join_common();
+  counting::merge_waiting();
   auto& all = common();
   std::lock_guard lock(all.mutex);
   Usage u{0, 0};
   for (int k = 0; k < classes; ++k) {
     std::int64_t n = all.live[k];
-    for (const Cache* t : all.threads) n += live(*t, k);
+    for (const Cache* t = all.threads; t; t = t->next) n += live(*t, k);
     u.live_blocks += n;
     u.live_bytes += n * static_cast<std::int64_t>(class_bytes(k));
   }
@@ -140,16 +201,28 @@ Usage usage() {
 
 void trim() {
   join_common();
+  counting::merge_waiting();
   auto& all = common();
   std::lock_guard lock(all.mutex);
   push_all(cache, all);
-  for (int k = 0; k < classes; ++k) {
-    for (void* p : all.free[k]) {
+  for (int k = 0; k < classes; ++k)
+    while (all.free[k]) {
+      void* p = pop(all.free[k]);
       GRADUS_UNPOISON(p, class_bytes(k));
       std::free(p);
     }
-    all.free[k].clear();
+}
+
+std::int64_t fail_at(std::int64_t k) {
+  join_common();
+  auto& all = common();
+  std::lock_guard lock(all.mutex);
+  push_all(cache, all);
+  for (int c = 0; c < small_classes; ++c) {
+    cache.slow[c] = live(cache, c);
+    cache.room[c] = cache.cap[c] = k > 0 ? 0 : cap(c);
   }
+  return std::exchange(cache.countdown, k);
 }
 
 }  // namespace gradus::pool

@@ -40,16 +40,21 @@ constexpr std::size_t class_bytes(int c) {
 struct Cache {
   void* head[small_classes];
   std::uint32_t room[small_classes];  // how many more blocks the list takes; none before the thread has joined the pool
+  std::uint32_t cap[small_classes];   // the room of an empty list
   std::int64_t slow[classes];         // taken minus given back on this thread, past its lists; the lists' part is in `room`
+  std::int64_t countdown;             // of fail_at()
+  Cache* next;                        // in the list of all threads
   bool left;                          // the thread is ending: its list is gone
 };
 inline constinit thread_local Cache cache{};  // constinit: no guard on every access
 
-void* take_slow(int c);           ///< the common list, or the system; ResourceError if there is no memory
+/// The common list, or the system; ResourceError naming `maker` if there is no memory even after trim().
+void* take_slow(int c, const char* maker);
 void give_slow(void* p, int c);
-[[noreturn]] void refuse(std::size_t bytes);  ///< ResourceError: more than `largest`
+[[noreturn]] void refuse(std::size_t bytes, const char* maker);  ///< ResourceError: more than `largest`
 
-inline void* take(int c) {
+/// `maker` is the op or function that wants the block, for the message if there is none.
+inline void* take(int c, const char* maker = "memory") {
   if (c < small_classes) {
     if (void* p = cache.head[c]) [[likely]] {
       GRADUS_UNPOISON(p, class_bytes(c));
@@ -58,7 +63,7 @@ inline void* take(int c) {
       return p;
     }
   }
-  return take_slow(c);
+  return take_slow(c, maker);
 }
 
 inline void give(void* p, int c) {
@@ -74,11 +79,17 @@ inline void give(void* p, int c) {
 }
 
 struct Usage {
-  std::int64_t live_bytes, live_blocks;  ///< in use, in every thread; exact while no other thread allocates
+  /// In use, in every thread; exact while no other thread allocates. A small block that another thread gave up last stays
+  /// counted until its maker asks here too, allocates or ends (core/ref_count.h).
+  std::int64_t live_bytes, live_blocks;
 };
 Usage usage();
 
 /// Returns this thread's cached blocks and the common ones to the system.
 void trim();
+
+/// For tests: from now on this thread asks the common list for every block, and the k-th request from here fails as if there
+/// were no memory; 0 ends that. Returns how many requests were left before the failure of the previous call, 0 if it failed.
+std::int64_t fail_at(std::int64_t k);
 
 }  // namespace gradus::pool

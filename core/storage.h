@@ -1,9 +1,9 @@
-// Storage: one counted block of numbers. The count is plain until share() says that a second thread will see the block.
+// Storage: one counted block of numbers, which any thread may hold.
 #pragma once
 
 #include <gradus/core/pool.h>
+#include <gradus/core/ref_count.h>
 
-#include <atomic>
 #include <new>
 #include <utility>
 
@@ -30,22 +30,23 @@ class Ref {
 };
 
 /// 64 bytes of header, then the numbers, 64-byte aligned and padded: a vector loop over whole storage has no tail.
-class alignas(64) Storage {
+class alignas(64) Storage : public RefCount {
  public:
   static constexpr std::size_t padded(std::size_t bytes) { return (bytes + 63) & ~std::size_t(63); }
 
   /// Uninitialised; the padding is readable and writable, what lies behind it is poisoned under AddressSanitizer.
-  static Ref<Storage> make(std::size_t bytes) {
+  static Ref<Storage> make(std::size_t bytes, const char* maker) {
 #ifdef GRADUS_ASAN
     constexpr std::size_t red_zone = 64;
 #else
     constexpr std::size_t red_zone = 0;
 #endif
-    if (bytes > pool::largest) [[unlikely]] pool::refuse(bytes);
+    if (bytes > pool::largest) [[unlikely]] pool::refuse(bytes, maker);
     const std::size_t used = sizeof(Storage) + padded(bytes);
     const int c = pool::class_of(used + red_zone);
-    auto* s = ::new (pool::take(c)) Storage;
+    auto* s = ::new (pool::take(c, maker)) Storage;
     s->class_ = c;
+    if (c >= pool::small_classes) [[unlikely]] s->count_atomically();  // it must not wait for its owner when it is given up
     GRADUS_POISON(reinterpret_cast<char*>(s) + used, pool::class_bytes(c) - used);
     return Ref<Storage>(s);
   }
@@ -61,27 +62,15 @@ class alignas(64) Storage {
   const char* writer() const { return writer_; }
   void written(const char* writer) { ++version_; writer_ = writer; }
 
-  /// Must be called before a second thread can see this block; its count is atomic from then on.
-  void share() { shared_ = true; }
-  bool alone() const { return refs_.load(std::memory_order_acquire) == 1; }
-  void up() {
-    if (shared_) refs_.fetch_add(1, std::memory_order_relaxed);
-    else refs_.store(refs_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  }
   bool down() {
-    if (shared_) return refs_.fetch_sub(1, std::memory_order_acq_rel) == 1;
-    const auto n = refs_.load(std::memory_order_relaxed) - 1;
-    refs_.store(n, std::memory_order_relaxed);
-    return n == 0;
+    return RefCount::down([](RefCount* s) { destroy(static_cast<Storage*>(s)); });
   }
 
  private:
   Storage() = default;
-  std::atomic<std::uint32_t> refs_{1};
   std::uint32_t version_ = 0;
   const char* writer_ = nullptr;
   int class_ = 0;
-  bool shared_ = false;
 };
 
 }  // namespace gradus

@@ -42,8 +42,6 @@ TensorDataset::TensorDataset(const Array& x, const Array& y) {
                                            describe(x), ", y is ", describe(y), "; their first axes must be equal"));
   x_ = x.contiguous();
   y_ = y.defined() ? y.contiguous() : y;
-  x_.share();  // the loader's thread copies rows while the caller may copy these Arrays
-  y_.share();
 }
 
 Array TensorDataset::room(std::int64_t n, const Array& from) const {

@@ -155,8 +155,6 @@ class BatchIterator::Stream {
   /// Under the lock, or before the thread is there.
   void request() {
     slot_ = plan_->room(items().size());
-    slot_.x.share();  // a data set's own load() may copy these
-    slot_.y.share();
     wanted_ = true;
   }
 

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 #include <typeinfo>
 
 namespace gradus::nn {
@@ -42,17 +43,32 @@ std::string short_name(const std::type_info& type) {
 
 // ---- walking --------------------------------------------------------------------------------------------------------
 
+const ModuleBase::Place& ModuleBase::place() const {
+  static const Place outermost;
+  const Place* p = place_.load(std::memory_order_acquire);
+  return p ? *p : outermost;
+}
+
+void ModuleBase::move_to(std::string name, std::string path) {
+  listed_ = true;
+  if (place().name == name && place().path == path) return;
+  places_.push_back(std::make_unique<const Place>(Place{std::move(name), std::move(path)}));
+  place_.store(places_.back().get(), std::memory_order_release);
+}
+
+/// One thread at a time; a second one finds nothing to change.
 void ModuleBase::adopt() {
-  adopted_ = true;
+  static std::recursive_mutex mutex;
+  const std::lock_guard lock(mutex);
+  const std::string& path = place().path;
   for (const Member& m : members()) {
-    if (m.parameter) m.parameter->adopt(dotted(path_, m.name));
-    if (m.buffer) m.buffer->adopt(dotted(path_, m.name));
+    if (m.parameter) m.parameter->adopt(dotted(path, m.name));
+    if (m.buffer) m.buffer->adopt(dotted(path, m.name));
     if (!m.child) continue;
-    m.child->listed_ = true;
-    m.child->name_ = m.name;
-    m.child->path_ = dotted(path_, m.name);
+    m.child->move_to(m.name, dotted(path, m.name));
     m.child->adopt();
   }
+  adopted_.store(true, std::memory_order_release);
 }
 
 std::vector<Member> ModuleBase::all_members() {
@@ -160,7 +176,8 @@ ModuleCall::~ModuleCall() { innermost = outer_; }
 const std::string& ModuleCall::enter() {
   if (!outer_ && !module_.adopted_) module_.adopt();
   if (outer_ && !module_.listed_) expect_listed();
-  const std::string &name = module_.name_, &path = module_.path_, &above = outer_ ? outer_->module_.path_ : detour_;
+  const auto& [name, path] = module_.place();
+  const std::string& above = outer_ ? outer_->module_.place().path : detour_;
   const std::size_t dot = above.empty() || name.empty() ? 0 : 1;
   if (path.size() == above.size() + dot + name.size() && path.starts_with(above)) return name;  // the usual case: a child
   const bool within = path.size() > above.size() && path.starts_with(above) && path[above.size()] == '.';

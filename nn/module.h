@@ -15,6 +15,7 @@
 #include <gradus/core/safetensors.h>
 #include <gradus/nn/parameter.h>
 
+#include <atomic>
 #include <concepts>
 #include <memory>
 #include <string>
@@ -107,13 +108,22 @@ class ModuleBase {
     const char* fields;
   };
   virtual Layout layout() const = 0;
+  /// The last step, and the whole path from the module that was called or walked.
+  struct Place {
+    std::string name, path;
+  };
+  const Place& place() const;
   void adopt();
+  void move_to(std::string name, std::string path);
   std::vector<Member> all_members();  // a child before what is in it, with dotted names
   LoadResult load_from(const NamedArrays& state, bool strict, const std::string& source);
 
-  std::string name_, path_;  // the last step and the whole path from the module that was called or walked
-  bool adopted_ = false;     // name_ and path_ are known, also those within
-  bool listed_ = false;      // by another module
+  // Any thread may call this module while another makes the first call or walk, which fills these in. A place that was once
+  // shown lives as long as the module.
+  std::atomic<const Place*> place_{nullptr};
+  std::vector<std::unique_ptr<const Place>> places_;
+  std::atomic<bool> adopted_{false};  // the place is known, also those within
+  std::atomic<bool> listed_{false};   // by another module
   bool training_ = true;
 
   template <class Derived>

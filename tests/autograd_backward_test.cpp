@@ -280,15 +280,15 @@ TEST_CASE("a tape belongs to the thread that recorded it") {
         "  try: detach() it, or build and train the model on the same thread");
   std::thread([&] { message = refusal([&] { x * 3.0; }); }).join();
   CHECK(message.find("mul_number: this tensor was recorded by another thread") == 0);
-  const auto held = x.node()->refs;
+  const auto held = x.node()->references();
   const auto live = pool::usage().live_blocks;
   std::thread([&] {
     Tensor own = leaf(Array::ones({2}, f64));
-    message = refusal([&] { own * x; }) + refusal([&] { cat({own, own, x, own}); }) + std::to_string(own.node()->refs);
+    message = refusal([&] { own * x; }) + refusal([&] { cat({own, own, x, own}); }) + std::to_string(own.node()->references());
   }).join();
   CHECK(message.find("mul: this tensor") == 0);
   CHECK(message.back() == '1');  // the refused lines have let go of what they held
-  CHECK(x.node()->refs == held);
+  CHECK(x.node()->references() == held);
   CHECK(pool::usage().live_blocks == live);
   double there = 0;
   std::thread([&] {

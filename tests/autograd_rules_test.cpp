@@ -135,7 +135,7 @@ TEST_CASE("products: the refusal says which lengths differ, and offers a transpo
 TEST_CASE("what is refused records nothing and changes nothing") {
   Tensor x = leaf(Array::ones({2, 3}));
   const auto before = x.array().version();
-  const auto held = x.node()->refs;
+  const auto held = x.node()->references();
   CHECK_THROWS_AS(x + ones({4}), ShapeError);
   CHECK_THROWS_AS(x.reshape({4}), ShapeError);
   CHECK_THROWS_AS(cat({x, ones({2})}), ShapeError);
@@ -143,7 +143,7 @@ TEST_CASE("what is refused records nothing and changes nothing") {
   CHECK_THROWS_AS(x.sum({2}), IndexError);
   CHECK_THROWS_AS(select(x, 0, 2), IndexError);
   CHECK(x.array().version() == before);
-  CHECK(x.node()->refs == held);
+  CHECK(x.node()->references() == held);
 }
 
 TEST_CASE("an infinite gradient stays on the branch that was taken") {

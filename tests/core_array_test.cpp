@@ -319,7 +319,7 @@ TEST_CASE("pool: live blocks and bytes return to where they were") {
 TEST_CASE("pool: a thread that only frees, and a thread-local Array that outlives its thread's list, are counted") {
   const auto before = pool::usage();
   std::vector<Array> made;
-  for (int i = 0; i < 100; ++i) made.push_back(Array::zeros({16}).share());
+  for (int i = 0; i < 100; ++i) made.push_back(Array::zeros({16}));
   std::thread([given = std::move(made)]() mutable { given.clear(); }).join();  // it never allocates
   CHECK(pool::usage().live_blocks == before.live_blocks);
   std::thread([] {
@@ -331,10 +331,10 @@ TEST_CASE("pool: a thread that only frees, and a thread-local Array that outlive
   CHECK(pool::usage().live_bytes == before.live_bytes);
 }
 
-TEST_CASE("array: shared between threads after share()") {
+TEST_CASE("array: shared between threads") {
   const auto before = pool::usage();
   {
-    const Array x = Array::arange(1000).share();
+    const Array x = Array::arange(1000);
     auto read = [](Array a) {
       double sum = 0;
       for (int round = 0; round < 2000; ++round) {

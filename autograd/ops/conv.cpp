@@ -185,7 +185,7 @@ Tensor convolution::correlate(const Tensor& x, const Tensor& weight, const Tenso
   if (bias.defined()) check_shape("conv2d", "bias", bias, {g.c_out});
   const Array in = x.array().contiguous(), w = weight.array().contiguous();
   const Array added = bias.defined() ? bias.array().contiguous() : Array();
-  Array y({g.n, g.c_out, g.out_h(), g.out_w()}, x.dtype());
+  Array y({g.n, g.c_out, g.out_h(), g.out_w()}, x.dtype(), "conv2d");
   visit_real(x.dtype(), [&]<class T>() {
     if (y.size() > 0)
       conv2d_forward<T>(g, in.data<T>(), w.data<T>(), added.defined() ? added.data<T>() : nullptr, y.fresh<T>());
