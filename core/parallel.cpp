@@ -3,55 +3,135 @@
 #include <gradus/core/error.h>
 #include <gradus/core/parallel.h>
 
+#include <pthread.h>
+#include <xmmintrin.h>
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <condition_variable>
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #if defined(GRADUS_PARALLEL_TBB)
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/task_arena.h>
-#elif defined(GRADUS_PARALLEL_POOL)
-#include <condition_variable>
-#include <vector>
 #endif
 
 namespace gradus {
 namespace {
 
+constexpr int most_threads = 1024;
+
 thread_local bool inside_piece = false;
 
 struct Inside {
-  Inside() { inside_piece = true; }
-  ~Inside() { inside_piece = false; }
+  bool before = std::exchange(inside_piece, true);
+  ~Inside() { inside_piece = before; }
+};
+
+/// Rounding mode and treatment of subnormal numbers, without the flags of what has happened.
+class FloatingPointMode {
+ public:
+  static unsigned of_this_thread() { return _mm_getcsr() & ~63u; }
+  explicit FloatingPointMode(unsigned wanted) : before_(_mm_getcsr()), other_((before_ & ~63u) != wanted) {
+    if (other_) [[unlikely]] _mm_setcsr(wanted);
+  }
+  ~FloatingPointMode() {
+    if (other_) [[unlikely]] _mm_setcsr(before_);
+  }
+
+ private:
+  unsigned before_;
+  bool other_;
 };
 
 int default_threads() {
-  if (const char* text = std::getenv("GRADUS_THREADS"))
-    if (const int n = std::atoi(text); n > 0) return n;
-  const unsigned n = std::thread::hardware_concurrency();
-  return n ? static_cast<int>(n) : 1;
+  if (const char* text = std::getenv("GRADUS_THREADS"); text && *text) {
+    int n = 0;
+    const char* end = text + std::strlen(text);
+    const auto [stop, error] = std::from_chars(text, end, n);
+    if (error != std::errc() || stop != end || n < 1 || n > most_threads)
+      throw ResourceError("GRADUS_THREADS", join("the number of threads must lie in [1, ", most_threads, "], got \"", text, "\""));
+    return n;
+  }
+  return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, most_threads);
+}
+
+[[noreturn]] void no_threads(int wanted, std::size_t got) {
+  throw ResourceError("parallel_for", join("the system gives ", got + 1, " of ", wanted, " threads"), join("set_threads(", got + 1, ")"));
+}
+
+void serially(std::int64_t n, PieceRef piece) {
+  Inside guard;
+  for (std::int64_t i = 0; i < n; ++i) piece(i);
 }
 
 #if defined(GRADUS_PARALLEL_TBB)
 
+/// oneTBB does not survive a thread that it asks for in vain, so it is found out before whether there are `n`.
+void expect_threads(int n) {
+  static int known = 1;
+  if (n <= known) return;
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool all = false;
+  std::vector<std::thread> tried;
+  try {
+    while (static_cast<int>(tried.size()) < n - known)
+      tried.emplace_back([&] {
+        std::unique_lock lock(mutex);
+        changed.wait(lock, [&] { return all; });
+      });
+  } catch (const std::exception&) {
+  }
+  {
+    std::lock_guard lock(mutex);
+    all = true;
+  }
+  changed.notify_all();
+  for (auto& t : tried) t.join();
+  const std::size_t got = tried.size() + static_cast<std::size_t>(known) - 1;
+  if (got + 1 < static_cast<std::size_t>(n)) no_threads(n, got);
+  known = n;
+}
+
+/// Every caller has a place in the arena beside those of the n - 1 workers, and while it waits does only work of its own: a piece
+/// may wait for another thread that calls parallel_for, too. Callers beyond these places work alone.
 struct Workers {
+  static constexpr int places = 64;
   explicit Workers(int n)
-      : limit(oneapi::tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(n)), arena(n) {}
+      : limit(oneapi::tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>((expect_threads(n), n))),
+        arena(n - 1 + places, places) {}
   void run(std::int64_t n, PieceRef piece) {
+    struct Place {
+      std::atomic<int>& count;
+      const bool taken = count.fetch_add(1) < places;
+      ~Place() { --count; }
+    } place{callers};
+    if (!place.taken) return serially(n, piece);
     arena.execute([&] {
-      oneapi::tbb::parallel_for(
-          std::int64_t(0), n,
-          [&](std::int64_t i) {
-            Inside guard;
-            piece(i);
-          },
-          oneapi::tbb::simple_partitioner());
+      oneapi::tbb::this_task_arena::isolate([&] {
+        oneapi::tbb::parallel_for(
+            std::int64_t(0), n,
+            [&](std::int64_t i) {
+              Inside guard;
+              piece(i);
+            },
+            oneapi::tbb::simple_partitioner());
+      });
     });
   }
   oneapi::tbb::global_control limit;
   oneapi::tbb::task_arena arena;
+  std::atomic<int> callers{0};
 };
 
 #elif defined(GRADUS_PARALLEL_POOL)
@@ -59,18 +139,18 @@ struct Workers {
 class Workers {
  public:
   explicit Workers(int n) {
-    for (int i = 1; i < n; ++i) threads_.emplace_back([this] { serve(); });
-  }
-  ~Workers() {
-    {
-      std::lock_guard lock(mutex_);
-      stop_ = true;
+    try {
+      for (int i = 1; i < n; ++i) threads_.emplace_back([this] { serve(); });
+    } catch (const std::exception&) {
+      stop();
+      no_threads(n, threads_.size());
     }
-    wake_.notify_all();
-    for (auto& t : threads_) t.join();
   }
+  ~Workers() { stop(); }
+  /// A second caller works alone: a piece of the first may be waiting for it.
   void run(std::int64_t n, PieceRef piece) {
-    std::lock_guard one_caller(callers_);
+    std::unique_lock only_caller(callers_, std::try_to_lock);
+    if (!only_caller) return serially(n, piece);
     std::unique_lock lock(mutex_);
     piece_ = &piece, next_ = 0, end_ = n, busy_ = 0, error_ = nullptr;
     wake_.notify_all();
@@ -81,6 +161,14 @@ class Workers {
   }
 
  private:
+  void stop() {
+    {
+      std::lock_guard lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_all();
+    for (auto& t : threads_) t.join();
+  }
   void serve() {
     std::unique_lock lock(mutex_);
     for (;;) {
@@ -120,27 +208,64 @@ class Workers {
 
 struct Workers {
   explicit Workers(int) {}
-  void run(std::int64_t n, PieceRef piece) {
-    Inside guard;
-    for (std::int64_t i = 0; i < n; ++i) piece(i);
-  }
+  void run(std::int64_t n, PieceRef piece) { serially(n, piece); }
 };
 
 #endif
 
-std::mutex workers_mutex;  // guards the making of the pool, not its use
-int thread_count = 0;
-std::unique_ptr<Workers> workers;
+/// The pool in force. Whoever works in it holds it, so that set_threads() takes it from nobody.
+class Current {
+ public:
+  std::shared_ptr<Workers> get() {
+    std::lock_guard lock(mutex_);
+    if (!workers_ && !in_child_) {
+      survive_fork();
+      workers_ = std::make_shared<Workers>(threads());
+    }
+    return workers_;
+  }
+  int threads() {
+    int n = count_.load(std::memory_order_relaxed);
+    if (n == 0) count_.store(n = default_threads(), std::memory_order_relaxed);
+    return n;
+  }
+  void set(int n) {
+    std::shared_ptr<Workers> last;  // ends after the lock, if nobody works in it
+    std::lock_guard lock(mutex_);
+    last.swap(workers_);
+    count_.store(n, std::memory_order_relaxed);
+  }
+
+ private:
+  /// In a child made by fork() the pool's threads are missing, and its destructor would wait for them.
+  static void survive_fork();
+
+  std::mutex mutex_;  // guards the making of the pool, not its use
+  std::shared_ptr<Workers> workers_;
+  std::atomic<int> count_{0};
+  bool in_child_ = false;
+};
+Current current;
+
+void Current::survive_fork() {
+  static const int once = pthread_atfork([] { current.mutex_.lock(); }, [] { current.mutex_.unlock(); },
+                                         [] {
+                                           [[maybe_unused]] static std::shared_ptr<Workers>* lost = nullptr;
+                                           if (current.workers_)
+                                             lost = new std::shared_ptr<Workers>(std::move(current.workers_)), current.in_child_ = true;
+                                           current.mutex_.unlock();
+                                         });
+  (void)once;
+}
 
 }  // namespace
 
-int threads() { return thread_count ? thread_count : thread_count = default_threads(); }
+int threads() { return current.threads(); }
 
 void set_threads(int n) {
-  if (n < 1 || n > 1024) throw ResourceError("set_threads", join("the number of threads must lie in [1, 1024], got ", n));
-  std::lock_guard lock(workers_mutex);
-  workers.reset();
-  thread_count = n;
+  if (n < 1 || n > most_threads)
+    throw ResourceError("set_threads", join("the number of threads must lie in [1, ", most_threads, "], got ", n));
+  current.set(n);
 }
 
 const char* parallel_backend() {
@@ -158,11 +283,13 @@ void parallel_for(std::int64_t n, PieceRef piece) {
     for (std::int64_t i = 0; i < n; ++i) piece(i);
     return;
   }
-  {
-    std::lock_guard lock(workers_mutex);
-    if (!workers) workers = std::make_unique<Workers>(threads());
-  }
-  workers->run(n, piece);
+  const auto workers = current.get();
+  if (!workers) return serially(n, piece);
+  const unsigned mode = FloatingPointMode::of_this_thread();
+  workers->run(n, [&](std::int64_t i) {
+    FloatingPointMode guard(mode);
+    piece(i);
+  });
 }
 
 }  // namespace gradus

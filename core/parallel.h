@@ -6,7 +6,8 @@
 
 namespace gradus {
 
-/// The number of threads kernels may use. Default: the machine's cores, or GRADUS_THREADS. Errors: n < 1.
+/// The number of threads kernels may use, 1 to 1024. Default: GRADUS_THREADS, or the machine's cores. Work that is under way in
+/// other threads ends with as many as it began with. Errors: ResourceError for another number, also in GRADUS_THREADS.
 void set_threads(int n);
 int threads();
 const char* parallel_backend();  ///< "oneTBB", "mutex pool" or "serial"
@@ -27,7 +28,9 @@ class PieceRef {
 };
 
 /// Runs piece(0) ... piece(n-1), in any order, possibly at once; exceptions come back to the caller. Inside a piece
-/// a further parallel_for runs serially.
+/// a further parallel_for runs serially, and so it does in a child made by fork() after the first parallel_for. All pieces
+/// have the caller's rounding mode and treatment of subnormal numbers. Any number of threads may call this at once.
+/// Errors: ResourceError if the system has no threads to give.
 void parallel_for(std::int64_t n, PieceRef piece);
 
 /// Cuts [0, n) into pieces of `grain` and runs f(begin, end) on each; serial if there is only one.

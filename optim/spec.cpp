@@ -1,4 +1,5 @@
 #include <gradus/core/error.h>
+#include <gradus/core/read_number.h>
 #include <gradus/optim/registry.h>
 #include <gradus/optim/spec.h>
 #include <gradus/optim/stages.h>
@@ -109,7 +110,7 @@ class Reader {
   double number() {
     const char* from = text().data() + at_ + (text()[at_] == '+' ? 1 : 0);
     double x = 0;
-    const auto [stop, error] = std::from_chars(from, text().data() + text().size(), x);
+    const auto [stop, error] = read_number(from, text().data() + text().size(), x);
     if (error == std::errc::result_out_of_range) refuse_spec(spec_, at_, "this number is out of range");
     if (error != std::errc() || !std::isfinite(x)) refuse_spec(spec_, at_, "expected a number, a word or a stage");
     at_ = static_cast<std::size_t>(stop - text().data());

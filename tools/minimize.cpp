@@ -2,6 +2,7 @@
 #include <gradus/autograd/ops.h>
 #include <gradus/core/error.h>
 #include <gradus/core/files.h>
+#include <gradus/core/read_number.h>
 #include <gradus/optim/optimizer.h>
 #include <gradus/tools/minimize.h>
 #include <gradus/tools/test_functions.h>
@@ -33,7 +34,7 @@ std::vector<double> read_start(const std::string& list, const TestFunction& f) {
   while (at <= end) {
     while (at < end && *at == ' ') ++at;
     double value = 0;
-    const auto [stop, error] = std::from_chars(at, end, value);
+    const auto [stop, error] = read_number(at, end, value);
     if (error != std::errc() || !std::isfinite(value) || (stop < end && *stop != ','))
       throw SpecError("--start", join("expected numbers separated by ',', got \"", list, "\""), "--start=-1.2,1");
     x.push_back(value);
