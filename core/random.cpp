@@ -1,6 +1,8 @@
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
 
+#include <unistd.h>
+
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -145,11 +147,32 @@ std::vector<std::int64_t> permutation(std::int64_t n, std::uint64_t seed, std::u
   return order;
 }
 
+namespace {
+
+/// What threads that call no manual_seed() of their own begin with.
+struct Newcomers {
+  std::atomic<std::uint64_t> seed{0}, count{0};
+};
+constinit Newcomers newcomers;
+
+bool main_thread() { return getpid() == gettid(); }
+
+}  // namespace
+
 Generator& default_generator() {
-  static Generator generator;
+  thread_local Generator generator = [] {
+    if (main_thread()) return Generator(0);
+    const std::uint64_t place = newcomers.count.fetch_add(1, std::memory_order_relaxed);
+    return Generator(Philox{newcomers.seed.load(std::memory_order_relaxed), 0x746872656164}.bits(place));
+  }();
   return generator;
 }
 
-void manual_seed(std::uint64_t seed) { default_generator().restore({seed, 0}); }
+void manual_seed(std::uint64_t seed) {
+  default_generator().restore({seed, 0});
+  if (!main_thread()) return;
+  newcomers.seed.store(seed, std::memory_order_relaxed);
+  newcomers.count.store(0, std::memory_order_relaxed);
+}
 
 }  // namespace gradus
