@@ -2,6 +2,7 @@
 #include <gradus/autograd/observe.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/core/map.h>
+#include <gradus/core/memory_error.h>
 
 #include <algorithm>
 
@@ -181,29 +182,35 @@ void check_root(const char* who, const Tensor& root, const Tensor* seed) {
 
 }  // namespace
 
-void Tensor::backward(bool retain_graph) const {
+void Tensor::backward(bool retain_graph) const try {
   check_root("backward", *this, nullptr);
   NoGrad guard;
   Sweep(false, retain_graph).into_leaves(*this, [&] { return Tensor(std::in_place, [&] { return Array::ones(shape(), dtype()); }); });
+} catch (const std::bad_alloc&) {
+  no_memory_for("backward");
 }
 
-void Tensor::backward(const Tensor& seed, bool retain_graph) const {
+void Tensor::backward(const Tensor& seed, bool retain_graph) const try {
   if (!seed.defined()) return backward(retain_graph);
   check_root("backward", *this, &seed);
   NoGrad guard;
   Sweep(false, retain_graph).into_leaves(*this, [&] { return Tensor(seed.array().copy()); });  // it may become a leaf's gradient
+} catch (const std::bad_alloc&) {
+  no_memory_for("backward");
 }
 
-void walk(const Tensor& root, WalkObserver& observer) {
+void walk(const Tensor& root, WalkObserver& observer) try {
   check_root("walk", root, &root);
   NoGrad guard;
   Sweep sweep(false, true);
   sweep.seed(root, [&] { return ones(root.shape(), root.dtype()); });
   sweep.observed(observer);
+} catch (const std::bad_alloc&) {
+  no_memory_for("walk");
 }
 
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, GradOptions options,
-                         const std::vector<Tensor>& seeds) {
+                         const std::vector<Tensor>& seeds) try {
   if (!seeds.empty() && seeds.size() != outputs.size())
     throw GraphError("grad", join(outputs.size(), " outputs, but ", seeds.size(), " seeds"));
   for (std::size_t i = 0; i < inputs.size(); ++i)
@@ -228,6 +235,8 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
     if (!found[i].defined() && !options.allow_unused)
       throw GraphError("grad", join("input ", i, ", ", describe(inputs[i]), ", is not used by the outputs"), "allow_unused = true");
   return found;
+} catch (const std::bad_alloc&) {
+  no_memory_for("grad");
 }
 
 }  // namespace gradus

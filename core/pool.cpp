@@ -117,8 +117,7 @@ void Membership::fork_safely() {
         auto& all = common();
         for (Cache* c = all.threads; c; c = c->next)
           if (c != &cache) settle(*c, all);
-        const bool member = !cache.left && cache.cap[0] > 0;
-        all.threads = member ? &cache : nullptr;
+        all.threads = counting::number != 0 ? &cache : nullptr;
         cache.next = nullptr;
         all.mutex.unlock();
         counting::unlock_after_fork(true);

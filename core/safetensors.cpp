@@ -1,4 +1,5 @@
 #include <gradus/core/files.h>
+#include <gradus/core/memory_error.h>
 #include <gradus/core/safetensors.h>
 
 #include <nlohmann/json.hpp>
@@ -271,7 +272,7 @@ std::string header_of(const std::string& path, const NamedArrays& tensors, const
 
 }  // namespace
 
-void save_safetensors(const std::string& path, const NamedArrays& tensors, const Metadata& metadata) {
+void save_safetensors(const std::string& path, const NamedArrays& tensors, const Metadata& metadata) try {
   check_savable(path, tensors);
   std::vector<std::size_t> order(tensors.size());  // wide types first, so that everything is aligned
   std::iota(order.begin(), order.end(), std::size_t(0));
@@ -296,9 +297,11 @@ void save_safetensors(const std::string& path, const NamedArrays& tensors, const
       out.write(dense.bytes(), static_cast<std::size_t>(dense.size()) * bytes_of(dense.dtype()));
     }
   });
+} catch (const std::bad_alloc&) {
+  no_memory_for(path);
 }
 
-Safetensors load_safetensors(const std::string& path) {
+Safetensors load_safetensors(const std::string& path) try {
   const InputFile file(path);
   HeaderReader header;
   std::uint64_t data = 8;
@@ -318,6 +321,8 @@ Safetensors load_safetensors(const std::string& path) {
     out.tensors[i] = {std::move(e.name), std::move(a)};
   }
   return out;
+} catch (const std::bad_alloc&) {
+  no_memory_for(path);
 }
 
 }  // namespace gradus

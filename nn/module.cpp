@@ -1,3 +1,4 @@
+#include <gradus/core/memory_error.h>
 #include <gradus/nn/module.h>
 
 #include <cxxabi.h>
@@ -84,12 +85,14 @@ std::vector<Member> ModuleBase::all_members() {
   return list;
 }
 
-NamedTensors ModuleBase::named_parameters() {
+NamedTensors ModuleBase::named_parameters() try {
   adopt();
   NamedTensors list;
   for (const Member& m : all_members())
     if (m.parameter && m.numbers()) list.emplace_back(m.name, *m.parameter);
   return list;
+} catch (const std::bad_alloc&) {
+  no_memory_for(type_name());
 }
 
 std::vector<Tensor> ModuleBase::parameters() {
@@ -98,20 +101,24 @@ std::vector<Tensor> ModuleBase::parameters() {
   return list;
 }
 
-NamedTensors ModuleBase::named_buffers() {
+NamedTensors ModuleBase::named_buffers() try {
   adopt();
   NamedTensors list;
   for (const Member& m : all_members())
     if (m.buffer && m.numbers()) list.emplace_back(m.name, *m.buffer);
   return list;
+} catch (const std::bad_alloc&) {
+  no_memory_for(type_name());
 }
 
-NamedModules ModuleBase::named_modules() {
+NamedModules ModuleBase::named_modules() try {
   adopt();
   NamedModules list{{"", this}};
   for (const Member& m : all_members())
     if (m.child) list.emplace_back(m.name, m.child);
   return list;
+} catch (const std::bad_alloc&) {
+  no_memory_for(type_name());
 }
 
 std::vector<ModuleBase*> ModuleBase::modules() {
@@ -155,6 +162,8 @@ void ModuleBase::refuse_call() const {
   throw ModuleError(description(), "its forward does not take one Tensor and return one; a part of a Sequential must");
 }
 
+void ModuleBase::refuse_memory() const { no_memory_for(type_name()); }
+
 void ModuleBase::refuse_copy() const {
   throw ModuleError(description(), "a member of it cannot be copied, so it cannot be either");
 }
@@ -164,10 +173,12 @@ void ModuleBase::refuse_copy() const {
 ForwardObserver::ForwardObserver() : outer_(observers) { observers = this; }
 ForwardObserver::~ForwardObserver() { observers = outer_; }
 
-ModuleCall::ModuleCall(ModuleBase& module) : module_(module), outer_(innermost), step_(enter()) {
+ModuleCall::ModuleCall(ModuleBase& module) try : module_(module), outer_(innermost), step_(enter()) {
   if (outer_) outer_->leaf_ = false;
   else trail_so_far.count = 0;
   innermost = this;
+} catch (const std::bad_alloc&) {
+  module.refuse_memory();
 }
 
 ModuleCall::~ModuleCall() { innermost = outer_; }

@@ -18,6 +18,7 @@
 #include <atomic>
 #include <concepts>
 #include <memory>
+#include <new>
 #include <string>
 #include <utility>
 #include <vector>
@@ -99,6 +100,7 @@ class ModuleBase {
   }
   [[noreturn]] void refuse_call() const;
   [[noreturn]] void refuse_copy() const;
+  [[noreturn]] void refuse_memory() const;  ///< ResourceError, for std::bad_alloc
 
  private:
   friend class ModuleCall;
@@ -201,17 +203,21 @@ class Module : public ModuleBase, public NoFields {
   decltype(auto) operator()(Args&&... args) {
     ModuleCall this_call(*this);
     using Result = decltype(derived().forward(std::forward<Args>(args)...));
-    if constexpr (std::is_same_v<Result, Tensor>) {
-      Tensor y = derived().forward(std::forward<Args>(args)...);
-      this_call.finished(y);
-      return y;
-    } else if constexpr (std::is_void_v<Result>) {
-      derived().forward(std::forward<Args>(args)...);
-      this_call.finished({});
-    } else {
-      Result result = derived().forward(std::forward<Args>(args)...);
-      this_call.finished({});
-      return result;
+    try {
+      if constexpr (std::is_same_v<Result, Tensor>) {
+        Tensor y = derived().forward(std::forward<Args>(args)...);
+        this_call.finished(y);
+        return y;
+      } else if constexpr (std::is_void_v<Result>) {
+        derived().forward(std::forward<Args>(args)...);
+        this_call.finished({});
+      } else {
+        Result result = derived().forward(std::forward<Args>(args)...);
+        this_call.finished({});
+        return result;
+      }
+    } catch (const std::bad_alloc&) {
+      refuse_memory();
     }
   }
 

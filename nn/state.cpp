@@ -1,4 +1,5 @@
 // Saving and loading: all of a state, or nothing.
+#include <gradus/core/memory_error.h>
 #include <gradus/nn/module.h>
 
 #include <algorithm>
@@ -34,14 +35,16 @@ bool fits(const Array& from, const Array& to) {
 
 }  // namespace
 
-NamedArrays ModuleBase::state_dict() {
+NamedArrays ModuleBase::state_dict() try {
   NamedArrays state;
   for (const Member& m : all_members())
     if (const MemberTensor* t = m.numbers()) state.emplace_back(m.name, t->array().copy());
   return state;
+} catch (const std::bad_alloc&) {
+  no_memory_for(type_name());
 }
 
-LoadResult ModuleBase::load_from(const NamedArrays& state, bool strict, const std::string& source) {
+LoadResult ModuleBase::load_from(const NamedArrays& state, bool strict, const std::string& source) try {
   adopt();
   std::unordered_map<std::string, const Array*> given;
   std::vector<std::string> twice;
@@ -80,21 +83,27 @@ LoadResult ModuleBase::load_from(const NamedArrays& state, bool strict, const st
                                         Complaint{"given twice", twice}.text()));
   for (auto& [to, values] : writes) to->writable().assign(values, "load_state_dict");
   return result;
+} catch (const std::bad_alloc&) {
+  no_memory_for(type_name());
 }
 
 LoadResult ModuleBase::load_state_dict(const NamedArrays& state, bool strict) {
   return load_from(state, strict, "the state");
 }
 
-void ModuleBase::save(const std::string& path) {
+void ModuleBase::save(const std::string& path) try {
   NamedArrays state;
   for (const Member& m : all_members())
     if (const MemberTensor* t = m.numbers()) state.emplace_back(m.name, t->array());
   save_safetensors(path, state);
+} catch (const std::bad_alloc&) {
+  no_memory_for(type_name());
 }
 
-LoadResult ModuleBase::load(const std::string& path, bool strict) {
+LoadResult ModuleBase::load(const std::string& path, bool strict) try {
   return load_from(load_safetensors(path).tensors, strict, "the state in \"" + path + "\"");
+} catch (const std::bad_alloc&) {
+  no_memory_for(type_name());
 }
 
 }  // namespace gradus::nn

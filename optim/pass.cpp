@@ -34,7 +34,7 @@ std::vector<Cut> cut(const std::vector<Work>& work) {
 
 /// f(index) for every cut; neighbours that are small together make one task.
 template <class F>
-void for_cuts(const std::vector<Cut>& cuts, bool serial, F f) {
+void for_cuts(const std::vector<Cut>& cuts, bool serial, F f, const std::function<void()>& begin = {}) {
   if (serial) {
     const FlushSubnormals guard;
     for (std::size_t i = 0; i < cuts.size(); ++i) f(i);
@@ -48,6 +48,7 @@ void for_cuts(const std::vector<Cut>& cuts, bool serial, F f) {
     filled += n;
   }
   starts.push_back(cuts.size());
+  if (begin) begin();
   parallel_for(static_cast<std::int64_t>(starts.size()) - 1, [&](std::int64_t task) {
     const FlushSubnormals guard;
     const auto t = static_cast<std::size_t>(task);
@@ -62,8 +63,9 @@ void subtract(T* w, const T* direction, double length, std::int64_t begin, std::
 }
 
 template <class Work>
-void run_all(const std::vector<Work>& work) {
+void run_all(const std::vector<Work>& work, const std::function<void()>& begin = {}) {
   if (total_elements(work) < serial_elements) {
+    if (begin) begin();
     const FlushSubnormals guard;
     for (const auto& w : work) w.rule->run(w.dtype, w.piece);
     return;
@@ -74,7 +76,7 @@ void run_all(const std::vector<Work>& work) {
     Piece p = w.piece;
     p.begin = cuts[i].begin, p.end = cuts[i].end;
     w.rule->run(w.dtype, p);
-  });
+  }, begin);
 }
 
 const char* at(const void* p, Dtype dtype, std::int64_t i) {
@@ -86,7 +88,7 @@ const char* at(const void* p, Dtype dtype, std::int64_t i) {
 FlushSubnormals::FlushSubnormals() : before_(_mm_getcsr()) { _mm_setcsr(before_ | flush_to_zero | denormals_are_zero); }
 FlushSubnormals::~FlushSubnormals() { _mm_setcsr(before_); }
 
-void run_pass(const std::vector<ElementWork>& work) { run_all(work); }
+void run_pass(const std::vector<ElementWork>& work, const std::function<void()>& begin) { run_all(work, begin); }
 void run_pass(const std::vector<GlobalWork>& work) { run_all(work); }
 
 std::vector<double> measure(const std::vector<GlobalWork>& work) {

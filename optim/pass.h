@@ -3,6 +3,8 @@
 
 #include <gradus/optim/norms.h>
 
+#include <functional>
+
 namespace gradus::optim {
 
 /// Subnormal numbers count as zero on this thread while this lives. Moments of unused weights decay into subnormals after
@@ -24,8 +26,8 @@ struct ElementWork {
   Dtype dtype;
   Piece piece;
 };
-/// All of them, in pieces of piece_elements, small parameters together.
-void run_pass(const std::vector<ElementWork>& work);
+/// All of them, in pieces of piece_elements, small parameters together. begin() is called once, when all is ready.
+void run_pass(const std::vector<ElementWork>& work, const std::function<void()>& begin = {});
 
 struct LayerWork {
   const LayerRule* rule;

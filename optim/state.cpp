@@ -1,5 +1,6 @@
 // What is saved, loaded and explained.
 #include <gradus/core/error.h>
+#include <gradus/core/memory_error.h>
 #include <gradus/optim/optimizer.h>
 #include <gradus/optim/saved_state.h>
 #include <gradus/optim/touched_rows.h>
@@ -113,7 +114,7 @@ void Optimizer::closure_state(NamedArrays& to) const {
   }
 }
 
-NamedArrays Optimizer::state_dict() const {
+NamedArrays Optimizer::state_dict() const try {
   NamedArrays state{{"optimizer/options", of_text(options_text())}, {"optimizer/steps", of_count(steps_)}};
   for (const auto& e : entries_) {
     const AnyRule& r = rule_of(e);
@@ -136,9 +137,11 @@ NamedArrays Optimizer::state_dict() const {
   closure_state(state);
   save_around(state);
   return state;
+} catch (const std::bad_alloc&) {
+  no_memory_for(rule().name());
 }
 
-void Optimizer::load_state_dict(const NamedArrays& state) {
+void Optimizer::load_state_dict(const NamedArrays& state) try {
   SavedState from(state);
   const std::string op = rule().name();
   const Array* options = from.find_text("optimizer/options");
@@ -223,6 +226,8 @@ void Optimizer::load_state_dict(const NamedArrays& state) {
   }
   shared_ = std::move(shared);
   evaluating_ = evaluating;
+} catch (const std::bad_alloc&) {
+  no_memory_for(rule().name());
 }
 
 // ---- explanation ----------------------------------------------------------------------------------------------------

@@ -1,12 +1,22 @@
 // The step: which parameters move, with what gradient, in one pass.
 #include <gradus/autograd/ops.h>
 #include <gradus/core/error.h>
+#include <gradus/core/memory_error.h>
 #include <gradus/optim/optimizer.h>
 #include <gradus/optim/touched_rows.h>
 
 #include <algorithm>
+#include <functional>
 
 namespace gradus::optim {
+namespace {
+
+/// What kept a parameter for its gradient learns that its numbers change.
+void announce_write(Tensor& leaf, const AnyRule& r) {
+  visit_real(leaf.dtype(), [&]<class T>() { leaf.writable().write<T>(r.writer()); });
+}
+
+}  // namespace
 
 /// Parameters whose gradient is there. Errors: before anything has changed.
 std::vector<Optimizer::Entry*> Optimizer::ready() {
@@ -54,8 +64,8 @@ Array Optimizer::gradient_of(const Entry& e) const {
 /// All of a parameter, for a pass.
 Piece Optimizer::piece_of(Entry& e, std::vector<Array>& kept_alive) {
   const AnyRule& r = rule_of(e);
-  Array& w = e.leaf.writable();
-  void* numbers = w.dtype() == f32 ? static_cast<void*>(w.write<float>(r.writer())) : w.write<double>(r.writer());
+  const Array& w = e.leaf.array();
+  void* numbers = const_cast<char*>(w.bytes());
   const Array& given = e.flow.defined() ? e.flow : e.leaf.leaf()->grad.array();
   const bool as_it_is = given.dense() && !given.same_numbers(w);
   if (!as_it_is) kept_alive.push_back(gradient_of(e));
@@ -101,6 +111,7 @@ void Optimizer::move_globally(std::vector<Entry*> entries, std::vector<Array>& k
     std::erase_if(entries, [&](Entry* e) {
       if (rule_of(*e).name() != name) return false;
       Piece piece = piece_of(*e, kept_alive);
+      announce_write(e->leaf, rule_of(*e));
       piece.step = shared.step.data();
       work.push_back({static_cast<const GlobalRule*>(&rule_of(*e)), e->leaf.dtype(), piece});
       return true;
@@ -145,25 +156,29 @@ void Optimizer::finish(Entry& e) const {
 }
 
 void Optimizer::move(const std::vector<Entry*>& entries, const std::vector<Array>& curvature) {
-  for (Entry* e : entries) prepare(*e, rule_of(*e));
   std::vector<Array> kept_alive;
   std::vector<Entry*> global;
   element_work_.clear();
   layer_work_.clear();
   for (Entry* e : entries) {
-    ++e->t;
+    prepare(*e, rule_of(*e));
     const RuleShape shape = rule_of(*e).info().shape;
-    if (shape == RuleShape::global) {
-      global.push_back(e);
-      continue;
-    }
-    const auto place = static_cast<std::size_t>(e - entries_.data());
-    if (place < curvature.size() && curvature[place].defined()) take_curvature(*e, curvature[place]);
-    rule_of(*e).advance(e->step.data(), e->t);
-    if (shape == RuleShape::matrix) move_matrix(*e);
-    else add_work(*e, kept_alive);
+    if (shape == RuleShape::global) global.push_back(e);
+    else if (shape != RuleShape::matrix) add_work(*e, kept_alive);
   }
-  run_pass(element_work_);
+  const auto begin = [&] {  // under elementwise rules nothing fails from here on: a step is taken, or nothing has changed
+    for (Entry* e : entries) {
+      ++e->t;
+      const RuleShape shape = rule_of(*e).info().shape;
+      if (shape == RuleShape::global) continue;
+      const auto place = static_cast<std::size_t>(e - entries_.data());
+      if (place < curvature.size() && curvature[place].defined()) take_curvature(*e, curvature[place]);
+      rule_of(*e).advance(e->step.data(), e->t);
+      if (shape == RuleShape::matrix) move_matrix(*e);
+      else announce_write(e->leaf, rule_of(*e));
+    }
+  };
+  run_pass(element_work_, std::ref(begin));
   if (!layer_work_.empty()) run_pass(layer_work_);
   if (!global.empty()) move_globally(std::move(global), kept_alive);
   for (Entry* e : entries)
@@ -191,11 +206,13 @@ void Optimizer::step() {
   take_step({});
 }
 
-void Optimizer::take_step(const std::vector<Array>& curvature) {
+void Optimizer::take_step(const std::vector<Array>& curvature) try {
   for (const auto& f : before_) f(*this);
   if (!pass_and_move(curvature)) return;
   ++steps_;
   for (const auto& f : after_) f(*this);
+} catch (const std::bad_alloc&) {
+  no_memory_for(rule().name());
 }
 
 /// Later a step may find none: a part of a model that this batch did not go through. The first one is a mistake.

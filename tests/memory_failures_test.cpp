@@ -1,0 +1,221 @@
+// Every allocation fails once: number k, for all k, of the pool's and of operator new's. Each time a typed error, nothing
+// half-changed, nothing lost, and what comes next has the right bits.
+#include <gradus/core/parallel.h>
+#include <gradus/core/pool.h>
+#include <gradus/core/safetensors.h>
+#include <gradus/nn/nn.h>
+#include <gradus/optim/optimizer.h>
+#include <gradus/tests/temp_dir.h>
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <new>
+
+using namespace gradus;
+
+namespace {
+
+constinit thread_local std::int64_t until_failure = 0;  // of operator new, 0: never
+constinit thread_local std::int64_t held = 0;           // blocks made minus blocks freed on this thread
+
+void* plain_new(std::size_t bytes) {
+  if (until_failure > 0 && --until_failure == 0) throw std::bad_alloc();
+  void* p = std::malloc(bytes ? bytes : 1);
+  if (!p) throw std::bad_alloc();
+  ++held;
+  return p;
+}
+void plain_delete(void* p) noexcept {
+  if (p) --held;
+  std::free(p);
+}
+
+}  // namespace
+
+void* operator new(std::size_t bytes) { return plain_new(bytes); }
+void* operator new[](std::size_t bytes) { return plain_new(bytes); }
+void operator delete(void* p) noexcept { plain_delete(p); }
+void operator delete[](void* p) noexcept { plain_delete(p); }
+void operator delete(void* p, std::size_t) noexcept { plain_delete(p); }
+void operator delete[](void* p, std::size_t) noexcept { plain_delete(p); }
+
+namespace {
+
+struct Net : nn::Module<Net> {
+  nn::Conv2d conv{1, 3, 3, {.padding = 1}};
+  nn::Linear hidden{3 * 4 * 4, 8}, output{8, 4};
+  GRADUS_FIELDS(conv, hidden, output)
+  Tensor forward(const Tensor& x) {
+    return output(relu(hidden(flatten(max_pool2d(relu(conv(x)), 2), 1))));
+  }
+};
+
+std::string bits(const NamedArrays& state) {
+  std::string all;
+  for (const auto& [name, a] : state)
+    all += name + describe(a) + std::string(a.bytes(), static_cast<std::size_t>(a.size()) * bytes_of(a.dtype()));
+  return all;
+}
+
+struct Training {
+  Net net;
+  optim::Optimizer optimizer;
+  Tensor x{sample_values({2, 1, 8, 8}, -1, 1, 5).to(f32)}, labels{Array::of<int64_t>({2}, {1, 3})};
+  explicit Training(const char* spec) : net((manual_seed(4), Net())), optimizer(optim::make(spec, net.named_parameters())) { net(x); }
+
+  void step() {
+    optimizer.zero_grad();
+    cross_entropy(net(x), labels).backward();
+    optimizer.step();
+  }
+  std::string state() { return bits(net.state_dict()) + bits(optimizer.state_dict()); }
+};
+
+enum class Kind { pool, standard };
+
+/// Runs f with the k-th allocation failing. "" if there was no k-th; else the type of the error.
+std::string failing(Kind kind, std::int64_t k, const std::function<void()>& f) {
+  std::string error = "none";
+  bool reached;
+  if (kind == Kind::pool) pool::fail_at(k);
+  else until_failure = k;
+  try {
+    f();
+  } catch (const ResourceError&) {
+    error = "ResourceError";
+  } catch (const std::bad_alloc&) {
+    error = "bad_alloc";
+  } catch (const std::exception& e) {
+    until_failure = 0;
+    error = std::string("another: ") + e.what();
+  }
+  if (kind == Kind::pool) reached = pool::fail_at(0) == 0;
+  else reached = std::exchange(until_failure, 0) == 0;
+  return reached ? error : std::string();
+}
+
+/// For all k: `act` fails with a typed error, `state` and what is live are as before, and `act` then does what it does.
+struct Case {
+  std::function<void()> act, clean_up;
+  std::function<std::string()> state;
+};
+int check_every_failure(Kind kind, const std::function<Case()>& make) {
+  std::string after;
+  {
+    const Case c = make();
+    c.act();
+    after = c.state();
+  }
+  for (std::int64_t k = 1;; ++k) {
+    CAPTURE(k);
+    const Case c = make();
+    c.clean_up();
+    const std::string before = c.state();
+    c.clean_up();
+    const pool::Usage live = pool::usage();
+    const std::int64_t blocks = held;
+    const std::string error = failing(kind, k, c.act);
+    if (error.empty()) return static_cast<int>(k) - 1;
+    if (error != "none") {
+      if (error != "ResourceError") {
+        CHECK(error == "ResourceError");
+        return -1;
+      }
+      c.clean_up();
+      const pool::Usage now = pool::usage();
+      const bool same = now.live_blocks == live.live_blocks && now.live_bytes == live.live_bytes;
+      if (!same || held > blocks + 2) {  // a list that is kept for the next time may have grown
+        CHECK(now.live_blocks == live.live_blocks);
+        CHECK(now.live_bytes == live.live_bytes);
+        CHECK(held <= blocks + 2);
+        return -1;
+      }
+      if (c.state() != before) {
+        CHECK_MESSAGE(false, "half-changed");
+        return -1;
+      }
+      c.act();
+    }
+    if (c.state() != after) {
+      CHECK_MESSAGE(false, "other bits afterwards");
+      return -1;
+    }
+  }
+}
+
+void check(const std::function<Case()>& make) {
+  const int before = threads();
+  set_threads(1);
+  for (const Kind kind : {Kind::pool, Kind::standard}) {
+    const int points = check_every_failure(kind, make);
+    MESSAGE(points, kind == Kind::pool ? " blocks of the pool" : " blocks of operator new");
+    CHECK(points > 0);
+  }
+  set_threads(before);
+}
+
+std::string contents(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+}  // namespace
+
+TEST_CASE("every allocation of a first and of a later training step fails once") {
+  for (const char* spec : {"adam(lr=1e-2)", "sgd(lr=1e-2, momentum=0.9)", "adamw(lr=1e-2)"})
+    for (const int warm : {0, 2}) {
+      CAPTURE(spec);
+      CAPTURE(warm);
+      check([&] {
+        auto t = std::make_shared<Training>(spec);
+        for (int i = 0; i < warm; ++i) t->step();
+        return Case{[t] { t->step(); }, [t] { t->optimizer.zero_grad(); }, [t] { return t->state(); }};
+      });
+    }
+}
+
+TEST_CASE("every allocation of net.save and net.load fails once") {
+  const testing::TempDir directory;
+  const std::string old = directory / "old.safetensors", path = directory / "net.safetensors";
+  Training("adam(lr=1e-2)").net.save(old);
+  check([&] {
+    auto t = std::make_shared<Training>("adam(lr=1e-2)");
+    t->step();
+    std::filesystem::copy_file(old, path, std::filesystem::copy_options::overwrite_existing);
+    return Case{[t, path] { t->net.save(path); }, [t] { t->optimizer.zero_grad(); }, [t, path] { return t->state() + contents(path); }};
+  });
+  check([&] {
+    auto t = std::make_shared<Training>("adam(lr=1e-2)");
+    t->step();
+    return Case{[t, old] { t->net.load(old); }, [t] { t->optimizer.zero_grad(); }, [t] { return t->state(); }};
+  });
+
+  CHECK(directory.files() == 2);  // nothing is left behind
+}
+
+TEST_CASE("every allocation of saving and loading an optimizer fails once") {
+  const testing::TempDir directory;
+  const std::string old = directory / "old.safetensors", path = directory / "state.safetensors";
+  {
+    Training t("adam(lr=1e-2)");
+    t.step(), t.step();
+    save_safetensors(old, t.optimizer.state_dict());
+  }
+  check([&] {
+    auto t = std::make_shared<Training>("adam(lr=1e-2)");
+    t->step();
+    std::filesystem::copy_file(old, path, std::filesystem::copy_options::overwrite_existing);
+    return Case{[t, path] { save_safetensors(path, t->optimizer.state_dict()); }, [t] { t->optimizer.zero_grad(); },
+                [t, path] { return t->state() + contents(path); }};
+  });
+  check([&] {
+    auto t = std::make_shared<Training>("adam(lr=1e-2)");
+    t->step();
+    return Case{[t, old] { t->optimizer.load_state_dict(load_safetensors(old).tensors); }, [t] { t->optimizer.zero_grad(); },
+                [t] { return t->state(); }};
+  });
+}
