@@ -55,9 +55,9 @@ struct num {
   friend num cbrt(num a) { return cube_root(a); }
   friend num abs(num a) { return of(std::fabs(a.v)); }
   friend num copysign(num a, num s) { return of(std::copysign(a.v, s.v)); }
-  friend num max(num a, num b) { return of(a.v > b.v ? a.v : b.v); }  // b if either is NaN, as pack
-  friend num min(num a, num b) { return of(a.v < b.v ? a.v : b.v); }
-  friend num sign(num a) { return of(static_cast<T>((a.v > 0) - (a.v < 0))); }
+  friend num max(num a, num b) { return select(a == a, of(a.v > b.v ? a.v : b.v), a); }  // NaN if either is, as pack
+  friend num min(num a, num b) { return select(a == a, of(a.v < b.v ? a.v : b.v), a); }
+  friend num sign(num a) { return select(a > 0, 1, select(a < 0, -1, abs(a))); }
   friend num fma(num a, num b, num c) { return of(std::fma(a.v, b.v, c.v)); }
   friend num exp(num a) { return of(std::exp(a.v)); }
   friend num log(num a) { return of(std::log(a.v)); }

@@ -109,7 +109,11 @@ struct pack {
   GRADUS_INLINE friend pack copysign(pack a, pack s) {
     return reinterpret_cast<R>((reinterpret_cast<Bits>(a.r) & ~sign_bits()) | (reinterpret_cast<Bits>(s.r) & sign_bits()));
   }
-  GRADUS_INLINE friend pack sign(pack a) { return select(a > pack(0), pack(1), select(a < pack(0), pack(-1), pack(0))); }
+  GRADUS_INLINE friend pack sign(pack a) { return select(a > pack(0), pack(1), select(a < pack(0), pack(-1), abs(a))); }
+
+  /// NaN if either is. A constant comes first: then it is the instruction alone.
+  GRADUS_INLINE friend pack max(pack a, pack b) { return select(a == a, max_or_second(a, b), a); }
+  GRADUS_INLINE friend pack min(pack a, pack b) { return select(a == a, min_or_second(a, b), a); }
 
 // The maskz forms: g++ 12 warns of an uninitialised value inside its own _mm512_sqrt_ps; the instruction is the same.
 #if GRADUS_VECTOR_BYTES == 64
@@ -126,8 +130,9 @@ struct pack {
   else return R(_mm_##name##_pd(__VA_ARGS__))
 #endif
   GRADUS_INLINE friend pack sqrt(pack a) { GRADUS_MM(sqrt, a.r); }
-  GRADUS_INLINE friend pack max(pack a, pack b) { GRADUS_MM(max, a.r, b.r); }  // b if either is NaN, as the instruction
-  GRADUS_INLINE friend pack min(pack a, pack b) { GRADUS_MM(min, a.r, b.r); }
+  /// The instruction, for kernels that look for NaN themselves: the second if either is NaN.
+  GRADUS_INLINE friend pack max_or_second(pack a, pack b) { GRADUS_MM(max, a.r, b.r); }
+  GRADUS_INLINE friend pack min_or_second(pack a, pack b) { GRADUS_MM(min, a.r, b.r); }
 #if defined(__FMA__)
   GRADUS_INLINE friend pack fma(pack a, pack b, pack c) { GRADUS_MM(fmadd, a.r, b.r, c.r); }
 #else

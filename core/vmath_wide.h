@@ -165,20 +165,29 @@ GRADUS_INLINE pack<float> cosh(pack<float> x) {
 }
 GRADUS_INLINE pack<float> asinh(pack<float> x) {
   return vmath::widened([](vmath::Wide v) {
-    const vmath::Wide z = abs(v);
-    return copysign(vmath::wide_log1p(z + z * z / (1.0 + sqrt(z * z + 1.0))), v);
+    const vmath::Wide z = min(vmath::Wide(1e100), abs(v)), y = vmath::wide_log1p(z + z * z / (1.0 + sqrt(z * z + 1.0)));
+    return copysign(select(abs(v) > vmath::Wide(1e100), abs(v), y), v);
   }, x);
 }
 GRADUS_INLINE pack<float> acosh(pack<float> x) {
   return vmath::widened([](vmath::Wide v) {
     const vmath::Wide t = v - 1.0;
-    return vmath::wide_log1p(t + sqrt(t * (t + 2.0)));
+    return vmath::wide_log1p(t + sqrt(t) * sqrt(t + 2.0));  // of one product the root would exist below -1, too
   }, x);
 }
 GRADUS_INLINE pack<float> atanh(pack<float> x) {
   return vmath::widened([](vmath::Wide v) {
     const vmath::Wide z = abs(v);
     return copysign(0.5 * vmath::wide_log1p(2.0 * z / (1.0 - z)), v);
+  }, x);
+}
+/// x - tanh x. Near 0 a fraction (Pade's), further out the difference.
+GRADUS_INLINE pack<float> tanhshrink(pack<float> x) {
+  return vmath::widened([](vmath::Wide v) {
+    const vmath::Wide z = abs(v), u = v * v;
+    const vmath::Wide near = v * u * vmath::series(u, 1.0, 189.0, 3465.0) / vmath::series(u, 1.0, 210.0, 4725.0, 10395.0);
+    const vmath::Wide far = v - copysign(1.0 - 2.0 / (vmath::wide_exp(z + z) + 1.0), v);
+    return select(z < vmath::Wide(0.5), near, far);
   }, x);
 }
 GRADUS_INLINE pack<float> log1p(pack<float> x) {
@@ -218,6 +227,15 @@ GRADUS_LANES(sinh) GRADUS_LANES(cosh)
 GRADUS_LANES(asinh) GRADUS_LANES(acosh) GRADUS_LANES(atanh)
 GRADUS_LANES(log1p) GRADUS_LANES(expm1) GRADUS_LANES(exp2) GRADUS_LANES(log2) GRADUS_LANES(log10)
 #undef GRADUS_LANES
+/// With tanh x = x / (1 + w), w = x^2 / (3 + x^2 / (5 + ...)), the difference is x w / (1 + w): no term cancels another.
+GRADUS_INLINE pack<double> tanhshrink(pack<double> a) {
+  return vmath::each_lane([](double x) {
+    if (!(std::fabs(x) < 2)) return x - std::tanh(x);
+    double w = 0;
+    for (int k = 29; k >= 3; k -= 2) w = x * x / (k + w);
+    return x * w / (1 + w);
+  }, a);
+}
 GRADUS_INLINE pack<double> hypot(pack<double> a, pack<double> b) {
   return vmath::each_lane([](double x, double y) { return std::hypot(x, y); }, a, b);
 }

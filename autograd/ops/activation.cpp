@@ -1,6 +1,6 @@
 // Activation functions: formulas.
 #include <gradus/autograd/op.h>
-#include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/formula_parts.h>
 
 namespace gradus {
 namespace {
@@ -11,27 +11,36 @@ Samples ordinary(Call call, double low = -2, double high = 2, double far = 4) {
           sample("far from zero", {sample_values({4}, far, 2 * far)}, call), sample("empty", {sample_values({0})}, call)};
 }
 
+/// The slope 1 - tanh^2 is (with s = sigmoid(2x)) 4 s (1 - s): where tanh is rounded to 1 it is small, not 0.
 struct Tanh {
   static constexpr const char* name = "tanh";
-  static constexpr unsigned reads = reads_input(1);
+  static constexpr unsigned reads = reads_input(0);
   template <class V> V f(V x) const { return tanh(x); }
-  template <class V> V df(V g, V, V y) const { return g * (1.0 - y * y); }
+  template <class V> V df(V g, V x, V) const {
+    const Logistic<V> s(x + x);
+    return g * (4.0 * s.value * s.rest);
+  }
+  Tensor df(Tensor g, Tensor x, Tensor) const { return g * tanh_slope(x); }
   static Samples samples() { return ordinary([](auto& x) { return tanh(x[0]); }); }
 };
 
 struct Sigmoid {
   static constexpr const char* name = "sigmoid";
-  static constexpr unsigned reads = reads_input(1);
+  static constexpr unsigned reads = reads_input(0);
   template <class V> V f(V x) const { return sigmoid(x); }
-  template <class V> V df(V g, V, V y) const { return g * (y * (1.0 - y)); }
+  template <class V> V df(V g, V x, V) const {
+    const Logistic<V> s(x);
+    return g * (s.value * s.rest);
+  }
+  Tensor df(Tensor g, Tensor x, Tensor) const { return g * (0.25 * tanh_slope(0.5 * x)); }
   static Samples samples() { return ordinary([](auto& x) { return sigmoid(x[0]); }); }
 };
 
 struct Relu {
   static constexpr const char* name = "relu";
   static constexpr unsigned reads = reads_input(1);
-  template <class V> V f(V x) const { return max(V(0), x); }  // this order keeps NaN
-  template <class V> V df(V g, V, V y) const { return select(y > V(0), g, V(0)); }
+  template <class V> V f(V x) const { return max(V(0), x); }
+  template <class V> V df(V g, V, V y) const { return select(y > V(0), g, constant(y)); }  // y: 0 or NaN
   static Samples samples() { return ordinary([](auto& x) { return relu(x[0]); }); }
 };
 
@@ -40,7 +49,7 @@ struct LeakyRelu {
   static constexpr unsigned reads = reads_input(0);
   double slope;
   template <class V> V f(V x) const { return select(x > V(0), x, slope * x); }
-  template <class V> V df(V g, V x, V) const { return select(x > V(0), g, slope * g); }
+  template <class V> V df(V g, V x, V) const { return unless_nan(x, select(x > V(0), g, slope * g)); }
   static Samples samples() { return ordinary([](auto& x) { return leaky_relu(x[0], 0.1); }); }
 };
 
@@ -48,8 +57,8 @@ struct Elu {
   static constexpr const char* name = "elu";
   static constexpr unsigned reads = reads_input(0);
   double alpha;
-  template <class V> V f(V x) const { return select(x > V(0), x, alpha * (exp(min(x, V(0))) - 1.0)); }
-  template <class V> V df(V g, V x, V) const { return select(x > V(0), g, g * (alpha * exp(min(x, V(0))))); }
+  template <class V> V f(V x) const { return select(x > V(0), x, alpha * expm1_below_0(at_most_0(x))); }
+  template <class V> V df(V g, V x, V) const { return select(x > V(0), g, g * (alpha * exp(at_most_0(x)))); }
   static Samples samples() { return ordinary([](auto& x) { return elu(x[0], 1.3); }); }
 };
 
@@ -57,17 +66,25 @@ struct Erf {
   static constexpr const char* name = "erf";
   static constexpr unsigned reads = reads_input(0);
   template <class V> V f(V x) const { return erf(x); }
-  template <class V> V df(V g, V x, V) const { return g * (1.1283791670955126 * exp(-(x * x))); }  // 2 / sqrt(pi)
+  template <class V> V df(V g, V x, V) const { return g * (1.1283791670955126 * exp_square(x, -1)); }  // 2 / sqrt(pi)
   static Samples samples() { return ordinary([](auto& x) { return erf(x[0]); }, -1, 1, 1.5); }
 };
 
-/// Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
+/// x times the probability that a normal number is below x: Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
 struct Gelu {
   static constexpr const char* name = "gelu";
   static constexpr unsigned reads = reads_input(0);
-  template <class V> V f(V x) const { return 0.5 * x * (1.0 + erf(x * 0.70710678118654752)); }
+  static constexpr double root_half = 0.70710678118654752, density_at_0 = 0.39894228040143268;
+  template <class V> V f(V x) const {
+    V z = min(V(40), abs(x));
+    return max(V(0), x) - normal_tail(z, z);
+  }
   template <class V> V df(V g, V x, V) const {
-    return g * (0.5 * (1.0 + erf(x * 0.70710678118654752)) + x * (0.39894228040143268 * exp(-0.5 * (x * x))));
+    V z = min(V(40), abs(x)), below = normal_tail(z, V(1)) - z * (density_at_0 * exp_square(z, -0.5));  // the slope at -|x|
+    return g * select(x > V(0), 1.0 - below, below);
+  }
+  Tensor df(Tensor g, Tensor x, Tensor) const {
+    return g * (0.5 * erfc(x * -root_half) + clamp(x, -40, 40) * (density_at_0 * exp_square(x, -0.5)));
   }
   static Samples samples() { return ordinary([](auto& x) { return gelu(x[0]); }); }
 };
@@ -76,10 +93,11 @@ struct Gelu {
 struct Silu {
   static constexpr const char* name = "silu";
   static constexpr unsigned reads = reads_input(0);
-  template <class V> V f(V x) const { return x * sigmoid(x); }
+  template <class V> V f(V x) const { return max(V(-1000), x) * sigmoid(x); }  // sigmoid(-1000) is 0 in any precision
   template <class V> V df(V g, V x, V) const {
-    V s = sigmoid(x);
-    return g * (s * (1.0 + x * (1.0 - s)));
+    V near = max(V(-1000), min(V(1000), x));
+    const Logistic<V> s(near);
+    return g * (s.value * (1.0 + near * s.rest));
   }
   static Samples samples() { return ordinary([](auto& x) { return silu(x[0]); }); }
 };
@@ -88,7 +106,7 @@ struct Silu {
 struct Softplus {
   static constexpr const char* name = "softplus";
   static constexpr unsigned reads = reads_input(0);
-  template <class V> V f(V x) const { return max(V(0), x) + log(1.0 + exp(-abs(x))); }
+  template <class V> V f(V x) const { return max(V(0), x) + log1p_within_1(exp(-abs(x))); }
   template <class V> V df(V g, V x, V) const { return g * sigmoid(x); }
   static Samples samples() { return ordinary([](auto& x) { return softplus(x[0]); }); }
 };

@@ -1,4 +1,5 @@
 // Elementwise arithmetic: formulas, with their gradients.
+#include <gradus/autograd/ops/formula_parts.h>
 #include <gradus/autograd/ops/samples.h>
 
 namespace gradus {
@@ -118,18 +119,30 @@ struct Pow {
   static constexpr const char* name = "pow";
   static constexpr unsigned reads = reads_input(0) | reads_input(1) | reads_input(2);
   template <class V> V f(V a, V b) const { return pow(a, b); }
-  template <class V> V da(V g, V a, V b, V) const { return g * b * pow(a, b - 1.0); }
-  template <class V> V db(V g, V a, V, V y) const { return g * y * log(a); }
+  /// b a^(b-1), and 0 for b = 0, also where 1 / a is infinite.
+  template <class V> V da(V g, V a, V b, V) const {
+    return g * (b * pow(a, select((b == V(0)) & !(abs(1.0 / a) < V(infinite)), V(0), b - 1.0)));
+  }
+  /// a^b log a, and 0 where a^b is, or a and b are: there log a is infinite.
+  template <class V> V db(V g, V a, V b, V y) const {
+    return g * y * log(select((a >= V(0)) & ((y == V(0)) | ((a == V(0)) & (b == V(0)))), V(1), a));
+  }
   static Samples samples() { return pairwise(pow, 0.5, 2); }
 };
 
-/// Equal numbers share the gradient; a NaN takes it, as the result does.
+/// The gradient of a, if the larger of a and b gets it.
+template <class V>
+V to_larger(V g, V a, V b) {
+  return select(a > b, g, select(a == b, 0.5 * g, select(a < b, V(0), constant(a + b))));  // the last: NaN
+}
+
+/// Equal numbers share the gradient; of a NaN and a number neither has one.
 struct Max {
   static constexpr const char* name = "maximum";
   static constexpr unsigned reads = reads_input(0) | reads_input(1);
   template <class V> V f(V a, V b) const { return max(a, b); }
-  template <class V> V da(V g, V a, V b, V) const { return select(a == b, 0.5 * g, select(a < b, V(0), g)); }
-  template <class V> V db(V g, V a, V b, V) const { return select(a == b, 0.5 * g, select(a > b, V(0), g)); }
+  template <class V> V da(V g, V a, V b, V) const { return to_larger(g, a, b); }
+  template <class V> V db(V g, V a, V b, V) const { return to_larger(g, b, a); }
   static Samples samples() { return pairwise(max); }
 };
 
@@ -137,8 +150,8 @@ struct Min {
   static constexpr const char* name = "minimum";
   static constexpr unsigned reads = reads_input(0) | reads_input(1);
   template <class V> V f(V a, V b) const { return min(a, b); }
-  template <class V> V da(V g, V a, V b, V) const { return select(a == b, 0.5 * g, select(a > b, V(0), g)); }
-  template <class V> V db(V g, V a, V b, V) const { return select(a == b, 0.5 * g, select(a < b, V(0), g)); }
+  template <class V> V da(V g, V a, V b, V) const { return to_larger(g, b, a); }
+  template <class V> V db(V g, V a, V b, V) const { return to_larger(g, a, b); }
   static Samples samples() { return pairwise(min); }
 };
 
@@ -179,6 +192,7 @@ struct Cbrt {
   static constexpr unsigned reads = reads_input(1);
   template <class V> V f(V x) const { return cbrt(x); }
   template <class V> V df(V g, V, V y) const { return g / (3.0 * y * y); }
+  Tensor df(Tensor g, Tensor, Tensor y) const { return g / (3.0 * y) / y; }
   static Samples samples() { return elementwise(cbrt, -2, -0.5); }
 };
 
@@ -202,8 +216,8 @@ struct Clamp {
   static constexpr const char* name = "clamp";
   static constexpr unsigned reads = reads_input(0);
   double low, high;
-  template <class V> V f(V x) const { return max(V(low), min(V(high), x)); }  // this order keeps NaN
-  template <class V> V df(V g, V x, V) const { return select((x >= V(low)) & (x <= V(high)), g, V(0)); }
+  template <class V> V f(V x) const { return max(V(low), min(V(high), x)); }
+  template <class V> V df(V g, V x, V) const { return unless_nan(x, select((x >= V(low)) & (x <= V(high)), g, V(0))); }
   static Samples samples() {
     const auto call = [](auto& x) { return clamp(x[0], -0.77, 1.13); };
     return {sample("both sides", {sample_values({4, 5})}, call), sample("0-d", {Array::full({}, 0.3, f64)}, call)};

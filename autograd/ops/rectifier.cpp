@@ -1,4 +1,5 @@
 // Activation functions in pieces: formulas. At a kink the gradient is PyTorch's.
+#include <gradus/autograd/ops/formula_parts.h>
 #include <gradus/autograd/ops/samples.h>
 #include <gradus/core/vmath_wide.h>
 
@@ -9,8 +10,8 @@ struct HardTanh {
   static constexpr const char* name = "hardtanh";
   static constexpr unsigned reads = reads_input(0);
   double low, high;
-  template <class V> V f(V x) const { return max(V(low), min(V(high), x)); }  // this order keeps NaN
-  template <class V> V df(V g, V x, V) const { return select((x > V(low)) & (x < V(high)), g, V(0)); }
+  template <class V> V f(V x) const { return max(V(low), min(V(high), x)); }
+  template <class V> V df(V g, V x, V) const { return unless_nan(x, select((x > V(low)) & (x < V(high)), g, V(0))); }
   static Samples samples() {
     Samples all = elementwise([](const Tensor& x) { return hardtanh(x); }, -2, 1.05);
     all.push_back(sample("own bounds", {sample_values({4, 5})}, [](auto& x) { return hardtanh(x[0], -0.3, 1.1); }));
@@ -28,7 +29,7 @@ struct HardSigmoid {
   static constexpr const char* name = "hardsigmoid";
   static constexpr unsigned reads = reads_input(0);
   template <class V> V f(V x) const { return max(V(0), min(V(6), x + 3.0)) / 6.0; }
-  template <class V> V df(V g, V x, V) const { return select((x > V(-3)) & (x < V(3)), g / 6.0, V(0)); }
+  template <class V> V df(V g, V x, V) const { return unless_nan(x, select((x > V(-3)) & (x < V(3)), g / 6.0, V(0))); }
   static Samples samples() { return elementwise(hardsigmoid, -5, 3.2); }
 };
 
@@ -36,9 +37,9 @@ struct HardSigmoid {
 struct HardSwish {
   static constexpr const char* name = "hardswish";
   static constexpr unsigned reads = reads_input(0);
-  template <class V> V f(V x) const { return x * (max(V(0), min(V(6), x + 3.0)) / 6.0); }
+  template <class V> V f(V x) const { return max(V(-3), x) * (max(V(0), min(V(6), x + 3.0)) / 6.0); }
   template <class V> V df(V g, V x, V) const {
-    return select(x < V(-3), V(0), select(x > V(3), g, g * (x / 3.0 + 0.5)));
+    return select(x <= V(-3), V(0), select(x >= V(3), g, g * (x / 3.0 + 0.5)));
   }
   static Samples samples() { return elementwise(hardswish, -5, 5); }
 };
@@ -48,7 +49,7 @@ struct HardShrink {
   static constexpr unsigned reads = reads_input(0);
   double lambda;
   template <class V> V f(V x) const { return select(abs(x) <= V(lambda), 0.0 * x, x); }
-  template <class V> V df(V g, V x, V) const { return select(abs(x) <= V(lambda), V(0), g); }
+  template <class V> V df(V g, V x, V) const { return unless_nan(x, select(abs(x) <= V(lambda), V(0), g)); }
   static Samples samples() { return elementwise([](const Tensor& x) { return hardshrink(x); }); }
 };
 
@@ -60,7 +61,7 @@ struct SoftShrink {
   V f(V x) const {
     return select(x > V(lambda), x - lambda, select(x < V(-lambda), x + lambda, 0.0 * x));
   }
-  template <class V> V df(V g, V x, V) const { return select(abs(x) <= V(lambda), V(0), g); }
+  template <class V> V df(V g, V x, V) const { return unless_nan(x, select(abs(x) <= V(lambda), V(0), g)); }
   static Samples samples() { return elementwise([](const Tensor& x) { return softshrink(x); }); }
 };
 
@@ -69,7 +70,7 @@ struct Threshold {
   static constexpr unsigned reads = reads_input(0);
   double level, value;
   template <class V> V f(V x) const { return select(x <= V(level), V(value), x); }
-  template <class V> V df(V g, V x, V) const { return select(x <= V(level), V(0), g); }
+  template <class V> V df(V g, V x, V) const { return unless_nan(x, select(x <= V(level), V(0), g)); }
   static Samples samples() { return elementwise([](const Tensor& x) { return threshold(x, 0.31, -1.5); }); }
 };
 
@@ -78,7 +79,7 @@ struct Prelu {
   static constexpr const char* name = "prelu";
   static constexpr unsigned reads = reads_input(0) | reads_input(1);
   template <class V> V f(V x, V w) const { return select(x > V(0), x, w * x); }
-  template <class V> V da(V g, V x, V w, V) const { return select(x > V(0), g, w * g); }
+  template <class V> V da(V g, V x, V w, V) const { return unless_nan(x, select(x > V(0), g, w * g)); }
   template <class V> V db(V g, V x, V, V) const { return select(x > V(0), V(0), g * x); }
   static Samples samples() {
     const auto call = [](auto& x) { return prelu(x[0], x[1]); };
@@ -94,8 +95,8 @@ struct Selu {
   static constexpr const char* name = "selu";
   static constexpr unsigned reads = reads_input(0);
   static constexpr double scale = 1.0507009873554804934, alpha = 1.6732632423543772848;
-  template <class V> V f(V x) const { return scale * select(x > V(0), x, alpha * expm1(min(x, V(0)))); }
-  template <class V> V df(V g, V x, V) const { return select(x > V(0), scale * g, g * (scale * alpha * exp(min(x, V(0))))); }
+  template <class V> V f(V x) const { return scale * select(x > V(0), x, alpha * expm1(at_most_0(x))); }
+  template <class V> V df(V g, V x, V) const { return select(x > V(0), scale * g, g * (scale * alpha * exp(at_most_0(x)))); }
   static Samples samples() { return elementwise(selu); }
 };
 
@@ -104,8 +105,8 @@ struct Celu {
   static constexpr const char* name = "celu";
   static constexpr unsigned reads = reads_input(0);
   double alpha;
-  template <class V> V f(V x) const { return select(x > V(0), x, alpha * expm1(min(x, V(0)) / alpha)); }
-  template <class V> V df(V g, V x, V) const { return select(x > V(0), g, g * exp(min(x, V(0)) / alpha)); }
+  template <class V> V f(V x) const { return select(x > V(0), x, alpha * expm1(at_most_0(x) / alpha)); }
+  template <class V> V df(V g, V x, V) const { return select(x > V(0), g, g * exp(at_most_0(x) / alpha)); }
   static Samples samples() { return elementwise([](const Tensor& x) { return celu(x, 1.4); }); }
 };
 

@@ -1,4 +1,5 @@
 // Steps, whose gradient is zero, and what remains beside them: formulas.
+#include <gradus/autograd/ops/formula_parts.h>
 #include <gradus/autograd/ops/samples.h>
 #include <gradus/core/vmath_wide.h>
 
@@ -42,24 +43,31 @@ struct Frac {
   static Samples samples() { return elementwise(frac, 1.1, 1.9); }
 };
 
+/// How often b was taken from a to leave y, a constant. Not the step of a / b, which may be rounded to the next whole number.
+template <class V>
+V times(const V& a, const V& b, const V& y) {
+  const V by = constant(b), n = round(constant(a) / by - constant(y) / by);
+  return select(abs(constant(y)) == V(infinite), V(-1), n);  // remainder(-1, inf) is inf: below 0, so one b too many
+}
+
 struct Fmod {
   static constexpr const char* name = "fmod";
-  static constexpr unsigned reads = reads_input(0) | reads_input(1), passes = 0b01;
+  static constexpr unsigned reads = reads_input(0) | reads_input(1) | reads_input(2), passes = 0b01;
   template <class V> V f(V a, V b) const { return fmod(a, b); }
   template <class V> V da(V g, V, V, V) const { return g; }
-  template <class V> V db(V g, V a, V b, V) const { return -(g * trunc(a / b)); }
+  template <class V> V db(V g, V a, V b, V y) const { return -(g * times(a, b, y)); }
   static Samples samples() { return pairwise(fmod, 4.6, 5.4, 2.05, 2.25); }
 };
 
 struct Remainder {
   static constexpr const char* name = "remainder";
-  static constexpr unsigned reads = reads_input(0) | reads_input(1), passes = 0b01;
+  static constexpr unsigned reads = reads_input(0) | reads_input(1) | reads_input(2), passes = 0b01;
   template <class V> V f(V a, V b) const {
     const V r = fmod(a, b);
     return select(sign(r) * sign(b) < V(0), r + b, r);  // the sign of the divisor
   }
   template <class V> V da(V g, V, V, V) const { return g; }
-  template <class V> V db(V g, V a, V b, V) const { return -(g * floor(a / b)); }
+  template <class V> V db(V g, V a, V b, V y) const { return -(g * times(a, b, y)); }
   static Samples samples() { return pairwise(remainder, -5.4, -4.6, 2.05, 2.25); }
 };
 

@@ -1,4 +1,5 @@
 // Smooth activation functions beyond those of activation.cpp: formulas.
+#include <gradus/autograd/ops/formula_parts.h>
 #include <gradus/autograd/ops/samples.h>
 #include <gradus/core/vmath_wide.h>
 
@@ -8,10 +9,13 @@ namespace {
 struct Softsign {
   static constexpr const char* name = "softsign";
   static constexpr unsigned reads = reads_input(0);
-  template <class V> V f(V x) const { return x / (1.0 + abs(x)); }
+  template <class V> V f(V x) const {
+    V near = max(V(-1e17), min(V(1e17), x));  // from here on it is 1 in any precision, and infinity / infinity is not
+    return near / (1.0 + abs(near));
+  }
   template <class V> V df(V g, V x, V) const {
-    V d = 1.0 + abs(x);
-    return g / (d * d);
+    V root = 1.0 / (1.0 + abs(x));
+    return g * root * root;
   }
   static Samples samples() { return elementwise(softsign, 0.1, 3); }
 };
@@ -29,17 +33,25 @@ struct LogSigmoid {
   }
 };
 
-/// x tanh(softplus(x)): Misra, "Mish", 2019. With n = e^x (e^x + 2) the tanh is n / (n + 2), 1 from 20 on.
+/// x tanh(softplus(x)): Misra, "Mish", 2019. With n = e^x (e^x + 2) the tanh is n / (n + 2), 1 from 40 on.
 struct Mish {
   static constexpr const char* name = "mish";
   static constexpr unsigned reads = reads_input(0);
   template <class V> V f(V x) const {
-    V e = exp(min(x, V(20))), n = e * (e + 2.0);
-    return x * (n / (n + 2.0));
+    V e = exp(min(V(40), x)), n = e * (e + 2.0);
+    return max(V(-1000), x) * (n / (n + 2.0));  // at -1000 n is 0 in any precision
   }
   template <class V> V df(V g, V x, V) const {
-    V near = min(x, V(20)), e = exp(near), n = e * (e + 2.0), d = n + 2.0;
-    return g * (n / d + near * (4.0 * (n + 1.0) / (d * d)) * sigmoid(x));  // beyond 20 the second term is nothing, however large x
+    V near = max(V(-1000), min(V(40), x)), e = exp(near), n = e * (e + 2.0), d = n + 2.0;
+    return g * (n / d + near * (4.0 * (n + 1.0) / (d * d)) * sigmoid(x));  // beyond 40 the second term is nothing, however large x
+  }
+  /// Above 0 the same in w = e^-x: there the slope of n / d would be a small difference.
+  Tensor df(Tensor g, Tensor x, Tensor) const {
+    const Tensor near = clamp(x, -1000, 1000), e = exp(at_most_0(near)), n = e * (e + 2.0), d = n + 2.0;
+    const Tensor w = exp(at_most_0(-near)), q = 1.0 + 2.0 * w * (1.0 + w);
+    const Tensor tanh = where(x > 0.0, 1.0 - 2.0 * square(w) / q, n / d);
+    const Tensor slope = where(x > 0.0, square(w * (1.0 + w) / q), (n + 1.0) / square(d));
+    return g * (tanh + 4.0 * near * slope * sigmoid(x));
   }
   static Samples samples() {
     Samples all = elementwise(mish);
@@ -49,16 +61,20 @@ struct Mish {
   }
 };
 
-/// Hendrycks and Gimpel's approximation: x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2.
+/// Hendrycks and Gimpel's approximation: x (1 + tanh(u)) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3), which is x sigmoid(2u).
+/// Beyond 100 the sigmoid is 0 or 1 in any precision, and x^3 may be infinite.
 struct GeluTanh {
   static constexpr const char* name = "gelu_tanh";
   static constexpr unsigned reads = reads_input(0);
-  static constexpr double k = 0.79788456080286536, c = 0.044715;
-  template <class V> V f(V x) const { return 0.5 * x * (1.0 + tanh(k * (x + c * (x * x * x)))); }
+  static constexpr double k = 1.5957691216057308, c = 0.044715 * k;  // 2 sqrt(2 / pi)
+  template <class V> V f(V x) const {
+    V near = max(V(-100), x);
+    return near * sigmoid(near * (k + c * (near * near)));
+  }
   template <class V> V df(V g, V x, V) const {
-    V near = max(min(x, V(100.0)), V(-100.0));  // beyond, t is 1 or -1, and x^3 may be too large: 0 times infinity
-    V t = tanh(k * (near + c * (near * near * near)));
-    return g * (0.5 * (1.0 + t) + 0.5 * near * (1.0 - t * t) * (k * (1.0 + 3.0 * c * (near * near))));
+    V near = max(V(-100), min(V(100), x)), square = near * near;
+    const Logistic<V> s(near * (k + c * square));
+    return g * (s.value * (1.0 + near * s.rest * (k + 3.0 * c * square)));
   }
   static Samples samples() {
     Samples all = elementwise(gelu_tanh);
@@ -70,7 +86,7 @@ struct GeluTanh {
 struct TanhShrink {
   static constexpr const char* name = "tanhshrink";
   static constexpr unsigned reads = reads_input(0);
-  template <class V> V f(V x) const { return x - tanh(x); }
+  template <class V> V f(V x) const { return tanhshrink(x); }
   template <class V> V df(V g, V x, V) const {
     V t = tanh(x);
     return g * (t * t);

@@ -54,7 +54,7 @@ void forward(const Layout& l, const T* x, T* y) {
   const auto column = [=](int64_t at, const Lanes<T>& lanes) {
     const int64_t end = at + l.n * l.inner;
     P top = lanes.load(x + at), total(0);
-    for (int64_t i = at; i < end; i += l.inner) top = max(top, lanes.load(x + i));
+    for (int64_t i = at; i < end; i += l.inner) top = max_or_second(top, lanes.load(x + i));
     for (int64_t i = at; i < end; i += l.inner) {
       const P e = exp(lanes.load(x + i) - top);
       if (!logarithm) lanes.store(y + i, e);
