@@ -1,8 +1,10 @@
 // Attention: Vaswani et al., "Attention is all you need", 2017.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/softmax.h>
 
 #include <cmath>
+#include <limits>
 
 namespace gradus {
 namespace {
@@ -63,17 +65,6 @@ Array causal_mask(int64_t queries, int64_t keys) {
   return allowed;
 }
 
-bool every_row_sees(const Array& allowed) {
-  const Array a = allowed.contiguous();
-  const int64_t n = a.shape().back();
-  for (int64_t r = 0; n > 0 && r < a.size() / n; ++r) {
-    bool any = false;
-    for (int64_t j = 0; j < n; ++j) any = any || a.data<bool>()[r * n + j];
-    if (!any) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value, const AttentionOptions& o) {
@@ -91,12 +82,10 @@ Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, cons
     if (o.mask.dtype() != boolean) scores = scores + o.mask;
     else allowed = allowed.defined() ? allowed & o.mask : o.mask;
   }
-  if (!allowed.defined()) return matmul(softmax(scores, -1), value);
-  // A finite number far below every score: its exponential is exactly 0 beside any other, and a row without another has no
-  // NaN.
-  Tensor weights = softmax(where(allowed, scores, Tensor(-1e30)), -1);
-  if (!every_row_sees(allowed.array())) weights = where(allowed, weights, Tensor(0.0));
-  return matmul(weights, value);
+  if (!o.causal && !o.mask.defined()) return matmul(softmax(scores, -1), value);
+  // Nothing that is finite is far enough below every score, or below what a float mask holds.
+  if (allowed.defined()) scores = where(allowed, scores, Tensor(-std::numeric_limits<double>::infinity()));
+  return matmul(softmax_or_zeros(scores), value);
 }
 
 }  // namespace gradus

@@ -2,7 +2,9 @@
 // He, 2018) and instance norm (Ulyanov, Vedaldi and Lempitsky, 2016) are layer norms of other rows.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/centred.h>
 #include <gradus/autograd/ops/softmax_rows.h>
+#include <gradus/core/wide_sum.h>
 
 #include <algorithm>
 #include <cmath>
@@ -10,25 +12,22 @@
 namespace gradus {
 namespace {
 
-/// Sum of term(i, lanes) over a row: packs in T over short stretches, their sum in double.
-template <class T, class F>
-double row_sum(int64_t n, F term) {
-  using P = pack<T>;
-  constexpr int64_t stretch = 64 * P::width;
-  double total = 0;
-  for (int64_t from = 0; from < n; from += stretch) {
-    P part(0);
-    for_packs<T>(std::min(stretch, n - from), [&](int64_t i, const Lanes<T>& lanes, auto valid) {
-      part += first_lanes(term(from + i, lanes), P(0), valid);
-    });
-    total += static_cast<double>(fold_sum(part));
-  }
-  return total;
-}
-
 inline int64_t rows_grain(int64_t n) { return std::max<int64_t>(1, grain_elements / 4 / std::max<int64_t>(1, n)); }
 
-/// y = (x - mean) scale, mean being 0 unless `centred`; scale = 1 / sqrt(mean square of that + eps).
+/// One row in wider numbers: slow, but right at any size.
+template <class T, bool centred>
+void forward_wider(int64_t n, const T* x, double eps, T* y, double* scale) {
+  using Wide = Wider<T>;
+  Wide mean = 0, square = 0;
+  for (int64_t i = 0; centred && i < n; ++i) mean += static_cast<Wide>(x[i]) / static_cast<Wide>(n);
+  for (int64_t i = 0; i < n; ++i) square += (x[i] - mean) * (x[i] - mean) / static_cast<Wide>(n);
+  const Wide s = 1 / std::sqrt(square + eps);
+  for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>((x[i] - mean) * s);
+  *scale = static_cast<double>(s);
+}
+
+/// y = (x - mean) scale, mean being 0 unless `centred`; scale = 1 / sqrt(mean square of that + eps). The sums, and so the mean,
+/// have the digits of double or more: numbers that differ little keep their differences.
 template <class T, bool centred>
 void forward(int64_t rows, int64_t n, const T* x, double eps, T* y, double* scale) {
   using P = pack<T>;
@@ -37,17 +36,28 @@ void forward(int64_t rows, int64_t n, const T* x, double eps, T* y, double* scal
       const T* in = x + r * n;
       T* out = y + r * n;
       const auto count = static_cast<double>(n);
-      const double mean =
-          centred ? row_sum<T>(n, [&](int64_t i, const Lanes<T>& lanes) { return lanes.load(in + i); }) / count : 0;
-      const P middle(mean);
-      const double square = row_sum<T>(n, [&](int64_t i, const Lanes<T>& lanes) {
-        const P d = lanes.load(in + i) - middle;
-        return d * d;
-      }) / count;
-      scale[r] = 1 / std::sqrt(square + eps);
+      TwoParts<T> mean;
+      if constexpr (centred) {
+        WideSum<T> sum;
+        for_packs<T>(n, [&](int64_t i, const Lanes<T>& lanes, auto) { sum.add(lanes.load(in + i)); });
+        mean = sum.total().template mean<T>(count);
+      }
+      const P high(mean.high), low(mean.low);
+      const auto distance = [&](int64_t i, const Lanes<T>& lanes) {
+        return centred ? lanes.load(in + i) - high - low : lanes.load(in + i);
+      };
+      WideSum<T> squares;
+      for_packs<T>(n, [&](int64_t i, const Lanes<T>& lanes, auto valid) {
+        const P d = first_lanes(distance(i, lanes), P(0), valid);
+        squares.add_product(d, d);
+      });
+      scale[r] = 1 / std::sqrt(squares.total().over(count) + eps);
+      if (!ordinary_scale<T>(scale[r])) [[unlikely]] {
+        forward_wider<T, centred>(n, in, eps, out, scale + r);
+        continue;
+      }
       const P s(scale[r]);
-      for_packs<T>(n,
-                   [&](int64_t i, const Lanes<T>& lanes, int) { lanes.store(out + i, (lanes.load(in + i) - middle) * s); });
+      for_packs<T>(n, [&](int64_t i, const Lanes<T>& lanes, int) { lanes.store(out + i, distance(i, lanes) * s); });
     }
   });
 }
@@ -61,11 +71,18 @@ void backward(int64_t rows, int64_t n, const T* g, const T* y, const double* sca
       const T *u = g + r * n, *v = y + r * n;
       T* out = dx + r * n;
       const auto count = static_cast<double>(n);
-      const P level(centred ? row_sum<T>(n, [&](int64_t i, const Lanes<T>& lanes) { return lanes.load(u + i); }) / count
-                            : 0);
-      const P tilt(row_sum<T>(n, [&](int64_t i, const Lanes<T>& lanes) { return lanes.load(u + i) * lanes.load(v + i); }) /
-                   count);
-      const P s(scale[r]);
+      WideSum<T> sum, product;
+      for_packs<T>(n, [&](int64_t i, const Lanes<T>& lanes, auto) {
+        const P w = lanes.load(u + i);
+        if constexpr (centred) sum.add(w);
+        product.add_product(w, lanes.load(v + i));
+      });
+      const double mean = centred ? sum.total().over(count) : 0, slope = product.total().over(count);
+      if (!ordinary_scale<T>(scale[r])) [[unlikely]] {
+        for (int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(scale[r] * (Wider<T>(u[i]) - mean - v[i] * Wider<T>(slope)));
+        continue;
+      }
+      const P level(mean), tilt(slope), s(scale[r]);
       for_packs<T>(n, [&](int64_t i, const Lanes<T>& lanes, int) {
         lanes.store(out + i, s * (lanes.load(u + i) - level - lanes.load(v + i) * tilt));
       });
@@ -95,9 +112,11 @@ struct Rows {
     });
   }
   static std::vector<Tensor> inputs(Back& b, const Saved& s) { return {b.input(0, s.x)}; }
+  /// Distances are multiplied by the scale before they are squared: what comes does not depend on it, if eps is, too.
   static Tensor meaning(const std::vector<Tensor>& in, const Saved& s) {
-    const Tensor d = centred ? in[0] - mean(in[0], {1}, true) : in[0];
-    return d / sqrt(mean(square(d), {1}, true) + s.eps);
+    const Array scale = s.scale.unsqueeze(1), small = map([eps = s.eps](auto c) { return eps * c * c; }, scale);
+    const Tensor d = (centred ? gradus::centred(in[0], {1}) : in[0]) * Tensor(scale.to(in[0].dtype()));
+    return d / sqrt(mean(square(d), {1}, true) + Tensor(small.to(in[0].dtype())));
   }
   static Samples samples();
 };
@@ -211,15 +230,7 @@ struct InstanceNorm {
   }
 };
 
-struct Normalize {
-  static constexpr const char* name = "normalize";
-  static Samples samples() {
-    return {sample("rows", {sample_values({3, 4})}, [](auto& x) { return normalize(x[0]); }),
-            sample("columns", {sample_values({3, 4})}, [](auto& x) { return normalize(x[0], 0); })};
-  }
-};
-
-[[maybe_unused]] const bool layer_norm_composites = enrol_composites<LayerNorm, RmsNorm, GroupNorm, InstanceNorm, Normalize>();
+[[maybe_unused]] const bool layer_norm_composites = enrol_composites<LayerNorm, RmsNorm, GroupNorm, InstanceNorm>();
 
 }  // namespace
 
@@ -248,11 +259,12 @@ Tensor grouped(const char* op, const Tensor& x, int64_t groups, const Tensor& we
         op, join(channels, " channels (axis 1 of ", describe(x), ") cannot be shared out among ", groups, " groups"));
   check_weights(op, x, weight, bias, {channels}, "one number for each channel");
   check_eps(op, eps);
-  if (x.size() == 0)
-    throw ShapeError(op, join("the input ", describe(x), " is empty; it must have at least one element in each group"));
+  int64_t group = channels / groups;
   Shape per_channel{1, channels};
-  for (int i = 2; i < x.rank(); ++i) per_channel.push_back(1);
-  const Tensor rows = reshape(x, {n * groups, x.size() / (n * groups)});
+  for (int i = 2; i < x.rank(); ++i) group *= x.shape()[i], per_channel.push_back(1);
+  if (group == 0)
+    throw ShapeError(op, join("the groups of ", describe(x), " are empty; each must have at least one element"));
+  const Tensor rows = reshape(x, {n * groups, group});
   return affine(reshape(normalize_rows<true>(rows, eps), x.shape()), weight, bias, per_channel);
 }
 
@@ -265,11 +277,6 @@ Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& weight, const T
 Tensor instance_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
   if (x.rank() < 3) throw ShapeError("instance_norm", join("the input must be [N,C,L] or [N,C,H,W], got ", describe(x)));
   return grouped("instance_norm", x, x.shape()[1], weight, bias, eps);
-}
-
-Tensor normalize(const Tensor& x, int axis, double eps) {
-  axis = normal_axis("normalize", axis, x.rank());
-  return x / max(norm(x, 2, {axis}, true), Tensor(eps));
 }
 
 }  // namespace gradus

@@ -51,7 +51,9 @@ struct CrossEntropy {
     parallel_ranges(rows, exp_grain(classes), [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r) {
         const T *row = x + r * classes, top = row_largest(row, classes);
-        const T total = row_exp_sum(row, top, classes, [](int64_t, const Lanes<T>&, pack<T>) {});
+        const T total = row_exp_sum<T>(
+            classes, [&](int64_t i, const Lanes<T>& lanes) { return lanes.load(row + i) - pack<T>(top); },
+            [](int64_t, const Lanes<T>&, pack<T>) {});
         loss[r] = std::log(total) - (row[label[r]] - top);
         stats[r] = {top, total};
       }

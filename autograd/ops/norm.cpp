@@ -2,10 +2,11 @@
 // its mean to its result.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/centred.h>
 #include <gradus/autograd/ops/softmax_rows.h>
+#include <gradus/core/wide_sum.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 namespace gradus {
@@ -51,33 +52,13 @@ struct Group {
     }
   }
 
-  /// Sums of `count` terms, term(offset, lanes) -> std::array<P, count>, a number each channel: short sums in T, their
-  /// sum in double.
+  /// `count` sums for each channel; add(sums, offset, lanes, valid) adds to them the terms of a pack.
   template <std::size_t count, class F>
-  void sums(F term, double (&out)[count][w]) const {
-    constexpr int flush_after = 64;
-    double lane[count][w] = {};
-    std::array<P, count> part;
-    part.fill(P(0));
-    int terms = 0;
-    const auto flush = [&] {
-      for (std::size_t k = 0; k < count; ++k)
-        for (int i = 0; i < w; ++i) lane[k][i] += static_cast<double>(part[k].r[i]);
-      part.fill(P(0));
-      terms = 0;
-    };
-    each([&](int64_t at, const Lanes<T>& lanes, auto valid) {
-      const std::array<P, count> v = term(at, lanes);
-      for (std::size_t k = 0; k < count; ++k) part[k] += first_lanes(v[k], P(0), valid);
-      if (++terms == flush_after) flush();
-    });
-    flush();
-    for (std::size_t k = 0; k < count; ++k) {
-      if constexpr (!side_by_side)
-        for (int half = w / 2; half > 0; half /= 2)
-          for (int i = 0; i < half; ++i) lane[k][i] += lane[k][i + half];
-      std::copy_n(lane[k], w, out[k]);
-    }
+  void sums(F add, ExactSum (&out)[count][w]) const {
+    WideSum<T> sum[count];
+    each([&](int64_t at, const Lanes<T>& lanes, auto valid) { add(sum, at, lanes, valid); });
+    for (std::size_t k = 0; k < count; ++k)
+      for (int i = 0; i < channels; ++i) out[k][i] = side_by_side ? sum[k].lane(i) : sum[k].total();
   }
 };
 
@@ -102,31 +83,76 @@ struct Channels {
   Array weight, bias, mean, variance, scale;  // f64[C]; the variance biased, scale = 1 / sqrt(variance + eps)
 };
 
+/// Calls f(offset) for every element of channel c.
+template <class F>
+void each_of_channel(const Planes& p, int64_t c, F f) {
+  for (int64_t i = 0; i < p.n; ++i)
+    for (int64_t j = 0; j < p.plane; ++j) f((i * p.channels + c) * p.plane + j);
+}
+
+/// Channel c in wider numbers: slow, but right at any size.
+template <class T>
+void forward_wider(const Planes& p, int64_t c, const T* x, Channels& all, double eps, T* y) {
+  using Wide = Wider<T>;
+  const auto n = static_cast<Wide>(p.per_channel());
+  Wide mean = 0, variance = 0;
+  each_of_channel(p, c, [&](int64_t at) { mean += x[at] / n; });
+  each_of_channel(p, c, [&](int64_t at) { variance += (x[at] - mean) * (x[at] - mean) / n; });
+  const Wide scale = 1 / std::sqrt(variance + eps), weight = all.weight.data<double>()[c], bias = all.bias.data<double>()[c];
+  each_of_channel(p, c, [&](int64_t at) { y[at] = static_cast<T>((x[at] - mean) * scale * weight + bias); });
+  all.mean.fresh<double>()[c] = static_cast<double>(mean);
+  all.variance.fresh<double>()[c] = static_cast<double>(variance);
+  all.scale.fresh<double>()[c] = static_cast<double>(scale);
+}
+template <class T>
+void backward_wider(const Planes& p, int64_t c, const T* x, const T* g, const Channels& all, double* dweight, double* dbias,
+                    T* dx) {
+  using Wide = Wider<T>;
+  const Wide mean = all.mean.data<double>()[c], scale = all.scale.data<double>()[c];
+  const Wide slope = all.weight.data<double>()[c] * scale, n = static_cast<Wide>(p.per_channel());
+  Wide sum = 0, product = 0;
+  each_of_channel(p, c, [&](int64_t at) { sum += g[at], product += g[at] * ((x[at] - mean) * scale); });
+  dbias[c] = static_cast<double>(sum), dweight[c] = static_cast<double>(product);
+  if (dx)
+    each_of_channel(p, c, [&](int64_t at) {
+      dx[at] = static_cast<T>(slope * (g[at] - sum / n - (x[at] - mean) * scale * (product / n)));
+    });
+}
+
 template <class T>
 void forward(const Planes& p, const T* x, Channels& c, double eps, T* y) {
   using P = pack<T>;
   const auto n = static_cast<double>(p.per_channel());
   const double *weight = c.weight.data<double>(), *bias = c.bias.data<double>();
   double *mean = c.mean.fresh<double>(), *variance = c.variance.fresh<double>(), *scale = c.scale.fresh<double>();
-  each_group<T>(p, [=](const auto& group) {
+  each_group<T>(p, [=, &c](const auto& group) {
     const int64_t first = group.first;
-    double total[1][P::width], factor[P::width] = {};
-    group.template sums<1>([&](int64_t at, const Lanes<T>& lanes) { return std::array{lanes.load(x + at)}; }, total);
-    for (int i = 0; i < group.channels; ++i) mean[first + i] = total[0][i] / n;
-    const P middle = group.spread(mean + first);
-    group.template sums<1>([&](int64_t at, const Lanes<T>& lanes) {
-      const P d = lanes.load(x + at) - middle;
-      return std::array{d * d};
+    ExactSum total[1][P::width];
+    double large[P::width] = {}, small[P::width] = {}, factor[P::width] = {}, added[P::width] = {};
+    group.template sums<1>([&](WideSum<T>* sum, int64_t at, const Lanes<T>& lanes, auto) { sum->add(lanes.load(x + at)); },
+                           total);
+    for (int i = 0; i < group.channels; ++i) {
+      const TwoParts<T> parts = total[0][i].template mean<T>(n);
+      large[i] = static_cast<double>(parts.high), small[i] = static_cast<double>(parts.low);
+      mean[first + i] = large[i] + small[i];
+    }
+    const P high = group.spread(large), low = group.spread(small);
+    group.template sums<1>([&](WideSum<T>* sum, int64_t at, const Lanes<T>& lanes, auto valid) {
+      const P d = first_lanes(lanes.load(x + at) - high - low, P(0), valid);
+      sum->add_product(d, d);
     }, total);
     for (int i = 0; i < group.channels; ++i) {
-      variance[first + i] = total[0][i] / n;
+      variance[first + i] = total[0][i].over(n);
       scale[first + i] = 1 / std::sqrt(variance[first + i] + eps);
       factor[i] = scale[first + i] * weight[first + i];
+      added[i] = bias[first + i] - small[i] * factor[i];
     }
-    const P slope = group.spread(factor), offset = group.spread(bias + first);
+    const P slope = group.spread(factor), offset = group.spread(added);
     group.each([&](int64_t at, const Lanes<T>& lanes, int) {
-      lanes.store(y + at, fma(lanes.load(x + at) - middle, slope, offset));
+      lanes.store(y + at, fma(lanes.load(x + at) - high, slope, offset));
     });
+    for (int i = 0; i < group.channels; ++i)
+      if (!ordinary_scale<T>(scale[first + i])) [[unlikely]] forward_wider<T>(p, first + i, x, c, eps, y);
   });
 }
 
@@ -137,27 +163,35 @@ void backward(const Planes& p, const T* x, const T* g, const Channels& c, double
   using P = pack<T>;
   const auto n = static_cast<double>(p.per_channel());
   const double *weight = c.weight.data<double>(), *mean = c.mean.data<double>(), *scale = c.scale.data<double>();
-  each_group<T>(p, [=](const auto& group) {
+  each_group<T>(p, [=, &c](const auto& group) {
     const int64_t first = group.first;
-    const P middle = group.spread(mean + first);
-    double total[2][P::width], slope[P::width] = {}, level[P::width] = {}, tilt[P::width] = {};
-    group.template sums<2>([&](int64_t at, const Lanes<T>& lanes) {
-      const P u = lanes.load(g + at);
-      return std::array{u, u * (lanes.load(x + at) - middle)};
+    ExactSum total[2][P::width];
+    double large[P::width] = {}, small[P::width] = {}, slope[P::width] = {}, level[P::width] = {}, tilt[P::width] = {};
+    for (int i = 0; i < group.channels; ++i) {
+      const TwoParts<T> parts = ExactSum{mean[first + i]}.template mean<T>(1);
+      large[i] = static_cast<double>(parts.high), small[i] = static_cast<double>(parts.low);
+    }
+    const P high = group.spread(large), low = group.spread(small);
+    group.template sums<2>([&](WideSum<T>* sum, int64_t at, const Lanes<T>& lanes, auto) {
+      const P u = lanes.load(g + at);  // 0 behind the last element
+      sum[0].add(u);
+      sum[1].add_product(u, lanes.load(x + at) - high - low);
     }, total);
     for (int i = 0; i < group.channels; ++i) {
       const double s = scale[first + i];
-      dbias[first + i] = total[0][i];
-      dweight[first + i] = s * total[1][i];
+      dbias[first + i] = total[0][i].value();
+      dweight[first + i] = s * total[1][i].value();
       slope[i] = weight[first + i] * s;
-      level[i] = total[0][i] / n;
-      tilt[i] = -slope[i] * s * s * total[1][i] / n;
+      tilt[i] = -s * (s * total[1][i].over(n));
+      level[i] = total[0][i].over(n) + small[i] * tilt[i];
     }
-    if (!dx) return;
     const P k = group.spread(slope), a = group.spread(level), b = group.spread(tilt);
-    group.each([&](int64_t at, const Lanes<T>& lanes, int) {
-      lanes.store(dx + at, fma(lanes.load(x + at) - middle, b, k * (lanes.load(g + at) - a)));
-    });
+    if (dx)
+      group.each([&](int64_t at, const Lanes<T>& lanes, int) {
+        lanes.store(dx + at, k * fma(lanes.load(x + at) - high, b, lanes.load(g + at) - a));
+      });
+    for (int i = 0; i < group.channels; ++i)
+      if (!ordinary_scale<T>(scale[first + i])) [[unlikely]] backward_wider<T>(p, first + i, x, g, c, dweight, dbias, dx);
   });
 }
 
@@ -193,8 +227,12 @@ struct BatchNorm {
     const Tensor& x = in[0];
     std::vector<int> axes{0};
     for (int i = 2; i < x.rank(); ++i) axes.push_back(i);
-    const Tensor d = x - mean(x, axes, true);
-    return d / sqrt(mean(square(d), axes, true) + s.eps) * per_channel(in[1], x.rank()) + per_channel(in[2], x.rank());
+    // Distances are multiplied by the scale before they are squared: what comes does not depend on it, if eps is, too.
+    const Array small = map([eps = s.eps](auto c) { return eps * c * c; }, s.channels.scale);
+    const auto of_channels = [&](const Array& a) { return per_channel(Tensor(a.to(x.dtype())), x.rank()); };
+    const Tensor d = centred(x, axes) * of_channels(s.channels.scale);
+    return d / sqrt(mean(square(d), axes, true) + of_channels(small)) * per_channel(in[1], x.rank()) +
+           per_channel(in[2], x.rank());
   }
   static Samples samples() {
     const auto call = [](auto& x) { return batch_norm(x[0], x[1], x[2]).y; };
@@ -235,7 +273,11 @@ void check(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 
 }  // namespace
 
-BatchNormResult batch_norm(const Tensor& x, const Tensor& weight, const Tensor& bias, double eps) {
+BatchNormResult batch_norm(const Tensor& x, const Tensor& w, const Tensor& b, double eps) {
+  const auto or_all = [&x](const Tensor& t, double number) {
+    return t.defined() || x.rank() < 2 ? t : full({x.shape()[1]}, number, x.dtype());
+  };
+  const Tensor weight = or_all(w, 1), bias = or_all(b, 0);
   check(x, weight, bias);
   const Array in = x.array().contiguous();
   const Shape c{x.shape()[1]};

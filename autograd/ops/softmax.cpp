@@ -2,9 +2,11 @@
 // gradients are recorded it is the same formula in ops.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/softmax.h>
 #include <gradus/autograd/ops/softmax_rows.h>
 
 #include <cmath>
+#include <limits>
 
 namespace gradus {
 namespace {
@@ -37,30 +39,50 @@ void each_row(const Layout& l, Row row, Column column) {
   });
 }
 
-template <class T, bool logarithm>
+/// What comes of a row in which the largest is infinite, so that its distance from itself is NaN.
+enum class Infinite {
+  nan,    ///< NaN, as in PyTorch
+  zeros,  ///< zeros, if all are -inf
+  shares  ///< the largest share 1 evenly
+};
+
+template <class T, bool logarithm, Infinite infinite>
 void forward(const Layout& l, const T* x, T* y) {
   using P = pack<T>;
+  constexpr double lowest = -std::numeric_limits<double>::infinity();
+  const auto distance = [](P v, P top) {
+    if constexpr (infinite == Infinite::shares) return select(v == top, P(0), v - top);
+    else if constexpr (infinite == Infinite::zeros) return v - select(top == P(lowest), P(0), top);
+    else return v - top;
+  };
+  const auto divisor = [](P total) {
+    if constexpr (infinite == Infinite::zeros) return select(total == P(0), P(1), total);
+    else return total;
+  };
   const auto row = [=](int64_t at) {
-    const T *in = x + at, top = row_largest(in, l.n);
+    const T* in = x + at;
+    const P top(row_largest(in, l.n));
     T* out = y + at;
-    const T total = row_exp_sum(in, top, l.n, [&](int64_t i, const Lanes<T>& lanes, P e) {
-      if (!logarithm) lanes.store(out + i, e);
-    });
-    const P last(logarithm ? std::log(total) : total);
+    const T total = row_exp_sum<T>(
+        l.n, [&](int64_t i, const Lanes<T>& lanes) { return distance(lanes.load(in + i), top); },
+        [&](int64_t i, const Lanes<T>& lanes, P e) {
+          if (!logarithm) lanes.store(out + i, e);
+        });
+    const P last = divisor(P(logarithm ? std::log(total) : total));
     for_packs<T>(l.n, [&](int64_t i, const Lanes<T>& lanes, int) {
-      lanes.store(out + i, logarithm ? lanes.load(in + i) - P(top) - last : lanes.load(out + i) / last);
+      lanes.store(out + i, logarithm ? lanes.load(in + i) - top - last : lanes.load(out + i) / last);
     });
   };
   const auto column = [=](int64_t at, const Lanes<T>& lanes) {
     const int64_t end = at + l.n * l.inner;
-    P top = lanes.load(x + at), total(0);
+    P top = lanes.load(x + at);
     for (int64_t i = at; i < end; i += l.inner) top = max_or_second(top, lanes.load(x + i));
-    for (int64_t i = at; i < end; i += l.inner) {
-      const P e = exp(lanes.load(x + i) - top);
-      if (!logarithm) lanes.store(y + i, e);
-      total += e;
-    }
-    const P last = logarithm ? log(total) : total;
+    const P total = column_sum<T>(l.n, [&](P part, int64_t k) {
+      const P e = exp(distance(lanes.load(x + at + k * l.inner), top));
+      if (!logarithm) lanes.store(y + at + k * l.inner, e);
+      return part + e;
+    });
+    const P last = divisor(logarithm ? log(total) : total);
     for (int64_t i = at; i < end; i += l.inner)
       lanes.store(y + i, logarithm ? lanes.load(x + i) - top - last : lanes.load(y + i) / last);
   };
@@ -71,7 +93,7 @@ void forward(const Layout& l, const T* x, T* y) {
 template <class T, bool logarithm>
 void backward(const Layout& l, const T* g, const T* y, T* dx) {
   using P = pack<T>;
-  const auto term = [=](const Lanes<T>& lanes, int64_t i, P sum) {
+  const auto term = [=](P sum, int64_t i, const Lanes<T>& lanes) {
     return logarithm ? sum + lanes.load(g + i) : fma(lanes.load(g + i), lanes.load(y + i), sum);
   };
   const auto result = [=](const Lanes<T>& lanes, int64_t i, P sum) {
@@ -79,16 +101,12 @@ void backward(const Layout& l, const T* g, const T* y, T* dx) {
     lanes.store(dx + i, logarithm ? u - exp(v) * sum : v * (u - sum));
   };
   const auto row = [=](int64_t at) {
-    P sums(0);
-    for_packs<T>(l.n, [&](int64_t i, const Lanes<T>& lanes, int) { sums = term(lanes, at + i, sums); });
-    const P sum(fold_sum(sums));
+    const P sum(row_sum<T>(l.n, [&](P part, int64_t i, const Lanes<T>& lanes, int) { return term(part, at + i, lanes); }));
     for_packs<T>(l.n, [&](int64_t i, const Lanes<T>& lanes, int) { result(lanes, at + i, sum); });
   };
   const auto column = [=](int64_t at, const Lanes<T>& lanes) {
-    const int64_t end = at + l.n * l.inner;
-    P sum(0);
-    for (int64_t i = at; i < end; i += l.inner) sum = term(lanes, i, sum);
-    for (int64_t i = at; i < end; i += l.inner) result(lanes, i, sum);
+    const P sum = column_sum<T>(l.n, [&](P part, int64_t k) { return term(part, at + k * l.inner, lanes); });
+    for (int64_t k = 0; k < l.n; ++k) result(lanes, at + k * l.inner, sum);
   };
   each_row<T>(l, row, column);
 }
@@ -139,13 +157,15 @@ struct LogSoftmax {
   static Samples samples() { return along_axes(log_softmax); }
 };
 
-template <class Op>
+template <class Op, Infinite infinite = Infinite::nan>
 Tensor normalised(const Tensor& x, int axis) {
   if (!is_real(x.dtype())) refuse_dtype(Op::name, x);
   axis = normal_axis(Op::name, axis, x.rank());
   const Array in = x.array().contiguous();
   Array y = Array::like(in);
-  visit_real(x.dtype(), [&]<class T>() { forward<T, Op::logarithm>(Layout(x.shape(), axis), in.data<T>(), y.fresh<T>()); });
+  visit_real(x.dtype(), [&]<class T>() {
+    forward<T, Op::logarithm, infinite>(Layout(x.shape(), axis), in.data<T>(), y.fresh<T>());
+  });
   return primitive<Op>(y, [&] { return typename Op::Saved{kept(y), axis}; }, x);
 }
 
@@ -153,5 +173,7 @@ Tensor normalised(const Tensor& x, int axis) {
 
 Tensor softmax(const Tensor& x, int axis) { return normalised<Softmax>(x, axis); }
 Tensor log_softmax(const Tensor& x, int axis) { return normalised<LogSoftmax>(x, axis); }
+Tensor softmax_or_zeros(const Tensor& x) { return normalised<Softmax, Infinite::zeros>(x, -1); }
+Tensor softmax_shares(const Tensor& x) { return normalised<Softmax, Infinite::shares>(x, -1); }
 
 }  // namespace gradus

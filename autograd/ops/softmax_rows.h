@@ -51,16 +51,47 @@ inline T row_largest(const T* x, std::int64_t n) {
   return fold(top, [](T a, T b) { return a > b ? a : b; });
 }
 
-/// Sum of e^(x - top) over a row; every term is also handed to each(i, lanes, term).
+/// Long sums are made of short ones in T, as many packs as this, which are added in double.
+inline constexpr std::int64_t stretch = 64;
+
+/// A sum over a row of n: add(part, i, lanes, valid) is `part` with the terms of one pack added.
 template <class T, class F>
-inline T row_exp_sum(const T* x, T top, std::int64_t n, F each) {
-  pack<T> total(0);
-  for_packs<T>(n, [&](std::int64_t i, const Lanes<T>& lanes, int valid) {
-    const pack<T> e = first_lanes(exp(lanes.load(x + i) - pack<T>(top)), pack<T>(0), valid);
+GRADUS_INLINE T row_sum(std::int64_t n, F add) {
+  constexpr std::int64_t length = stretch * pack<T>::width;
+  double total = 0;
+  for (std::int64_t from = 0; from < n; from += length) {
+    pack<T> part(0);
+    for_packs<T>(n - from < length ? n - from : length, [&](std::int64_t i, const Lanes<T>& lanes, auto valid) {
+      part = add(part, from + i, lanes, valid);
+    });
+    total += static_cast<double>(fold_sum(part));
+  }
+  return static_cast<T>(total);
+}
+
+/// Sums over n packs, lane by lane: add(part, i) is `part` with the terms of pack i added.
+template <class T, class F>
+GRADUS_INLINE pack<T> column_sum(std::int64_t n, F add) {
+  double total[pack<T>::width] = {};
+  for (std::int64_t from = 0; from < n; from += stretch) {
+    pack<T> part(0);
+    for (std::int64_t i = from; i < n && i < from + stretch; ++i) part = add(part, i);
+    if (n <= stretch) return part;
+    for (int k = 0; k < pack<T>::width; ++k) total[k] += static_cast<double>(part.r[k]);
+  }
+  pack<T> sum;
+  for (int k = 0; k < pack<T>::width; ++k) sum.r[k] = static_cast<T>(total[k]);
+  return sum;
+}
+
+/// Sum of e^exponent(i, lanes) over a row; every term is also handed to each(i, lanes, term).
+template <class T, class Exponent, class F>
+inline T row_exp_sum(std::int64_t n, Exponent exponent, F each) {
+  return row_sum<T>(n, [&](pack<T> part, std::int64_t i, const Lanes<T>& lanes, int valid) {
+    const pack<T> e = first_lanes(exp(exponent(i, lanes)), pack<T>(0), valid);
     each(i, lanes, e);
-    total += e;
+    return part + e;
   });
-  return fold_sum(total);
 }
 
 /// Rows of a kernel with an exponential for each element, of which waking a second thread is worth while.

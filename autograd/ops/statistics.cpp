@@ -1,16 +1,15 @@
-// Statistics and norms along axes.
+// Statistics along axes.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/centred.h>
+#include <gradus/autograd/ops/softmax.h>
 #include <gradus/core/reduce.h>
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 namespace gradus {
 namespace {
-
-constexpr double infinity = std::numeric_limits<double>::infinity();
 
 using OverAxes = std::function<Tensor(const Tensor&, const std::vector<int>&, bool)>;
 Samples over_axes(const OverAxes& call) {
@@ -49,8 +48,43 @@ struct Std {
     return all;
   }
 };
+/// Linear, and its own transpose.
+struct Centred {
+  static constexpr const char* name = "centred";
+  struct Saved { std::vector<int> axes; };
+  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return centred(b.grad(), s.axes); }); }
+  static Samples samples() {
+    return over_axes([](const Tensor& x, const std::vector<int>& axes, bool) { return centred(x, axes); });
+  }
+};
+
+/// x with the masked axes together as the last.
+Tensor masked_last(const Tensor& x, std::uint32_t axes, std::vector<int>& order) {
+  for (int pass = 0; pass < 2; ++pass)
+    for (int i = 0; i < x.rank(); ++i)
+      if (static_cast<int>(axes >> i & 1) == pass) order.push_back(i);
+  Shape shape = reduced_shape(x.shape(), axes, false);
+  shape.push_back(x.size() / std::max<int64_t>(1, shape.size()));
+  return reshape(permute(x, order), shape);
+}
+
+/// The gradient is softmax. x is not empty.
 struct LogSumExp {
   static constexpr const char* name = "logsumexp";
+  struct Saved { Array x; std::uint32_t axes; };
+  static void backward(Back& b, const Saved& s) {
+    const Tensor x = b.input(0, s.x);
+    b.give(0, [&] {
+      std::vector<int> order, back(static_cast<std::size_t>(x.rank()));
+      const Tensor share = softmax_shares(masked_last(x, s.axes, order));
+      Shape moved;
+      for (std::size_t i = 0; i < order.size(); ++i) {
+        moved.push_back(x.shape()[order[i]]);
+        back[static_cast<std::size_t>(order[i])] = static_cast<int>(i);
+      }
+      return permute(reshape(share, moved), back) * b.grad();
+    });
+  }
   static Samples samples() {
     Samples all =
         over_axes([](const Tensor& x, const std::vector<int>& axes, bool keep) { return logsumexp(x, axes, keep); });
@@ -59,104 +93,59 @@ struct LogSumExp {
   }
 };
 
-/// The Euclidean norm; its gradient at zero is zero, as PyTorch's.
-struct Norm2 {
-  static constexpr const char* name = "norm";
-  struct Saved { Array x, y; };  // y with the axes kept
-  static void backward(Back& b, const Saved& s) {
-    const Tensor x = b.input(0, s.x), y = b.output(s.y), &g = b.grad();
-    b.give(0, [&] { return x * (g / where(y == 0.0, Tensor(1.0), y)); });
-  }
-  static Samples samples() {
-    return over_axes([](const Tensor& x, const std::vector<int>& axes, bool keep) { return norm(x, 2, axes, keep); });
-  }
-};
+[[maybe_unused]] const bool statistics_composites = enrol_composites<Mean, Var, Std>();
 
-struct NormP {
-  static constexpr const char* name = "norm_p";
-  static Samples samples() {
-    Samples all;
-    for (const double p : {1.0, 3.0, 1.5, infinity, -infinity})
-      for (Sample& s :
-           over_axes([p](const Tensor&x, const std::vector<int>&axes, bool keep) { return norm(x, p, axes, keep); }))
-        all.push_back({join("p = ", text(p), ", ", s.label), s.inputs, s.call});
-    return all;
-  }
-};
-
-struct CosineSimilarity {
-  static constexpr const char* name = "cosine_similarity";
-  static Samples samples() {
-    const Array a = sample_values({3, 4}), b = sample_values({3, 4}, -2, 2, 2);
-    return {sample("rows", {a, b}, [](auto& x) { return cosine_similarity(x[0], x[1], 1); }),
-            sample("columns", {a, b}, [](auto& x) { return cosine_similarity(x[0], x[1], 0); }),
-            sample("all pairs", {sample_values({3, 1, 4}), sample_values({1, 2, 4}, -2, 2, 2)},
-                   [](auto& x) { return cosine_similarity(x[0], x[1], -1); })};
-  }
-};
-
-[[maybe_unused]] const bool statistics_composites = enrol_composites<Mean, Var, Std, LogSumExp, NormP, CosineSimilarity>();
-
-Tensor without(const Tensor& y, std::uint32_t axes, bool keep) {
-  return keep ? y : reshape(y, reduced_shape(y.shape(), axes, false));
-}
-
-/// The largest or smallest along all masked axes, which stay.
-Tensor extreme(Tensor x, std::uint32_t axes, bool largest) {
+int64_t count_of(const Tensor& x, std::uint32_t axes) {
+  int64_t n = 1;
   for (int i = 0; i < x.rank(); ++i)
-    if (axes >> i & 1) x = largest ? max(x, i, true) : min(x, i, true);
-  return x;
+    if (axes >> i & 1) n *= x.shape()[i];
+  return n;
 }
 
-Tensor norm2(const Tensor& x, std::uint32_t axes) {
-  const Array squares = map([](auto v) { return v * v; }, x.array());
-  const Array y = map([](auto v) { return sqrt(v); }, sum_axes(squares, axes));
-  return primitive<Norm2>(y, [&] { return Norm2::Saved{kept(x.array()), kept(y)}; }, x);
+/// By what a sum of squared distances is divided; if there are too few, by 0: NaN or infinity, as PyTorch.
+double degrees(const char* op, const Tensor& x, const std::vector<int>& axes, int correction) {
+  if (!is_real(x.dtype())) refuse_dtype(op, x);
+  return static_cast<double>(std::max<int64_t>(count_of(x, axes_mask(op, axes, x.rank())) - correction, 0));
+}
+
+Array mean_of(const Array& x, std::uint32_t axes, double n) {
+  return map([n](auto s) { return s / n; }, sum_axes(x, axes));
 }
 
 }  // namespace
 
+Tensor centred(const Tensor& x, const std::vector<int>& axes) {
+  const std::uint32_t mask = axes_mask("centred", axes, x.rank());
+  const auto n = static_cast<double>(count_of(x, mask));
+  const auto less = [&](bool overwrite, const Array& a) {
+    return map_over(overwrite, [](auto v, auto m) { return v - m; }, a, mean_of(a, mask, n).expand(a.shape()));
+  };
+  return primitive<Centred>(less(true, less(false, x.array())), [&] { return Centred::Saved{axes}; }, x);
+}
+
 Tensor var(const Tensor& x, const std::vector<int>& axes, int correction, bool keep) {
-  const std::uint32_t mask = axes_mask("var", axes, x.rank());
-  int64_t n = 1;
-  for (int i = 0; i < x.rank(); ++i)
-    if (mask >> i & 1) n *= x.shape()[i];
-  const auto divisor = static_cast<double>(std::max<int64_t>(n - correction, 0));  // too few: NaN or infinity, as PyTorch
-  return sum(square(x - mean(x, axes, true)), axes, keep) / divisor;
+  const double n = degrees("var", x, axes, correction);
+  return sum(square(centred(x, axes)), axes, keep) / n;
 }
 Tensor std(const Tensor& x, const std::vector<int>& axes, int correction, bool keep) {
-  const Tensor v = var(x, axes, correction, keep), none = v == 0.0;
-  return where(none, Tensor(0.0), sqrt(where(none, Tensor(1.0), v)));  // its gradient at 0 is 0, as PyTorch's
+  const double n = degrees("std", x, axes, correction);
+  return norm(centred(x, axes), 2, axes, keep) / std::sqrt(n);  // its gradient at 0 is 0, as PyTorch's
 }
 
 Tensor logsumexp(const Tensor& x, const std::vector<int>& axes, bool keep) {
   if (!is_real(x.dtype())) refuse_dtype("logsumexp", x);
   const std::uint32_t mask = axes_mask("logsumexp", axes, x.rank());
   if (x.size() == 0) return log(sum(exp(x), axes, keep));  // of nothing: log 0
-  const Tensor largest = extreme(x.detach(), mask, true);
-  const Tensor top = where(abs(largest) == infinity, Tensor(0.0), largest);  // infinite minus infinite would be NaN
-  return without(log(sum(exp(x - top), axes, true)) + top, mask, keep);
+  Array largest = x.array();
+  for (int i = 0; i < x.rank(); ++i)
+    if (mask >> i & 1) largest = extreme_axis("logsumexp", largest, i, true).value;
+  // The largest is at distance 0 from itself also where it is infinite.
+  const Array terms = map([](auto v, auto top) { return exp(select(v == top, decltype(v)(0), v - top)); }, x.array(),
+                          largest.expand(x.shape()));
+  const Array y = map([](auto total, auto top) { return log(total) + top; }, sum_axes(terms, mask), largest);
+  const Tensor t = primitive<LogSumExp>(y, [&] { return LogSumExp::Saved{kept(x.array()), mask}; }, x);
+  return keep ? t : reshape(t, reduced_shape(x.shape(), mask, false));
 }
 Tensor logsumexp(const Tensor& x, int axis, bool keep) { return logsumexp(x, std::vector<int>{axis}, keep); }
-
-Tensor norm(const Tensor& x, double p, const std::vector<int>& axes, bool keep) {
-  if (!is_real(x.dtype())) refuse_dtype("norm", x);
-  if (!(p == p)) throw Error("norm", "p must be a number, got NaN");
-  const std::uint32_t mask = axes_mask("norm", axes, x.rank());
-  if (p == 2) return without(norm2(x, mask), mask, keep);
-  if (p == infinity || p == -infinity) return without(extreme(abs(x), mask, p > 0), mask, keep);
-  if (p == 0) return sum((x != 0.0).to(x.dtype()), axes, keep);
-  if (p == 1) return sum(abs(x), axes, keep);
-  return pow(sum(pow(abs(x), p), axes, keep), 1 / p);
-}
-Tensor norm(const Tensor& x) { return norm(x, 2); }
-
-Tensor cosine_similarity(const Tensor& a, const Tensor& b, int axis, double eps) {
-  const int rank = std::max(a.rank(), b.rank());
-  axis = normal_axis("cosine_similarity", axis, rank);
-  const int along = axis - rank;  // counted from the end, where broadcasting lines the axes up
-  const Tensor least(eps);
-  return sum(a * b, {along}) / (max(norm(a, 2, {along}), least) * max(norm(b, 2, {along}), least));
-}
 
 }  // namespace gradus

@@ -1,0 +1,210 @@
+// Norms along axes, at any size of the numbers: where squares or powers would overflow or lose digits, what is summed is the
+// ratio of each to the largest. x / |x| is what the gradients are made of: it is never out of range.
+#include <gradus/autograd/op.h>
+#include <gradus/autograd/ops.h>
+#include <gradus/core/reduce.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace gradus {
+namespace {
+
+using NormCall = std::function<Tensor(const Tensor&, const std::vector<int>&, bool)>;
+Samples norms_over_axes(const NormCall& call) {
+  const auto at = [call](std::vector<int> axes, bool keep) { return [=](auto& x) { return call(x[0], axes, keep); }; };
+  return {
+      sample("all", {sample_values({3, 4})}, at({}, false)), sample("rows", {sample_values({3, 4})}, at({1}, false)),
+      sample("columns, kept", {sample_values({3, 4})}, at({0}, true)),
+      sample("two of three", {sample_values({3, 4, 2})}, at({0, -1}, false)),
+      sample("transposed", {sample_values({3, 4})}, [call](auto& x) { return call(transpose(x[0], 0, 1), {0}, false); })};
+}
+
+/// The gradient of a norm from x, the norm y and its own gradient g: slope(x, y, g), on packs or in ops.
+template <class Slope>
+Tensor norm_gradient(Back& b, const Array& x, const Array& y, Slope slope) {
+  if (b.graph()) return slope(b.input(0, x), b.output(y), b.grad());
+  const Shape& s = x.shape();
+  return Tensor(std::in_place, [&] {
+    return map([slope](auto v, auto n, auto g) { return slope(v, n, g); }, b.checked(x), b.checked(y).expand(s),
+               b.grad().array().expand(s));
+  });
+}
+
+/// The Euclidean norm. At 0 its gradient is 0, as in PyTorch, and so are the higher ones.
+struct Norm2 {
+  static constexpr const char* name = "norm";
+  struct Saved {
+    Array x, y;
+  };  // y with the axes kept
+  template <class V>
+  static V slope(const V& x, const V& y, const V& g) {
+    const auto none = y == V(0.0);
+    return x / select(none, V(1.0), y) * select(none, V(0.0), g);
+  }
+  static void backward(Back& b, const Saved& s) {
+    b.give(0, [&] { return norm_gradient(b, s.x, s.y, [](auto x, auto y, auto g) { return slope(x, y, g); }); });
+  }
+  static Samples samples() {
+    return norms_over_axes([](const Tensor& x, const std::vector<int>& axes, bool keep) { return norm(x, 2, axes, keep); });
+  }
+};
+
+/// |x|_p for p other than 0, 1, 2 and infinity. Where x is 0 its gradient is 0.
+struct NormP {
+  static constexpr const char* name = "norm_p";
+  struct Saved {
+    Array x, y;
+    double p;
+  };
+  template <class V>
+  static V slope(const V& x, const V& y, const V& g, double p) {
+    const auto none = (x == V(0.0)) | (y == V(0.0));
+    const V ratio = select(none, V(1.0), abs(x)) / select(none, V(1.0), y);
+    return select(none, V(0.0), sign(x) * pow(ratio, p - 1) * g);
+  }
+  static void backward(Back& b, const Saved& s) {
+    b.give(0, [&] { return norm_gradient(b, s.x, s.y, [p = s.p](auto x, auto y, auto g) { return slope(x, y, g, p); }); });
+  }
+  static Samples samples() {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    Samples all;
+    for (const double p : {1.0, 3.0, 1.5, -1.0, infinity, -infinity})
+      for (Sample& s :
+           norms_over_axes([p](const Tensor&x, const std::vector<int>&axes, bool keep) { return norm(x, p, axes, keep); }))
+        all.push_back({join("p = ", text(p), ", ", s.label), s.inputs, s.call});
+    return all;
+  }
+};
+
+/// The largest or smallest along all masked axes, which stay.
+Tensor extreme_of_axes(Tensor x, std::uint32_t axes, bool largest) {
+  for (int i = 0; i < x.rank(); ++i)
+    if (axes >> i & 1) x = largest ? max(x, i, true) : min(x, i, true);
+  return x;
+}
+
+/// For norms whose squares left the range in which they keep their digits, a power of two near the largest element, to
+/// divide by; 1 for all others, which so keep their bits. Absent if all are 1.
+template <class T>
+Array units(const Array& x, std::uint32_t axes, const Array& y) {
+  constexpr T low = sizeof(T) == 4 ? T(0x1p-40) : T(0x1p-450), high = std::numeric_limits<T>::max();
+  const T *from = y.data<T>(), *end = from + y.size();
+  const auto outside = [](T v) { return v < low || v > high; };
+  if (std::none_of(from, end, outside)) return {};
+  const Tensor largest = extreme_of_axes(Tensor(map([](auto v) { return abs(v); }, x)), axes, true);
+  const Array dense = largest.array().contiguous();
+  Array unit = Array::ones(y.shape(), y.dtype());
+  for (int64_t i = 0; i < y.size(); ++i) {
+    const T top = dense.data<T>()[i];
+    if (outside(from[i]) && top > 0 && top <= high) unit.fresh<T>()[i] = std::ldexp(T(1), std::ilogb(top));
+  }
+  return unit;
+}
+
+Tensor norm2(const Tensor& t, std::uint32_t axes) {
+  const Array& x = t.array();
+  Array y = map([](auto s) { return sqrt(s); }, sum_axes(map([](auto v) { return v * v; }, x), axes));
+  if (x.size() > 0) {
+    Array unit;
+    visit_real(x.dtype(), [&]<class T>() { unit = units<T>(x, axes, y); });
+    if (unit.defined()) {
+      const Array squares = map([](auto v, auto u) { return (v / u) * (v / u); }, x, unit.expand(x.shape()));
+      y = map([](auto s, auto u) { return sqrt(s) * u; }, sum_axes(squares, axes), unit);
+    }
+  }
+  return primitive<Norm2>(
+      y,
+      [&] {
+        return Norm2::Saved{kept(x), kept(y)};
+      },
+      t);
+}
+
+/// m (sum (|x| / m)^p)^(1 / p), m being the largest |x|, or the smallest for p < 0.
+Tensor norm_p(const Tensor& t, double p, std::uint32_t axes) {
+  const Array &x = t.array(), sizes = map([](auto v) { return abs(v); }, x);
+  Array unit = Array::ones(reduced_shape(x.shape(), axes, true), x.dtype());
+  if (x.size() > 0)
+    unit = map([](auto m) { return select((m > 0) & (m - m == 0), m, decltype(m)(1)); },  // neither 0 nor infinite
+               extreme_of_axes(Tensor(sizes), axes, p > 0).array());
+  const Array powers = map([p](auto v, auto u) { return pow(v / u, p); }, sizes, unit.expand(x.shape()));
+  const Array y = map([p](auto s, auto u) { return pow(s, 1 / p) * u; }, sum_axes(powers, axes), unit);
+  return primitive<NormP>(
+      y,
+      [&] {
+        return NormP::Saved{kept(x), kept(y), p};
+      },
+      t);
+}
+
+struct CosineSimilarity {
+  static constexpr const char* name = "cosine_similarity";
+  static Samples samples() {
+    const Array a = sample_values({3, 4}), b = sample_values({3, 4}, -2, 2, 2);
+    return {sample("rows", {a, b}, [](auto& x) { return cosine_similarity(x[0], x[1], 1); }),
+            sample("columns", {a, b}, [](auto& x) { return cosine_similarity(x[0], x[1], 0); }),
+            sample("all pairs", {sample_values({3, 1, 4}), sample_values({1, 2, 4}, -2, 2, 2)},
+                   [](auto& x) { return cosine_similarity(x[0], x[1], -1); }),
+            sample("one has length 1 along the axis", {b},
+                   [](auto& x) {
+                     return cosine_similarity(ones({3, 1}, x[0].dtype()), x[0], 1);
+                   }),
+            sample("one has fewer axes", {sample_values({4}), b}, [](auto& x) { return cosine_similarity(x[0], x[1], 1); })};
+  }
+};
+
+struct Normalize {
+  static constexpr const char* name = "normalize";
+  static Samples samples() {
+    return {sample("rows", {sample_values({3, 4})}, [](auto& x) { return normalize(x[0]); }),
+            sample("columns", {sample_values({3, 4})}, [](auto& x) { return normalize(x[0], 0); })};
+  }
+};
+
+[[maybe_unused]] const bool norm_composites = enrol_composites<CosineSimilarity, Normalize>();
+
+/// `x` with `rank` axes, of which `axis` has length n.
+Tensor stretched(const Tensor& x, int rank, int axis, int64_t n) {
+  Shape shape = x.shape();
+  while (shape.rank() < rank) shape = shape.insert(0, 1);
+  const Tensor y = reshape(x, shape);
+  shape[axis] = n;
+  return expand(y, shape);
+}
+
+}  // namespace
+
+Tensor norm(const Tensor& x, double p, const std::vector<int>& axes, bool keep) {
+  if (!is_real(x.dtype())) refuse_dtype("norm", x);
+  if (!(p == p)) throw Error("norm", "p must be a number, got NaN");
+  const std::uint32_t mask = axes_mask("norm", axes, x.rank());
+  if (p == 0) return sum((x != 0.0).to(x.dtype()), axes, keep);  // NaN is not 0: it counts
+  if (p == 1) return sum(abs(x), axes, keep);
+  const Tensor y = p == 2 ? norm2(x, mask) : std::isinf(p) ? extreme_of_axes(abs(x), mask, p > 0) : norm_p(x, p, mask);
+  return keep ? y : reshape(y, reduced_shape(y.shape(), mask, false));
+}
+Tensor norm(const Tensor& x) { return norm(x, 2); }
+
+Tensor normalize(const Tensor& x, int axis, double eps) {
+  axis = normal_axis("normalize", axis, x.rank());
+  const Tensor size = norm(x, 2, {axis}, true);
+  return x / where(size < eps, Tensor(eps), size);
+}
+
+Tensor cosine_similarity(const Tensor& a, const Tensor& b, int axis, double eps) {
+  const char* op = CosineSimilarity::name;
+  for (const Tensor* t : {&a, &b})
+    if (!is_real(t->dtype())) refuse_dtype(op, *t);
+  if (a.dtype() != b.dtype())
+    throw DtypeError(op, join(describe(a), " and ", describe(b), " do not mix"), join("b.to(", a.dtype(), ")"));
+  const Shape wide = broadcast(op, a.shape(), b.shape());
+  const int rank = wide.rank();
+  axis = normal_axis(op, axis, rank);
+  const auto unit = [&](const Tensor& x) { return normalize(stretched(x, rank, axis, wide[axis]), axis, eps); };
+  const Tensor y = sum(unit(a) * unit(b), {axis});
+  return y + (min(max(y.detach(), Tensor(-1.0)), Tensor(1.0)) - y).detach();  // rounded above 1; the gradient stays
+}
+
+}  // namespace gradus
