@@ -21,6 +21,19 @@ inline pack<T> load_lanes(const T* p, int64_t stride, int64_t i, int valid) {
   return a;
 }
 
+/// Adds x to a sum of sums, of which there may be many, with what the addition before lost (Kahan). Of two sums the bits are
+/// those of a + b.
+template <class V>
+GRADUS_INLINE void add_to_total(V& total, V& lost, V x) {
+  const auto number = [](auto is, auto a) {
+    if constexpr (std::is_same_v<decltype(is), bool>) return is ? a : 0;
+    else return select(is, a, V(0));
+  };
+  const V all = x + number(lost == lost, lost), next = total + all, took = next - total;  // lost is NaN beside infinities
+  lost = (total - (next - took)) + (all - took);
+  total = next;
+}
+
 /// Halves added to halves.
 template <class T>
 T lanes_sum(pack<T> a) {
@@ -184,8 +197,10 @@ void sum_rows(const Array& a, const Split& s, T* out) {
     for (int64_t o = begin; o < end; ++o)
       outer.each_run(o / length, o / length + 1, [&](const int64_t* at) {
         const T* p = from + at[0] + o % length * outer.run_stride(0);
-        T total = 0;
-        inner.each_run(0, inner.runs(), [&](const int64_t* in) { total += sum_run(p + in[0], inner.run(), inner.run_stride(0)); });
+        T total = 0, lost = 0;
+        inner.each_run(0, inner.runs(), [&](const int64_t* in) {
+          add_to_total(total, lost, sum_run(p + in[0], inner.run(), inner.run_stride(0)));
+        });
         out[o] = total;
       });
   });
@@ -198,15 +213,16 @@ void sum_rows_across(const Array& a, const Split& s, T* out) {
   const int64_t columns = outer.run(), strips = (columns + strip<T> - 1) / strip<T>;
   const int64_t work = strip<T> * std::max<int64_t>(1, s.gone.size());
   parallel_ranges(outer.runs() * strips, std::max<int64_t>(1, grain_elements / work), [&](int64_t begin, int64_t end) {
-    T part[strip<T>];
+    T part[strip<T>], lost[strip<T>];
     for (int64_t job = begin; job < end; ++job) {
       const int64_t first = job % strips * strip<T>, n = std::min<int64_t>(strip<T>, columns - first);
       T* total = out + job / strips * columns + first;
       std::fill_n(total, n, T(0));
+      std::fill_n(lost, n, T(0));
       outer.each_run(job / strips, job / strips + 1, [&](const int64_t* at) {
         inner.each_run(0, inner.runs(), [&](const int64_t* in) {
           sum_across(a.data<T>() + at[0] + first + in[0], inner.run(), inner.run_stride(0), static_cast<int>(n), part);
-          for (int64_t c = 0; c < n; ++c) total[c] += part[c];
+          for (int64_t c = 0; c < n; ++c) add_to_total(total[c], lost[c], part[c]);
         });
       });
     }
@@ -223,11 +239,12 @@ void sum_columns(const Array& a, const Split& s, T* out) {
   const T* from = a.data<T>();
   parallel_ranges(runs * strips, std::max<int64_t>(1, grain_elements / (wide * std::max<int64_t>(1, s.gone.size()))),
                   [&](int64_t begin, int64_t end) {
-    alignas(64) T total[wide], part[wide];
+    alignas(64) T total[wide], lost[wide], part[wide];
     for (int64_t job = begin; job < end; ++job) {
       const int64_t first = job % strips * wide, n = std::min(wide, columns - first);
       outer.each_run(job / strips, job / strips + 1, [&](const int64_t* at) {
         std::fill_n(total, wide, T(0));
+        std::fill_n(lost, wide, T(0));
         inner.each_run(0, inner.runs(), [&](const int64_t* in) {
           const T* p = from + at[0] + in[0] + first;
           for (int64_t r0 = 0; r0 < steps; r0 += rows_block) {
@@ -238,7 +255,7 @@ void sum_columns(const Array& a, const Split& s, T* out) {
               for (; i + w <= n; i += w) (pack<T>::load(part + i) + pack<T>::load(row + i)).store(part + i);
               for (; i < n; ++i) part[i] += row[i];
             }
-            for (int64_t i = 0; i < n; ++i) total[i] += part[i];
+            for (int64_t i = 0; i < n; ++i) add_to_total(total[i], lost[i], part[i]);
           }
         });
         std::copy_n(total, n, out + job / strips * columns + first);
@@ -259,7 +276,7 @@ void sum_columns_across(const Array& a, const Split& s, T* out) {
       const int64_t first = job % strips * w;
       const int n = static_cast<int>(std::min<int64_t>(w, columns - first));
       outer.each_run(job / strips, job / strips + 1, [&](const int64_t* at) {
-        pack<T> total(0), v[w];
+        pack<T> total(0), lost(0), v[w];
         inner.each_run(0, inner.runs(), [&](const int64_t* in) {
           const T* p = a.data<T>() + at[0] + in[0] + first * step;
           for (int64_t r0 = 0; r0 < steps; r0 += rows_block) {
@@ -272,7 +289,7 @@ void sum_columns_across(const Array& a, const Split& s, T* out) {
               for (int i = 0; i < w; ++i)
                 if (i < rows) part += v[i];
             }
-            total += part;
+            add_to_total(total, lost, part);
           }
         });
         total.store_first(out + job / strips * columns + first, n);

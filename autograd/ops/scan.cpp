@@ -5,23 +5,48 @@
 #include <gradus/autograd/ops/places.h>
 
 #include <algorithm>
+#include <cmath>
 
 namespace gradus {
 namespace {
 
-/// Calls step(position, previous position or -1) over all lanes of the axis, lane by lane, in order.
-template <class T, class Step>
-void each_lane_of(const AroundAxis& a, bool reverse, Step step) {
-  const int64_t lanes = a.outer * a.inner;
-  if (a.length == 0 || lanes == 0) return;
-  parallel_ranges(a.outer, std::max<int64_t>(1, grain_elements / (a.length * a.inner)), [&](int64_t begin, int64_t end) {
-    for (int64_t o = begin; o < end; ++o)
-      for (int64_t k = 0; k < a.length; ++k) {
-        const int64_t at = (o * a.length + (reverse ? a.length - 1 - k : k)) * a.inner;
-        const int64_t before = k == 0 ? -1 : reverse ? at + a.inner : at - a.inner;
-        for (int64_t i = 0; i < a.inner; ++i) step(at + i, before < 0 ? before : before + i);
-      }
-  });
+/// r = p r + q, in double for floats; doubles keep in `lost` what roundings took from r. Long sums and products so lose no
+/// digits on their way.
+template <class T>
+GRADUS_INLINE T go_on(double& r, double& lost, T p, T q) {
+  const double before = r, product = static_cast<double>(p) * before, next = product + static_cast<double>(q);
+  r = next;
+  if constexpr (sizeof(T) == 8) {
+    const double took = next - product, sum_lost = (product - (next - took)) + (q - took);
+    const double all_lost = p * lost + (std::fma(p, before, -product) + sum_lost);
+    lost = all_lost == all_lost ? all_lost : 0;  // NaN where r is infinite
+  }
+  return static_cast<T>(lost == 0 ? r : r + lost);  // -0 stays
+}
+
+/// Over all lanes of the axis, in order: out[i] = p(i) out[i - 1] + q(i), the first being start(i).
+template <class T, class Start, class Factor, class Term>
+void each_lane_of(const AroundAxis& a, bool reverse, T* out, Start start, Factor p, Term q) {
+  constexpr int64_t strip = 64;  // neighbouring lanes
+  if (a.length == 0 || a.inner == 0) return;
+  const int64_t strips = (a.inner + strip - 1) / strip, step = reverse ? -a.inner : a.inner;
+  const auto run = [&](int64_t at, auto columns) {
+    double r[strip], lost[strip] = {};
+    for (int64_t i = 0; i < columns; ++i) r[i] = static_cast<double>(out[at + i] = start(at + i));
+    for (int64_t k = 1; k < a.length; ++k) {
+      at += step;
+      for (int64_t i = 0; i < columns; ++i) out[at + i] = go_on<T>(r[i], lost[i], p(at + i), q(at + i));
+    }
+  };
+  parallel_ranges(a.outer * strips, std::max<int64_t>(1, grain_elements / (a.length * std::min(strip, a.inner))),
+                  [&](int64_t begin, int64_t end) {
+                    for (int64_t job = begin; job < end; ++job) {
+                      const int64_t first = job % strips * strip, row = reverse ? a.length - 1 : 0;
+                      const int64_t at = (job / strips * a.length + row) * a.inner + first;
+                      if (a.inner == 1) run(at, std::integral_constant<int64_t, 1>());
+                      else run(at, std::min(strip, a.inner - first));
+                    }
+                  });
 }
 
 Tensor running_sum(const Tensor& x, int axis, bool reverse);
@@ -45,8 +70,8 @@ Tensor running_sum(const Tensor& x, int axis, bool reverse) {
   visit_real(x.dtype(), [&]<class T>() {
     const T* in = from.data<T>();
     T* out = y.fresh<T>();
-    each_lane_of<T>(AroundAxis(x.shape(), axis), reverse,
-                    [=](int64_t at, int64_t before) { out[at] = before < 0 ? in[at] : out[before] + in[at]; });
+    const auto term = [in](int64_t at) { return in[at]; };
+    each_lane_of<T>(AroundAxis(x.shape(), axis), reverse, out, term, [](int64_t) { return T(1); }, term);
   });
   return primitive<CumSum>(y, [&] { return CumSum::Saved{axis, reverse}; }, x);
 }
@@ -135,8 +160,8 @@ Tensor cumprod(const Tensor& x, int axis) {
   visit_real(x.dtype(), [&]<class T>() {
     const T* in = from.data<T>();
     T* out = y.fresh<T>();
-    each_lane_of<T>(AroundAxis(x.shape(), axis), false,
-                    [=](int64_t at, int64_t before) { out[at] = before < 0 ? in[at] : out[before] * in[at]; });
+    const auto factor = [in](int64_t at) { return in[at]; };
+    each_lane_of<T>(AroundAxis(x.shape(), axis), false, out, factor, factor, [](int64_t) { return T(-0.0); });
   });
   return primitive<CumProd>(y, [&] { return CumProd::Saved{kept(x.array()), kept(y), axis}; }, x);
 }
@@ -154,8 +179,8 @@ Tensor linear_scan(const Tensor& a, const Tensor& b, int axis) {
   visit_real(a.dtype(), [&]<class T>() {
     const T *p = factors.data<T>(), *q = terms.data<T>();
     T* out = r.fresh<T>();
-    each_lane_of<T>(AroundAxis(a.shape(), axis), false,
-                    [=](int64_t at, int64_t before) { out[at] = before < 0 ? q[at] : q[at] + p[at] * out[before]; });
+    const auto term = [q](int64_t at) { return q[at]; };
+    each_lane_of<T>(AroundAxis(a.shape(), axis), false, out, term, [p](int64_t at) { return p[at]; }, term);
   });
   return primitive<LinearScan>(r, [&] { return LinearScan::Saved{kept(a.array()), kept(r), axis}; }, a, b);
 }

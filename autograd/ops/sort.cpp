@@ -52,8 +52,29 @@ Array order(const Tensor& x, int axis, int64_t count, bool descending) {
   return places;
 }
 
+/// Puts the first NaN of a lane, if there is one, in the place of what was found in it.
+void nan_wins(const Tensor& x, int axis, Array& places) {
+  if (!is_real(x.dtype())) return;
+  const Array from = x.array().contiguous();
+  const AroundAxis a(x.shape(), axis);
+  visit_real(x.dtype(), [&]<class T>() {
+    for (int64_t lane = 0; lane < a.outer * a.inner; ++lane) {
+      const T* values = from.data<T>() + lane / a.inner * a.length * a.inner + lane % a.inner;
+      int64_t k = 0;
+      while (k < a.length && !std::isnan(values[k * a.inner])) ++k;
+      if (k < a.length) places.fresh<int64_t>()[lane] = k;
+    }
+  });
+}
+
 ValuesAndIndices chosen(const Tensor& x, int axis, const Array& places) {
   return {gather(x, axis, Tensor(places)), Tensor(places)};
+}
+
+/// The same where each lane gives one; its axis goes unless `keep`.
+ValuesAndIndices one_of_each(const Tensor& x, int axis, const Array& places, bool keep) {
+  const ValuesAndIndices one = chosen(x, axis, places);
+  return keep ? one : ValuesAndIndices{squeeze(one.values, axis), squeeze(one.indices, axis)};
 }
 
 struct Sort {
@@ -117,15 +138,17 @@ ValuesAndIndices kthvalue(const Tensor& x, int64_t k, int axis, bool keep) {
   if (k < 1 || k > n)
     throw IndexError("kthvalue", join("k is ", k, ", axis ", axis, " of ", describe(x), " has length ", n,
                                       "; k must lie in [1, ", n, "]"));
-  const ValuesAndIndices one = chosen(x, axis, order(x, axis, k, false).slice(axis, k - 1, k));
-  return keep ? one : ValuesAndIndices{squeeze(one.values, axis), squeeze(one.indices, axis)};
+  return one_of_each(x, axis, order(x, axis, k, false).slice(axis, k - 1, k), keep);
 }
 
 ValuesAndIndices median(const Tensor& x, int axis, bool keep) {
   axis = normal_axis("median", axis, x.rank());
   if (x.shape()[axis] == 0)
     throw ShapeError("median", join("axis ", axis, " of ", describe(x), " is empty; it must have at least one element"));
-  return kthvalue(x, (x.shape()[axis] + 1) / 2, axis, keep);
+  const int64_t k = (x.shape()[axis] + 1) / 2;
+  Array places = order(x, axis, k, false).slice(axis, k - 1, k).copy();
+  nan_wins(x, axis, places);
+  return one_of_each(x, axis, places, keep);
 }
 
 }  // namespace gradus
