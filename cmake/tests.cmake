@@ -95,7 +95,13 @@ if(TARGET gradus_cli AND TARGET gradus_bench)
   add_script_test(command_line command_line_test.sh $<TARGET_FILE:gradus_cli> $<TARGET_FILE:gradus_bench>)
 endif()
 
-if(NOT GRADUS_SANITIZE)
+if(NOT GRADUS_SANITIZE)  # it takes the place of calls that sanitizers take the place of
+  add_executable(interrupted_saves tests/interrupted_saves.cpp)
+  target_link_libraries(interrupted_saves PRIVATE gradus gradus_fast gradus_developer)
+  add_test(NAME interrupted_saves COMMAND interrupted_saves 30)
+  add_test(NAME interrupted_saves_500 COMMAND interrupted_saves 500)
+  set_tests_properties(interrupted_saves_500 PROPERTIES TIMEOUT 3600 LABELS nightly)
+
   add_executable(old_cpu tests/planted/old_cpu.cpp)
   target_link_libraries(old_cpu PRIVATE gradus gradus_fast gradus_developer)
   add_script_test(old_cpu old_cpu_test.sh ${needs_dir}/cpu_needs.inc $<TARGET_FILE:old_cpu>)

@@ -47,12 +47,20 @@ class OutputFile {
   int descriptor_;
 };
 
-/// Replaces `path` by what `fill` writes: a temporary file beside it, fsync, rename, fsync of the directory. A reader, or
-/// a machine that loses power, sees the old file or the new one. If anything fails (DataError, or whatever `fill` throws)
-/// the old file is untouched and the temporary one removed. The permissions of an old file are kept; a symbolic link is
-/// replaced. Into a device or pipe (/dev/stdout, also through a link) the bytes are written as they come.
+/// Replaces `path` by what `fill` writes. A reader, or a machine that loses power, sees the old file or the new one, whole:
+/// the bytes go into a file without a name, which is synced and only then takes the old one's place. If anything fails
+/// (DataError, or whatever `fill` throws) the old file is untouched and nothing is left beside it. A killed writer leaves
+/// nothing either, or at worst one "NAME.tmp.PID.N" that the next write to `path` removes.
+///
+/// A symbolic link stays, and the file that it leads to is replaced; another hard link keeps the old numbers. The permissions
+/// of an old file are kept, its owner and group where the system allows it. A file without any write permission (0444) is
+/// refused, also to root. Into a device or pipe (/dev/stdout, also where the shell has made it a file) the bytes are written
+/// as they come.
 void write_atomically(const std::string& path, const std::function<void(OutputFile&)>& fill);
 void write_atomically(const std::string& path, std::string_view bytes);
+
+/// DataError if write_atomically() could not even begin: to be asked before the work whose result is to be written.
+void check_writable(const std::string& path);
 
 // ---- for readers of formats -----------------------------------------------------------------------------------------
 
@@ -61,6 +69,9 @@ template <class... Parts>
 [[noreturn]] void bad_file(const std::string& path, const Parts&... parts) {
   throw DataError(path, join(parts...));
 }
+
+/// DataError about the file `path`, with what the system says of `error` (an errno).
+[[noreturn]] void system_refused(const std::string& path, const std::string& what, int error);
 
 /// 4211904 -> "4,211,904".
 std::string grouped(std::uint64_t n);

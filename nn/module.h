@@ -76,7 +76,10 @@ class ModuleBase {
   /// Writes numbers by name into parameters and buffers; f32 and f64 are converted. Errors: ModuleError that lists what is
   /// missing, unexpected or of another shape or type; nothing is loaded then. strict = false lets the first two pass.
   LoadResult load_state_dict(const NamedArrays& state, bool strict = true);
-  void save(const std::string& path);                            ///< the state as a safetensors file
+  /// The state as a safetensors file. Whatever interrupts it, `path` is the old file or the new one, whole. A symbolic link
+  /// stays and its file is replaced, permissions and owner are kept, and a write-protected file is refused (DataError): see
+  /// write_atomically() in core/files.h.
+  void save(const std::string& path);
   LoadResult load(const std::string& path, bool strict = true);  ///< errors name the file; DataError if it is not one
 
   /// A table of every module with the shape it returns for an input, its parameters, and totals. Calls forward once, in

@@ -4,11 +4,8 @@
 #include <doctest/doctest.h>
 
 #include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#include <csignal>
 
 #include <gradus/tests/temp_dir.h>
 
@@ -26,21 +23,6 @@ std::string refusal(F&& f) {
   }
   return "no error";
 }
-
-/// While alive, no file may grow beyond `bytes`: writing more fails as on a full disk.
-struct SmallDisk {
-  explicit SmallDisk(rlim_t bytes) : handler(std::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &before);
-    const rlimit less{bytes, before.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &less);
-  }
-  ~SmallDisk() {
-    ::setrlimit(RLIMIT_FSIZE, &before);
-    std::signal(SIGXFSZ, handler);
-  }
-  rlimit before{};
-  void (*handler)(int);
-};
 
 }  // namespace
 
@@ -78,19 +60,6 @@ TEST_CASE("files: a writer that throws leaves the old file, and nothing beside i
   CHECK(dir.files() == 1);
 }
 
-TEST_CASE("files: a full disk leaves the old file, and nothing beside it") {
-  const TempDir dir;
-  const std::string path = dir.put("x", "old");
-  std::string what;
-  {
-    const SmallDisk disk(1000);
-    what = refusal([&] { write_atomically(path, std::string(100'000, 'n')); });
-  }
-  CHECK(what == path + ": cannot be written: File too large");
-  CHECK(read_file(path) == "old");
-  CHECK(dir.files() == 1);
-}
-
 TEST_CASE("files: where nothing can be written") {
   const TempDir dir;
   const std::string missing = dir / "no/such/x";
@@ -102,20 +71,6 @@ TEST_CASE("files: where nothing can be written") {
   CHECK(refusal([&] { write_atomically("", "n"); }) == "\"\": cannot be written, an empty path names no file");
   const std::string long_name = dir / std::string(300, 'n');
   CHECK(refusal([&] { write_atomically(long_name, "n"); }).find("File name too long") != std::string::npos);
-}
-
-TEST_CASE("files: permissions of the old file stay, a symbolic link is replaced") {
-  const TempDir dir;
-  const std::string path = dir.put("x", "old");
-  REQUIRE(::chmod(path.c_str(), 0640) == 0);
-  REQUIRE(::symlink(path.c_str(), (dir / "link").c_str()) == 0);
-  write_atomically(path, "new");
-  struct stat s;
-  REQUIRE(::stat(path.c_str(), &s) == 0);
-  CHECK((s.st_mode & 07777) == 0640);
-  write_atomically(dir / "link", "other");
-  CHECK(read_file(path) == "new");
-  CHECK(std::filesystem::is_regular_file(std::filesystem::symlink_status(dir / "link")));
 }
 
 TEST_CASE("files: a device or pipe is written to, never replaced") {
