@@ -2,6 +2,7 @@
 # ops that nothing refers to, because the tests and `gradus gradcheck` enumerate them.
 find_package(doctest REQUIRED)
 find_package(CLI11 REQUIRED)
+find_package(nlohmann_json REQUIRED)
 enable_testing()
 
 add_library(gradus_whole INTERFACE)

@@ -151,7 +151,7 @@ class NewFile {
   enum class Kind { nameless_if_possible, named };
 
   NewFile(const std::string& given, const Target& target, Kind kind) : given_(given), target_(target) {
-    const mode_t mode = old_file() ? old_.st_mode & 0777 : 0666;  // nobody may read the bytes who could not read the old ones
+    const mode_t mode = old_file() ? old_.st_mode & 0777 : 0666;  // who could not read the old bytes cannot read the new
     if (kind == Kind::nameless_if_possible) {
       file_ = Descriptor(::openat(target.folder.get(), ".", O_RDWR | O_TMPFILE | O_CLOEXEC, mode));
       if (file_ && ::access(link().c_str(), F_OK) == 0) return;  // without /proc it could get no name

@@ -66,7 +66,7 @@ std::string excerpt(std::string_view bytes, std::size_t longest) {
   return bytes.size() > longest ? s + "..." : s;
 }
 
-bool byte_count(const std::vector<std::int64_t>& lengths, std::size_t each, std::uint64_t& bytes) {
+bool byte_count(const Shape& lengths, std::size_t each, std::uint64_t& bytes) {
   constexpr std::uint64_t most = std::uint64_t(1) << 47;
   std::uint64_t product = each;
   bool empty = false;

@@ -2,13 +2,13 @@
 #pragma once
 
 #include <gradus/core/error.h>
+#include <gradus/core/shape.h>
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace gradus {
 
@@ -52,7 +52,7 @@ class OutputFile {
 /// (DataError, or whatever `fill` throws) the old file is untouched and nothing is left beside it. A killed writer leaves
 /// nothing either, or at worst one "NAME.tmp.PID.N" that the next write to `path` removes.
 ///
-/// A symbolic link stays, and the file that it leads to is replaced; another hard link keeps the old numbers. The permissions
+/// A symbolic link stays, and the file that it leads to is replaced; another hard link keeps the old bytes. Permissions
 /// of an old file are kept, its owner and group where the system allows it. A file without any write permission (0444) is
 /// refused, also to root. Into a device or pipe (/dev/stdout, also where the shell has made it a file) the bytes are written
 /// as they come.
@@ -80,6 +80,6 @@ std::string grouped(std::uint64_t n);
 std::string excerpt(std::string_view bytes, std::size_t longest = 40);
 
 /// product(lengths) * each in `bytes`, false if a length is negative or the product, zeros left out, exceeds 2^47.
-bool byte_count(const std::vector<std::int64_t>& lengths, std::size_t each, std::uint64_t& bytes);
+bool byte_count(const Shape& lengths, std::size_t each, std::uint64_t& bytes);
 
 }  // namespace gradus

@@ -239,7 +239,7 @@ void check_length(const InputFile& file, const Header& h, const Element& e, std:
     bad_file(file.path(), "shape has ", h.lengths.size(), " axes; at most ", max_rank, " are supported");
   const Shape shape(h.lengths.data(), static_cast<int>(h.lengths.size()));
   std::uint64_t bytes = 0;
-  if (!byte_count(h.lengths, std::max(e.bytes, bytes_of(e.dtype)), bytes) || !byte_count(h.lengths, e.bytes, bytes))
+  if (!byte_count(shape, std::max(e.bytes, bytes_of(e.dtype)), bytes) || !byte_count(shape, e.bytes, bytes))
     bad_file(file.path(), "shape ", shape, " of ", h.descr, " needs more bytes than can be addressed");
   const std::uint64_t expected = data + bytes;
   if (file.size() < expected)

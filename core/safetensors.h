@@ -25,7 +25,9 @@ void save_safetensors(const std::string& path, const NamedArrays& tensors, const
 
 /// Reads F32, F64, I64, U8 and BOOL tensors of at most six axes. The header (100,000,000 bytes at most) is checked as a
 /// whole before any number is read: no key twice, no overflow, and the tensors cover the file without holes or overlaps.
-/// DataError naming the file, and the tensor where there is one, otherwise.
+/// DataError naming the file, and the tensor where there is one, otherwise. At most 65,536 tensors and as many keys in
+/// __metadata__, or one for each 512 bytes of the file if that is more: reading takes no more memory than twice the file and
+/// some 20 MiB.
 Safetensors load_safetensors(const std::string& path);
 
 }  // namespace gradus

@@ -92,7 +92,8 @@ TEST_CASE("file writing: a symbolic link stays, and the file that it leads to is
   CHECK(fs::is_symlink(ahead));
   CHECK(read_file(dir / "real/new") == "made");
   REQUIRE(::symlink("circle", circle.c_str()) == 0);
-  CHECK(refusal([&] { write_atomically(circle, "n"); }) == circle + ": cannot be written: Too many levels of symbolic links");
+  CHECK(refusal([&] { write_atomically(circle, "n"); }) ==
+        circle + ": cannot be written: Too many levels of symbolic links");
   REQUIRE(::symlink("no/such", astray.c_str()) == 0);
   CHECK(refusal([&] { write_atomically(astray, "n"); }) == astray + ": cannot be written, no file can be made in \"" +
                                                                (dir / "no") + "\": No such file or directory");
@@ -252,7 +253,8 @@ TEST_CASE("file writing: check_writable says what write_atomically would, and le
   check_writable("/dev/null");
   CHECK(read_file(old) == "old");
   CHECK(dir.files() == 2);
-  for (const std::string& path : {dir / "no/such", dir / "d", dir / "x/y", dir / "d/", std::string(), dir / std::string(300, 'n')}) {
+  const std::string too_long = dir / std::string(300, 'n');
+  for (const std::string& path : {dir / "no/such", dir / "d", dir / "x/y", dir / "d/", std::string(), too_long}) {
     CAPTURE(path);
     const std::string said = refusal([&] { check_writable(path); });
     CHECK(said != "no error");

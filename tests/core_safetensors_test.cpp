@@ -134,12 +134,19 @@ TEST_CASE("safetensors: hostile files are refused, and nothing stays allocated")
   check("length beyond the file", with_length(1000, "{}"), "truncated: the header takes 1,008 bytes, the file has 10");
   check("header is a list", with_length(2, "[]"), not_one + "\\x02" + nuls + no_brace);
   // JSON.
-  check_header("not JSON", "{nope}", "not valid JSON at byte 3");
-  check_header("cut JSON", "{\"a\":{", "not valid JSON at byte 7");
-  check_header("text after the object", "{} {}", "not valid JSON at byte 4");
-  check_header("invalid UTF-8", "{\"\xff\":{}}", "not valid JSON at byte 3");
-  check_header("NUL byte", std::string("{\"a\0b\":{}}", 10), "not valid JSON at byte 4");
-  check_header("number too large", one("\"F32\"", "[1e999]", "[0,4]"), "not valid JSON at byte 34");
+  const std::string no_json = "not valid JSON: ";
+  check_header("not JSON", "{nope}", no_json + "a name in quotes was expected at byte 1, found \"nope}\"");
+  check_header("cut JSON", "{\"a\":{", no_json + "a name in quotes was expected at byte 6, found nothing");
+  check_header("text after the object", "{} {}", no_json + "the end was expected at byte 3, found \"{}\"");
+  check_header("invalid UTF-8", "{\"\xff\":{}}", no_json + "UTF-8 was expected at byte 2, found \"\\xff\\\":{}}\"");
+  check_header("NUL byte", std::string("{\"a\0b\":{}}", 10),
+               no_json + "a printable character was expected at byte 3, found \"\\x00b\\\":{}}\"");
+  check_header("NUL between", std::string("{}\0", 3), no_json + "the end was expected at byte 2, found \"\\x00\"");
+  check_header("number too large", one("\"F32\"", "[1e999]", "[0,4]"),
+               "tensor \"a\": the number 1e999 where whole numbers from 0 would be right");
+  check_header("surrogate alone", "{\"\\ud800x\":{}}",
+               no_json + "the other half of a surrogate pair was expected at byte 8, found \"x\\\":{}}\"");
+  check_header("unknown escape", "{\"\\x41\":{}}", no_json + "an escape was expected at byte 3, found \"x41\\\":{}}\"");
   check_header("deep nesting", "{\"a\":" + std::string(100'000, '['),
                "\"a\": a list where an object for each name would be right");
   check_header("deep objects", "{\"a\":{\"shape\":{\"a\":{}}}}",
@@ -147,7 +154,9 @@ TEST_CASE("safetensors: hostile files are refused, and nothing stays allocated")
   check_header("nested shape", one("\"F32\"", "[[1]]", "[0,4]"),
                "tensor \"a\": a list where whole numbers from 0 would be right");
   check_header("NUL in a name", "{\"a\\u0000b\":{}}", "the name \"a\\x00b\" holds a NUL");
-  check_header("name twice", "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},\"a\":{}}",
+  check_header("name twice", "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},"
+               "\"b\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[4,4]},"
+               "\"\\u0061\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[4,4]}}",
                "the name \"a\" stands there twice");
   check_header("metadata twice", "{\"__metadata__\":{},\"__metadata__\":{}}",
                "the name \"__metadata__\" stands there twice");
@@ -156,7 +165,7 @@ TEST_CASE("safetensors: hostile files are refused, and nothing stays allocated")
   check_header("metadata not strings", "{\"__metadata__\":{\"k\":1}}",
                "__metadata__: the number 1 where strings only would be right");
   check_header("metadata not an object", "{\"__metadata__\":\"k\"}",
-               "\"__metadata__\": the string \"k\" where an object for each name would be right");
+               "\"__metadata__\": the string \"k\" where an object would be right");
   // The fields of a tensor.
   check_header("null", "{\"a\":null}", "\"a\": null where an object for each name would be right");
   check_header("boolean", one("true", "[4]", "[0,4]"),

@@ -131,7 +131,8 @@ void every_failure(const Place& place, bool old_file, const std::string& how) {
     end();
     const int now = place.generation(), before = old_file ? 1 : -1;
     const bool replaced = refused.find("may not outlast a power cut") != std::string::npos;  // the last call of all
-    expect(now == (refused.empty() || replaced ? 2 : before), how, ", call ", k, " fails: \"", refused, "\", the file is ", now);
+    expect(now == (refused.empty() || replaced ? 2 : before), how, ", call ", k, " fails: \"", refused,
+           "\", the file is ", now);
     expect(place.litter() == 0, how, ", call ", k, " fails: ", place.litter(), " files are left behind");
     if (!struck) return;
   }
@@ -194,9 +195,10 @@ void killed_at_any_moment(const Place& place, int times, const std::string& how)
   }
   expect(most <= 1, how, ": ", most, " files were left behind at once");
   place.save(last + 1);
-  expect(place.generation() == last + 1 && place.litter() == 0, how, ": the next save leaves ", place.litter(), " files behind");
-  std::printf("%s: %d kills during %d saves, all readable; %d left behind at most, 0 after the next save\n", how.c_str(), times,
-              last, most);
+  expect(place.generation() == last + 1 && place.litter() == 0, how, ": the next save leaves ", place.litter(),
+         " files behind");
+  std::printf("%s: %d kills during %d saves, all readable; %d left behind at most, 0 after the next save\n", how.c_str(),
+              times, last, most);
 }
 
 }  // namespace
@@ -204,9 +206,10 @@ void killed_at_any_moment(const Place& place, int times, const std::string& how)
 int main(int, char** argv) {
   const int kills = argv[1] ? std::atoi(argv[1]) : 30;
   const Place place;
+  constexpr const char* ways[] = {"a nameless file", "a temporary file", "a nameless file that gets no name",
+                                  "half of every write"};
   for (const int way : {0, 1, 2, 3}) {
-    const std::string how = std::vector<std::string>{"a nameless file", "a temporary file", "a nameless file that gets no name",
-                                                     "half of every write"}[static_cast<std::size_t>(way)];
+    const std::string how = ways[way];
     without_nameless = way == 1, without_links = way == 2, half_writes = way == 3;
     for (const bool old_file : {true, false}) {
       every_failure(place, old_file, how);
