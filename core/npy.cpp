@@ -25,7 +25,7 @@ struct Header {
 /// Reads the one Python literal a header is: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }.
 class DictReader {
  public:
-  DictReader(std::string_view text, const std::string& path) : text_(text), path_(path) {}
+  DictReader(std::string_view text, int version, const std::string& path) : text_(text), version_(version), path_(path) {}
 
   Header operator()() {
     Header h;
@@ -101,7 +101,11 @@ class DictReader {
       if (error == std::errc::result_out_of_range) fail("a length in shape exceeds 64 bits");
       if (error != std::errc()) fail_expecting("an axis length");
       if (n < 0) fail(join("shape has a negative length, ", n));
-      at_ = static_cast<std::size_t>(end - text_.data());
+      const auto behind = static_cast<std::size_t>(end - text_.data());
+      if (text_[at_] == '0' && behind > at_ + 1) fail_expecting("a length without leading zeros");
+      at_ = std::min(text_.find_first_not_of(' ', behind), text_.size());
+      if (text_.substr(at_, 1) == "L" && take('L') && version_ > 2)
+        fail(join("the length ", n, "L is written as in Python 2, which has no version 3.0 of the format"));
       lengths.push_back(n);
       if (take(',')) continue;
       if (lengths.size() == 1) fail_expecting("',' (a tuple of one is written (3,))");
@@ -112,6 +116,7 @@ class DictReader {
   }
 
   std::string_view text_;
+  int version_;  // 2L, which Python 2 wrote for 2, is read in the versions that it wrote
   const std::string& path_;
   std::size_t at_ = 0;
 };
@@ -124,19 +129,31 @@ struct Element {
   Dtype dtype;
 };
 
+/// NumPy's other spellings of a type: one letter (of C's types, where a long has 8 bytes), or without a byte order the name.
+std::string code_of(const std::string& type, bool ordered) {
+  constexpr std::pair<std::string_view, const char*> spellings[] = {
+      {"?", "b1"}, {"b", "i1"}, {"B", "u1"}, {"h", "i2"}, {"H", "u2"}, {"i", "i4"}, {"I", "u4"}, {"l", "i8"}, {"L", "u8"},
+      {"q", "i8"}, {"Q", "u8"}, {"p", "i8"}, {"P", "u8"}, {"e", "f2"}, {"f", "f4"}, {"d", "f8"},
+      {"bool", "b1"}, {"int8", "i1"}, {"int16", "i2"}, {"int32", "i4"}, {"int64", "i8"}, {"uint8", "u1"}, {"uint16", "u2"},
+      {"uint32", "u4"}, {"uint64", "u8"}, {"float16", "f2"}, {"float32", "f4"}, {"float64", "f8"}, {"half", "f2"},
+      {"single", "f4"}, {"double", "f8"}, {"float", "f8"}, {"int", "i8"}};
+  for (const auto& [spelling, code] : spellings)
+    if (type == spelling && (spelling.size() == 1 || !ordered)) return code;
+  return type;
+}
+
 Element element_of(const std::string& descr, const std::string& path) {
-  const char order = descr.empty() ? '\0' : descr[0];
-  const std::string type = descr.size() > 1 ? descr.substr(1) : "";
-  const bool known_order = order == '<' || order == '>' || order == '|' || order == '=';
+  const bool ordered = descr.find_first_of("<>|=") == 0;  // without: this machine's, as in NumPy
+  const std::string type = code_of(descr.substr(ordered), ordered);
   const Element known[] = {{'f', 2, false, f32}, {'f', 4, false, f32}, {'f', 8, false, f64}, {'i', 1, false, i64},
                            {'i', 2, false, i64}, {'i', 4, false, i64}, {'i', 8, false, i64}, {'u', 1, false, u8},
                            {'u', 2, false, i64}, {'u', 4, false, i64}, {'u', 8, false, i64}, {'b', 1, false, boolean}};
   for (Element e : known) {
-    if (!known_order || type != e.kind + std::to_string(e.bytes) || (e.bytes > 1 && order == '|')) continue;
-    e.swapped = order == '>' && e.bytes > 1;
+    if (type != e.kind + std::to_string(e.bytes)) continue;
+    e.swapped = descr[0] == '>' && e.bytes > 1;
     return e;
   }
-  if (type.substr(0, 1) == "O")
+  if (type == "object" || type.starts_with('O'))
     bad_file(path, "descr '", excerpt(descr), "' holds Python objects, which are programs; they are never read");
   bad_file(path, "descr '", excerpt(descr), "' is not read; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1 are");
 }
@@ -207,8 +224,8 @@ void read_elements(const InputFile& file, std::uint64_t offset, const Element& e
   }
 }
 
-/// The text of the header; `data` becomes the offset behind it.
-std::string header_text(const InputFile& file, std::uint64_t& data) {
+/// The text of the header; `data` becomes the offset behind it, `version` that of the format.
+std::string header_text(const InputFile& file, std::uint64_t& data, int& version) {
   char start[12] = {};
   const auto have = static_cast<std::size_t>(std::min<std::uint64_t>(file.size(), sizeof start));
   file.read(0, start, have);
@@ -217,6 +234,7 @@ std::string header_text(const InputFile& file, std::uint64_t& data) {
   const int major = start[6], minor = start[7];
   if (have >= 8 && (major < 1 || major > 3 || minor != 0))
     bad_file(file.path(), ".npy version ", major, ".", minor, " is not read; 1.0, 2.0 and 3.0 are");
+  version = major;
   const std::uint64_t prefix = major == 1 ? 10 : 12;
   if (file.size() < prefix) bad_file(file.path(), "truncated: a .npy file of ", file.size(), " bytes has no header");
   const auto* at = start + 8;
@@ -255,8 +273,9 @@ void check_length(const InputFile& file, const Header& h, const Element& e, std:
 Array load_npy(const std::string& path) {
   const InputFile file(path);
   std::uint64_t data = 0;
-  const std::string text = header_text(file, data);
-  Header h = DictReader(text, path)();
+  int version = 0;
+  const std::string text = header_text(file, data, version);
+  Header h = DictReader(text, version, path)();
   const Element e = element_of(h.descr, path);
   check_length(file, h, e, data);
   if (h.fortran_order) std::reverse(h.lengths.begin(), h.lengths.end());

@@ -1,3 +1,4 @@
+#include <gradus/core/files.h>
 #include <gradus/data/idx.h>
 
 #include <zlib.h>
@@ -6,7 +7,7 @@
 #include <bit>
 #include <cstring>
 #include <filesystem>
-#include <memory>
+#include <vector>
 
 namespace gradus::data {
 namespace {
@@ -29,56 +30,96 @@ std::uint32_t big_endian(const unsigned char* p) {
   return std::uint32_t(p[0]) << 24 | std::uint32_t(p[1]) << 16 | std::uint32_t(p[2]) << 8 | p[3];
 }
 
-/// A file read from front to end through zlib, which passes on what is not compressed.
+/// A file read from front to end. gzip is unpacked, member after member; nothing else may follow a member.
 class File {
  public:
-  explicit File(const std::string& path) : name_(absolute(path)) {
-    std::error_code failed;
-    const auto status = fs::status(path, failed);
-    if (!fs::exists(status)) refuse("there is no such file");
-    if (!fs::is_regular_file(status)) refuse(fs::is_directory(status) ? "this is a folder; an IDX file was asked for"
-                                                                      : "this is not a regular file");
-    size_ = static_cast<std::int64_t>(fs::file_size(path, failed));
-    if (!failed) file_.reset(gzopen(path.c_str(), "rb"));
-    if (!file_) refuse("the file cannot be opened for reading");
-    gzbuffer(file_.get(), 1 << 17);
+  explicit File(const std::string& path) : name_(absolute(path)), file_(checked(path)) {
+    unsigned char start[2] = {};
+    file_.read(0, start, static_cast<std::size_t>(std::min<std::int64_t>(size(), 2)));
+    compressed_ = is_gzip(start);
+    if (!compressed_) return;
+    packed_.resize(1 << 16);
+    if (inflateInit2(&z_, 15 + 16) != Z_OK) throw ResourceError("read_idx", name_ + ": no memory to unpack gzip");
   }
+  ~File() {
+    if (compressed_) inflateEnd(&z_);
+  }
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
 
   [[noreturn]] void refuse(const std::string& problem) const { throw DataError("read_idx", name_ + ": " + problem); }
 
   /// Reads up to n bytes; fewer only at the end of the data. A damaged gzip stream is refused, a cut one just ends.
   std::int64_t read(void* to, std::int64_t n) {
-    std::int64_t done = 0;
-    while (done < n) {
-      const auto part = static_cast<unsigned>(std::min<std::int64_t>(n - done, 1 << 30));
-      const int got = gzread(file_.get(), static_cast<char*>(to) + done, part);
-      int code = Z_OK;
-      const char* why = gzerror(file_.get(), &code);
-      if (code != Z_OK && code != Z_BUF_ERROR)
-        refuse(std::string("the gzip data is damaged (") + why + "); fetch the file again");
-      cut_ |= code == Z_BUF_ERROR;
-      if (got > 0) done += got;
-      if (got < static_cast<int>(part)) break;
-    }
-    return done;
+    if (compressed_) return unpack(static_cast<unsigned char*>(to), n);
+    n = std::min(n, size() - at_);
+    file_.read(static_cast<std::uint64_t>(at_), to, static_cast<std::size_t>(n));
+    at_ += n;
+    return n;
   }
 
-  bool compressed() { return gzdirect(file_.get()) == 0; }
-  std::int64_t size() const { return size_; }
+  bool compressed() const { return compressed_; }
+  std::int64_t size() const { return static_cast<std::int64_t>(file_.size()); }
   bool cut() const { return cut_; }  ///< the gzip stream ended before its checksum
   /// "the file has 12" or "the unpacked data ends after 12".
-  std::string has(std::int64_t bytes) {
-    return join(compressed() ? "the unpacked data ends after " : "the file has ", bytes);
+  std::string has(std::int64_t bytes) const {
+    return join(compressed_ ? "the unpacked data ends after " : "the file has ", bytes);
   }
 
  private:
-  struct Close {
-    void operator()(gzFile_s* f) const { gzclose(f); }
-  };
+  static bool is_gzip(const unsigned char* two) { return two[0] == 0x1F && two[1] == 0x8B; }
+
+  const std::string& checked(const std::string& path) const {
+    std::error_code failed;
+    const auto status = fs::status(path, failed);
+    if (!fs::exists(status)) refuse("there is no such file");
+    if (!fs::is_regular_file(status)) refuse(fs::is_directory(status) ? "this is a folder; an IDX file was asked for"
+                                                                      : "this is not a regular file");
+    return path;
+  }
+
+  std::int64_t unpack(unsigned char* to, std::int64_t n) {
+    std::int64_t done = 0;
+    while (done < n && !cut_) {
+      if (z_.avail_in == 0) refill();
+      if (!in_member_ && !next_member()) break;
+      const auto part = static_cast<unsigned>(std::min<std::int64_t>(n - done, 1 << 30));
+      z_.next_out = to + done, z_.avail_out = part;
+      const bool starved = z_.avail_in == 0;
+      const int code = inflate(&z_, Z_NO_FLUSH);
+      done += part - z_.avail_out;
+      if (code == Z_MEM_ERROR) throw ResourceError("read_idx", name_ + ": no memory to unpack gzip");
+      if (code != Z_OK && code != Z_BUF_ERROR && code != Z_STREAM_END)
+        refuse(join("the gzip data is damaged (", z_.msg ? z_.msg : "it needs a dictionary", "); fetch the file again"));
+      in_member_ = code != Z_STREAM_END;
+      cut_ = starved && code == Z_BUF_ERROR;
+    }
+    return done;
+  }
+  void refill() {
+    const auto n = std::min(size() - at_, static_cast<std::int64_t>(packed_.size()));
+    file_.read(static_cast<std::uint64_t>(at_), packed_.data(), static_cast<std::size_t>(n));
+    at_ += n;
+    z_.next_in = packed_.data(), z_.avail_in = static_cast<unsigned>(n);
+  }
+  /// False at the end of the file.
+  bool next_member() {
+    const std::int64_t left = size() - at_ + z_.avail_in;
+    if (left == 0) return false;
+    unsigned char start[2] = {};
+    file_.read(static_cast<std::uint64_t>(size() - left), start, static_cast<std::size_t>(std::min<std::int64_t>(left, 2)));
+    if (!is_gzip(start))
+      refuse(join(left, left == 1 ? " byte follows" : " bytes follow", " the gzip data; what follows is not gzip"));
+    inflateReset(&z_);
+    return in_member_ = true;
+  }
+
   std::string name_;
-  std::int64_t size_ = 0;
-  bool cut_ = false;
-  std::unique_ptr<gzFile_s, Close> file_;
+  InputFile file_;
+  std::int64_t at_ = 0;  // of the file, read so far
+  bool compressed_ = false, in_member_ = false, cut_ = false;
+  std::vector<unsigned char> packed_;
+  z_stream z_{};
 };
 
 struct Header {
@@ -141,18 +182,28 @@ Header read_header(File& file) {
   return h;
 }
 
-/// Refuses what the size of the file rules out, before memory is taken. Deflate shrinks to no less than 1/1032.
-void check_size(File& file, const Header& h) {
+[[noreturn]] void refuse_cut(const File& file, const Header& h, std::int64_t bytes) {
+  file.refuse(join("header says ", h.text, " (", h.bytes + h.data_bytes, " bytes), ", file.has(bytes),
+                   "; it is cut short, fetch it again"));
+}
+
+/// Refuses what the size of the file rules out, before memory is taken. Deflate shrinks to no less than 1/1032; a claim that
+/// images do not make, by 1/16, is counted first.
+void check_size(const std::string& path, const File& file, const Header& h) {
   const std::int64_t declared = h.bytes + h.data_bytes;
   if (!file.compressed()) {
-    if (declared > file.size())
-      file.refuse(join("header says ", h.text, " (", declared, " bytes), the file has ", file.size(),
-                       "; it is cut short, fetch it again"));
+    if (declared > file.size()) refuse_cut(file, h, file.size());
     if (declared < file.size())
       file.refuse(join("header says ", h.text, " (", declared, " bytes), the file has ", file.size(),
                        "; what follows is not IDX"));
   } else if (declared / 1032 > file.size()) {
     file.refuse(join("header says ", h.text, " (", declared, " bytes), which ", file.size(), " bytes of gzip cannot hold"));
+  } else if (declared > 16 * file.size() + (1 << 20)) {
+    File again(path);
+    std::vector<char> some(1 << 16);
+    std::int64_t bytes = 0, got = 1;
+    while (got > 0 && bytes < declared) bytes += got = again.read(some.data(), static_cast<std::int64_t>(some.size()));
+    if (bytes < declared) refuse_cut(file, h, bytes);
   }
 }
 
@@ -172,9 +223,7 @@ void decode(Array& out, const char* raw) {
 Array read_elements(File& file, const Header& h) {
   Array out(h.shape, h.type == 0x08 ? u8 : h.type == 0x0C ? i64 : h.type == 0x0D ? f32 : f64);
   char* raw = out.fresh<char>();
-  if (const auto got = file.read(raw, h.data_bytes); got < h.data_bytes)
-    file.refuse(join("header says ", h.text, " (", h.bytes + h.data_bytes, " bytes), ", file.has(h.bytes + got),
-                     "; it is cut short, fetch it again"));
+  if (const auto got = file.read(raw, h.data_bytes); got < h.data_bytes) refuse_cut(file, h, h.bytes + got);
   char more;
   if (file.read(&more, 1) != 0)
     file.refuse(join("header says ", h.text, " (", h.bytes + h.data_bytes,
@@ -229,7 +278,7 @@ std::string find_or_refuse(const std::string& folder, const std::string& stem, c
 Array read_idx(const std::string& path) {
   File file(path);
   const Header header = read_header(file);
-  check_size(file, header);
+  check_size(path, file, header);
   return read_elements(file, header);
 }
 

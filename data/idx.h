@@ -8,7 +8,8 @@
 namespace gradus::data {
 
 /// The Array in an IDX file (LeCun, Cortes and Burges' "THE MNIST DATABASE" page describes the format). gzip is recognised
-/// by its first bytes, whatever the name. Elements: u8; i32, widened to i64; f32; f64. At most six axes.
+/// by its first bytes, whatever the name; a file of several members is their data one after the other, as gzip defines it,
+/// and nothing else may follow them, zeros neither. Elements: u8; i32, widened to i64; f32; f64. At most six axes.
 /// Errors: DataError naming the file, if it is absent, no regular file, of another format or byte order, shorter or longer
 /// than its header says, or its checksum is wrong. A size that cannot be in the file is refused before memory is taken.
 Array read_idx(const std::string& path);

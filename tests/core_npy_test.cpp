@@ -212,7 +212,6 @@ TEST_CASE("npy: hostile files are refused, and nothing stays allocated") {
   check("complex", npy("<c8", "(1,)", four + four), "descr '<c8' is not read; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1 are");
   check("long double", npy("<f16", "(1,)", std::string(16, '\0')),
         "descr '<f16' is not read; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1 are");
-  check("no byte order", npy("f4", "(1,)", four), "descr 'f4' is not read; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1 are");
   check("empty descr", npy("", "(1,)", four), "descr '' is not read; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1 are");
   check("records", header("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }"),
         in_header + "descr is a list: records of several fields are not read; save one field");
@@ -249,4 +248,73 @@ TEST_CASE("npy: saving where it cannot be done") {
   CHECK_THROWS_AS(save_npy(dir / "x.npy", Array()), DataError);
   CHECK_THROWS_AS(load_npy(dir / "x.npy"), DataError);
   CHECK(dir.files() == 0);
+}
+
+TEST_CASE("npy: types without a byte order, by their letter and by their name, as NumPy 2.4.6 reads them") {
+  const TempDir dir;
+  auto load = [&](const std::string& descr, const std::string& one) {
+    const Array a = load_npy(dir.put("x.npy", npy(descr, "(1,)", one)));
+    return join(to_string(a.dtype()), " ", a.element(0));
+  };
+  const std::string two = bytes("\x02\x00\x00\x00\x00\x00\x00\x00"), half_bytes = bytes("\x00\x42"),
+                    float_bytes = bytes("\x00\x00@@"), double_bytes = bytes("\x00\x00\x00\x00\x00\x00\x08@");
+  const std::string i64_2 = join("i64 ", 2.0), u8_2 = join("u8 ", 2.0), f32_3 = join("f32 ", 3.0), f64_3 = join("f64 ", 3.0);
+  for (const char* order : {"", "<", "|", "="}) {
+    const std::string o = order;
+    CAPTURE(o);
+    for (const char* t : {"f4", "f"}) CHECK(load(o + t, float_bytes) == f32_3);
+    for (const char* t : {"f8", "d"}) CHECK(load(o + t, double_bytes) == f64_3);
+    for (const char* t : {"f2", "e"}) CHECK(load(o + t, half_bytes) == f32_3);
+    for (const char* t : {"i8", "l", "q", "p", "u8", "L", "Q", "P"}) CHECK(load(o + t, two) == i64_2);
+    for (const char* t : {"i4", "i", "u4", "I"}) CHECK(load(o + t, two.substr(0, 4)) == i64_2);
+    for (const char* t : {"i2", "h", "u2", "H"}) CHECK(load(o + t, two.substr(0, 2)) == i64_2);
+    for (const char* t : {"i1", "b"}) CHECK(load(o + t, two.substr(0, 1)) == i64_2);
+    for (const char* t : {"u1", "B"}) CHECK(load(o + t, two.substr(0, 1)) == u8_2);
+    for (const char* t : {"b1", "?"}) CHECK(load(o + t, "\x01") == join("bool ", 1.0));
+  }
+  CHECK(load(">f", bytes("@@\x00\x00")) == f32_3);
+  CHECK(load(">h", bytes("\x00\x02")) == i64_2);
+  CHECK(load(">B", "\x02") == u8_2);
+  CHECK(load("float32", float_bytes) == f32_3);
+  CHECK(load("float64", double_bytes) == f64_3);
+  CHECK(load("float16", half_bytes) == f32_3);
+  CHECK(load("int32", two.substr(0, 4)) == i64_2);
+  CHECK(load("uint8", "\x02") == u8_2);
+  CHECK(load("bool", "\x01") == join("bool ", 1.0));
+  for (const char* descr : {"<float32", ">bool", "F4", "b4", "f1", "f16", "B1", "?1", "d8", " f4", "f4 ", "<<f4", "!f4", "^f4",
+                            "<", "|", "1f4", "(2,)f4", "f4,f4", "g", "c8", "S4", "Float32", "i3"}) {
+    CAPTURE(descr);
+    CHECK(refusal(dir.put("x.npy", npy(descr, "(1,)", two))) ==
+          join("descr '", descr, "' is not read; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1 are"));
+  }
+  for (const char* descr : {"O", "O8", "|O", "<O", "object"})
+    CHECK(refusal(dir.put("x.npy", npy(descr, "(1,)", two))) ==
+          join("descr '", descr, "' holds Python objects, which are programs; they are never read"));
+}
+
+TEST_CASE("npy: lengths as Python 2 wrote them") {
+  const TempDir dir;
+  auto shape = [&](const std::string& tuple, int version = 1) {
+    const std::string dictionary = "{'descr': '|u1', 'fortran_order': False, 'shape': " + tuple + ", }";
+    const std::string path = dir.put("x.npy", npy(version, dictionary, "123456"));
+    const std::string said = refusal(path);
+    return said == "no error" ? to_string(load_npy(path).shape()) : said;
+  };
+  const std::string in_header = "header of a .npy file: ";
+  CHECK(shape("(6L,)") == "[6]");
+  CHECK(shape("(6L,)", 2) == "[6]");
+  CHECK(shape("(2L, 3L)") == "[2,3]");
+  CHECK(shape("(2, 3L,)") == "[2,3]");
+  CHECK(shape("( 1L ,2L,3 L )") == "[1,2,3]");
+  CHECK(shape("(6L,)", 3) == in_header + "the length 6L is written as in Python 2, which has no version 3.0 of the format");
+  const std::string comma = in_header + "',' (a tuple of one is written (3,))";
+  CHECK(shape("(6l,)") == comma + " was expected at byte 52, found \"l,), }          \"");
+  CHECK(shape("(6L)") == comma + " was expected at byte 53, found \"), }            \"");
+  CHECK(shape("(6LL,)") == comma + " was expected at byte 53, found \"L,), }          \"");
+  CHECK(shape("(6\nL,)").find("was expected at byte") != std::string::npos);  // Python's line ends there
+  CHECK(shape("(2, L)") == in_header + "an axis length was expected at byte 54, found \"L), }           \"");
+  CHECK(shape("(L6,)") == in_header + "an axis length was expected at byte 51, found \"L6,), }         \"");
+  CHECK(shape("(06,)") == in_header + "a length without leading zeros was expected at byte 51, found \"06,), }         \"");
+  CHECK(shape("(9223372036854775808L,)") == in_header + "a length in shape exceeds 64 bits");
+  CHECK(shape("(-6L,)") == in_header + "shape has a negative length, -6");
 }

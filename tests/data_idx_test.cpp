@@ -4,12 +4,21 @@
 #include <doctest/doctest.h>
 #include <zlib.h>
 
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <initializer_list>
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)  // they take all the address space there is
+#define GRADUS_MEMORY_LIMIT false
+#else
+#define GRADUS_MEMORY_LIMIT true
+#endif
 
 using namespace gradus;
 using namespace gradus::data;
@@ -139,6 +148,69 @@ TEST_CASE("read_idx refuses damaged, cut and overlong gzip data") {
   damaged[damaged.size() - 6] = static_cast<char>(damaged[damaged.size() - 6] ^ 1);  // in the checksum
   CHECK(contains(refusal(f.write("damaged.gz", damaged)), "the gzip data is damaged"));
   CHECK(contains(refusal(f.write("bomb.gz", gz(big({0x801, 5}) + std::string(20000000, 'a')))), "the data goes on"));
+}
+
+TEST_CASE("read_idx refuses whatever follows gzip data and is none") {
+  const Folder f;
+  const std::string file = big({0x803, 50, 10, 10}) + pixels(5000), packed = gz(file);
+  const std::string none = "; what follows is not gzip";
+  REQUIRE(describe(read_idx(f.write("good.gz", packed))) == "u8[50,10,10]");
+  CHECK(refusal(f.write("garbage.gz", packed + "garbage")) == "7 bytes follow the gzip data" + none);
+  CHECK(refusal(f.write("zeros.gz", packed + std::string(512, '\0'))) == "512 bytes follow the gzip data" + none);
+  CHECK(refusal(f.write("zero.gz", packed + std::string(1, '\0'))) == "1 byte follows the gzip data" + none);
+  CHECK(refusal(f.write("half.gz", packed + "\x1f")) == "1 byte follows the gzip data" + none);
+  CHECK(refusal(f.write("far.gz", packed + std::string(300'000, 'x'))) == "300000 bytes follow the gzip data" + none);
+  CHECK(refusal(f.write("plain.gz", packed + file)) == join(file.size(), " bytes follow the gzip data", none));
+  CHECK(contains(refusal(f.write("magic.gz", packed + "\x1f\x8b")), "ends before its checksum"));
+  CHECK(contains(refusal(f.write("member.gz", packed + "\x1f\x8b garbage")), "the gzip data is damaged"));
+  CHECK(contains(refusal(f.write("again.gz", packed + packed)), "the data goes on"));
+  CHECK(contains(refusal(f.write("more.gz", packed + gz("x"))), "the data goes on"));
+  CHECK(contains(refusal(f.write("cut.gz", packed + gz("").substr(0, 15))), "ends before its checksum"));
+}
+
+TEST_CASE("read_idx: gzip of several members is their data one after the other") {
+  const Folder f;
+  const std::string file = big({0x803, 50, 10, 10}) + pixels(5000);
+  const Array whole = read_idx(f.write("whole", file));
+  for (const std::size_t cut : std::initializer_list<std::size_t>{0, 1, 4, 15, 16, 2500, file.size()})
+    for (const std::string& between : {std::string(), gz("")}) {
+      const Array a = read_idx(f.write("two.gz", gz(file.substr(0, cut)) + between + gz(file.substr(cut))));
+      CHECK(std::memcmp(a.bytes(), whole.bytes(), 5000) == 0);
+    }
+  std::string bytewise;
+  for (const char c : file.substr(0, 600)) bytewise += gz(std::string(1, c));
+  const Array a = read_idx(f.write("many.gz", bytewise + gz(file.substr(600))));
+  CHECK(std::memcmp(a.bytes(), whole.bytes(), 5000) == 0);
+  CHECK(contains(refusal(f.write("lost.gz", gz(file.substr(0, 1000)) + gz(file.substr(1001)))),
+                 "the unpacked data ends after 5015"));
+}
+
+TEST_CASE("read_idx: a gzip file that claims more than it holds takes no memory for it") {
+  const Folder f;
+  std::string noise;  // deflate cannot shrink it, and the claim is within what deflate could
+  for (std::uint32_t x = 1, i = 0; i < 100'000; ++i) noise += static_cast<char>((x = x * 1664525 + 1013904223) >> 24);
+  const std::string path = f.write("claims.gz", gz(big({0x801, 100'000'000}) + noise));
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const auto before = pool::usage();
+    std::string said;
+    rlimit memory{};
+    std::ifstream("/proc/self/statm") >> memory.rlim_cur;
+    memory.rlim_cur = memory.rlim_cur * 4096 + (16 << 20), memory.rlim_max = RLIM_INFINITY;
+    if (GRADUS_MEMORY_LIMIT) ::setrlimit(RLIMIT_AS, &memory);
+    try {
+      read_idx(path);
+    } catch (const Error& e) {
+      said = e.what();
+    }
+    const bool right = contains(said, "the unpacked data ends after 100008; it is cut short");
+    ::_exit(right && pool::usage().live_bytes == before.live_bytes ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  CHECK((WIFEXITED(status) && WEXITSTATUS(status) == 0));
+  const Array zeros = read_idx(f.write("zeros.gz", gz(big({0x801, 5'000'000}) + std::string(5'000'000, '\0'))));  // no lie
+  CHECK(zeros.size() == 5'000'000);
 }
 
 TEST_CASE("read_idx survives every cut and every changed byte of a small file") {
