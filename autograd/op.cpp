@@ -1,5 +1,6 @@
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/integer.h>
 
 #include <algorithm>
 #include <cstring>
@@ -38,16 +39,18 @@ void refuse_dtype(const char* op, const Tensor& t) {
   throw DtypeError(op, join("computes with f32 or f64, got ", describe(t)), t.dtype() == u8 ? "x.to(f32) / 255" : "x.to(f32)");
 }
 
-void fit(const char* op, Tensor* operands, int n) {
+void fit(const char* op, Tensor* operands, int n, Integers integers) {
   const Tensor* lead = operands;  // the first that is not a plain number decides the dtype
-  for (int i = n; i-- > 0;)
+  bool real = true;
+  for (int i = n; i-- > 0;) {
     if (!operands[i].weak()) lead = operands + i;
-  const Dtype dtype = lead->dtype();
-  if (!is_real(dtype)) refuse_dtype(op, *lead);
+    real = real && is_real(operands[i].dtype());
+  }
+  const Dtype dtype = real ? lead->dtype() : common_dtype(op, operands, n, integers);
   Shape shape = operands[0].shape();
   for (int i = 0; i < n; ++i) {
     Tensor& t = operands[i];
-    if (t.weak() && t.dtype() != dtype) t = Tensor(t.array().to(dtype));
+    if (t.dtype() != dtype && (t.weak() || !is_real(t.dtype()))) t = as_operand(op, t, dtype);
     if (t.dtype() != dtype)
       throw DtypeError(op, join(describe(*lead), " and ", describe(t), " do not mix"), join("x.to(", dtype, ")"));
     shape = broadcast(op, shape, t.shape());

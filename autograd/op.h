@@ -2,6 +2,7 @@
 //
 //   formula    f, and df (da, db, dc: one per input), generic in their number: read with packs they are the kernels, with
 //              Tensors the differentiable way back. `reads` says what the way back looks at; the rest is not kept.
+//              `integers`, which an op may leave out, says what it does with i64 and u8: read with whole<T>, f is their kernel.
 //   primitive  forward on Arrays; backward made of other ops.
 //   fused      fast kernels for both ways, and its `meaning` in ops, which serves when gradients are differentiated again.
 //
@@ -11,7 +12,7 @@
 #include <gradus/autograd/backward.h>
 #include <gradus/autograd/observe.h>
 #include <gradus/autograd/sample.h>
-#include <gradus/core/map.h>
+#include <gradus/core/whole.h>
 
 #include <bit>
 #include <concepts>
@@ -106,11 +107,21 @@ constexpr unsigned reads_input(int k) { return 1u << k; }
 /// Zeros like g, also where g is infinite or NaN: the gradient of what does not change with its input.
 template <class V>
 V zero_for(const V& g) {
-  return select(g == g, V(0), V(0));
+  return select(g == g, V(0.0), V(0.0));
 }
 
-/// Brings operands to one shape and dtype, recording the expansion. Errors: ShapeError, DtypeError.
-void fit(const char* op, Tensor* operands, int n);
+/// What a formula does with i64, u8 and bool: refuses them, reads f with them (exact, never recorded), or computes in f32.
+enum class Integers { refused, exact, as_f32 };
+
+template <class Op>
+constexpr Integers integers_of() {
+  if constexpr (requires { Op::integers; }) return Op::integers;
+  else return Integers::refused;
+}
+
+/// Brings operands to one shape and dtype, recording the expansion. Bools, plain numbers and 0-d integers take the dtype of the
+/// reals they meet, and integers the larger of their types; f32 and f64 do not mix. Errors: ShapeError, DtypeError.
+void fit(const char* op, Tensor* operands, int n, Integers integers = Integers::refused);
 
 template <class Op, int N>
 struct Formula {
@@ -216,6 +227,13 @@ struct Formula {
 
 [[noreturn]] void refuse_dtype(const char* op, const Tensor& t);
 
+/// A formula over integers of one dtype and shape: a constant. Op::check_integers(operands..), if there is one, may refuse.
+template <class Op, class... In>
+Tensor integer_formula(const Op& op, const In&... in) {
+  if constexpr (requires { Op::check_integers(in...); }) Op::check_integers(in...);
+  return Tensor(map_whole([op](auto... v) { return op.f(v...); }, in.array()...));
+}
+
 /// Applies a formula op with broadcasting.
 template <class Op, class... Rest>
 Tensor formula(const Op& op, const Tensor& first, const Rest&... rest) {
@@ -223,8 +241,11 @@ Tensor formula(const Op& op, const Tensor& first, const Rest&... rest) {
   const bool same = ((first.dtype() == rest.dtype() && first.shape() == rest.shape()) && ... && is_real(first.dtype()));
   if (same) [[likely]] return Formula<Op, n>::run(false, op, first, rest...);
   Tensor operands[n] = {first, rest...};
-  fit(Op::name, operands, n);
+  constexpr Integers integers = integers_of<Op>();
+  fit(Op::name, operands, n, integers);
   return [&]<int... i>(std::integer_sequence<int, i...>) {
+    if constexpr (integers == Integers::exact)
+      if (!is_real(operands[0].dtype())) return integer_formula(op, operands[i]...);
     return Formula<Op, n>::run(false, op, operands[i]...);
   }(std::make_integer_sequence<int, n>());
 }

@@ -15,6 +15,9 @@ class Tensor {
   Tensor(Array array, Ref<Node> node, std::uint32_t slot = 0) : array_(std::move(array)), node_(std::move(node)), slot_(slot) {}
   /// A plain number: takes the dtype of the tensor it meets.
   Tensor(double number) : array_(Array::full({}, number, f64)), weak_(true) {}
+  /// A plain integer (or bool), which leaves a tensor of integers one; 2.0 makes it f32.
+  template <std::integral I>
+  Tensor(I number) : array_(Array::full({}, number, dtype_of_number(number))), weak_(true) {}
   /// Built where it stays: moving an Array just written costs a failed store forwarding.
   template <class Make>
     requires std::is_invocable_r_v<Array, Make>
@@ -32,6 +35,8 @@ class Tensor {
   int64_t size() const { return array_.size(); }
   Dtype dtype() const { return array_.dtype(); }
   double item() const { return array_.item(); }  ///< the only element; ShapeError if there are more
+  template <class T>
+  T item() const { return array_.item<T>(); }    ///< the same as T: item<int64_t>() is exact beyond 2^53
 
   /// Makes this tensor a leaf whose gradient is wanted (or, with false, a constant). Errors: DtypeError unless f32 or f64.
   Tensor& requires_grad_(bool wanted = true);
@@ -68,7 +73,11 @@ class Tensor {
   Tensor sum(const std::vector<int>& axes, bool keep = false) const;
   Tensor mean(const std::vector<int>& axes = {}, bool keep = false) const;
   Tensor max(int axis, bool keep = false) const;
+  template <std::floating_point F>
+  Tensor max(F, bool = false) const = delete;  // an axis is an integer; the larger of each element and a number: maximum(x, 0.5)
   Tensor argmax(int axis) const;
+  template <std::floating_point F>
+  Tensor argmax(F) const = delete;  // an axis is an integer
 
   Node* node() const { return node_.get(); }
   const Ref<Node>& node_ref() const { return node_; }
@@ -82,6 +91,12 @@ class Tensor {
   }
 
  private:
+  template <std::integral I>
+  static constexpr Dtype dtype_of_number(I n) {
+    if (std::is_same_v<I, bool>) return boolean;
+    return std::is_signed_v<I> || static_cast<int64_t>(n) >= 0 ? i64 : f64;
+  }
+
   Array array_;
   Ref<Node> node_;
   std::uint32_t slot_ = 0;
@@ -105,10 +120,12 @@ template <class T = float>
 Tensor tensor(const Shape& shape, const std::vector<T>& values) {
   return Tensor(Array::of<T>(shape, values));
 }
-inline Tensor scalar(double x, Dtype dtype = f32) { return Tensor(Array::full({}, x, dtype)); }
+template <class N>
+Tensor scalar(N x, Dtype dtype = f32) { return Tensor(Array::full({}, x, dtype)); }
 inline Tensor zeros(const Shape& shape, Dtype dtype = f32) { return Tensor(Array::zeros(shape, dtype)); }
 inline Tensor ones(const Shape& shape, Dtype dtype = f32) { return Tensor(Array::ones(shape, dtype)); }
-inline Tensor full(const Shape& shape, double value, Dtype dtype = f32) { return Tensor(Array::full(shape, value, dtype)); }
+template <class N>
+Tensor full(const Shape& shape, N value, Dtype dtype = f32) { return Tensor(Array::full(shape, value, dtype)); }
 inline Tensor arange(int64_t n, Dtype dtype = i64) { return Tensor(Array::arange(n, dtype)); }
 
 /// `f32[32,784] ("fc.weight")`, for messages.

@@ -84,6 +84,12 @@ Array Array::full(const Shape& shape, double value, Dtype dtype) {
   return a;
 }
 
+Array Array::full_i64(const Shape& shape, int64_t value) {
+  Array a(shape, i64);
+  std::fill_n(a.fresh<int64_t>(), a.size(), value);
+  return a;
+}
+
 Array Array::arange(int64_t n, Dtype dtype) {
   Array a({n}, dtype);
   visit(dtype, [&]<class T>() {
@@ -101,13 +107,32 @@ double Array::element(int64_t i) const {
   return visit(layout_.dtype, [&]<class T>() { return static_cast<double>(data<T>()[offset]); });
 }
 
-double Array::item() const {
+double Array::item_rounded(const char* op) const {
   if (layout_.size != 1)
-    throw ShapeError("item", join("a single number was asked of ", describe(*this), "; reduce it first, e.g. sum(x)"));
+    throw ShapeError(op, join("a single number was asked of ", describe(*this), "; reduce it first, e.g. sum(x)"));
   return element(0);
 }
 
-double Array::at(std::initializer_list<int64_t> index) const {
+double Array::item_exactly(const char* op) const {
+  const double x = item_rounded(op);
+  if (layout_.dtype == i64 && std::fabs(x) >= 0x1p53)  // below, every integer is a double
+    if (const int64_t held = *data<int64_t>(); convert<int64_t>(x) != held || x == 0x1p63)
+      throw DtypeError(op, join(describe(*this), " holds ", held, ", which is no double; the nearest is ", text(x)),
+                       join("x.", op, "<int64_t>(", op == std::string_view("at") ? "{...}" : "", ")"));
+  return x;
+}
+
+int64_t Array::item_in(const char* op, int64_t least, std::uint64_t most) const {
+  const double x = item_rounded(op);
+  const int64_t held = layout_.dtype == i64 ? *data<int64_t>() : convert<int64_t>(x);
+  const bool whole = layout_.dtype == i64 || (x >= -0x1p63 && x < 0x1p63);  // NaN is not
+  if (!whole || held < least || (held > 0 && static_cast<std::uint64_t>(held) > most))
+    throw DtypeError(op, join(describe(*this), " holds ", layout_.dtype == i64 ? std::to_string(held) : text(x),
+                              ", the type asked for only [", least, ", ", most, "]"));
+  return held;
+}
+
+Array Array::place(std::initializer_list<int64_t> index) const {
   if (static_cast<int>(index.size()) != rank())
     throw IndexError("at", join(index.size(), " indices were given for ", describe(*this)));
   int64_t offset = 0;
@@ -118,7 +143,7 @@ double Array::at(std::initializer_list<int64_t> index) const {
       throw IndexError("at", join("index ", asked, " is out of range on axis ", axis, " of ", describe(*this)));
     offset += i * layout_.strides[axis++];
   }
-  return visit(layout_.dtype, [&]<class T>() { return static_cast<double>(data<T>()[offset]); });
+  return as_strided({}, nullptr, offset);
 }
 
 // ---- views ----------------------------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@
 #include <gradus/core/shape.h>
 #include <gradus/core/storage.h>
 
+#include <concepts>
+#include <limits>
 #include <vector>
 
 namespace gradus {
@@ -21,6 +23,12 @@ class Array {
   static Array zeros(const Shape& shape, Dtype dtype = f32) { return full(shape, 0, dtype); }
   static Array ones(const Shape& shape, Dtype dtype = f32) { return full(shape, 1, dtype); }
   static Array full(const Shape& shape, double value, Dtype dtype = f32);
+  template <std::integral I>
+  static Array full(const Shape& shape, I value, Dtype dtype = f32) {  ///< in i64 exact: a double would round above 2^53
+    const auto n = static_cast<int64_t>(value);
+    const bool fits = std::is_signed_v<I> || n >= 0;
+    return dtype == i64 && fits ? full_i64(shape, n) : full(shape, static_cast<double>(value), dtype);
+  }
   static Array arange(int64_t n, Dtype dtype = i64);  ///< 0 1 ... n-1
   /// `values` in row-major order; their count must be shape.size().
   template <class T>
@@ -61,9 +69,21 @@ class Array {
   }
   const char* bytes() const { return data_; }
 
-  double item() const;                                      ///< the only element
-  double at(std::initializer_list<int64_t> index) const;    ///< one element, as a double
-  double element(int64_t i) const;                          ///< the i-th in row-major order, as a double
+  /// The only element. Errors: ShapeError; DtypeError if it is an i64 that no double equals, beyond 2^53.
+  double item() const { return item_exactly("item"); }
+  /// The same as another type: i64 exactly, a real towards zero if T is an integer. Errors: DtypeError if T cannot hold it.
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  T item() const {
+    return item_as<T>("item");
+  }
+  double at(std::initializer_list<int64_t> index) const { return place(index).item_exactly("at"); }  ///< one element, as item()
+  template <class T>
+    requires std::is_arithmetic_v<T>
+  T at(std::initializer_list<int64_t> index) const {
+    return place(index).item_as<T>("at");
+  }
+  double element(int64_t i) const;                          ///< the i-th in row-major order, as a double, rounded
 
   // Views: no numbers are copied.
   Array permute(const std::vector<int>& axes) const;
@@ -81,7 +101,8 @@ class Array {
 
   Array contiguous() const { return layout_.dense ? *this : copy(); }
   Array copy() const;            ///< dense, own numbers; absent if this is
-  /// Converted copy; itself if the dtype is the same. To integers: towards zero, clamped to the range, NaN becomes 0.
+  /// Converted copy; itself if the dtype is the same. Reals become integers towards zero, clamped to the range, NaN becomes 0;
+  /// i64 becomes u8 modulo 256.
   Array to(Dtype dtype) const;
   /// Overwrites the numbers with those of `from` (broadcast to this shape, same dtype).
   void assign(const Array& from, const char* writer);
@@ -113,6 +134,18 @@ class Array {
   };
   void set_row_major();
   bool is_row_major() const;
+  static Array full_i64(const Shape& shape, int64_t value);
+  Array place(std::initializer_list<int64_t> index) const;
+  double item_exactly(const char* op) const;
+  double item_rounded(const char* op) const;
+  int64_t item_in(const char* op, int64_t least, std::uint64_t most) const;
+  template <class T>
+  T item_as(const char* op) const {
+    using Limits = std::numeric_limits<T>;
+    if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>)
+      return static_cast<T>(item_in(op, static_cast<int64_t>(Limits::min()), static_cast<std::uint64_t>(Limits::max())));
+    else return static_cast<T>(item_rounded(op));
+  }
   void check_type(Dtype t) const {
     if (t != layout_.dtype || !storage_) [[unlikely]] wrong_type(t);
   }

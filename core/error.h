@@ -24,6 +24,7 @@ class Error : public std::runtime_error {
 struct ShapeError : Error { using Error::Error; };      ///< shapes or axes do not fit
 struct DtypeError : Error { using Error::Error; };      ///< element types do not fit
 struct IndexError : Error { using Error::Error; };      ///< an index or label is out of range
+struct ArithmeticError : Error { using Error::Error; }; ///< an integer is divided by zero, or raised to a negative power
 struct GraphError : Error { using Error::Error; };      ///< the tape was misused
 struct ModuleError : Error { using Error::Error; };     ///< a module or parameter was not listed, or a state does not fit
 struct OptimError : Error { using Error::Error; };      ///< an option or a parameter an optimizer cannot accept

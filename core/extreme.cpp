@@ -114,7 +114,10 @@ Extreme extreme_of(Array a, int axis) {
 Extreme extreme_axis(const char* op, const Array& a, int axis, bool largest) {
   axis = normal_axis(op, axis, a.rank());
   if (a.shape()[axis] == 0) throw ShapeError(op, join("axis ", axis, " of ", describe(a), " is empty; it has no extreme"));
-  if (a.dtype() == boolean) throw DtypeError(op, join(describe(a), " has no order"));
+  if (a.dtype() == boolean) {  // false before true
+    const Extreme e = extreme_axis(op, a.to(u8), axis, largest);
+    return {e.value.to(boolean), e.index};
+  }
   if (a.size() == 0) {
     const Shape shape = reduced_shape(a.shape(), 1u << axis, true);
     return {Array(shape, a.dtype()), Array(shape, i64)};

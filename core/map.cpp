@@ -1,6 +1,7 @@
 // The part of map() that is the same for every formula.
 #include <gradus/core/map.h>
 #include <gradus/core/strided.h>
+#include <gradus/core/whole.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -79,7 +80,23 @@ void map_pieces(Array& out, const Array* const* in, int count, MapPass pass, con
     copies.reserve(most_inputs);
     from[k] = &copies.emplace_back(in[k]->copy());
   }
-  visit_real(out.dtype(), [&]<class T>() { run_pieces<T>(out, from, count, pass, f); });
+  switch (out.dtype()) {
+    case Dtype::f32: return run_pieces<float>(out, from, count, pass, f);
+    case Dtype::f64: return run_pieces<double>(out, from, count, pass, f);
+    case Dtype::i64: return run_pieces<std::int64_t>(out, from, count, pass, f);
+    default: return run_pieces<std::uint8_t>(out, from, count, pass, f);
+  }
+}
+
+Array map_integers(const Array* const* in, int count, MapPass longs, MapPass bytes, const void* f) {
+  const Dtype dtype = in[0]->dtype();
+  std::vector<Array> as_bytes;
+  const Array* from[most_inputs];
+  as_bytes.reserve(most_inputs);
+  for (int k = 0; k < count; ++k) from[k] = dtype == boolean ? &as_bytes.emplace_back(in[k]->to(u8)) : in[k];
+  Array out = Array::like(*from[0]);
+  map_pieces(out, from, count, dtype == i64 ? longs : bytes, f);
+  return dtype == boolean ? out.to(boolean) : out;
 }
 
 }  // namespace gradus

@@ -320,18 +320,7 @@ Shape reduced_shape(const Shape& shape, std::uint32_t axes, bool keep) {
 }
 
 Array sum_axes(const Array& a, std::uint32_t axes) {
-  if (!is_real(a.dtype())) {
-    const Array whole = a.to(i64);
-    Array out = Array::zeros(reduced_shape(a.shape(), axes, true), i64);
-    const Array spread = out.expand(a.shape());
-    const Walk<2> walk(a.shape(), {whole.strides(), spread.strides()});
-    if (a.size() > 0)
-      walk.each_run(0, walk.runs(), [&](const int64_t* at) {
-        for (int64_t i = 0; i < walk.run(); ++i)
-          out.fresh<int64_t>()[at[1] + i * walk.run_stride(1)] += whole.data<int64_t>()[at[0] + i * walk.run_stride(0)];
-      });
-    return out;
-  }
+  if (!is_real(a.dtype())) return sum_integers(a, axes);
   Array out(reduced_shape(a.shape(), axes, true), a.dtype());
   if (out.size() == 0) return out;
   if (a.size() == 0) return Array::zeros(out.shape(), a.dtype());

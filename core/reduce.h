@@ -17,6 +17,9 @@ Shape reduced_shape(const Shape& shape, std::uint32_t axes, bool keep);
 /// Sum over the masked axes, which stay with length 1. f32, f64; i64 and u8 and bool sum to i64.
 Array sum_axes(const Array& a, std::uint32_t axes);
 
+/// The same of i64, u8 or bool, in i64 (modulo 2^64), without a copy.
+Array sum_integers(const Array& a, std::uint32_t axes);
+
 /// Sum of every element, 0-d. f32, f64.
 Array sum_all(const Array& a);
 

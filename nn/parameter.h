@@ -27,6 +27,8 @@ class MemberTensor {
   int64_t size() const { return tensor_.size(); }
   Dtype dtype() const { return tensor_.dtype(); }
   double item() const { return tensor_.item(); }
+  template <class T>
+  T item() const { return tensor_.item<T>(); }
   const Array& array() const { return tensor_.array(); }
   Array& writable() { return tensor_.writable(); }  ///< as Tensor::writable
 

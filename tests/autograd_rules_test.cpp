@@ -73,10 +73,9 @@ TEST_CASE("tensors never promote each other, not even 0-d ones") {
   CHECK((narrow + wide.to(f32)).dtype() == f32);
 }
 
-TEST_CASE("integers and bools do not compute; the message says how they would") {
+TEST_CASE("what is made for reals refuses integers and bools; the message says how they would do") {
   CHECK(refusal([] { tanh(arange(3)); }) == "tanh: computes with f32 or f64, got i64[3]\n  try: x.to(f32)");
   CHECK(refusal([] { exp(zeros({2, 2}, u8)); }) == "exp: computes with f32 or f64, got u8[2,2]\n  try: x.to(f32) / 255");
-  CHECK_THROWS_AS(arange(3) * 2.0, DtypeError);
   CHECK_THROWS_AS(mean(arange(3)), DtypeError);
   CHECK_THROWS_AS(matmul(zeros({2, 2}, i64), zeros({2, 2}, i64)), DtypeError);
   CHECK_THROWS_AS(where(ones({2}), ones({2}), ones({2})), DtypeError);

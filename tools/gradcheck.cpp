@@ -53,7 +53,7 @@ void print_row(const OpVerdict& v, std::size_t width, bool colours) {
 }  // namespace
 
 bool is_step(const OpInfo& op) {
-  constexpr std::string_view steps[] = {"sign", "floor", "ceil", "trunc", "round"};
+  constexpr std::string_view steps[] = {"sign", "floor", "ceil", "trunc", "round", "floor_divide"};
   return std::find(std::begin(steps), std::end(steps), std::string_view(op.name)) != std::end(steps);
 }
 

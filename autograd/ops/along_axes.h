@@ -1,4 +1,4 @@
-// Reductions, scans and orders along axes.
+// Reductions, scans and orders along axes. Sums and products of i64, u8 and bool are exact, in i64.
 #pragma once
 
 #include <gradus/autograd/tensor.h>

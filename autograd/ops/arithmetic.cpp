@@ -1,5 +1,6 @@
 // Elementwise arithmetic: formulas, with their gradients.
 #include <gradus/autograd/ops/formula_parts.h>
+#include <gradus/autograd/ops/integer.h>
 #include <gradus/autograd/ops/samples.h>
 
 namespace gradus {
@@ -8,6 +9,7 @@ namespace {
 struct Add {
   static constexpr const char* name = "add";
   static constexpr unsigned reads = reads_nothing, passes = 0b11;
+  static constexpr Integers integers = Integers::exact;
   template <class V> V f(V a, V b) const { return a + b; }
   template <class V> V da(V g, V, V, V) const { return g; }
   template <class V> V db(V g, V, V, V) const { return g; }
@@ -17,6 +19,8 @@ struct Add {
 struct Sub {
   static constexpr const char* name = "sub";
   static constexpr unsigned reads = reads_nothing, passes = 0b01;
+  static constexpr Integers integers = Integers::exact;
+  static void check_integers(const Tensor& a, const Tensor&) { refuse_bools(name, a, "a ^ b, or a.to(i64)"); }
   template <class V> V f(V a, V b) const { return a - b; }
   template <class V> V da(V g, V, V, V) const { return g; }
   template <class V> V db(V g, V, V, V) const { return -g; }
@@ -26,6 +30,7 @@ struct Sub {
 struct Mul {
   static constexpr const char* name = "mul";
   static constexpr unsigned reads = reads_input(0) | reads_input(1);
+  static constexpr Integers integers = Integers::exact;
   template <class V> V f(V a, V b) const { return a * b; }
   template <class V> V da(V g, V, V b, V) const { return g * b; }
   template <class V> V db(V g, V a, V, V) const { return g * a; }
@@ -35,6 +40,7 @@ struct Mul {
 struct Div {
   static constexpr const char* name = "div";
   static constexpr unsigned reads = reads_input(1) | reads_input(2);
+  static constexpr Integers integers = Integers::as_f32;
   template <class V> V f(V a, V b) const { return a / b; }
   template <class V> V da(V g, V, V b, V) const { return g / b; }
   template <class V> V db(V g, V, V b, V y) const { return -g * y / b; }
@@ -45,6 +51,7 @@ struct Div {
 struct Affine {
   static constexpr const char* name = "affine";
   static constexpr unsigned reads = reads_nothing;
+  static constexpr Integers integers = Integers::as_f32;
   double a, c;
   template <class V> V f(V x) const { return a * x + c; }
   template <class V> V df(V g, V, V) const { return a * g; }
@@ -59,6 +66,7 @@ struct Affine {
 struct AddNumber {
   static constexpr const char* name = "add_number";
   static constexpr unsigned reads = reads_nothing, passes = 0b1;
+  static constexpr Integers integers = Integers::as_f32;
   double c;
   template <class V> V f(V x) const { return x + c; }
   template <class V> V df(V g, V, V) const { return g; }
@@ -68,6 +76,7 @@ struct AddNumber {
 struct MulNumber {
   static constexpr const char* name = "mul_number";
   static constexpr unsigned reads = reads_nothing;
+  static constexpr Integers integers = Integers::as_f32;
   double a;
   template <class V> V f(V x) const { return a * x; }
   template <class V> V df(V g, V, V) const { return a * g; }
@@ -77,6 +86,7 @@ struct MulNumber {
 struct DivNumber {
   static constexpr const char* name = "div_number";
   static constexpr unsigned reads = reads_nothing;
+  static constexpr Integers integers = Integers::as_f32;
   double c;
   template <class V> V f(V x) const { return x / c; }
   template <class V> V df(V g, V, V) const { return g / c; }
@@ -86,6 +96,7 @@ struct DivNumber {
 struct NumberDiv {
   static constexpr const char* name = "number_div";
   static constexpr unsigned reads = reads_input(0) | reads_input(1);
+  static constexpr Integers integers = Integers::as_f32;
   double c;
   template <class V> V f(V x) const { return c / x; }
   template <class V> V df(V g, V x, V y) const { return -g * y / x; }
@@ -95,6 +106,8 @@ struct NumberDiv {
 struct Neg {
   static constexpr const char* name = "neg";
   static constexpr unsigned reads = reads_nothing;
+  static constexpr Integers integers = Integers::exact;
+  static void check_integers(const Tensor& x) { refuse_bools(name, x, "!x, or x.to(i64)"); }
   template <class V> V f(V x) const { return -x; }
   template <class V> V df(V g, V, V) const { return -g; }
   static Samples samples() { return elementwise(operator-, -2, 2); }
@@ -103,6 +116,7 @@ struct Neg {
 struct PowNumber {
   static constexpr const char* name = "pow_number";
   static constexpr unsigned reads = reads_input(0);
+  static constexpr Integers integers = Integers::as_f32;
   double p;
   template <class V> V f(V x) const { return pow(x, V(p)); }
   template <class V> V df(V g, V x, V) const { return p == 0 ? zero_for(g) : g * (p * pow(x, V(p - 1))); }
@@ -118,6 +132,8 @@ struct PowNumber {
 struct Pow {
   static constexpr const char* name = "pow";
   static constexpr unsigned reads = reads_input(0) | reads_input(1) | reads_input(2);
+  static constexpr Integers integers = Integers::exact;
+  static void check_integers(const Tensor& a, const Tensor& b) { check_integer_power(name, a, b); }
   template <class V> V f(V a, V b) const { return pow(a, b); }
   /// b a^(b-1), and 0 for b = 0, also where 1 / a is infinite.
   template <class V> V da(V g, V a, V b, V) const {
@@ -140,6 +156,7 @@ V to_larger(V g, V a, V b) {
 struct Max {
   static constexpr const char* name = "maximum";
   static constexpr unsigned reads = reads_input(0) | reads_input(1);
+  static constexpr Integers integers = Integers::exact;
   template <class V> V f(V a, V b) const { return max(a, b); }
   template <class V> V da(V g, V a, V b, V) const { return to_larger(g, a, b); }
   template <class V> V db(V g, V a, V b, V) const { return to_larger(g, b, a); }
@@ -149,6 +166,7 @@ struct Max {
 struct Min {
   static constexpr const char* name = "minimum";
   static constexpr unsigned reads = reads_input(0) | reads_input(1);
+  static constexpr Integers integers = Integers::exact;
   template <class V> V f(V a, V b) const { return min(a, b); }
   template <class V> V da(V g, V a, V b, V) const { return to_larger(g, b, a); }
   template <class V> V db(V g, V a, V b, V) const { return to_larger(g, a, b); }
@@ -158,6 +176,7 @@ struct Min {
 struct Abs {
   static constexpr const char* name = "abs";
   static constexpr unsigned reads = reads_input(0);
+  static constexpr Integers integers = Integers::exact;
   template <class V> V f(V x) const { return abs(x); }
   template <class V> V df(V g, V x, V) const { return g * sign(x); }
   static Samples samples() { return elementwise(abs, 0.1, 2); }
@@ -166,6 +185,7 @@ struct Abs {
 struct Sign {
   static constexpr const char* name = "sign";
   static constexpr unsigned reads = reads_nothing;
+  static constexpr Integers integers = Integers::exact;
   template <class V> V f(V x) const { return sign(x); }
   template <class V> V df(V g, V, V) const { return zero_for(g); }
   static Samples samples() { return elementwise(sign, 0.1, 2); }
@@ -174,6 +194,7 @@ struct Sign {
 struct Square {
   static constexpr const char* name = "square";
   static constexpr unsigned reads = reads_input(0);
+  static constexpr Integers integers = Integers::exact;
   template <class V> V f(V x) const { return x * x; }
   template <class V> V df(V g, V x, V) const { return g * (2.0 * x); }
   static Samples samples() { return elementwise(square, -2, 2); }
@@ -215,6 +236,7 @@ struct Log {
 struct Clamp {
   static constexpr const char* name = "clamp";
   static constexpr unsigned reads = reads_input(0);
+  static constexpr Integers integers = Integers::as_f32;
   double low, high;
   template <class V> V f(V x) const { return max(V(low), min(V(high), x)); }
   template <class V> V df(V g, V x, V) const { return unless_nan(x, select((x >= V(low)) & (x <= V(high)), g, V(0))); }
@@ -228,6 +250,7 @@ struct Clamp {
 struct Where {
   static constexpr const char* name = "where";
   static constexpr unsigned reads = reads_input(0);
+  static constexpr Integers integers = Integers::exact;
   template <class V> V f(V c, V a, V b) const { return select(c != V(0), a, b); }
   template <class V> V da(V g, V, V, V, V) const { return zero_for(g); }
   template <class V> V db(V g, V c, V, V, V) const { return select(c != V(0), g, V(0)); }
@@ -239,14 +262,11 @@ struct Where {
   }
 };
 
-/// Comparisons read the same formulas, but are constants: nothing to differentiate.
+/// Comparisons read the same formulas, but are constants: nothing to differentiate. Of integers their order is compared with 0.
 template <class Compare>
 Tensor compare(const char* name, Compare c, const Tensor& a, const Tensor& b) {
-  Tensor operands[2] = {a.detach(), b.detach()};
-  if (a.weak()) operands[0] = Tensor(a.array().item());
-  if (b.weak()) operands[1] = Tensor(b.array().item());
-  for (Tensor& t : operands)
-    if (!is_real(t.dtype())) t = Tensor(t.array().to(f64));
+  Tensor operands[2] = {a.weak() ? a : a.detach(), b.weak() ? b : b.detach()};
+  if (!is_real(a.dtype()) || !is_real(b.dtype())) put_order(name, operands);
   fit(name, operands, 2);
   return Tensor(map([c](auto x, auto y) { return select(c(x, y), decltype(x)(1), decltype(x)(0)); }, operands[0].array(), operands[1].array())
                     .to(boolean));
@@ -290,13 +310,14 @@ Tensor operator<=(const Tensor& a, const Tensor& b) { return compare("<=", [](au
 Tensor operator>=(const Tensor& a, const Tensor& b) { return compare(">=", [](auto x, auto y) { return x >= y; }, a, b); }
 Tensor operator==(const Tensor& a, const Tensor& b) { return compare("==", [](auto x, auto y) { return x == y; }, a, b); }
 Tensor operator!=(const Tensor& a, const Tensor& b) { return compare("!=", [](auto x, auto y) { return x != y; }, a, b); }
-Tensor operator&(const Tensor& a, const Tensor& b) { return min(a.to(f32), b.to(f32)) > 0.0; }
-Tensor operator|(const Tensor& a, const Tensor& b) { return max(a.to(f32), b.to(f32)) > 0.0; }
-Tensor operator!(const Tensor& a) { return a.to(f32) == 0.0; }
-
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   if (condition.dtype() != boolean)
     throw DtypeError("where", join("the condition must be bool, got ", describe(condition)), "compare it, e.g. x > 0");
+  if (!is_real(a.dtype()) || !is_real(b.dtype())) {
+    Tensor both[2] = {a, b};
+    fit("where", both, 2, Integers::exact);
+    return formula(Where{}, Tensor(condition.array().to(both[0].dtype())), both[0], both[1]);
+  }
   const Dtype dtype = a.weak() ? b.dtype() : a.dtype();
   return formula(Where{}, Tensor(condition.array().to(dtype)), a, b);
 }

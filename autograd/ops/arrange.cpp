@@ -1,6 +1,7 @@
 // Parts and repetitions: diagonals, triangles, tiles, pieces.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/integer.h>
 #include <gradus/autograd/ops/places.h>
 
 #include <algorithm>
@@ -172,15 +173,18 @@ Tensor diag_embed(const Tensor& x, int64_t offset) {
 Tensor tril(const Tensor& x, int64_t offset) { return triangle("tril", x, offset, true); }
 Tensor triu(const Tensor& x, int64_t offset) { return triangle("triu", x, offset, false); }
 
-Tensor masked_fill(const Tensor& x, const Tensor& mask, double value) {
+Tensor masked_fill(const Tensor& x, const Tensor& mask, const Tensor& value) {
   if (mask.dtype() != boolean)
     throw DtypeError("masked_fill", join("the mask must be bool, got ", describe(mask)), "compare it, e.g. x > 0");
-  if (!is_real(x.dtype())) refuse_dtype("masked_fill", x);
+  if (value.rank() > 0)
+    throw ShapeError("masked_fill", join("the value is ", describe(value), "; it must be a single number"), "where(mask, value, x)");
+  if (!is_real(x.dtype()) && is_real(value.dtype()))
+    throw DtypeError("masked_fill", join("the value is real, the tensor ", describe(x), ", and so is the result"), "where(mask, value, x)");
   Shape shape;
   if (!broadcasts(x.shape(), mask.shape(), shape) || !(shape == x.shape()))
     throw ShapeError("masked_fill", join("the mask is ", describe(mask), ", the tensor ", describe(x),
                                          "; the mask must broadcast to the tensor"));
-  return where(mask, Tensor(value), x);
+  return where(mask, is_real(x.dtype()) ? value : as_operand("masked_fill", value, x.dtype()), x);
 }
 
 Tensor repeat(const Tensor& x, const std::vector<int64_t>& counts) {

@@ -41,8 +41,8 @@ Tensor triu(const Tensor& x, int64_t offset = 0);                          ///< 
 Tensor diagonal(const Tensor& x, int64_t offset = 0, int a = 0, int b = 1);
 /// The last axis on the diagonal of a matrix of zeros.
 Tensor diag_embed(const Tensor& x, int64_t offset = 0);
-/// Value where the bool tensor holds; mask broadcasts to x.
-Tensor masked_fill(const Tensor& x, const Tensor& mask, double value);
+/// The number `value` where the bool tensor holds; mask broadcasts to x.
+Tensor masked_fill(const Tensor& x, const Tensor& mask, const Tensor& value);
 enum class Padding { constant, reflect, replicate, circular };
 /// `widths`: before and after the last axis, before and after the one before it, and so on. Negative ones cut off
 /// (constant only).

@@ -1,5 +1,6 @@
 // Ops that look at one element at a time. They broadcast as NumPy does; a plain number takes the dtype of the tensor it
-// meets.
+// meets. Arithmetic of integers is exact and wraps around; / makes them f32, and so does a plain number like 0.5 or 2.0
+// (docs/decisions/integers.md).
 #pragma once
 
 #include <gradus/autograd/tensor.h>
@@ -22,6 +23,24 @@ Tensor operator*(double a, const Tensor& b);
 Tensor operator/(const Tensor& a, double b);
 Tensor operator/(double a, const Tensor& b);
 Tensor operator-(const Tensor& a);
+Tensor operator%(const Tensor& a, const Tensor& b);  ///< remainder: the sign of b, as in Python and PyTorch, not as in C++
+// A plain integer is a number to reals, and leaves integers what they are.
+template <std::integral I>
+Tensor operator+(const Tensor& a, I b) { return is_real(a.dtype()) ? a + static_cast<double>(b) : a + Tensor(b); }
+template <std::integral I>
+Tensor operator+(I a, const Tensor& b) { return is_real(b.dtype()) ? static_cast<double>(a) + b : Tensor(a) + b; }
+template <std::integral I>
+Tensor operator-(const Tensor& a, I b) { return is_real(a.dtype()) ? a - static_cast<double>(b) : a - Tensor(b); }
+template <std::integral I>
+Tensor operator-(I a, const Tensor& b) { return is_real(b.dtype()) ? static_cast<double>(a) - b : Tensor(a) - b; }
+template <std::integral I>
+Tensor operator*(const Tensor& a, I b) { return is_real(a.dtype()) ? a * static_cast<double>(b) : a * Tensor(b); }
+template <std::integral I>
+Tensor operator*(I a, const Tensor& b) { return is_real(b.dtype()) ? static_cast<double>(a) * b : Tensor(a) * b; }
+template <std::integral I>
+Tensor operator/(const Tensor& a, I b) { return a / static_cast<double>(b); }
+template <std::integral I>
+Tensor operator/(I a, const Tensor& b) { return static_cast<double>(a) / b; }
 // Not in place: the name stands for the new result, and a leaf is one no more. To write into a leaf: Tensor::writable().
 inline Tensor& operator+=(Tensor& a, const Tensor& b) { return a = a + b; }
 inline Tensor& operator-=(Tensor& a, const Tensor& b) { return a = a - b; }
@@ -29,6 +48,8 @@ inline Tensor& operator*=(Tensor& a, const Tensor& b) { return a = a * b; }
 inline Tensor& operator/=(Tensor& a, const Tensor& b) { return a = a / b; }
 Tensor pow(const Tensor& a, double exponent);
 Tensor pow(const Tensor& a, const Tensor& exponent);  ///< a > 0 where the exponent's gradient is wanted
+template <std::integral I>
+Tensor pow(const Tensor& a, I exponent) { return is_real(a.dtype()) ? pow(a, static_cast<double>(exponent)) : pow(a, Tensor(exponent)); }
 Tensor max(const Tensor& a, const Tensor& b);         ///< elementwise; at a tie each gets half of the gradient
 Tensor min(const Tensor& a, const Tensor& b);
 /// max(x, 0.0) is elementwise too, as in a formula; max(x, 0) is the largest along axis 0.
@@ -46,17 +67,26 @@ Tensor cbrt(const Tensor& x);        ///< cube root, of negative numbers too
 Tensor exp(const Tensor& x);
 Tensor log(const Tensor& x);
 Tensor clamp(const Tensor& x, double low, double high);  ///< gradient 0 outside [low, high]
+Tensor clamp_integers(const Tensor& x, int64_t low, int64_t high);
+template <std::integral A, std::integral B>
+Tensor clamp(const Tensor& x, A low, B high) {
+  return is_real(x.dtype()) ? clamp(x, static_cast<double>(low), static_cast<double>(high))
+                            : clamp_integers(x, static_cast<int64_t>(low), static_cast<int64_t>(high));
+}
 
-// ---- comparison: bool constants, never recorded ----
+// ---- comparison: bool constants, never recorded; exact where integers are compared, with reals too ----
 Tensor operator<(const Tensor& a, const Tensor& b);
 Tensor operator>(const Tensor& a, const Tensor& b);
 Tensor operator<=(const Tensor& a, const Tensor& b);
 Tensor operator>=(const Tensor& a, const Tensor& b);
 Tensor operator==(const Tensor& a, const Tensor& b);
 Tensor operator!=(const Tensor& a, const Tensor& b);
+// Of bools logical, of integers bit by bit (ops/integer.cpp). Errors: DtypeError for reals.
 Tensor operator&(const Tensor& a, const Tensor& b);
 Tensor operator|(const Tensor& a, const Tensor& b);
-Tensor operator!(const Tensor& a);
+Tensor operator^(const Tensor& a, const Tensor& b);
+Tensor operator~(const Tensor& a);
+Tensor operator!(const Tensor& a);  ///< where a is 0, of any dtype
 /// a where the bool tensor `condition` holds, else b.
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 inline Tensor select(const Tensor& condition, const Tensor& a, const Tensor& b) { return where(condition, a, b); }
@@ -98,6 +128,7 @@ Tensor round(const Tensor& x);                       ///< to the nearest whole n
 Tensor frac(const Tensor& x);                        ///< x - trunc(x)
 Tensor fmod(const Tensor& a, const Tensor& b);       ///< what division leaves, with the sign of a
 Tensor remainder(const Tensor& a, const Tensor& b);  ///< with the sign of b, as Python's %
+Tensor floor_divide(const Tensor& a, const Tensor& b);  ///< the quotient rounded down, as Python's //
 
 // ---- activation (ops/activation.cpp, rectifier.cpp, smooth.cpp) ----
 Tensor tanh(const Tensor& x);

@@ -101,7 +101,8 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
 }
 
 Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) {
-  if (!is_real(x.dtype())) refuse_dtype("mean", x);
+  if (!is_real(x.dtype()))
+    throw DtypeError("mean", join("the mean of integers is seldom one, got ", describe(x)), "mean(x.to(f32))");
   return sum(x, axes, keep) / static_cast<double>(count(x, axes_mask("mean", axes, x.rank())));
 }
 

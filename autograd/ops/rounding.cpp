@@ -1,5 +1,6 @@
 // Steps, whose gradient is zero, and what remains beside them: formulas.
 #include <gradus/autograd/ops/formula_parts.h>
+#include <gradus/autograd/ops/integer.h>
 #include <gradus/autograd/ops/samples.h>
 #include <gradus/core/vmath_wide.h>
 
@@ -8,6 +9,7 @@ namespace {
 
 struct Step {
   static constexpr unsigned reads = reads_nothing;
+  static constexpr Integers integers = Integers::exact;
   template <class V> V df(V g, V, V) const { return zero_for(g); }
 };
 
@@ -53,6 +55,8 @@ V times(const V& a, const V& b, const V& y) {
 struct Fmod {
   static constexpr const char* name = "fmod";
   static constexpr unsigned reads = reads_input(0) | reads_input(1) | reads_input(2), passes = 0b01;
+  static constexpr Integers integers = Integers::exact;
+  static void check_integers(const Tensor& a, const Tensor& b) { check_integer_division(name, a, b); }
   template <class V> V f(V a, V b) const { return fmod(a, b); }
   template <class V> V da(V g, V, V, V) const { return g; }
   template <class V> V db(V g, V a, V b, V y) const { return -(g * times(a, b, y)); }
@@ -62,6 +66,8 @@ struct Fmod {
 struct Remainder {
   static constexpr const char* name = "remainder";
   static constexpr unsigned reads = reads_input(0) | reads_input(1) | reads_input(2), passes = 0b01;
+  static constexpr Integers integers = Integers::exact;
+  static void check_integers(const Tensor& a, const Tensor& b) { check_integer_division(name, a, b); }
   template <class V> V f(V a, V b) const {
     const V r = fmod(a, b);
     return select(sign(r) * sign(b) < V(0), r + b, r);  // the sign of the divisor
@@ -69,6 +75,21 @@ struct Remainder {
   template <class V> V da(V g, V, V, V) const { return g; }
   template <class V> V db(V g, V a, V b, V y) const { return -(g * times(a, b, y)); }
   static Samples samples() { return pairwise(remainder, -5.4, -4.6, 2.05, 2.25); }
+};
+
+struct FloorDivide {
+  static constexpr const char* name = "floor_divide";
+  static constexpr unsigned reads = reads_nothing;
+  static constexpr Integers integers = Integers::exact;
+  static void check_integers(const Tensor& a, const Tensor& b) { check_integer_division(name, a, b); }
+  template <class V> V f(V a, V b) const {
+    const V r = fmod(a, b), q = (a - r) / b;  // whole but for rounding
+    return select(b == V(0), a / b, round(select(sign(r) * sign(b) < V(0), q - V(1), q)));
+  }
+  template <class T> whole<T> f(whole<T> a, whole<T> b) const { return floor_quotient(a, b); }
+  template <class V> V da(V g, V, V, V) const { return zero_for(g); }
+  template <class V> V db(V g, V, V, V) const { return zero_for(g); }
+  static Samples samples() { return pairwise(floor_divide, 4.6, 5.4, 2.05, 2.25); }
 };
 
 }  // namespace
@@ -80,5 +101,6 @@ Tensor round(const Tensor& x) { return formula(Round{}, x); }
 Tensor frac(const Tensor& x) { return formula(Frac{}, x); }
 Tensor fmod(const Tensor& a, const Tensor& b) { return formula(Fmod{}, a, b); }
 Tensor remainder(const Tensor& a, const Tensor& b) { return formula(Remainder{}, a, b); }
+Tensor floor_divide(const Tensor& a, const Tensor& b) { return formula(FloorDivide{}, a, b); }
 
 }  // namespace gradus

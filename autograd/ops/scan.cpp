@@ -2,6 +2,7 @@
 // a linear recurrence, which needs no division and so is right where numbers are zero.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/integer.h>
 #include <gradus/autograd/ops/places.h>
 
 #include <algorithm>
@@ -148,13 +149,14 @@ struct Prod {
 }  // namespace
 
 Tensor cumsum(const Tensor& x, int axis) {
-  if (!is_real(x.dtype())) refuse_dtype("cumsum", x);
-  return running_sum(x, normal_axis("cumsum", axis, x.rank()), false);
+  axis = normal_axis("cumsum", axis, x.rank());
+  if (!is_real(x.dtype())) return integer_scan(x, axis, false);
+  return running_sum(x, axis, false);
 }
 
 Tensor cumprod(const Tensor& x, int axis) {
-  if (!is_real(x.dtype())) refuse_dtype("cumprod", x);
   axis = normal_axis("cumprod", axis, x.rank());
+  if (!is_real(x.dtype())) return integer_scan(x, axis, true);
   const Array from = x.array().contiguous();
   Array y = Array::like(from);
   visit_real(x.dtype(), [&]<class T>() {
@@ -186,12 +188,11 @@ Tensor linear_scan(const Tensor& a, const Tensor& b, int axis) {
 }
 
 Tensor prod(const Tensor& x, int axis, bool keep) {
-  if (!is_real(x.dtype())) refuse_dtype("prod", x);
   axis = normal_axis("prod", axis, x.rank());
   if (x.shape()[axis] == 0) {
     Shape shape = x.shape();
     shape[axis] = 1;
-    return ones(keep ? shape : shape.erase(axis), x.dtype());
+    return ones(keep ? shape : shape.erase(axis), is_real(x.dtype()) ? x.dtype() : i64);
   }
   const Tensor y = slice(cumprod(x, axis), axis, x.shape()[axis] - 1, x.shape()[axis]);
   return keep ? y : squeeze(y, axis);
