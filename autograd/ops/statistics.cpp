@@ -118,7 +118,7 @@ Tensor centred(const Tensor& x, const std::vector<int>& axes) {
   const std::uint32_t mask = axes_mask("centred", axes, x.rank());
   const auto n = static_cast<double>(count_of(x, mask));
   const auto less = [&](bool overwrite, const Array& a) {
-    return map_over(overwrite, [](auto v, auto m) { return v - m; }, a, mean_of(a, mask, n).expand(a.shape()));
+    return map_over("centred", overwrite, [](auto v, auto m) { return v - m; }, a, mean_of(a, mask, n).expand(a.shape()));
   };
   return primitive<Centred>(less(true, less(false, x.array())), [&] { return Centred::Saved{axes}; }, x);
 }
