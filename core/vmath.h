@@ -136,8 +136,8 @@ GRADUS_INLINE pack<T> exp_square(pack<T> x, double factor) {
   return fma(y, lost, y);
 }
 
-/// factor times the probability that a normal number is above x, for x >= 0; <= 5 ULP. The quotient is the Mills ratio of x, within
-/// 2^-26, over sqrt(2 pi).
+/// factor times the probability that a normal number is above x, for x >= 0, <= 5 ULP. The quotient is the Mills ratio of x
+/// over sqrt(2 pi), within 2^-26.
 GRADUS_INLINE pack<float> normal_tail(pack<float> x, pack<float> factor) {
   using P = pack<float>;
   const P z = min(P(14.8), x);
@@ -175,7 +175,7 @@ inline pack<double> normal_tail(pack<double> a, pack<double> factor) {
   const pack<double> tail = vmath::lanes([](double x) {
     const double root = 0.70710678118654752, t = x * root, lost = std::fma(x, root, -t) - 4.8336466567264567e-17 * x;
     return 0.5 * std::erfc(t) - 0.56418958354775629 * std::exp(-t * t) * lost;  // erfc has the slope -2 / sqrt(pi) e^(-t^2)
-  }, a);
+  }, min(pack<double>(40), a));
   return factor * tail;
 }
 inline pack<double> pow(pack<double> a, pack<double> b) {

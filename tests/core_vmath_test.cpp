@@ -128,3 +128,53 @@ TEST_CASE("round goes to even, the other steps where their names say") {
     CHECK(at<float>([](auto v) { return trunc(v); }, static_cast<float>(in[i])) == std::trunc(in[i]));
   }
 }
+
+TEST_CASE("forms that keep their digits near 0 and far out") {
+  const auto tail = [](long double x) { return std::erfc(x / std::sqrt(2.0L)) / 2; };
+  const auto shrunk = [](long double x) {  // the continued fraction of tanh; no term cancels another
+    long double w = 0;
+    for (int k = 61; k >= 3; k -= 2) w = x * x / (static_cast<long double>(k) + w);
+    return x * w / (1 + w);
+  };
+  auto both = [&]<class T>(T, long double allowed) {
+    const double far = sizeof(T) == 4 ? 12.5 : 36;
+    CHECK(worst<T>([](auto x) { return expm1_below_0(-x); }, [](long double x) { return std::expm1(-x); }, 0, 100) <= 1.1L);
+    CHECK(worst<T>([](auto x) { return log1p_within_1(x); }, [](long double x) { return std::log1p(x); }, 0, 1) <= 1.4L);
+    CHECK(worst<T>([](auto x) { return exp_square(x, -1); }, [](long double x) { return std::exp(-x * x); }, -9, 9) <= 2);
+    CHECK(worst<T>([](auto x) { return normal_tail(x, decltype(x)(1)); }, tail, 0, far) <= 5);
+    CHECK(worst<T>([](auto x) { return tanhshrink(x); }, shrunk, -3, 3) <= allowed);
+    const T inf = std::numeric_limits<T>::infinity(), nan = std::numeric_limits<T>::quiet_NaN();
+    CHECK(at<T>([](auto x) { return expm1_below_0(x); }, -inf) == -1);
+    CHECK(at<T>([](auto x) { return exp_square(x, -1); }, inf) == 0);
+    CHECK(at<T>([](auto x) { return normal_tail(x, decltype(x)(1)); }, inf) == 0);
+    CHECK(at<T>([](auto x) { return tanhshrink(x); }, -inf) == -inf);
+    CHECK(std::isnan(at<T>([](auto x) { return expm1_below_0(x); }, nan)));
+    CHECK(std::isnan(at<T>([](auto x) { return log1p_within_1(x); }, nan)));
+    CHECK(std::isnan(at<T>([](auto x) { return exp_square(x, -1); }, nan)));
+    CHECK(std::isnan(at<T>([](auto x) { return normal_tail(x, decltype(x)(1)); }, nan)));
+    CHECK(std::isnan(at<T>([](auto x) { return tanhshrink(x); }, nan)));
+  };
+  both(1.0f, 0.51L), both(1.0, 4);
+}
+
+TEST_CASE("max, min and sign of packs and numbers keep a NaN on either side") {
+  auto both = [&]<class T>(T) {
+    const T nan = std::numeric_limits<T>::quiet_NaN();
+    for (const T x : {T(-1), T(0), T(2), std::numeric_limits<T>::infinity(), nan}) {
+      CHECK(std::isnan(at<T>([x](auto v) { return max(v, decltype(v)(x)); }, nan)));
+      CHECK(std::isnan(at<T>([x](auto v) { return min(v, decltype(v)(x)); }, nan)));
+      CHECK(std::isnan(at<T>([nan](auto v) { return max(v, decltype(v)(nan)); }, x)));
+      CHECK(std::isnan(at<T>([nan](auto v) { return min(v, decltype(v)(nan)); }, x)));
+      CHECK(std::isnan(max(num<T>::of(nan), num<T>::of(x)).v));
+      CHECK(std::isnan(min(num<T>::of(nan), num<T>::of(x)).v));
+      CHECK(std::isnan(max(num<T>::of(x), num<T>::of(nan)).v));
+      CHECK(std::isnan(min(num<T>::of(x), num<T>::of(nan)).v));
+    }
+    CHECK(std::isnan(at<T>([](auto v) { return sign(v); }, nan)));
+    CHECK(std::isnan(sign(num<T>::of(nan)).v));
+    CHECK(at<T>([](auto v) { return max(v, decltype(v)(1)); }, T(2)) == 2);
+    CHECK(at<T>([](auto v) { return min(v, decltype(v)(1)); }, T(2)) == 1);
+    CHECK_FALSE(std::signbit(at<T>([](auto v) { return sign(v); }, T(-0.0))));
+  };
+  both(1.0f), both(1.0);
+}

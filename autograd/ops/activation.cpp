@@ -16,10 +16,7 @@ struct Tanh {
   static constexpr const char* name = "tanh";
   static constexpr unsigned reads = reads_input(0);
   template <class V> V f(V x) const { return tanh(x); }
-  template <class V> V df(V g, V x, V) const {
-    const Logistic<V> s(x + x);
-    return g * (4.0 * s.value * s.rest);
-  }
+  template <class V> V df(V g, V x, V) const { return g * (4.0 * Logistic<V>(x + x).slope); }
   Tensor df(Tensor g, Tensor x, Tensor) const { return g * tanh_slope(x); }
   static Samples samples() { return ordinary([](auto& x) { return tanh(x[0]); }); }
 };
@@ -28,10 +25,7 @@ struct Sigmoid {
   static constexpr const char* name = "sigmoid";
   static constexpr unsigned reads = reads_input(0);
   template <class V> V f(V x) const { return sigmoid(x); }
-  template <class V> V df(V g, V x, V) const {
-    const Logistic<V> s(x);
-    return g * (s.value * s.rest);
-  }
+  template <class V> V df(V g, V x, V) const { return g * Logistic<V>(x).slope; }
   Tensor df(Tensor g, Tensor x, Tensor) const { return g * (0.25 * tanh_slope(0.5 * x)); }
   static Samples samples() { return ordinary([](auto& x) { return sigmoid(x[0]); }); }
 };

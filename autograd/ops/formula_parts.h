@@ -28,14 +28,15 @@ V at_most_0(const V& x) {
   return select(x > V(0), V(0), x);
 }
 
-/// sigmoid(x) and 1 - sigmoid(x), each with all its digits.
+/// sigmoid(x), 1 - sigmoid(x), and their product, which is the slope, each with all its digits.
 template <class V>
 struct Logistic {
-  V value, rest;
+  V value, rest, slope;
   explicit Logistic(V x) {
     V e = exp(-abs(x)), larger = 1.0 / (e + 1.0), smaller = e * larger;
     value = select(x > V(0), larger, smaller);
     rest = select(x > V(0), smaller, larger);
+    slope = larger * smaller;
   }
 };
 template <>

@@ -45,7 +45,7 @@ struct Frac {
   static Samples samples() { return elementwise(frac, 1.1, 1.9); }
 };
 
-/// How often b was taken from a to leave y, a constant. Not the step of a / b, which may be rounded to the next whole number.
+/// How often b was taken from a to leave y, a constant. Not the step of a / b, which may be rounded to the next whole one.
 template <class V>
 V times(const V& a, const V& b, const V& y) {
   const V by = constant(b), n = round(constant(a) / by - constant(y) / by);

@@ -43,7 +43,7 @@ struct Mish {
   }
   template <class V> V df(V g, V x, V) const {
     V near = max(V(-1000), min(V(40), x)), e = exp(near), n = e * (e + 2.0), d = n + 2.0;
-    return g * (n / d + near * (4.0 * (n + 1.0) / (d * d)) * sigmoid(x));  // beyond 40 the second term is nothing, however large x
+    return g * (n / d + near * (4.0 * (n + 1.0) / (d * d)) * sigmoid(x));  // beyond 40 the second term is nothing
   }
   /// Above 0 the same in w = e^-x: there the slope of n / d would be a small difference.
   Tensor df(Tensor g, Tensor x, Tensor) const {
@@ -61,7 +61,7 @@ struct Mish {
   }
 };
 
-/// Hendrycks and Gimpel's approximation: x (1 + tanh(u)) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3), which is x sigmoid(2u).
+/// Hendrycks and Gimpel's approximation: x (1 + tanh(u)) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3), or x sigmoid(2u).
 /// Beyond 100 the sigmoid is 0 or 1 in any precision, and x^3 may be infinite.
 struct GeluTanh {
   static constexpr const char* name = "gelu_tanh";

@@ -47,7 +47,9 @@ template <class T>
 inline T row_largest(const T* x, std::int64_t n) {
   const pack<T> none(-std::numeric_limits<T>::infinity());
   pack<T> top = none;
-  for_packs<T>(n, [&](std::int64_t i, const Lanes<T>& lanes, int valid) { top = max_or_second(top, first_lanes(lanes.load(x + i), none, valid)); });
+  for_packs<T>(n, [&](std::int64_t i, const Lanes<T>& lanes, int valid) {
+    top = max_or_second(top, first_lanes(lanes.load(x + i), none, valid));
+  });
   return fold(top, [](T a, T b) { return a > b ? a : b; });
 }
 

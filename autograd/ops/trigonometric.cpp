@@ -17,8 +17,8 @@ struct OnePlusSquare {
   }
 };
 
-/// A point divided by its larger coordinate, so that no square is infinite or 0; (0, 0) stays where it is, with the square 1.
-/// An infinite coordinate becomes 1 and leaves nothing of a finite one. The scale is a constant: results do not depend on it.
+/// A point divided by its larger coordinate, so that no square is infinite or 0; (0, 0) stays where it is, with square 1. An
+/// infinite coordinate becomes 1 and leaves nothing of a finite one. The scale is a constant: no result depends on it.
 template <class V>
 struct Scaled {
   V scale, a, b, square;
