@@ -47,10 +47,10 @@ inline Tensor& operator-=(Tensor& a, const Tensor& b) { return a = a - b; }
 inline Tensor& operator*=(Tensor& a, const Tensor& b) { return a = a * b; }
 inline Tensor& operator/=(Tensor& a, const Tensor& b) { return a = a / b; }
 Tensor pow(const Tensor& a, double exponent);
-Tensor pow(const Tensor& a, const Tensor& exponent);  ///< a > 0 where the exponent's gradient is wanted
+Tensor pow(const Tensor& a, const Tensor& exponent);  ///< a >= 0 where the exponent's gradient is wanted
 template <std::integral I>
 Tensor pow(const Tensor& a, I exponent) { return is_real(a.dtype()) ? pow(a, static_cast<double>(exponent)) : pow(a, Tensor(exponent)); }
-Tensor max(const Tensor& a, const Tensor& b);         ///< elementwise; at a tie each gets half of the gradient
+Tensor max(const Tensor& a, const Tensor& b);         ///< NaN if either is; at a tie each gets half of the gradient
 Tensor min(const Tensor& a, const Tensor& b);
 /// max(x, 0.0) is elementwise too, as in a formula; max(x, 0) is the largest along axis 0.
 template <std::floating_point F>
@@ -60,7 +60,7 @@ Tensor min(const Tensor& a, F b) { return min(a, Tensor(static_cast<double>(b)))
 inline Tensor maximum(const Tensor& a, const Tensor& b) { return max(a, b); }
 inline Tensor minimum(const Tensor& a, const Tensor& b) { return min(a, b); }
 Tensor abs(const Tensor& x);                          ///< gradient 0 at 0
-Tensor sign(const Tensor& x);                         ///< gradient 0
+Tensor sign(const Tensor& x);                         ///< gradient 0; NaN of NaN
 Tensor square(const Tensor& x);
 Tensor sqrt(const Tensor& x);
 Tensor cbrt(const Tensor& x);        ///< cube root, of negative numbers too
@@ -103,7 +103,7 @@ Tensor rsqrt(const Tensor& x);       ///< 1 / sqrt(x)
 Tensor reciprocal(const Tensor& x);  ///< 1 / x
 Tensor erfc(const Tensor& x);        ///< 1 - erf(x), with all digits where that is small
 Tensor logaddexp(const Tensor& a, const Tensor& b);  ///< log(e^a + e^b)
-Tensor xlogy(const Tensor& a, const Tensor& b);      ///< a log b; 0 where a is 0
+Tensor xlogy(const Tensor& a, const Tensor& b);      ///< a log b; 0 where a is 0 and b a number
 
 // ---- trigonometric and hyperbolic (ops/trigonometric.cpp) ----
 Tensor sin(const Tensor& x);
@@ -117,8 +117,8 @@ Tensor cosh(const Tensor& x);
 Tensor asinh(const Tensor& x);
 Tensor acosh(const Tensor& x);
 Tensor atanh(const Tensor& x);
-Tensor atan2(const Tensor& y, const Tensor& x);   ///< the angle of the point (x, y), in (-pi, pi]
-Tensor hypot(const Tensor& a, const Tensor& b);   ///< sqrt(a^2 + b^2), without overflow
+Tensor atan2(const Tensor& y, const Tensor& x);   ///< the angle of (x, y), in (-pi, pi]; gradient 0 at (0, 0)
+Tensor hypot(const Tensor& a, const Tensor& b);   ///< sqrt(a^2 + b^2), without overflow; gradient 0 at (0, 0)
 
 // ---- steps and remainders (ops/rounding.cpp); the gradient of a step is 0 ----
 Tensor floor(const Tensor& x);
