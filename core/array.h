@@ -20,8 +20,8 @@ class Array {
 
   /// Same shape and dtype as `a`, uninitialised, row-major.
   static Array like(const Array& a, const char* maker = __builtin_FUNCTION()) { return Array(Like(), a, maker); }
-  static Array zeros(const Shape& shape, Dtype dtype = f32) { return full(shape, 0, dtype); }
-  static Array ones(const Shape& shape, Dtype dtype = f32) { return full(shape, 1, dtype); }
+  static Array zeros(const Shape& shape, Dtype dtype = f32) { return full(shape, 0.0, dtype); }
+  static Array ones(const Shape& shape, Dtype dtype = f32) { return full(shape, 1.0, dtype); }
   static Array full(const Shape& shape, double value, Dtype dtype = f32);
   template <std::integral I>
   static Array full(const Shape& shape, I value, Dtype dtype = f32) {  ///< in i64 exact: a double would round above 2^53

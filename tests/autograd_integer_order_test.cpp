@@ -216,6 +216,13 @@ TEST_CASE("extremes and orders of integers and bools") {
   CHECK(is(median(n).values, i64, Longs{big}));
 }
 
+TEST_CASE("parts of integers stay integers") {
+  const Tensor n = tensor<int64_t>({2, 2}, {big + 1, 2, 3, 4});
+  CHECK(is(tril(n), i64, Longs{big + 1, 0, 3, 4}));
+  CHECK(is(triu(n.to(u8)), u8, Longs{1, 2, 0, 4}));
+  CHECK(is(tril(n > 3), boolean, Longs{1, 0, 0, 1}));
+}
+
 TEST_CASE("every layout and size: elementwise integers against a loop") {
   struct Case {
     const char* name;

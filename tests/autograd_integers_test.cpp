@@ -218,6 +218,8 @@ TEST_CASE("where, masked_fill and clamp of integers keep their dtype and digits"
   REFUSES(DtypeError, clamp(p, 300, 400), "clamp: u8[2] holds 0 to 255, nothing in [300, 400]");
   CHECK(is(maximum(longs({-5, 3}), 0), i64, Longs{0, 3}));
   CHECK(is(max(longs({-5, 3}), 0), i64, Longs{3}));  // along axis 0, as torch.max(x, 0)
+  REFUSES(IndexError, max(longs({-5, 3}), 2), "max: axis 2 is out of range for i64[2]; it must lie in [-1, 0]", "maximum(x, 2)");
+  REFUSES(IndexError, min(ones({2, 3}), -3, true), "min: axis -3", "minimum(x, -3)");
   CHECK(is(max(longs({-5, 3}), 0.5), f32, std::vector<double>{0.5, 3}));
 }
 

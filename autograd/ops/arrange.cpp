@@ -76,7 +76,7 @@ Tensor triangle(const char* op, const Tensor& x, int64_t offset, bool lower) {
   Array keep({rows, columns}, boolean);
   for (int64_t i = 0; i < rows; ++i)
     for (int64_t j = 0; j < columns; ++j) keep.fresh<bool>()[i * columns + j] = lower ? j - i <= offset : j - i >= offset;
-  return where(Tensor(keep), x, Tensor(0.0));
+  return where(Tensor(keep), x, Tensor(Array::zeros({}, x.dtype())));
 }
 
 // ---- composites -----------------------------------------------------------------------------------------------------

@@ -58,6 +58,9 @@ struct Extremum {
 };
 
 Tensor extremum(const char* op, const Tensor& x, int axis, bool keep, bool largest) {
+  if (x.rank() > 0 && (axis < -x.rank() || axis >= x.rank()))  // or a number was meant
+    throw IndexError(op, join("axis ", axis, " is out of range for ", describe(x), "; it must lie in [", -x.rank(), ", ", x.rank() - 1, "]"),
+                     join("of each element and a number: ", largest ? "maximum" : "minimum", "(x, ", axis, ")"));
   Extreme e = extreme_axis(op, x.array(), axis, largest);
   axis = normal_axis(op, axis, x.rank());
   Array y = keep ? e.value : e.value.reshape(x.shape().erase(axis));
@@ -102,7 +105,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
 
 Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) {
   if (!is_real(x.dtype()))
-    throw DtypeError("mean", join("the mean of integers is seldom one, got ", describe(x)), "mean(x.to(f32))");
+    throw DtypeError("mean", join("the mean of integers is seldom an integer, got ", describe(x)), "mean(x.to(f32))");
   return sum(x, axes, keep) / static_cast<double>(count(x, axes_mask("mean", axes, x.rank())));
 }
 
