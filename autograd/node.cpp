@@ -16,15 +16,14 @@ N* place(const char* maker, std::size_t bytes) {
   return n;
 }
 
-[[noreturn]] void refuse(const char* op) {
-  throw GraphError(op, "this tensor was recorded by another thread; a tape belongs to one thread",
-                   "detach() it, or build and train the model on the same thread");
+[[noreturn]] void refuse(const char* op, const char* hint) {
+  throw GraphError(op, "this tensor was recorded by another thread; a tape belongs to one thread", hint);
 }
 
 }  // namespace
 
 void check_owner(const char* op, const Node& n) {
-  if (n.owner() != counting::number) refuse(op);
+  if (n.owner() != counting::number) refuse(op, "detach() it, or build and train the model on the same thread");
 }
 
 void take_back(Node* n) { pool::give(n, n->size_class); }
@@ -33,7 +32,7 @@ void refuse_foreign(Node* written, int k) {
   const char* op = written->op->name;
   for (; k < written->inputs; ++k) written->edges()[k] = {};
   Node::destroy(written);
-  refuse(op);
+  refuse(op, "NoGrad guard; in a thread that only wants results; to train in it, copy the model in it");
 }
 
 Node* new_line(const OpInfo* op, int inputs, std::size_t saved_bytes) {

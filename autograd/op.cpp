@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 
 namespace gradus {
 namespace {
@@ -23,8 +24,11 @@ struct Alias {
 }  // namespace
 
 const std::vector<const OpInfo*>& all_ops() {
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
   auto& ops = table();
-  std::sort(ops.begin(), ops.end(), [](auto* a, auto* b) { return std::strcmp(a->name, b->name) < 0; });
+  const auto by_name = [](auto* a, auto* b) { return std::strcmp(a->name, b->name) < 0; };
+  if (!std::is_sorted(ops.begin(), ops.end(), by_name)) std::sort(ops.begin(), ops.end(), by_name);
   return ops;
 }
 

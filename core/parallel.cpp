@@ -2,6 +2,7 @@
 // so its preset uses the mutex pool.
 #include <gradus/core/error.h>
 #include <gradus/core/parallel.h>
+#include <gradus/core/pool.h>
 
 #include <pthread.h>
 #include <xmmintrin.h>
@@ -53,6 +54,18 @@ class FloatingPointMode {
   bool other_;
 };
 
+/// Threads need room for their stacks: what the pool keeps for later may be what is missing.
+template <class Start>
+void start_threads(std::vector<std::thread>& to, std::size_t n, Start start) {
+  for (bool trimmed = false; to.size() < n;) try {
+      to.reserve(n);
+      to.push_back(start());
+    } catch (const std::exception&) {
+      if (std::exchange(trimmed, true)) return;
+      pool::trim();
+    }
+}
+
 int default_threads() {
   if (const char* text = std::getenv("GRADUS_THREADS"); text && *text) {
     int n = 0;
@@ -84,14 +97,12 @@ void expect_threads(int n) {
   std::condition_variable changed;
   bool all = false;
   std::vector<std::thread> tried;
-  try {
-    while (static_cast<int>(tried.size()) < n - known)
-      tried.emplace_back([&] {
-        std::unique_lock lock(mutex);
-        changed.wait(lock, [&] { return all; });
-      });
-  } catch (const std::exception&) {
-  }
+  start_threads(tried, static_cast<std::size_t>(n - known), [&] {
+    return std::thread([&] {
+      std::unique_lock lock(mutex);
+      changed.wait(lock, [&] { return all; });
+    });
+  });
   {
     std::lock_guard lock(mutex);
     all = true;
@@ -139,12 +150,11 @@ struct Workers {
 class Workers {
  public:
   explicit Workers(int n) {
-    try {
-      for (int i = 1; i < n; ++i) threads_.emplace_back([this] { serve(); });
-    } catch (const std::exception&) {
-      stop();
-      no_threads(n, threads_.size());
-    }
+    const auto wanted = static_cast<std::size_t>(n - 1);
+    start_threads(threads_, wanted, [this] { return std::thread([this] { serve(); }); });
+    if (threads_.size() == wanted) return;
+    stop();
+    no_threads(n, threads_.size());
   }
   ~Workers() { stop(); }
   /// A second caller works alone: a piece of the first may be waiting for it.

@@ -26,9 +26,11 @@ std::string slot_key(const AnyRule& r, const std::string& slot, const std::strin
 }
 
 std::vector<std::string> split(const std::string& s, char separator) {
-  std::vector<std::string> parts;
-  std::istringstream in(s);
-  for (std::string part; std::getline(in, part, separator);) parts.push_back(part);
+  std::vector<std::string> parts;  // not by a stream: it would end early, and say nothing, where there is no memory
+  for (std::size_t at = 0, end; at < s.size(); at = end + 1) {
+    end = std::min(s.find(separator, at), s.size());
+    parts.push_back(s.substr(at, end - at));
+  }
   return parts;
 }
 

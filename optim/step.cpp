@@ -160,11 +160,17 @@ void Optimizer::move(const std::vector<Entry*>& entries, const std::vector<Array
   std::vector<Entry*> global;
   element_work_.clear();
   layer_work_.clear();
-  for (Entry* e : entries) {
-    prepare(*e, rule_of(*e));
-    const RuleShape shape = rule_of(*e).info().shape;
-    if (shape == RuleShape::global) global.push_back(e);
-    else if (shape != RuleShape::matrix) add_work(*e, kept_alive);
+  try {
+    for (Entry* e : entries) {
+      prepare(*e, rule_of(*e));
+      const RuleShape shape = rule_of(*e).info().shape;
+      if (shape == RuleShape::global) global.push_back(e);
+      else if (shape != RuleShape::matrix) add_work(*e, kept_alive);
+    }
+  } catch (...) {
+    for (Entry* e : entries)
+      if (e->t == 0) e->slots = {}, e->pointers = {}, e->step = {}, e->kept.reset(), e->prepared = false;
+    throw;
   }
   const auto begin = [&] {  // under elementwise rules nothing fails from here on: a step is taken, or nothing has changed
     for (Entry* e : entries) {

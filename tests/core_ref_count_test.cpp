@@ -226,7 +226,7 @@ TEST_CASE("writing over what is alone is only done where it is") {
       Tensor own = x;
       own = relu(std::move(own));  // in place where nobody else holds the numbers
       wrong += !holds(own.array(), 2);
-      wrong += !holds(neg(std::move(own)).array(), -2);
+      wrong += !holds((-std::move(own)).array(), -2);
     }
   });
   CHECK(wrong == 0);

@@ -1,6 +1,8 @@
 // Trained models served by many threads beside one that trains: everything must have the bits of one thread.
 #pragma once
 
+#include <gradus/autograd/sample.h>
+#include <gradus/core/random.h>
 #include <gradus/nn/nn.h>
 #include <gradus/optim/optimizer.h>
 
