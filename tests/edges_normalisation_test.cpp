@@ -190,6 +190,36 @@ TEST_CASE("var, std and mean: of equal numbers, of c + noise, of large and small
   }
 }
 
+TEST_CASE("the largest numbers: std, var, normalize, cosine_similarity and recorded gradients, beside rows of small ones") {
+  for (const Dtype dtype : {f32, f64}) {
+    const double top = dtype == f32 ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max(),
+                 tiny = dtype == f32 ? 1e-45 : 5e-324;
+    const Tensor x = numbers({4, 2}, {top, top, top, -top, tiny, tiny, 1, 3}, dtype);
+    CHECK(equal(gradus::std(x, {1}, 0).array(), {0, top, 0, 1}, 1e-6));
+    CHECK(equal(var(x, {1}).array(), {0, inf, 0, 2}, 1e-6));
+    CHECK(equal(gradus::std(transpose(x, 0, 1), {0}, 0, true).array(), {0, top, 0, 1}, 1e-6));
+    const Orders o = orders_of([](const Tensor& t) { return gradus::std(t, {1}, 0); }, x);
+    CHECK(equal(o.first, {0, 0, 1, -1, 0, 0, -2, 2}, 1e-6));
+    CHECK(o.second_finite);
+    CHECK(
+        equal(slice(normalize(x, 1), 0, 0, 2).array(), {std::sqrt(.5), std::sqrt(.5), std::sqrt(.5), -std::sqrt(.5)}, 1e-6));
+    const Tensor large = slice(x, 0, 0, 2), axis = numbers({1, 2}, {top, 0}, dtype);
+    CHECK(equal(cosine_similarity(large, axis, 1, 0).array(), {std::sqrt(.5), std::sqrt(.5)}, 1e-6));
+    CHECK(equal(norm(x, 2, {1}).array(), {inf, inf, std::sqrt(2) * tiny, std::sqrt(10)}, 1e-6));
+    const Tensor w = numbers({4, 2}, {1, 2, 1, 2, 1, 2, 1, 2}, dtype);
+    for (const auto& f :
+         {+[](const Tensor& t) { return layer_norm(t, {2}); }, +[](const Tensor& t) { return rms_norm(t, {2}); },
+          +[](const Tensor& t) { return batch_norm(transpose(t, 0, 1), {}, {}).y; }}) {
+      const Tensor y = f(x), recorded = grad({sum(y * reshape(w, y.shape()))}, {x}, {.create_graph = true})[0];
+      CHECK(finite(y.array()));
+      CHECK(equal(recorded.array(), values(grad({sum(f(x) * reshape(w, y.shape()))}, {x})[0].array()), 1e-5));
+      CHECK(finite(grad({sum(recorded * w)}, {x})[0].array()));
+    }
+    const Tensor weight = numbers({1}, {top}, dtype), flat = numbers({4, 1}, {3, 3, 3, 3}, dtype);
+    CHECK(equal(batch_norm(flat, weight, {}).y.array(), {0, 0, 0, 0}));
+  }
+}
+
 TEST_CASE("batch_norm without weight and bias, in f32 and f64; group_norm and instance_norm of no images") {
   for (const Dtype dtype : {f32, f64}) {
     const Tensor x = leaf(uniform({4, 3, 2}, -1, 1, Philox{1, 1}, dtype)), one = ones({3}, dtype), none = zeros({3}, dtype);

@@ -26,8 +26,8 @@ void forward_wider(int64_t n, const T* x, double eps, T* y, double* scale) {
   *scale = static_cast<double>(s);
 }
 
-/// y = (x - mean) scale, mean being 0 unless `centred`; scale = 1 / sqrt(mean square of that + eps). The sums, and so the mean,
-/// have the digits of double or more: numbers that differ little keep their differences.
+/// y = (x - mean) scale, mean being 0 unless `centred`; scale = 1 / sqrt(mean square of that + eps). The sums, and with them
+/// the mean, have the digits of double or more: numbers that differ little keep their differences.
 template <class T, bool centred>
 void forward(int64_t rows, int64_t n, const T* x, double eps, T* y, double* scale) {
   using P = pack<T>;
@@ -112,11 +112,12 @@ struct Rows {
     });
   }
   static std::vector<Tensor> inputs(Back& b, const Saved& s) { return {b.input(0, s.x)}; }
-  /// Distances are multiplied by the scale before they are squared: what comes does not depend on it, if eps is, too.
   static Tensor meaning(const std::vector<Tensor>& in, const Saved& s) {
-    const Array scale = s.scale.unsqueeze(1), small = map([eps = s.eps](auto c) { return eps * c * c; }, scale);
-    const Tensor d = (centred ? gradus::centred(in[0], {1}) : in[0]) * Tensor(scale.to(in[0].dtype()));
-    return d / sqrt(mean(square(d), {1}, true) + Tensor(small.to(in[0].dtype())));
+    const Array unit = unit_near(s.scale.unsqueeze(1), in[0].dtype());
+    const Tensor eps(map([e = s.eps](auto u) { return e * u * u; }, unit).to(in[0].dtype()));
+    const auto less = [](const Tensor& x) { return centred ? gradus::centred(x, {1}) : x; };
+    const Tensor d = times_unit(in[0], Tensor(unit.to(in[0].dtype())), less);
+    return d / sqrt(mean(square(d), {1}, true) + eps);
   }
   static Samples samples();
 };

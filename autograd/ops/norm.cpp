@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace gradus {
 namespace {
@@ -83,6 +84,13 @@ struct Channels {
   Array weight, bias, mean, variance, scale;  // f64[C]; the variance biased, scale = 1 / sqrt(variance + eps)
 };
 
+/// Is channel i one that need not be computed in wider numbers?
+template <class T>
+bool ordinary(const Channels& c, int64_t i) {
+  const double scale = c.scale.data<double>()[i], slope = scale * c.weight.data<double>()[i];
+  return ordinary_scale<T>(scale) && !(std::fabs(slope) > std::numeric_limits<T>::max());
+}
+
 /// Calls f(offset) for every element of channel c.
 template <class F>
 void each_of_channel(const Planes& p, int64_t c, F f) {
@@ -152,7 +160,7 @@ void forward(const Planes& p, const T* x, Channels& c, double eps, T* y) {
       lanes.store(y + at, fma(lanes.load(x + at) - high, slope, offset));
     });
     for (int i = 0; i < group.channels; ++i)
-      if (!ordinary_scale<T>(scale[first + i])) [[unlikely]] forward_wider<T>(p, first + i, x, c, eps, y);
+      if (!ordinary<T>(c, first + i)) [[unlikely]] forward_wider<T>(p, first + i, x, c, eps, y);
   });
 }
 
@@ -191,7 +199,7 @@ void backward(const Planes& p, const T* x, const T* g, const Channels& c, double
         lanes.store(dx + at, k * fma(lanes.load(x + at) - high, b, lanes.load(g + at) - a));
       });
     for (int i = 0; i < group.channels; ++i)
-      if (!ordinary_scale<T>(scale[first + i])) [[unlikely]] backward_wider<T>(p, first + i, x, g, c, dweight, dbias, dx);
+      if (!ordinary<T>(c, first + i)) [[unlikely]] backward_wider<T>(p, first + i, x, g, c, dweight, dbias, dx);
   });
 }
 
@@ -227,10 +235,9 @@ struct BatchNorm {
     const Tensor& x = in[0];
     std::vector<int> axes{0};
     for (int i = 2; i < x.rank(); ++i) axes.push_back(i);
-    // Distances are multiplied by the scale before they are squared: what comes does not depend on it, if eps is, too.
-    const Array small = map([eps = s.eps](auto c) { return eps * c * c; }, s.channels.scale);
+    const Array unit = unit_near(s.channels.scale, x.dtype()), small = map([e = s.eps](auto u) { return e * u * u; }, unit);
     const auto of_channels = [&](const Array& a) { return per_channel(Tensor(a.to(x.dtype())), x.rank()); };
-    const Tensor d = centred(x, axes) * of_channels(s.channels.scale);
+    const Tensor d = times_unit(x, of_channels(unit), [&](const Tensor& t) { return centred(t, axes); });
     return d / sqrt(mean(square(d), axes, true) + of_channels(small)) * per_channel(in[1], x.rank()) +
            per_channel(in[2], x.rank());
   }

@@ -3,10 +3,12 @@
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/centred.h>
 #include <gradus/autograd/ops/softmax.h>
+#include <gradus/core/look.h>
 #include <gradus/core/reduce.h>
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace gradus {
 namespace {
@@ -108,11 +110,29 @@ double degrees(const char* op, const Tensor& x, const std::vector<int>& axes, in
   return static_cast<double>(std::max<int64_t>(count_of(x, axes_mask(op, axes, x.rank())) - correction, 0));
 }
 
+/// Where the sum overflows, half of the mean is summed by shares; being rounded it may be more than half of the largest.
 Array mean_of(const Array& x, std::uint32_t axes, double n) {
-  return map([n](auto s) { return s / n; }, sum_axes(x, axes));
+  const Array mean = map([n](auto s) { return s / n; }, sum_axes(x, axes));
+  if (all_finite(mean)) return mean;
+  const double most = (x.dtype() == f32 ? std::numeric_limits<float>::max() : std::numeric_limits<double>::max()) / 2;
+  const auto or_doubled = [most](auto m, auto half) {
+    const auto size = abs(half);
+    const auto bounded = select((size > most) & (size - size == 0), copysign(decltype(m)(most), half), half);
+    return select(m - m == 0, m, bounded * 2);
+  };
+  return map(or_doubled, mean, sum_axes(map([n](auto v) { return v / (2 * n); }, x), axes));
 }
 
 }  // namespace
+
+Array unit_near(const Array& scale, Dtype dtype) {
+  constexpr int smallest = -126, largest = 126;
+  Array unit = Array::ones(scale.shape(), f64);
+  for (int64_t i = 0; i < scale.size(); ++i)
+    if (const double s = scale.element(i); s > 0 && std::isfinite(s))
+      unit.fresh<double>()[i] = std::ldexp(1.0, dtype == f32 ? std::clamp(std::ilogb(s), smallest, largest) : std::ilogb(s));
+  return unit;
+}
 
 Tensor centred(const Tensor& x, const std::vector<int>& axes) {
   const std::uint32_t mask = axes_mask("centred", axes, x.rank());
@@ -129,7 +149,10 @@ Tensor var(const Tensor& x, const std::vector<int>& axes, int correction, bool k
 }
 Tensor std(const Tensor& x, const std::vector<int>& axes, int correction, bool keep) {
   const double n = degrees("std", x, axes, correction);
-  return norm(centred(x, axes), 2, axes, keep) / std::sqrt(n);  // its gradient at 0 is 0, as PyTorch's
+  const Tensor d = centred(x, axes), y = norm(d, 2, axes, keep) / std::sqrt(n);  // its gradient at 0 is 0, as PyTorch's
+  if (all_finite(y.array())) return y;
+  const Tensor finite = y.detach() - y.detach() == 0.0;  // the norm of d may be too large where that over sqrt(n) is not
+  return where(finite, y, norm(d / std::sqrt(n), 2, axes, keep));
 }
 
 Tensor logsumexp(const Tensor& x, const std::vector<int>& axes, bool keep) {

@@ -2,6 +2,7 @@
 // ratio of each to the largest. x / |x| is what the gradients are made of: it is never out of range.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
+#include <gradus/core/look.h>
 #include <gradus/core/reduce.h>
 
 #include <algorithm>
@@ -51,7 +52,7 @@ struct Norm2 {
   }
 };
 
-/// |x|_p for p other than 0, 1, 2 and infinity. Where x is 0 its gradient is 0.
+/// |x|_p for p other than 0, 1, 2 and infinity. Where x is 0, or so far from y that it does not count, its gradient is 0.
 struct NormP {
   static constexpr const char* name = "norm_p";
   struct Saved {
@@ -60,7 +61,8 @@ struct NormP {
   };
   template <class V>
   static V slope(const V& x, const V& y, const V& g, double p) {
-    const auto none = (x == V(0.0)) | (y == V(0.0));
+    const V part = abs(x) / y;
+    const auto none = (part == V(0.0)) | (part == V(std::numeric_limits<double>::infinity())) | (y == V(0.0));
     const V ratio = select(none, V(1.0), abs(x)) / select(none, V(1.0), y);
     return select(none, V(0.0), sign(x) * pow(ratio, p - 1) * g);
   }
@@ -190,7 +192,12 @@ Tensor norm(const Tensor& x) { return norm(x, 2); }
 Tensor normalize(const Tensor& x, int axis, double eps) {
   axis = normal_axis("normalize", axis, x.rank());
   const Tensor size = norm(x, 2, {axis}, true);
-  return x / where(size < eps, Tensor(eps), size);
+  const auto by_size = [eps](const Tensor& v, const Tensor& n) { return v / where(n < eps, Tensor(eps), n); };
+  if (all_finite(size.array())) return by_size(x, size);
+  // Rows whose norm is too large for their dtype are made smaller, exactly, before it is taken.
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  const Tensor smaller = x * where(size.detach() == infinity, scalar(0x1p-64, x.dtype()), scalar(1, x.dtype()));
+  return by_size(smaller, norm(smaller, 2, {axis}, true));
 }
 
 Tensor cosine_similarity(const Tensor& a, const Tensor& b, int axis, double eps) {
