@@ -2,7 +2,7 @@
 //
 //   formula    f, and df (da, db, dc: one per input), generic in their number: read with packs they are the kernels, with
 //              Tensors the differentiable way back. `reads` says what the way back looks at; the rest is not kept.
-//              `integers`, which an op may leave out, says what it does with i64 and u8: read with whole<T>, f is their kernel.
+//              `integers`, which an op may leave out, says what it does with i64 and u8: f, read with whole<T>, is theirs.
 //   primitive  forward on Arrays; backward made of other ops.
 //   fused      fast kernels for both ways, and its `meaning` in ops, which serves when gradients are differentiated again.
 //
@@ -119,8 +119,8 @@ constexpr Integers integers_of() {
   else return Integers::refused;
 }
 
-/// Brings operands to one shape and dtype, recording the expansion. Bools, plain numbers and 0-d integers take the dtype of the
-/// reals they meet, and integers the larger of their types; f32 and f64 do not mix. Errors: ShapeError, DtypeError.
+/// Brings operands to one shape and dtype, recording the expansion. Bools, plain numbers and 0-d integers take the dtype of
+/// the reals they meet, and integers the larger of their types; f32 and f64 do not mix. Errors: ShapeError, DtypeError.
 void fit(const char* op, Tensor* operands, int n, Integers integers = Integers::refused);
 
 template <class Op, int N>

@@ -74,7 +74,7 @@ class Tensor {
   Tensor mean(const std::vector<int>& axes = {}, bool keep = false) const;
   Tensor max(int axis, bool keep = false) const;
   template <std::floating_point F>
-  Tensor max(F, bool = false) const = delete;  // an axis is an integer; the larger of each element and a number: maximum(x, 0.5)
+  Tensor max(F, bool = false) const = delete;  // an axis is an integer; of each element and a number: maximum(x, 0.5)
   Tensor argmax(int axis) const;
   template <std::floating_point F>
   Tensor argmax(F) const = delete;  // an axis is an integer

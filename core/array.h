@@ -77,7 +77,8 @@ class Array {
   T item() const {
     return item_as<T>("item");
   }
-  double at(std::initializer_list<int64_t> index) const { return place(index).item_exactly("at"); }  ///< one element, as item()
+  /// One element, as item().
+  double at(std::initializer_list<int64_t> index) const { return place(index).item_exactly("at"); }
   template <class T>
     requires std::is_arithmetic_v<T>
   T at(std::initializer_list<int64_t> index) const {
@@ -101,8 +102,8 @@ class Array {
 
   Array contiguous() const { return layout_.dense ? *this : copy(); }
   Array copy() const;            ///< dense, own numbers; absent if this is
-  /// Converted copy; itself if the dtype is the same. Reals become integers towards zero, clamped to the range, NaN becomes 0;
-  /// i64 becomes u8 modulo 256.
+  /// Converted copy; itself if the dtype is the same. Reals become integers towards zero, clamped to the range, NaN becomes
+  /// 0; i64 becomes u8 modulo 256.
   Array to(Dtype dtype) const;
   /// Overwrites the numbers with those of `from` (broadcast to this shape, same dtype).
   void assign(const Array& from, const char* writer);

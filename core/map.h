@@ -16,7 +16,7 @@ namespace gradus {
 /// A loop over whole packs: out[0..n) = f(in[0][0..n), ...). Reads and writes may run over n to the end of a pack.
 using MapPass = void (*)(const void* f, void* out, const void* const* in, int64_t n);
 
-/// Runs `pass` over all of `out`, which is dense and of f32, f64, i64 or u8, and inputs of its shape and dtype in any layout.
+/// Runs `pass` over all of `out`, which is dense and not of bools, and inputs of its shape and dtype in any layout.
 void map_pieces(Array& out, const Array* const* in, int count, MapPass pass, const void* f);
 
 inline namespace GRADUS_ISA {

@@ -27,7 +27,8 @@ template <class T>
 std::uint64_t add_long(const T* p, int64_t n, int64_t stride) {
   if (n <= integers_at_once) return add_run(p, n, stride);
   std::atomic<std::uint64_t> total = 0;
-  parallel_ranges(n, integers_at_once, [&](int64_t begin, int64_t end) { total += add_run(p + begin * stride, end - begin, stride); });
+  parallel_ranges(n, integers_at_once,
+                  [&](int64_t begin, int64_t end) { total += add_run(p + begin * stride, end - begin, stride); });
   return total;
 }
 

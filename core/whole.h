@@ -1,6 +1,6 @@
-// Formulas over integers. whole<T> is one integer that obeys the rules of formulas, as num<T> does: every result is exact, and
-// what its type cannot hold wraps around (two's complement), so nothing is undefined. A formula that is read with it needs no
-// pack: the compiler vectorises the plain loop.
+// Formulas over integers. whole<T> is one integer that obeys the rules of formulas, as num<T> does: every result is exact,
+// and what its type cannot hold wraps around (two's complement), so nothing is undefined. A formula that is read with it
+// needs no pack: the compiler vectorises the plain loop.
 #pragma once
 
 #include <gradus/core/map.h>
@@ -87,10 +87,13 @@ template <class F, class... In>
 Array map_whole(F f, const In&... in) {
   using Places = std::make_integer_sequence<int, sizeof...(In)>;
   const Array* all[] = {&in...};
-  return map_integers(
-      all, sizeof...(In),
-      [](const void* g, void* to, const void* const* from, int64_t n) { whole_pass<int64_t, F>(g, to, from, n, Places()); },
-      [](const void* g, void* to, const void* const* from, int64_t n) { whole_pass<std::uint8_t, F>(g, to, from, n, Places()); }, &f);
+  const MapPass longs = [](const void* g, void* to, const void* const* from, int64_t n) {
+    whole_pass<int64_t, F>(g, to, from, n, Places());
+  };
+  const MapPass bytes = [](const void* g, void* to, const void* const* from, int64_t n) {
+    whole_pass<std::uint8_t, F>(g, to, from, n, Places());
+  };
+  return map_integers(all, sizeof...(In), longs, bytes, &f);
 }
 
 }  // namespace gradus

@@ -1,4 +1,4 @@
-// Integers: comparisons, reductions, scans, orders, single elements and every layout, against plain loops over exact numbers.
+// Integers: comparisons, reductions, scans, orders, single elements and every layout, against loops over exact numbers.
 #include <gradus/tests/refusal.h>
 
 #include <gradus/autograd/ops.h>
@@ -19,7 +19,7 @@ using Longs = std::vector<int64_t>;
 constexpr int64_t lowest = INT64_MIN, highest = INT64_MAX, big = int64_t(1) << 53;
 
 Tensor longs(const Longs& v) { return Tensor(Array::of<int64_t>({static_cast<int64_t>(v.size())}, v)); }
-Tensor bytes(const std::vector<std::uint8_t>& v) { return Tensor(Array::of<std::uint8_t>({static_cast<int64_t>(v.size())}, v)); }
+Tensor bytes(const std::vector<std::uint8_t>& v) { return tensor<std::uint8_t>({static_cast<int64_t>(v.size())}, v); }
 Tensor bools(const std::vector<bool>& v) { return Tensor(Array::of<bool>({static_cast<int64_t>(v.size())}, v)); }
 Longs held(const Tensor& t) {
   const Array a = t.array().to(i64).contiguous();
@@ -123,7 +123,8 @@ TEST_CASE("item() never rounds an integer; item<int64_t>() holds every one") {
   REFUSES(DtypeError, longs({-1}).item<std::uint64_t>(), "holds -1");
   REFUSES(DtypeError, longs({int64_t(1) << 31}).item<int>(), "2147483648");
   REFUSES(DtypeError, scalar(NAN).item<int64_t>(), "nan");
-  REFUSES(DtypeError, scalar(0x1p63).item<int64_t>(), "holds 9223372036854775808", "[-9223372036854775808, 9223372036854775807]");
+  REFUSES(DtypeError, scalar(0x1p63).item<int64_t>(), "holds 9223372036854775808",
+          "[-9223372036854775808, 9223372036854775807]");
   REFUSES(ShapeError, longs({1, 2}).item<int64_t>(), "item: a single number was asked of i64[2]");
 }
 
@@ -153,7 +154,8 @@ TEST_CASE("sums and products of i64, u8 and bool are exact, in i64, modulo 2^64"
   CHECK(is(prod(longs({})), i64, Longs{1}));
   CHECK(is(sum(Tensor(Array::full({}, 7, u8))), i64, Longs{7}));
   CHECK(is(prod(Tensor(Array::full({}, true, boolean))), i64, Longs{1}));
-  for (const Dtype t : {i64, u8, boolean}) REFUSES(DtypeError, mean(zeros({2, 3}, t)), "mean: ", "[2,3]", "try: mean(x.to(f32))");
+  for (const Dtype t : {i64, u8, boolean})
+    REFUSES(DtypeError, mean(zeros({2, 3}, t)), "mean: ", "[2,3]", "try: mean(x.to(f32))");
   const Array wide = Array::full({3, 1, 1}, 255, u8).expand({3, 700, 900});
   CHECK(sum_axes(wide, 7).item<int64_t>() == int64_t(255) * 3 * 700 * 900);
   CHECK(sum_axes(wide, 6).at<int64_t>({2, 0, 0}) == int64_t(255) * 700 * 900);
@@ -177,7 +179,8 @@ TEST_CASE("sums in every layout, over every axis") {
           const Longs in = held(x);
           for (int64_t i = 0; i < x.size(); ++i) {
             const int64_t r = i / shape[1], c = i % shape[1];
-            expected[static_cast<std::size_t>(axes.empty() ? 0 : axes[0] == 0 ? c : r)] += static_cast<std::uint64_t>(in[static_cast<std::size_t>(i)]);
+            const auto to = static_cast<std::size_t>(axes.empty() ? 0 : axes[0] == 0 ? c : r);
+            expected[to] += static_cast<std::uint64_t>(in[static_cast<std::size_t>(i)]);
           }
           CHECK(s.dtype() == i64);
           CHECK(held(s) == Longs(expected.begin(), expected.end()));
@@ -229,16 +232,16 @@ TEST_CASE("every layout and size: elementwise integers against a loop") {
     std::function<Tensor(const Tensor&, const Tensor&)> op;
     std::function<std::uint64_t(std::uint64_t, std::uint64_t)> one;
   };
-  const auto as_signed = [](std::uint64_t x) { return static_cast<int64_t>(x); };
+  const auto less = [](std::uint64_t a, std::uint64_t b) { return static_cast<int64_t>(a) < static_cast<int64_t>(b); };
   const Case cases[] = {
       {"+", [](auto& a, auto& b) { return a + b; }, [](auto a, auto b) { return a + b; }},
       {"-", [](auto& a, auto& b) { return a - b; }, [](auto a, auto b) { return a - b; }},
       {"*", [](auto& a, auto& b) { return a * b; }, [](auto a, auto b) { return a * b; }},
-      {"max", [](auto& a, auto& b) { return max(a, b); }, [=](auto a, auto b) { return as_signed(a) > as_signed(b) ? a : b; }},
-      {"where", [](auto& a, auto& b) { return where(a < b, a, b); }, [=](auto a, auto b) { return as_signed(a) < as_signed(b) ? a : b; }},
+      {"max", [](auto& a, auto& b) { return max(a, b); }, [=](auto a, auto b) { return less(a, b) ? b : a; }},
+      {"where", [](auto& a, auto& b) { return where(a < b, a, b); }, [=](auto a, auto b) { return less(a, b) ? a : b; }},
       {"&", [](auto& a, auto& b) { return a & b; }, [](auto a, auto b) { return a & b; }},
       {"^", [](auto& a, auto& b) { return a ^ b; }, [](auto a, auto b) { return a ^ b; }},
-      {"<", [](auto& a, auto& b) { return a < b; }, [=](auto a, auto b) { return std::uint64_t(as_signed(a) < as_signed(b)); }}};
+      {"<", [](auto& a, auto& b) { return a < b; }, [=](auto a, auto b) { return std::uint64_t(less(a, b)); }}};
   for (const Shape& shape : {Shape{1, 1}, Shape{3, 5}, Shape{8, 8}, Shape{67, 129}, Shape{300, 401}, Shape{2, 0}})
     for (const Dtype t : {i64, u8}) {
       const Tensor a = any_longs(shape, 1).to(t), b = any_longs(shape, 2).to(t), row = any_longs({shape[1]}, 4).to(t);

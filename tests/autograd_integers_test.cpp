@@ -1,5 +1,5 @@
-// Integers are numbers too: arithmetic, comparisons and orders of i64, u8 and bool, against what exact numbers modulo 2^64 (or
-// 256) give and against the dtypes of PyTorch 2.
+// Integers are numbers too: arithmetic and dtypes of i64, u8 and bool, against exact numbers modulo 2^64 (or 256)
+// and against the dtypes of PyTorch 2.
 #include <gradus/tests/refusal.h>
 
 #include <gradus/autograd/ops.h>
@@ -18,7 +18,7 @@ using Longs = std::vector<int64_t>;
 constexpr int64_t lowest = INT64_MIN, highest = INT64_MAX, big = int64_t(1) << 53;
 
 Tensor longs(const Longs& v) { return Tensor(Array::of<int64_t>({static_cast<int64_t>(v.size())}, v)); }
-Tensor bytes(const std::vector<std::uint8_t>& v) { return Tensor(Array::of<std::uint8_t>({static_cast<int64_t>(v.size())}, v)); }
+Tensor bytes(const std::vector<std::uint8_t>& v) { return tensor<std::uint8_t>({static_cast<int64_t>(v.size())}, v); }
 Tensor bools(const std::vector<bool>& v) { return Tensor(Array::of<bool>({static_cast<int64_t>(v.size())}, v)); }
 Longs held(const Tensor& t) {
   REQUIRE_FALSE(is_real(t.dtype()));
@@ -111,7 +111,8 @@ TEST_CASE("three divisions: / is real, // goes down, % has the divisor's sign an
 
 TEST_CASE("floor_divide of reals, as Python's //") {
   for (const Dtype t : {f32, f64}) {
-    const Tensor a = tensor<double>({7}, {7, -7, 7, -7, 6.5, 1, 0.3}).to(t), b = tensor<double>({7}, {2, 2, -2, -2, 0.5, 0, 0.1}).to(t);
+    const Tensor a = tensor<double>({7}, {7, -7, 7, -7, 6.5, 1, 0.3}).to(t);
+    const Tensor b = tensor<double>({7}, {2, 2, -2, -2, 0.5, 0, 0.1}).to(t);
     CHECK(is(floor_divide(a, b), t, std::vector<double>{3, -4, -4, 3, 13, INFINITY, t == f32 ? 3.0 : 2.0}));
     CHECK(is(floor_divide(tensor<double>({3}, {-1, 1, NAN}).to(t), INFINITY), t, std::vector<double>{-1, 0, NAN}));
   }
@@ -119,7 +120,8 @@ TEST_CASE("floor_divide of reals, as Python's //") {
 
 TEST_CASE("powers of integers are exact, wrap around, and refuse negative exponents") {
   CHECK(is(pow(longs({3, -3, 2, 0}), 39), i64, Longs{4052555153018976267, -4052555153018976267, int64_t(1) << 39, 0}));
-  CHECK(is(pow(longs({2, 2, 0, -1, 10}), longs({62, 64, 0, 63, 18})), i64, Longs{int64_t(1) << 62, 0, 1, -1, 1000000000000000000}));
+  CHECK(is(pow(longs({2, 2, 0, -1, 10}), longs({62, 64, 0, 63, 18})), i64,
+           Longs{int64_t(1) << 62, 0, 1, -1, 1000000000000000000}));
   CHECK(is(pow(bytes({2, 3, 16}), 5), u8, Longs{32, 243, 0}));
   CHECK(is(pow(2, longs({0, 10})), i64, Longs{1, 1024}));
   CHECK(is(pow(longs({4, 9}), 0.5), f32, std::vector<double>{2, 3}));
@@ -129,8 +131,9 @@ TEST_CASE("powers of integers are exact, wrap around, and refuse negative expone
   REFUSES(ArithmeticError, pow(longs({2, 2}), longs({1, -2})), "number 1 of the exponents is -2");
 }
 
-TEST_CASE("dtypes that meet: as PyTorch where a number, a 0-d integer or a bool is involved; f32 and i64 tensors do not mix") {
-  const Tensor n = longs({1, 2}), p = bytes({1, 2}), m = bools({true, false}), x = tensor<float>({2}, {0.5f, 2}), d = x.to(f64);
+TEST_CASE("dtypes that meet: as PyTorch where a number, a 0-d integer or a bool is involved; f32 and i64 do not mix") {
+  const Tensor n = longs({1, 2}), p = bytes({1, 2}), m = bools({true, false});
+  const Tensor x = tensor<float>({2}, {0.5f, 2}), d = x.to(f64);
   CHECK(is(n + 0.5, f32, std::vector<double>{1.5, 2.5}));
   CHECK(is(n * 2.0, f32, std::vector<double>{2, 4}));
   CHECK(is(0.5 - p, f32, std::vector<double>{-0.5, -1.5}));
@@ -207,7 +210,8 @@ TEST_CASE("where, masked_fill and clamp of integers keep their dtype and digits"
   CHECK(is(masked_fill(p, m, 0), u8, Longs{0, 200}));
   CHECK(is(masked_fill(m, m, false), boolean, Longs{0, 0}));
   CHECK(is(masked_fill(ones({2}), m, 7), f32, std::vector<double>{7, 1}));
-  REFUSES(DtypeError, masked_fill(n, m, 0.5), "masked_fill: the value is real, the tensor i64[2]", "try: where(mask, value, x)");
+  REFUSES(DtypeError, masked_fill(n, m, 0.5), "masked_fill: the value is real, the tensor i64[2]",
+          "try: where(mask, value, x)");
   REFUSES(DtypeError, masked_fill(p, m, 256), "masked_fill: ", "256");
   REFUSES(ShapeError, masked_fill(n, m, n), "masked_fill: the value is i64[2]; it must be a single number");
   CHECK(is(clamp(longs({-5, 3, highest}), 0, big + 1), i64, Longs{0, 3, big + 1}));
@@ -218,7 +222,8 @@ TEST_CASE("where, masked_fill and clamp of integers keep their dtype and digits"
   REFUSES(DtypeError, clamp(p, 300, 400), "clamp: u8[2] holds 0 to 255, nothing in [300, 400]");
   CHECK(is(maximum(longs({-5, 3}), 0), i64, Longs{0, 3}));
   CHECK(is(max(longs({-5, 3}), 0), i64, Longs{3}));  // along axis 0, as torch.max(x, 0)
-  REFUSES(IndexError, max(longs({-5, 3}), 2), "max: axis 2 is out of range for i64[2]; it must lie in [-1, 0]", "maximum(x, 2)");
+  REFUSES(IndexError, max(longs({-5, 3}), 2), "max: axis 2 is out of range for i64[2]; it must lie in [-1, 0]",
+          "maximum(x, 2)");
   REFUSES(IndexError, min(ones({2, 3}), -3, true), "min: axis -3", "minimum(x, -3)");
   CHECK(is(max(longs({-5, 3}), 0.5), f32, std::vector<double>{0.5, 3}));
 }

@@ -262,7 +262,7 @@ struct Where {
   }
 };
 
-/// Comparisons read the same formulas, but are constants: nothing to differentiate. Of integers their order is compared with 0.
+/// Comparisons read the same formulas, but are constants: nothing to differentiate. Of integers their order is compared.
 template <class Compare>
 Tensor compare(const char* name, Compare c, const Tensor& a, const Tensor& b) {
   Tensor operands[2] = {a.weak() ? a : a.detach(), b.weak() ? b : b.detach()};

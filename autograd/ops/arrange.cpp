@@ -177,9 +177,11 @@ Tensor masked_fill(const Tensor& x, const Tensor& mask, const Tensor& value) {
   if (mask.dtype() != boolean)
     throw DtypeError("masked_fill", join("the mask must be bool, got ", describe(mask)), "compare it, e.g. x > 0");
   if (value.rank() > 0)
-    throw ShapeError("masked_fill", join("the value is ", describe(value), "; it must be a single number"), "where(mask, value, x)");
+    throw ShapeError("masked_fill", join("the value is ", describe(value), "; it must be a single number"),
+                     "where(mask, value, x)");
   if (!is_real(x.dtype()) && is_real(value.dtype()))
-    throw DtypeError("masked_fill", join("the value is real, the tensor ", describe(x), ", and so is the result"), "where(mask, value, x)");
+    throw DtypeError("masked_fill", join("the value is real, the tensor ", describe(x), ", and so is the result"),
+                     "where(mask, value, x)");
   Shape shape;
   if (!broadcasts(x.shape(), mask.shape(), shape) || !(shape == x.shape()))
     throw ShapeError("masked_fill", join("the mask is ", describe(mask), ", the tensor ", describe(x),

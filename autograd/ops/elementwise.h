@@ -49,7 +49,9 @@ inline Tensor& operator/=(Tensor& a, const Tensor& b) { return a = a / b; }
 Tensor pow(const Tensor& a, double exponent);
 Tensor pow(const Tensor& a, const Tensor& exponent);  ///< a >= 0 where the exponent's gradient is wanted
 template <std::integral I>
-Tensor pow(const Tensor& a, I exponent) { return is_real(a.dtype()) ? pow(a, static_cast<double>(exponent)) : pow(a, Tensor(exponent)); }
+Tensor pow(const Tensor& a, I exponent) {
+  return is_real(a.dtype()) ? pow(a, static_cast<double>(exponent)) : pow(a, Tensor(exponent));
+}
 Tensor max(const Tensor& a, const Tensor& b);         ///< NaN if either is; at a tie each gets half of the gradient
 Tensor min(const Tensor& a, const Tensor& b);
 /// max(x, 0.0) is elementwise too, as in a formula; max(x, 0) is the largest along axis 0.

@@ -10,7 +10,9 @@ namespace gradus {
 namespace {
 
 /// A tensor with axes counts before one that is a single number.
-const Tensor* more(const Tensor* known, const Tensor& t) { return known && (known->rank() > 0 || t.rank() == 0) ? known : &t; }
+const Tensor* more(const Tensor* known, const Tensor& t) {
+  return known && (known->rank() > 0 || t.rank() == 0) ? known : &t;
+}
 
 /// out[i] = the sign of a[i] - b[i] as real numbers; NaN where b is.
 template <class B>
@@ -46,11 +48,12 @@ void refuse_reals(const char* op, const Tensor& t) {
   if (is_real(t.dtype())) throw DtypeError(op, join("takes bools or integers, got ", describe(t)), "compare it, e.g. x > 0");
 }
 
-Tensor bitwise(const char* op, const Tensor& a, const Tensor& b, Array (*f)(const Array&, const Array&)) {
+template <class F>
+Tensor bitwise(const char* op, const Tensor& a, const Tensor& b, F f) {
   refuse_reals(op, a), refuse_reals(op, b);
   Tensor both[2] = {a, b};
   fit(op, both, 2, Integers::exact);
-  return Tensor(f(both[0].array(), both[1].array()));
+  return Tensor(map_whole(f, both[0].array(), both[1].array()));
 }
 
 }  // namespace
@@ -115,14 +118,16 @@ void refuse_bools(const char* op, const Tensor& t, const char* hint) {
 void check_integer_division(const char* op, const Tensor& a, const Tensor& b) {
   refuse_bools(op, a, "x.to(i64)");
   if (const int64_t at = first_where(b.array(), [](auto x) { return x == 0; }); at >= 0)
-    throw ArithmeticError(op, join(describe(a), " is divided by integers, of which number ", at, " is 0"), "a / b, which is real");
+    throw ArithmeticError(op, join(describe(a), " is divided by integers, of which number ", at, " is 0"),
+                          "a / b, which is real");
 }
 
 void check_integer_power(const char* op, const Tensor& a, const Tensor& exponent) {
   refuse_bools(op, a, "x.to(i64)");
   if (const int64_t at = first_where(exponent.array(), [](auto n) { return n < 0; }); at >= 0)
-    throw ArithmeticError(op, join(describe(a), " to a negative power is not of integers; number ", at, " of the exponents is ",
-                                   exponent.array().element(at)), "pow(x.to(f32), exponent)");
+    throw ArithmeticError(op, join(describe(a), " to a negative power is not of integers; number ", at,
+                                   " of the exponents is ", exponent.array().contiguous().data<int64_t>()[at]),
+                          "pow(x.to(f32), exponent)");
 }
 
 Tensor integer_scan(const Tensor& x, int axis, bool product) {
@@ -131,9 +136,10 @@ Tensor integer_scan(const Tensor& x, int axis, bool product) {
   const AroundAxis a(x.shape(), axis);
   const auto* in = reinterpret_cast<const std::uint64_t*>(from.data<int64_t>());  // unsigned numbers wrap around
   auto* out = reinterpret_cast<std::uint64_t*>(y.fresh<int64_t>());
-  parallel_ranges(a.outer, std::max<int64_t>(1, grain_elements / std::max<int64_t>(1, a.length * a.inner)), [&](int64_t begin, int64_t end) {
+  const int64_t each = a.length * a.inner, grain = std::max<int64_t>(1, grain_elements / std::max<int64_t>(1, each));
+  parallel_ranges(a.outer, grain, [&](int64_t begin, int64_t end) {
     for (int64_t o = begin; o < end; ++o)
-      for (int64_t k = 0, at = o * a.length * a.inner; k < a.length * a.inner; ++k, ++at) {
+      for (int64_t k = 0, at = o * each; k < each; ++k, ++at) {
         const bool first = k < a.inner;
         out[at] = first ? in[at] : product ? out[at - a.inner] * in[at] : out[at - a.inner] + in[at];
       }
@@ -145,21 +151,16 @@ Tensor clamp_integers(const Tensor& x, int64_t low, int64_t high) {
   if (low > high) throw IndexError("clamp", join("low ", low, " must not exceed high ", high));
   if (x.dtype() != u8) return min(max(x, Tensor(low)), Tensor(high));
   if (high < 0 || low > 255)
-    throw DtypeError("clamp", join(describe(x), " holds 0 to 255, nothing in [", low, ", ", high, "]"), "clamp(x.to(i64), ...)");
+    throw DtypeError("clamp", join(describe(x), " holds 0 to 255, nothing in [", low, ", ", high, "]"),
+                     "clamp(x.to(i64), ...)");
   return min(max(x, Tensor(std::max<int64_t>(low, 0))), Tensor(std::min<int64_t>(high, 255)));
 }
 
 Tensor operator%(const Tensor& a, const Tensor& b) { return remainder(a, b); }
 
-Tensor operator&(const Tensor& a, const Tensor& b) {
-  return bitwise("&", a, b, [](const Array& x, const Array& y) { return map_whole([](auto p, auto q) { return p & q; }, x, y); });
-}
-Tensor operator|(const Tensor& a, const Tensor& b) {
-  return bitwise("|", a, b, [](const Array& x, const Array& y) { return map_whole([](auto p, auto q) { return p | q; }, x, y); });
-}
-Tensor operator^(const Tensor& a, const Tensor& b) {
-  return bitwise("^", a, b, [](const Array& x, const Array& y) { return map_whole([](auto p, auto q) { return p ^ q; }, x, y); });
-}
+Tensor operator&(const Tensor& a, const Tensor& b) { return bitwise("&", a, b, [](auto x, auto y) { return x & y; }); }
+Tensor operator|(const Tensor& a, const Tensor& b) { return bitwise("|", a, b, [](auto x, auto y) { return x | y; }); }
+Tensor operator^(const Tensor& a, const Tensor& b) { return bitwise("^", a, b, [](auto x, auto y) { return x ^ y; }); }
 Tensor operator~(const Tensor& a) {
   refuse_reals("~", a);
   return a ^ (a.dtype() == boolean ? Tensor(true) : Tensor(a.dtype() == u8 ? 255 : -1));

@@ -7,7 +7,7 @@ namespace gradus {
 
 /// The dtype in which operands meet, of which not all are real. Errors: DtypeError.
 Dtype common_dtype(const char* op, const Tensor* operands, int n, Integers integers);
-/// A plain number, an integer or a bool as an operand of that dtype. Errors: DtypeError for a plain number that u8 cannot hold.
+/// A plain number, an integer or a bool as an operand of that dtype. Errors: DtypeError for a number that u8 cannot hold.
 Tensor as_operand(const char* op, const Tensor& t, Dtype dtype);
 
 /// Two constants, one or both of integers, become their exact order (-1, 0, 1; NaN beside a NaN) and 0, as f64.

@@ -59,7 +59,8 @@ struct Extremum {
 
 Tensor extremum(const char* op, const Tensor& x, int axis, bool keep, bool largest) {
   if (x.rank() > 0 && (axis < -x.rank() || axis >= x.rank()))  // or a number was meant
-    throw IndexError(op, join("axis ", axis, " is out of range for ", describe(x), "; it must lie in [", -x.rank(), ", ", x.rank() - 1, "]"),
+    throw IndexError(op, join("axis ", axis, " is out of range for ", describe(x), "; it must lie in [", -x.rank(), ", ",
+                              x.rank() - 1, "]"),
                      join("of each element and a number: ", largest ? "maximum" : "minimum", "(x, ", axis, ")"));
   Extreme e = extreme_axis(op, x.array(), axis, largest);
   axis = normal_axis(op, axis, x.rank());
