@@ -4,6 +4,7 @@
 #include <gradus/core/error.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
+#include <gradus/tools/standard_output.h>
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
@@ -72,12 +73,7 @@ std::string row(const Workload& w, int thread_count, const Timing& t) {
   return line + "}";
 }
 
-}  // namespace
-}  // namespace gradus::bench
-
-int main(int argc, char** argv) {
-  using namespace gradus;
-  using namespace gradus::bench;
+int run(int argc, char** argv) {
   CLI::App app{"Times Gradus on the workloads of docs/benchmarks.md", "gradus_bench"};
   std::string only, thread_list = "1,2", json;
   double budget = 0.5;
@@ -93,6 +89,9 @@ int main(int argc, char** argv) {
     check_prefixes(prefixes);
     std::vector<int> counts;
     for (const std::string& n : split(thread_list)) counts.push_back(number_of_threads(n));
+    if (counts.empty()) throw SpecError("--threads", "names no number of threads");
+    if (!(budget > 0 && budget <= 3600))
+      throw SpecError("--budget", join("must lie in (0, 3600] seconds, got ", text(budget)));
     std::ofstream file;
     if (!json.empty()) file.open(json, std::ios::app);
     if (!json.empty() && !file) throw DataError(json, "cannot be opened for writing");
@@ -108,7 +107,7 @@ int main(int argc, char** argv) {
         const std::string line = row(w, threads(), measure(w.build(), budget));
         fmt::print("{}\n", line);
         std::fflush(stdout);
-        if (file.is_open()) file << line << std::endl;
+        if (file.is_open() && !(file << line << std::endl)) throw DataError(json, "cannot be written");
       }
     }
   } catch (const std::exception& error) {
@@ -116,4 +115,12 @@ int main(int argc, char** argv) {
     return 1;
   }
   return 0;
+}
+
+}  // namespace
+}  // namespace gradus::bench
+
+int main(int argc, char** argv) {
+  gradus::tools::open_standard_streams();
+  return gradus::tools::after_output(gradus::bench::run(argc, argv));
 }

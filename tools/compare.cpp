@@ -22,20 +22,27 @@
 namespace gradus::tools {
 namespace {
 
-constexpr std::int64_t generated_train = 20000, generated_test = 4000;
+constexpr const char *metrics_name = "/metrics.json", *report_name = "/report.html";
+constexpr std::int64_t generated_train = 20000, generated_test = 4000, most_generated = 10'000'000;
 
 volatile std::sig_atomic_t interrupted = 0;
 
-/// While alive, Ctrl-C asks for an orderly end; a second one kills.
+/// While alive, Ctrl-C asks for an orderly end; a second one kills. Where it is ignored (nohup, a shell's background) it
+/// stays ignored.
 struct CatchInterrupt {
   CatchInterrupt() {
     interrupted = 0;
-    std::signal(SIGINT, [](int) {
-      interrupted = 1;
-      std::signal(SIGINT, SIG_DFL);
-    });
+    ::sigaction(SIGINT, nullptr, &before);
+    if (before.sa_handler == SIG_IGN) return;
+    struct sigaction ask {};
+    ask.sa_handler = [](int) { interrupted = 1; };
+    ask.sa_flags = static_cast<int>(SA_RESETHAND | SA_RESTART);
+    ::sigaction(SIGINT, &ask, nullptr);
   }
-  ~CatchInterrupt() { std::signal(SIGINT, SIG_DFL); }
+  ~CatchInterrupt() { ::sigaction(SIGINT, &before, nullptr); }
+  CatchInterrupt(const CatchInterrupt&) = delete;
+  CatchInterrupt& operator=(const CatchInterrupt&) = delete;
+  struct sigaction before {};
 };
 
 std::vector<std::string> split_specs(const std::string& text) {
@@ -126,6 +133,8 @@ void check(const CompareOptions& o) {
   at_least_one("--epochs", o.epochs);
   at_least_one("--batch", o.batch);
   if (o.limit < 0) throw SpecError("--limit", join("must not be negative, got ", o.limit));
+  if (o.data.empty() && o.limit > most_generated)
+    throw SpecError("--limit", join("must be at most ", most_generated, " for digits that are generated, got ", o.limit));
   if (!(o.target > 0 && o.target <= 1)) throw SpecError("--target", join("must lie in (0, 1], got ", text(o.target)));
 }
 
@@ -136,6 +145,7 @@ void make_folder(const std::string& path) {
   if (failed) throw SpecError("--out", join("the folder \"", path, "\" cannot be made: ", failed.message()));
   if (::access(path.c_str(), W_OK | X_OK) != 0)
     throw SpecError("--out", join("no file can be made in \"", path, "\": ", std::generic_category().message(errno)));
+  for (const char* name : {metrics_name, report_name}) check_writable(path + name);
 }
 
 }  // namespace
@@ -170,8 +180,8 @@ int compare_command(const CompareOptions& o) {
     runs.push_back(train(*network, spec, plan, [&](const RunProgress& p) { return narrator(spec, p); }));
     narrator.finished(spec, runs.back());
     const std::string metrics = metrics_json(settings, sets.train, runs);
-    write_atomically(o.out + "/metrics.json", metrics);
-    write_atomically(o.out + "/report.html", report_page(metrics));
+    write_atomically(o.out + metrics_name, metrics);
+    write_atomically(o.out + report_name, report_page(metrics));
     if (interrupted) break;
   }
   print_table(runs, o.target);

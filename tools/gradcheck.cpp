@@ -96,6 +96,7 @@ OpVerdict check_op(const OpInfo& op) {
 }
 
 int gradcheck_command(const std::string& op, const std::string& json_path) {
+  if (!json_path.empty()) check_writable(json_path);
   const auto ops = ops_named(op);
   const bool colours = isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR");
   std::size_t width = 2;

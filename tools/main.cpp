@@ -8,6 +8,7 @@
 #include <gradus/tools/minimize.h>
 #include <gradus/tools/op_matrix.h>
 #include <gradus/tools/replay.h>
+#include <gradus/tools/standard_output.h>
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>
@@ -33,18 +34,20 @@ std::string as_typed(int argc, char** argv) {
   return line;
 }
 
-/// What is wrong with a whole number. Of itself CLI11 takes 010 for 8, and for what does not fit the nearest that does.
+/// What is wrong with a number. Of itself CLI11 takes 010 for 8, 0x1p-1 for 0.5, and for what does not fit the nearest that
+/// does.
 template <class T>
-std::string whole_number_problem(const std::string& text) {
+std::string number_problem(const std::string& text) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error == std::errc() && end == text.data() + text.size()) return {};
+  if (std::is_floating_point_v<T>) return join("must be a number, got '", text, "'");
   return join("must be a whole number from ", std::numeric_limits<T>::min(), " to ", std::numeric_limits<T>::max(), ", got '", text, "'");
 }
 
 template <class T>
-CLI::Option* add_whole_number(CLI::App& app, const std::string& name, T& value, const std::string& meaning) {
-  return app.add_option(name, value, meaning)->check(whole_number_problem<T>)->capture_default_str();
+CLI::Option* add_number(CLI::App& app, const std::string& name, T& value, const std::string& meaning) {
+  return app.add_option(name, value, meaning)->check(number_problem<T>)->capture_default_str();
 }
 
 /// An empty value is a variable of a script that was not set: the default would be a surprise.
@@ -87,25 +90,23 @@ void add_compare(CLI::App& app, CompareOptions& o, int& result) {
   c->add_flag("--synthetic", o.synthetic, "Digits drawn by our own code (the default)")->excludes(data);
   c->add_option("--model", o.model, "cnn or mlp")->capture_default_str();
   c->add_option("--optimizers", o.optimizers, "Specs separated by ';', e.g. \"sgd(lr=0.05, momentum=0.9); adam\"");
-  add_whole_number(*c, "--epochs", o.epochs, "Passes over the training images");
-  add_whole_number(*c, "--batch", o.batch, "Images a step");
-  add_whole_number(*c, "--limit", o.limit, "Use only the first N training images; 0: all, 20,000 if generated");
-  add_whole_number(*c, "--seed", o.seed, "Of weights, order and generated digits");
-  c->add_option("--target", o.target, "Test accuracy to be timed")->capture_default_str();
+  add_number(*c, "--epochs", o.epochs, "Passes over the training images");
+  add_number(*c, "--batch", o.batch, "Images a step");
+  add_number(*c, "--limit", o.limit, "Use only the first N training images; 0: all, 20,000 if generated");
+  add_number(*c, "--seed", o.seed, "Of weights, order and generated digits");
+  add_number(*c, "--target", o.target, "Test accuracy to be timed");
   c->add_option("--out", o.out, "Folder for metrics.json and report.html")->capture_default_str();
   c->callback([&] { result = compare_command(o); });
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   CLI::App app{"Gradus: a minimal deep-learning framework", "gradus"};
   app.require_subcommand(1);
   app.fallthrough();
   app.set_version_flag("--version", std::string("gradus ") + version());
   int result = 0;
   app.add_option_function<int>("--threads", [](int n) { set_threads(n); }, "Threads for kernels (default: all cores)")
-      ->check(whole_number_problem<int>)->trigger_on_parse();
+      ->check(number_problem<int>)->trigger_on_parse();
 
   CompareOptions compare;
   compare.command = as_typed(argc, argv);
@@ -125,7 +126,7 @@ int main(int argc, char** argv) {
   m->add_option("--optimizer", minimize.optimizer, "Spec, e.g. \"adam(lr=0.05)\" or lbfgs")->required();
   m->add_option("--function", minimize.function, "rosenbrock, beale, himmelblau, rastrigin(n=2) or quadratic(n=2, cond=10)")->capture_default_str();
   m->add_option("--start", minimize.start, "x,y (default: the function's usual place); --start=-1,2 if it begins with '-'");
-  add_whole_number(*m, "--steps", minimize.steps, "Steps");
+  add_number(*m, "--steps", minimize.steps, "Steps");
   m->add_option("--json", minimize.json, "Write the whole path to this file");
   m->callback([&] { result = minimize_command(minimize); });
 
@@ -146,7 +147,7 @@ int main(int argc, char** argv) {
   std::int64_t schedule_steps = 0;
   auto* s = app.add_subcommand("schedule", "Plot a schedule");
   s->add_option("schedule", schedule, "e.g. \"cosine(3e-4, total=20000, warmup=500)\"")->required();
-  s->add_option("--steps", schedule_steps, "Steps to show (default: its length)")->check(whole_number_problem<std::int64_t>);
+  s->add_option("--steps", schedule_steps, "Steps to show (default: its length)")->check(number_problem<std::int64_t>);
   s->add_option("--json", schedule_json, "Write the values to this file");
   s->callback([&] { result = schedule_command(schedule, schedule_steps, schedule_json); });
 
@@ -171,4 +172,11 @@ int main(int argc, char** argv) {
     return 1;
   }
   return result;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  open_standard_streams();
+  return after_output(run(argc, argv));
 }

@@ -103,6 +103,7 @@ Json to_json(const TestFunction& f, const std::string& spec, const std::vector<P
 
 int minimize_command(const MinimizeOptions& o) {
   if (o.steps < 1 || o.steps > 10000000) throw SpecError("--steps", join("must lie in [1, 10000000], got ", o.steps));
+  if (!o.json.empty()) check_writable(o.json);
   const TestFunction f = test_function(o.function);
   const auto start = read_start(o.start, f);
   const Tensor x = leaf(Array::of<double>({static_cast<std::int64_t>(start.size())}, start), "x");

@@ -263,6 +263,7 @@ void print_reasons(const std::vector<MatrixRow>& rows) {
 }  // namespace
 
 int layouts_command(const std::string& op, const std::string& json_path) {
+  if (!json_path.empty()) check_writable(json_path);
   const auto ops = ops_named(op);
   std::size_t width = 2;
   for (const OpInfo* o : ops) width = std::max(width, std::string_view(o->name).size());

@@ -6,6 +6,8 @@
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
+#include <filesystem>
+
 namespace gradus::tools {
 namespace {
 
@@ -68,16 +70,26 @@ void check_traceable(const optim::AnyRule& rule) {
     throw OptimError(rule.name(), "moves all numbers of a parameter together; no element has values to trace", "leave out --trace");
 }
 
+/// Without links and dots, so that two spellings of one file are seen to be one.
+std::string resolved(const std::string& path) {
+  std::error_code failed;
+  const auto p = std::filesystem::weakly_canonical(std::filesystem::absolute(path), failed);
+  return failed ? path : p.string();
+}
+
 }  // namespace
 
 int replay_command(const ReplayOptions& o) {
-  if (o.trace == o.out) throw SpecError("--trace", join("names the same file as --out, ", o.out, "; each needs its own"));
+  if (!o.trace.empty() && resolved(o.trace) == resolved(o.out))
+    throw SpecError("--trace", join("names the same file as --out, ", o.out, "; each needs its own"));
   const Inputs in = read_inputs(o);
   const Tensor p = leaf(in.start, parameter);
   optim::Optimizer optimizer = optim::make(o.optimizer, std::vector<Tensor>{p});
   if (optimizer.rule().needs_closure())
     throw OptimError(optimizer.rule().name(), "needs a closure that computes the loss again; recorded gradients cannot serve it");
   if (!o.trace.empty()) check_traceable(optimizer.rule().moving());
+  check_writable(o.out);
+  if (!o.trace.empty()) check_writable(o.trace);
   Array trajectory(in.gradients.shape(), in.start.dtype());
   Json steps = Json::array();
   for (std::int64_t t = 0; t < in.gradients.shape()[0]; ++t) {
@@ -86,10 +98,10 @@ int replay_command(const ReplayOptions& o) {
     optimizer.step();
     trajectory.select(0, t).assign(p.array(), "replay");
   }
-  save_npy(o.out, trajectory);
   if (!o.trace.empty())
     write_atomically(o.trace, Json({{"optimizer", optimizer.spec()}, {"shape", std::vector<std::int64_t>(p.shape().begin(), p.shape().end())},
                                     {"steps", steps}}).dump() + "\n");
+  save_npy(o.out, trajectory);
   fmt::print("{}: {} steps of {}\n", o.out, in.gradients.shape()[0], optimizer.spec());
   return 0;
 }

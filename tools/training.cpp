@@ -78,6 +78,7 @@ class Trainer {
     const double before = clock_.seconds();
     double loss_sum = 0;
     std::int64_t batch = 0;
+    bool going = true;
     const std::int64_t look = std::max<std::int64_t>(1, loader_.batches() / 4);
     clock_.start();
     for (auto& b : loader_.epoch(epoch - 1)) {
@@ -88,14 +89,15 @@ class Trainer {
       result_.diverged = !std::isfinite(loss);
       if (result_.diverged) result_.cause = cause_of(Tensor(b.x), Tensor(b.y));
       if (batch % look == 0 && !result_.diverged) look_for_target();
-      if (result_.diverged || !report(epoch, batch, loss)) break;
+      going = report(epoch, batch, loss);
+      if (result_.diverged || !going) break;
       clock_.start();
     }
     if (batch < loader_.batches() && !result_.diverged) return false;
     const Score s = result_.diverged ? Score{nothing, nothing} : evaluate(network_, plan_.test);
     accuracy_ = s.accuracy;
     result_.epochs.push_back({epoch, loss_sum / static_cast<double>(batch), s.loss, s.accuracy, clock_.seconds() - before});
-    return !result_.diverged;
+    return going && !result_.diverged;
   }
 
   /// Forward, backward and update on one batch; the clock runs except while the update is measured.
@@ -132,7 +134,7 @@ class Trainer {
   bool report(std::int64_t epoch, std::int64_t batch, double loss) {
     const auto done = static_cast<double>(result_.steps.loss.size());
     const double per_step = clock_.seconds() / done;
-    const double left = per_step * (static_cast<double>(plan_.epochs * loader_.batches()) - done);
+    const double left = per_step * (static_cast<double>(plan_.epochs) * static_cast<double>(loader_.batches()) - done);
     return watch_({epoch, batch, loader_.batches(), loss, accuracy_, static_cast<double>(plan_.batch) / per_step, left});
   }
 
