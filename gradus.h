@@ -8,6 +8,7 @@
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
 #include <gradus/core/safetensors.h>
+#include <gradus/core/warning.h>
 
 #include <gradus/autograd/backward.h>
 #include <gradus/autograd/checkpoint.h>

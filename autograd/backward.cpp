@@ -1,4 +1,5 @@
 #include <gradus/autograd/backward.h>
+#include <gradus/autograd/last_loss.h>
 #include <gradus/autograd/observe.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/core/map.h>
@@ -77,6 +78,20 @@ namespace {
 /// The due list of a finished walk, kept so that the next one need not allocate.
 thread_local std::vector<Back::Due> spare_list;
 
+constinit thread_local std::uint64_t passes_begun = 0;
+constinit thread_local int passes_open = 0;
+constinit thread_local bool loss_was_nan = false;
+
+/// One backward(); what hooks start within it counts as part of it.
+struct Pass {
+  Pass() {
+    if (passes_open++ == 0) ++passes_begun;
+  }
+  ~Pass() { --passes_open; }
+  Pass(const Pass&) = delete;
+  Pass& operator=(const Pass&) = delete;
+};
+
 /// One walk over the tape.
 class Sweep : public Back {
  public:
@@ -92,7 +107,7 @@ class Sweep : public Back {
 
   template <class Make>
   void seed(const Tensor& root, Make make) {
-    Tensor* g = into_leaves_ && root.is_leaf() ? &root.leaf()->grad : due_for(root.node()) + root.slot();
+    Tensor* g = into_leaves_ && root.is_leaf() ? place_in(*root.leaf()) : due_for(root.node()) + root.slot();
     if (g->defined()) add_into(*g, make());
     else build(g, make);
   }
@@ -100,7 +115,9 @@ class Sweep : public Back {
   /// Every leaf below the root gets its gradient.
   template <class Make>
   void into_leaves(const Tensor& root, Make make_seed) {
+    const Pass pass;
     into_leaves_ = true;
+    pass_ = passes_begun;
     seed(root, make_seed);
     run(0, [](const Due&) {});
   }
@@ -182,8 +199,12 @@ void check_root(const char* who, const Tensor& root, const Tensor* seed) {
 
 }  // namespace
 
+std::uint64_t backward_passes() { return passes_begun; }
+bool last_loss_was_nan() { return loss_was_nan; }
+
 void Tensor::backward(bool retain_graph) const try {
   check_root("backward", *this, nullptr);
+  loss_was_nan = visit_real(dtype(), [&]<class T>() { return *array_.data<T>() != *array_.data<T>(); });
   NoGrad guard;
   Sweep(false, retain_graph).into_leaves(*this, [&] { return Tensor(std::in_place, [&] { return Array::ones(shape(), dtype()); }); });
 } catch (const std::bad_alloc&) {
@@ -193,6 +214,7 @@ void Tensor::backward(bool retain_graph) const try {
 void Tensor::backward(const Tensor& seed, bool retain_graph) const try {
   if (!seed.defined()) return backward(retain_graph);
   check_root("backward", *this, &seed);
+  loss_was_nan = false;
   NoGrad guard;
   Sweep(false, retain_graph).into_leaves(*this, [&] { return Tensor(seed.array().copy()); });  // it may become a leaf's gradient
 } catch (const std::bad_alloc&) {

@@ -34,7 +34,8 @@ class Back {
   void give(int k, Make make) {
     const Edge to = node_->edges()[k];
     if (!to.node) return;
-    Tensor* place = into_leaves_ && !to.node->op ? &static_cast<Leaf*>(to.node)->grad : due_for(to.node) + to.slot;
+    Tensor* place = into_leaves_ && !to.node->op ? place_in(*static_cast<Leaf*>(to.node)) : due_for(to.node) + to.slot;
+    if (!place) [[unlikely]] return;
     if (place->defined()) [[unlikely]] add_into(*place, make());
     else build(place, make);
   }
@@ -65,10 +66,18 @@ class Back {
   void add_into(Tensor& sum, const Tensor& g) const;
 
   Tensor* due_for(Node* n);  ///< where the gradients for n's results are collected
+  /// Where a leaf collects its gradient; null if it was frozen since.
+  Tensor* place_in(Leaf& l) const {
+    if (l.frozen) [[unlikely]] return nullptr;
+    if (!l.grad.defined()) l.begun = pass_;
+    l.reached = pass_;
+    return &l.grad;
+  }
   static void drop(const Due& d);
 
   bool graph_ = false;
   bool into_leaves_ = false;
+  std::uint64_t pass_ = 0;  // number of the backward()
   Node* node_ = nullptr;
   Tensor* grads_ = nullptr;
   std::vector<Due> due_;  // sorted by line, youngest at the back

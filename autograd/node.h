@@ -33,6 +33,7 @@ struct Node : RefCount {
   std::uint16_t inputs = 0, outputs = 1;
   std::uint8_t size_class = 0;
   bool spent = false;            ///< walked: what it saved is gone
+  bool frozen = false;           ///< a leaf whose gradient is not wanted for now
 
   Edge* edges() { return reinterpret_cast<Edge*>(this + 1); }
   void* saved() { return edges() + inputs; }

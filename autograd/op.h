@@ -61,7 +61,7 @@ bool recorded(const In&... in) {
 }
 
 inline void connect(Node* n, int k, const Tensor& in) {
-  Node* from = in.node();
+  Node* from = in.requires_grad() ? in.node() : nullptr;
   if (from) {
     if (!from->same_owner(*n)) [[unlikely]] refuse_foreign(n, k);
     from->up();

@@ -6,11 +6,13 @@ namespace gradus {
 
 Tensor& Tensor::requires_grad_(bool wanted) {
   if (!wanted) {
-    node_ = {};
+    if (Leaf* l = leaf()) l->frozen = true, l->grad.reset();
+    else node_ = {};
     return *this;
   }
   if (!is_real(dtype())) throw DtypeError("requires_grad_", join("only f32 and f64 tensors have gradients, this is ", describe(*this)));
   if (!node_) node_ = Ref<Node>(new_leaf({}));
+  else if (node_->frozen) node_->frozen = false;
   weak_ = false;
   return *this;
 }
@@ -44,9 +46,28 @@ Tensor Tensor::grad() const {
 void Tensor::set_grad(Array grad) const {
   Leaf* l = leaf();
   if (!l) throw GraphError("set_grad", join(describe(*this), " is not a leaf"));
-  if (grad.defined() && (!(grad.shape() == shape()) || grad.dtype() != dtype()))
-    throw ShapeError("set_grad", join("the gradient is ", describe(grad), ", the tensor ", describe(*this)));
+  if (grad.defined() && l->frozen)
+    throw GraphError("set_grad", join(describe(*this), " is frozen: it has no gradient"), "x.requires_grad_()");
+  const Array& numbers = l->moved_to ? *l->moved_to : array_;
+  if (grad.defined() && (!(grad.shape() == numbers.shape()) || grad.dtype() != numbers.dtype()))
+    throw ShapeError("set_grad", join("the gradient is ", describe(grad), ", the tensor ", describe(numbers)));
   l->grad = Tensor(std::move(grad));
+  l->begun = backward_passes() + 1;  // nothing of an earlier backward() is in it
+}
+
+bool Tensor::refresh() {
+  const Leaf* l = leaf();
+  if (!l || !l->moved_to || l->moved_to->same_numbers(array_)) return false;
+  array_ = *l->moved_to;
+  return true;
+}
+
+void Leaf::move_to(const Array& numbers) {
+  Array converted;
+  if (grad.defined() && grad.shape() == numbers.shape()) converted = grad.array().to(numbers.dtype());
+  auto place = std::make_unique<Array>(numbers);
+  grad = Tensor(std::move(converted));
+  moved_to = std::move(place);
 }
 
 void Tensor::zero_grad() const {

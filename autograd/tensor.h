@@ -3,6 +3,8 @@
 
 #include <gradus/autograd/node.h>
 
+#include <memory>
+
 namespace gradus {
 
 struct Leaf;
@@ -38,10 +40,12 @@ class Tensor {
   template <class T>
   T item() const { return array_.item<T>(); }    ///< the same as T: item<int64_t>() is exact beyond 2^53
 
-  /// Makes this tensor a leaf whose gradient is wanted (or, with false, a constant). Errors: DtypeError unless f32 or f64.
+  /// Makes this tensor a leaf whose gradient is wanted. With false, a leaf is frozen until it is wanted again: it and all copies
+  /// of it count as constants, its gradient becomes absent, and no optimizer moves it; any other tensor becomes a constant.
+  /// Errors: DtypeError unless f32 or f64.
   Tensor& requires_grad_(bool wanted = true);
-  bool requires_grad() const { return bool(node_); }
-  bool is_leaf() const { return node_ && !node_->op; }
+  bool requires_grad() const { return node_ && !node_->frozen; }
+  bool is_leaf() const { return node_ && !node_->op; }  ///< also of a frozen one
   const std::string& name() const;   ///< of a leaf; "" if it has none
   Tensor& set_name(std::string name);
 
@@ -84,6 +88,8 @@ class Tensor {
   std::uint32_t slot() const { return slot_; }
   bool weak() const { return weak_; }
   Leaf* leaf() const;  ///< null unless this is a leaf
+  /// Sees the leaf's numbers where they are now, if they have moved since (Module::to). Returns whether they had.
+  bool refresh();
   void set_history(Ref<Node> node, std::uint32_t slot = 0) { node_ = std::move(node), slot_ = slot; }
   void reset() {  ///< becomes absent
     array_.reset();
@@ -107,8 +113,16 @@ class Tensor {
 struct Leaf : Node {
   Tensor grad;
   std::string name;
+  std::uint64_t begun = 0, reached = 0;  ///< the first backward() whose part is in `grad`, and the last that came here at all
+  std::unique_ptr<Array> moved_to;       ///< where the numbers are, once they are not where the leaf was made over them
+  bool gone = false;                     ///< the module that owned it has dropped it
+
+  /// The numbers are in another Array from now on; a gradient is converted, and becomes absent if the shape is another one.
+  void move_to(const Array& numbers);
 };
 Leaf* new_leaf(std::string name);
+/// So many backward() were begun on this thread; the last of them has this number.
+std::uint64_t backward_passes();
 
 inline Leaf* Tensor::leaf() const { return is_leaf() ? static_cast<Leaf*>(node_.get()) : nullptr; }
 

@@ -151,8 +151,11 @@ int64_t ModuleBase::parameter_count() {
 void ModuleBase::to(Dtype dtype) {
   if (!is_real(dtype)) throw DtypeError(type_name(), join("parameters are f32 or f64, they cannot become ", dtype));
   adopt();
+  std::vector<std::pair<MemberTensor*, Array>> converted;  // all of them, before anything changes
   for (const Member& m : all_members())
-    if (MemberTensor* t = m.numbers(); t && is_real(t->dtype())) t->to(dtype);
+    if (MemberTensor* t = m.numbers(); t && is_real(t->dtype()) && t->dtype() != dtype)
+      converted.emplace_back(t, t->array().to(dtype));
+  for (auto& [t, numbers] : converted) t->replace(std::move(numbers));
 }
 
 std::string ModuleBase::type_name() const { return short_name(typeid(*this)); }

@@ -3,8 +3,13 @@
 namespace gradus {
 namespace {
 
-/// The same kind of tensor (leaf or constant) over numbers of its own.
-Tensor own_copy(const Tensor& t) { return t.requires_grad() ? leaf(t.array(), t.name()) : Tensor(t.array().copy()); }
+/// The same kind of tensor (leaf, frozen leaf or constant) over numbers of its own.
+Tensor own_copy(const Tensor& t) {
+  if (!t.is_leaf()) return Tensor(t.array().copy());
+  Tensor copy = leaf(t.array(), t.name());
+  if (!t.requires_grad()) copy.requires_grad_(false);
+  return copy;
+}
 
 }  // namespace
 
@@ -12,23 +17,41 @@ MemberTensor::MemberTensor(const MemberTensor& other) : tensor_(own_copy(other.t
 
 MemberTensor& MemberTensor::operator=(const MemberTensor& other) {
   if (this == &other) return *this;
-  const bool fits = defined() && other.defined() && shape() == other.shape() && dtype() == other.dtype() &&
-                    tensor_.requires_grad() == other.tensor_.requires_grad();
-  if (fits) tensor_.writable().assign(other.array(), "assignment of a module");
-  else (tensor_ = own_copy(other.tensor_)).set_name(name_);
+  if (!defined() || !other.defined()) {
+    give_up();
+    (tensor_ = own_copy(other.tensor_)).set_name(name_);
+    return *this;
+  }
+  if (shape() == other.shape() && dtype() == other.dtype())
+    tensor_.writable().assign(other.array(), "assignment of a module");
+  else replace(other.array().copy());
+  if (tensor_.is_leaf()) tensor_.requires_grad_(other.tensor_.requires_grad());
   return *this;
+}
+
+MemberTensor& MemberTensor::operator=(MemberTensor&& other) {
+  if (defined() || !other.defined()) return *this = std::as_const(other);
+  (tensor_ = std::move(other.tensor_)).set_name(name_);
+  return *this;
+}
+
+void MemberTensor::replace(Array numbers) {
+  if (Leaf* l = tensor_.leaf()) l->move_to(numbers);
+  tensor_ = Tensor(std::move(numbers), tensor_.node_ref());
+}
+
+void MemberTensor::to(Dtype dtype) {
+  if (defined() && tensor_.dtype() != dtype) replace(array().to(dtype));
+}
+
+void MemberTensor::give_up() {
+  if (Leaf* l = tensor_.leaf()) l->gone = true;
 }
 
 void MemberTensor::adopt(std::string name) {
   if (name_ == name && tensor_.name() == name) return;
   name_ = std::move(name);
   tensor_.set_name(name_);
-}
-
-void MemberTensor::to(Dtype dtype) {
-  if (!defined() || tensor_.dtype() == dtype) return;
-  const Array converted = array().to(dtype);
-  tensor_ = tensor_.requires_grad() ? leaf(converted, name_) : Tensor(converted);
 }
 
 void MemberTensor::check_listed() const {

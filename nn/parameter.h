@@ -6,8 +6,9 @@
 namespace gradus {
 
 /// What Parameter and Buffer share: a tensor that converts to `const Tensor&`, so it goes wherever a Tensor does.
-/// A copy has its own numbers. Assignment writes the other's numbers into this one's place where shape and dtype fit, so
-/// that an optimizer which knows this tensor still does; otherwise it becomes a copy.
+/// A copy has its own numbers. What is assigned to or converted stays the leaf it was, with other numbers, so that an optimizer
+/// which knows it still does (of another shape, the optimizer refuses its next step and names it). An absent one takes over the
+/// leaf of what is moved into it, so that std::swap() exchanges two parameters.
 /// (Here and not in nn, so that sqrt(weight) finds gradus::sqrt without a using-directive.)
 class MemberTensor {
  public:
@@ -33,7 +34,8 @@ class MemberTensor {
   Array& writable() { return tensor_.writable(); }  ///< as Tensor::writable
 
   void adopt(std::string name);  ///< for the module that lists it
-  void to(Dtype dtype);          ///< converts; a new leaf if it was one
+  void to(Dtype dtype);          ///< converts; the leaf stays the same
+  void replace(Array numbers);   ///< other numbers, of any shape and dtype, for the same leaf
 
  protected:
   MemberTensor() = default;
@@ -41,13 +43,15 @@ class MemberTensor {
   MemberTensor(const MemberTensor& other);
   MemberTensor(MemberTensor&& other) noexcept : tensor_(std::move(other.tensor_)) {}
   MemberTensor& operator=(const MemberTensor& other);
-  ~MemberTensor() = default;
+  MemberTensor& operator=(MemberTensor&& other);
+  ~MemberTensor() { give_up(); }
 
   Tensor tensor_;
 
  private:
   virtual const char* kind() const = 0;
   void check_listed() const;
+  void give_up();  // the leaf, if there is one, is no part of a module any longer
   std::string name_;  // empty: nobody has adopted it
 };
 
@@ -62,8 +66,10 @@ class Parameter final : public MemberTensor {
   Parameter(const Parameter&) = default;
   Parameter(Parameter&&) noexcept = default;
   Parameter& operator=(const Parameter&) = default;
+  Parameter& operator=(Parameter&&) = default;
 
-  /// false freezes: no gradient, but still saved and loaded. Optimizers and tensors made before keep the old leaf.
+  /// false freezes: no gradient, no movement by optimizers made before or after, but still saved and loaded; true thaws it, and
+  /// an optimizer goes on with the state it had.
   Parameter& requires_grad_(bool wanted = true);
   bool requires_grad() const { return tensor_.requires_grad(); }
   Tensor grad() const { return tensor_.grad(); }
@@ -81,6 +87,7 @@ class Buffer final : public MemberTensor {
   Buffer(const Buffer&) = default;
   Buffer(Buffer&&) noexcept = default;
   Buffer& operator=(const Buffer&) = default;
+  Buffer& operator=(Buffer&&) = default;
 
  private:
   const char* kind() const override { return "Buffer"; }

@@ -3,6 +3,7 @@
 #include <gradus/optim/averaged.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace gradus::optim {
 
@@ -22,6 +23,7 @@ Averaged Averaged::equal(NamedTensors parameters) { return Averaged(std::move(pa
 void Averaged::update() {
   if (swapped_) throw OptimError("Averaged", "the parameters hold the averages now", "average.swap()");
   const NoGrad constants;
+  follow();
   ++updates_;
   const double fresh = decay_ >= 0 ? 1 - decay_ : 1 / static_cast<double>(updates_);
   for (std::size_t i = 0; i < averages_.size(); ++i) {
@@ -31,7 +33,19 @@ void Averaged::update() {
   }
 }
 
+/// Parameters whose module has converted them.
+void Averaged::follow() {
+  for (std::size_t i = 0; i < averages_.size(); ++i)
+    if (Tensor& w = parameters_[i].second; w.refresh() && averages_[i].defined()) {
+      if (!(averages_[i].shape() == w.shape()))
+        throw OptimError("Averaged", join("parameter \"", parameters_[i].first, "\" is ", describe(w.array()),
+                                          " now, its average ", describe(averages_[i])), "make a new Averaged");
+      averages_[i] = averages_[i].to(w.dtype());
+    }
+}
+
 void Averaged::swap() {
+  follow();
   if (updates_ == 0) throw OptimError("Averaged", "there is no average before the first update", "average.update()");
   for (std::size_t i = 0; i < averages_.size(); ++i) {
     const Array own = parameters_[i].second.array().copy();
@@ -74,13 +88,24 @@ NamedArrays Averaged::state_dict() const {
 }
 
 void Averaged::load_state_dict(const NamedArrays& state) {
+  follow();
   auto find = [&](const std::string& key) -> const Array& {
+    const Array* found = nullptr;
     for (const auto& [name, a] : state)
-      if (name == key) return a;
-    throw OptimError("Averaged", join("the state lacks \"", key, "\"; nothing was loaded"));
+      if (name == key && std::exchange(found, &a))
+        throw OptimError("Averaged", join("the state has \"", key, "\" twice; nothing was loaded"));
+    if (!found) throw OptimError("Averaged", join("the state lacks \"", key, "\"; nothing was loaded"));
+    return *found;
   };
-  const auto updates = static_cast<std::int64_t>(find("average/updates").item());
-  const bool swapped = find("average/swapped").item() != 0;
+  const auto count = [&](const std::string& key, double most) {
+    const Array& a = find(key);
+    if (a.rank() != 0 || a.dtype() != i64 || !(a.item() >= 0 && a.item() <= most))
+      throw OptimError("Averaged", join("the state's \"", key, "\" is ", describe(a), " ",
+                                        a.size() == 1 ? text(a.item()) : "", ", which it cannot be; nothing was loaded"));
+    return static_cast<std::int64_t>(a.item());
+  };
+  const std::int64_t updates = count("average/updates", 0x1p53);
+  const bool swapped = count("average/swapped", 1) != 0;
   std::vector<Array> averages(parameters_.size());
   for (std::size_t i = 0; updates > 0 && i < averages.size(); ++i) {
     const auto& [name, w] = parameters_[i];

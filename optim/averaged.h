@@ -39,6 +39,7 @@ class Averaged {
 
  private:
   Averaged(NamedTensors parameters, double decay);
+  void follow();
   NamedTensors parameters_;
   std::vector<Array> averages_;  // while swapped, the parameters' own numbers
   double decay_;                 // below 0: equal

@@ -20,6 +20,7 @@ Stages stages_from(const Spec& spec, std::size_t count) {
 }  // namespace
 
 void Optimizer::check_stages(const Stages& stages) const {
+  if (groups_.empty()) refuse_moved_from();
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const std::string name = stages[i]->name();
     if (rule().info().shape == RuleShape::closure && !rule().inner())
@@ -102,7 +103,9 @@ bool Optimizer::pass_stages(std::vector<Entry*>& entries) {
     if (!stage->apply(flows, parameters)) return false;
   entries.clear();
   for (Flow& f : flows) {
+    settle(f);
     Entry& e = entries_[f.place];
+    if (e.leaf.leaf()->frozen) continue;  // since its gradient was gathered
     e.flow = std::move(f.g);
     e.factor = f.factor;
     entries.push_back(&e);
@@ -116,13 +119,15 @@ Flow Optimizer::flow_of(const Entry& e) const {
   if (stages_.empty()) return {place, gradient_of(e), 1, -1};
   std::vector<Flow> flows;
   for (std::size_t i = 0; i < entries_.size(); ++i)
-    if (entries_[i].leaf.leaf()->grad.defined()) flows.push_back({i, gradient_of(entries_[i]), 1, -1});
+    if (entries_[i].leaf.grad().defined()) flows.push_back({i, gradient_of(entries_[i]), 1, -1});
   for (const auto& s : stages_) {
     const auto copy = s->clone();
     copy->follow(steps_);
     if (!copy->apply(flows, flow_parameters())) throw OptimError("explain", s->name() + ": " + copy->held_back());
   }
-  return *std::find_if(flows.begin(), flows.end(), [&](const Flow& f) { return f.place == place; });
+  Flow& found = *std::find_if(flows.begin(), flows.end(), [&](const Flow& f) { return f.place == place; });
+  settle(found);
+  return found;
 }
 
 // ---- what is saved ---------------------------------------------------------------------------------------------------

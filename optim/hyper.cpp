@@ -54,6 +54,7 @@ bool Optimizer::change(const std::vector<Change>& changes) {
 
 void Optimizer::set(const std::string& option, double value) {
   std::vector<Change> changes;
+  if (groups_.empty()) refuse_moved_from();
   add_changes(0, option, value, changes);
   change(changes);
   end_schedule(groups_[0].schedules, option);
@@ -68,7 +69,7 @@ std::string Optimizer::spec_of(const Group& group, bool saved) const {
   return spec_with(*group.rule, group.schedules, saved);
 }
 std::string Optimizer::spec_of(const std::string& parameter) const { return spec_of(groups_[find(parameter).group], false); }
-std::string Optimizer::spec() const { return stages_text(false) + spec_of(groups_[0], false); }
+std::string Optimizer::spec() const { return stages_text(false) + spec_with(rule(), groups_[0].schedules, false); }
 
 // ---- schedules -------------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace gradus::optim {
 namespace {
@@ -58,12 +59,45 @@ std::vector<double> sums_of_squares(const std::vector<const Array*>& arrays) {
   return sums;
 }
 
+bool squares_fit(double sum) { return sum >= 0x1p-960 && sum <= std::numeric_limits<double>::max(); }
+
+long double wide_sum_of_squares(Dtype dtype, const void* numbers, std::int64_t n) {
+  return visit_real(dtype, [&]<class T>() {
+    const T* x = static_cast<const T*>(numbers);
+    long double sum = 0;
+    for (std::int64_t i = 0; i < n && sum - sum == 0; ++i) {
+      const auto wide = static_cast<long double>(x[i]);
+      sum += wide * wide;
+    }
+    return sum;
+  });
+}
+
+double root_of_squares(double sum, Dtype dtype, const void* numbers, std::int64_t n) {
+  if (squares_fit(sum) || dtype == f32) return std::sqrt(sum);  // squares of f32 fit always
+  return static_cast<double>(std::sqrt(wide_sum_of_squares(dtype, numbers, n)));
+}
+
 double global_norm(const std::vector<Array>& arrays) {
   std::vector<const Array*> all;
   for (const Array& a : arrays) all.push_back(&a);
   double sum = 0;
   for (const double s : sums_of_squares(all)) sum += s;
-  return std::sqrt(sum);
+  if (squares_fit(sum)) return std::sqrt(sum);
+  long double wide = 0;
+  for (const Array& a : arrays) wide += wide_sum_of_squares(a.dtype(), a.bytes(), a.size());
+  return static_cast<double>(std::sqrt(wide));
+}
+
+bool factor_fits(double factor, Dtype dtype) {
+  const double least = dtype == f32 ? 0x1p-100 : 0x1p-960;
+  return factor == 0 || std::fabs(factor) >= least;
+}
+
+Array scaled(const Array& a, double factor) {
+  if (factor_fits(factor, a.dtype())) return map([factor](auto x) { return factor * x; }, a);
+  const double half = a.dtype() == f32 ? 0x1p-100 : 0x1p-960;  // exact where the product is a number worth keeping
+  return map([half, rest = factor / half](auto x) { return rest * (half * x); }, a);
 }
 
 double clip_factor(double norm, double max_norm) {
@@ -75,14 +109,14 @@ double clip_grad_norm(const std::vector<Tensor>& parameters, double max_norm) {
   std::vector<const Tensor*> with;
   std::vector<Array> gradients;
   for (const Tensor& p : parameters)
-    if (const Tensor g = p.grad(); g.defined()) {
+    if (const Tensor g = p.grad(); g.defined() && p.is_leaf()) {
       with.push_back(&p);
       gradients.push_back(g.array().contiguous());
     }
   const double norm = global_norm(gradients), factor = clip_factor(norm, max_norm);
   if (factor < 1)
     for (std::size_t i = 0; i < with.size(); ++i)
-      with[i]->set_grad(map([factor](auto g) { return factor * g; }, gradients[i]));
+      with[i]->leaf()->grad = Tensor(scaled(gradients[i], factor));
   return norm;
 }
 

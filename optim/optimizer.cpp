@@ -50,6 +50,10 @@ Optimizer::Optimizer(std::unique_ptr<AnyRule> rule, NamedTensors parameters) {
   check_parameters();
 }
 
+void Optimizer::refuse_moved_from() {
+  throw OptimError("optimizer", "this one was moved from; another has its parameters and its state");
+}
+
 std::string Optimizer::describe_entry(std::size_t i) const {
   const Entry& e = entries_[i];
   return join("parameter ", i, " \"", e.name, "\" ", e.leaf.defined() ? "(" + describe(e.leaf.array()) + ") " : "");
@@ -62,13 +66,17 @@ void Optimizer::check_parameters() const {
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     const Tensor& t = entries_[i].leaf;
     if (!t.defined()) throw OptimError(op, describe_entry(i) + "is absent");
-    if (!t.requires_grad()) throw OptimError(op, describe_entry(i) + "does not require a gradient", "t.requires_grad_()");
+    if (!t.requires_grad() && !t.is_leaf())
+      throw OptimError(op, describe_entry(i) + "does not require a gradient", "t.requires_grad_()");
     if (!t.is_leaf())
       throw OptimError(op, join(describe_entry(i), "is the result of ", t.node()->op->name, "; only a leaf can be moved"),
                        "leaf(t.array())");
     if (!t.array().dense())
       throw OptimError(op, describe_entry(i) + "is a view with gaps; a parameter is contiguous", "leaf(t.array())");
   }
+  if (std::none_of(entries_.begin(), entries_.end(), [](const Entry& e) { return e.leaf.requires_grad(); }))
+    throw OptimError(op, join("all of the ", entries_.size(), " parameters (\"", entries_[0].name, "\", ...) are frozen"),
+                     "requires_grad_() on those that are to move");
   // Ranges of memory in order: two parameters that share numbers are neighbours.
   std::vector<std::size_t> order(entries_.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
@@ -100,9 +108,37 @@ const Optimizer::Entry& Optimizer::find(const std::string& name) const {
   throw OptimError(rule().name(), join("there is no parameter \"", name, "\"", perhaps(did_you_mean(name, names))));
 }
 
+/// A parameter's numbers have moved: so does what is kept of it. Errors: OptimError if what is kept does not fit them.
+void Optimizer::follow(Entry& e) const {
+  const Array before = e.leaf.array();
+  Tensor now = e.leaf;
+  if (!now.refresh()) return;
+  const bool vectors = rule().info().shape == RuleShape::closure && steps_ > 0;
+  if (!(now.shape() == before.shape()) && (e.t > 0 || vectors))
+    throw OptimError(rule().name(),
+                     join("parameter \"", e.name, "\" was ", describe(before), " and is ", describe(now.array()),
+                          " now: its module has replaced it, and the state of its ", e.t, " steps does not fit"),
+                     "make a new optimizer");
+  const auto converted = [&](const Array& a) { return a.defined() ? a.to(now.dtype()) : a; };
+  std::vector<Array> slots;
+  for (const Array& a : e.slots) slots.push_back(converted(a));
+  const Array kept = converted(e.kept), point = converted(e.training_point);
+  e.slots = std::move(slots);
+  e.kept = kept, e.training_point = point;
+  e.leaf = std::move(now);
+  e.prepared = false;
+}
+
+void Optimizer::follow_all() const {
+  for (auto& e : entries_) follow(e);
+}
+
 NamedTensors Optimizer::parameters() const {
   NamedTensors all;
-  for (const auto& e : entries_) all.emplace_back(e.name, e.leaf);
+  for (const auto& e : entries_) {
+    all.emplace_back(e.name, e.leaf);
+    all.back().second.refresh();
+  }
   return all;
 }
 
@@ -120,6 +156,7 @@ std::vector<std::size_t> Optimizer::members(const Group& group) const {
 }
 
 Optimizer& Optimizer::group(const std::string& pattern, const std::string& options) {
+  if (groups_.empty()) refuse_moved_from();
   const auto at = std::find_if(groups_.begin() + 1, groups_.end(), [&](const Group& g) { return g.pattern == pattern; });
   Group g{pattern, nullptr, {}, false, {}};
   const auto word_end = options.find_first_of("(=");

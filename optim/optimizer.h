@@ -54,8 +54,8 @@ class SavedState;
 
 class Optimizer {
  public:
-  /// Errors: OptimError for an empty list, a tensor that is absent, not a leaf or not wanting a gradient, one given twice,
-  /// options out of range.
+  /// Frozen leaves may be among them, for later: they do not move until they are thawed. Errors: OptimError for an empty
+  /// list, a tensor that is absent or not a leaf, one given twice, nothing but frozen ones, options out of range.
   Optimizer(std::unique_ptr<AnyRule> rule, NamedTensors parameters);
   template <TypedRule R>
   Optimizer(const R& options, NamedTensors parameters)
@@ -63,9 +63,10 @@ class Optimizer {
   template <TypedRule R>
   Optimizer(const R& options, const std::vector<Tensor>& parameters) : Optimizer(options, with_names(parameters)) {}
 
-  /// One step. Never touches gradients; a parameter whose gradient is absent is left as it is, with its state and step
-  /// count. Errors: OptimError if the rule needs a closure or another shape of parameter, or if it is the first step and no
-  /// gradient is there at all; nothing has changed then.
+  /// One step. Never touches gradients; a parameter whose gradient is absent, or that is frozen, is left as it is, with its
+  /// state and step count. One that its module has converted (net.to(f64)) goes on with its state converted. Errors:
+  /// OptimError if the rule needs a closure or another shape of parameter, if it is the first step and no gradient is there
+  /// at all, or if a parameter's module has replaced it by one of another shape or dropped it; nothing has changed then.
   void step();
   /// The closure computes the loss and returns it. Before each call the gradients become absent; after it backward() is run,
   /// unless the closure has done so itself. Returns the loss before the step.
@@ -96,7 +97,7 @@ class Optimizer {
   }
 
   /// Hyper-parameters by name. set() reaches every group that has no value of its own. Errors: OptimError.
-  double get(const std::string& option) const { return groups_[0].rule->get(option); }
+  double get(const std::string& option) const { return rule().get(option); }
   void set(const std::string& option, double value);
   double lr() const { return get("lr"); }
   void set_lr(double value) { set("lr", value); }
@@ -137,7 +138,10 @@ class Optimizer {
   /// group(), a parameter given twice by the constructor.)
   Audit audit() const;
 
-  const AnyRule& rule() const { return *groups_[0].rule; }
+  const AnyRule& rule() const {
+    if (groups_.empty()) [[unlikely]] refuse_moved_from();
+    return *groups_[0].rule;
+  }
   std::string spec() const;       ///< reads back as an equal optimizer without groups
   std::string equations() const { return rule().equations(); }
   /// Steps taken: calls that only gathered gradients, or were skipped, do not count.
@@ -195,7 +199,10 @@ class Optimizer {
   class Loss;  // the Objective of step_closure
 
   static std::unique_ptr<AnyRule> rule_with(std::unique_ptr<AnyRule> rule, const std::vector<NamedValue>& options);
+  [[noreturn]] static void refuse_moved_from();
   void check_parameters() const;
+  void follow(Entry& e) const;
+  void follow_all() const;
   std::string describe_entry(std::size_t i) const;
   const Entry& find(const std::string& name) const;
   const AnyRule& rule_of(const Entry& e) const { return groups_[e.group].rule->moving(); }
@@ -224,6 +231,9 @@ class Optimizer {
   // step.cpp
   std::vector<Entry*> ready();
   [[noreturn]] void refuse_without_gradients() const;
+  [[noreturn]] void refuse_gone(const Entry& e) const;
+  [[noreturn]] void refuse_gradient(const Entry& e) const;
+  void look_for_mistakes();  // mistakes.cpp
   void prepare(Entry& e, const AnyRule& rule) const;
   void move(const std::vector<Entry*>& entries, const std::vector<Array>& curvature);
   bool pass_and_move(const std::vector<Array>& curvature);
@@ -248,7 +258,7 @@ class Optimizer {
   const Schedule& users_schedule(std::size_t group, const std::string& option) const;
   void closure_state(NamedArrays& to) const;
 
-  std::vector<Entry> entries_;
+  mutable std::vector<Entry> entries_;  // const functions, too, follow numbers that have moved
   std::vector<Group> groups_;
   std::vector<std::unique_ptr<Stage>> stages_;
   std::vector<std::function<void(Optimizer&)>> before_, after_;
@@ -259,6 +269,8 @@ class Optimizer {
   bool evaluating_ = false;
   std::int64_t steps_ = 0;
   Evaluations evaluations_;
+  std::uint64_t passes_seen_ = 0;  // backward_passes() at the last call of step()
+  std::int64_t calls_ = 0;         // of step(), since this optimizer was made
 };
 
 /// An Optimizer from its spec. Errors: SpecError with a caret under the place, OptimError.

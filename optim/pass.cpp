@@ -120,7 +120,12 @@ std::vector<LayerNorms> find_directions(const std::vector<LayerWork>& work) {
     norms[cuts[i].item].w += parts[i].w;
     norms[cuts[i].item].direction += parts[i].direction;
   }
-  for (auto& n : norms) n = {std::sqrt(n.w), std::sqrt(n.direction)};
+  for (std::size_t i = 0; i < norms.size(); ++i) {
+    const LayerWork& w = work[i];
+    const std::int64_t n = w.piece.end - w.piece.begin;
+    norms[i] = {root_of_squares(norms[i].w, w.dtype, at(w.piece.w, w.dtype, w.piece.begin), n),
+                root_of_squares(norms[i].direction, w.dtype, at(w.direction, w.dtype, w.piece.begin), n)};
+  }
   return norms;
 }
 

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <gradus/optim/closure_rule.h>
+#include <gradus/optim/norms.h>
 
+#include <algorithm>
 #include <cmath>
 
 namespace gradus::optim {
@@ -19,10 +21,17 @@ double step_by_uphill_gradient(Objective& f, double rho, Scale scale) {
     const double scaled = scale(w[i]) * g[i];
     squares += scaled * scaled;
   }
+  double most = 0;
+  for (std::size_t i = 0; i < w.size() && !squares_fit(squares); ++i) most = std::max(most, std::fabs(scale(w[i]) * g[i]));
+  const bool wide = most > 0 && std::isfinite(most);  // squares outside of double's range, of numbers within it
+  if (wide) {
+    squares = 0;
+    for (std::size_t i = 0; i < w.size(); ++i) squares += std::pow(scale(w[i]) * g[i] / most, 2);
+  }
   if (squares > 0) {
     auto uphill = w;
-    const double length = rho / std::sqrt(squares);
-    for (std::size_t i = 0; i < w.size(); ++i) uphill[i] += length * scale(w[i]) * scale(w[i]) * g[i];
+    const double unit = wide ? most : 1, length = rho / std::sqrt(squares);
+    for (std::size_t i = 0; i < w.size(); ++i) uphill[i] += length * scale(w[i]) * scale(w[i]) * (g[i] / unit);
     f.set_parameters(uphill);
     f.evaluate();
     f.set_parameters(w);

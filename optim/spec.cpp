@@ -185,10 +185,19 @@ std::string print(const Spec& spec) {
 }
 
 void refuse_spec(const Spec& spec, std::size_t at, const std::string& problem, const std::string& hint) {
-  std::string line = spec.source;
+  constexpr std::size_t widest = 200, around = 80, longest_problem = 600;
+  std::string line = spec.source, what = problem;
   std::replace(line.begin(), line.end(), '\n', ' ');
   std::replace(line.begin(), line.end(), '\t', ' ');
-  throw SpecError("spec", join(problem, "\n  ", line, "\n  ", std::string(at, ' '), "^"), hint);
+  if (line.size() > widest) {  // the place, and what is around it
+    const std::size_t from = at > around ? at - around : 0;
+    const bool goes_on = line.size() > from + 2 * around;
+    line = (from > 0 ? "..." : "") + line.substr(from, 2 * around) + (goes_on ? "..." : "");
+    at = at - from + (from > 0 ? 3 : 0);
+  }
+  if (what.size() > longest_problem)
+    what = what.substr(0, longest_problem / 2) + " ... " + what.substr(what.size() - longest_problem / 2);
+  throw SpecError("spec", join(what, "\n  ", line, "\n  ", std::string(at, ' '), "^"), hint);
 }
 
 std::vector<std::string> apply_arguments(AnyRule& rule, const Spec& spec, const SpecStage& stage,

@@ -24,7 +24,17 @@ double global_norm(std::vector<Flow>& flows) {
   find_squares(flows);
   double sum = 0;
   for (const Flow& f : flows) sum += f.factor * f.factor * f.squares;
-  return std::sqrt(sum);
+  if (squares_fit(sum)) return std::sqrt(sum);
+  long double wide = 0;
+  for (const Flow& f : flows) {
+    const auto factor = static_cast<long double>(f.factor);
+    wide += factor * factor * wide_sum_of_squares(f.g.dtype(), f.g.bytes(), f.g.size());
+  }
+  return static_cast<double>(std::sqrt(wide));
+}
+
+void settle(Flow& f) {
+  if (!factor_fits(f.factor, f.g.dtype())) f = {f.place, scaled(f.g, f.factor), 1, -1};
 }
 
 namespace {
@@ -55,12 +65,14 @@ struct ClipValue final : StageOf<ClipValue> {
   using StageOf::StageOf;
   bool apply(std::vector<Flow>& flows, const std::vector<FlowParameter>&) override {
     const double most = get(0);
-    for (Flow& f : flows)
+    for (Flow& f : flows) {
+      settle(f);
       replace(f, map([most, factor = f.factor](auto g) {
         using V = decltype(g);
         const V x = factor * g;
         return select(x > V(most), V(most), select(x < V(-most), V(-most), x));
       }, f.g));
+    }
     return true;
   }
 };
@@ -81,15 +93,18 @@ void each_row(const Rows& rows, F f) {
 }
 
 double row_norm(const Array& a, const Rows& rows, std::int64_t i) {
-  return std::sqrt(
-      sum_of_squares(a.dtype(), a.bytes() + i * rows.length * static_cast<std::int64_t>(bytes_of(a.dtype())), rows.length));
+  const char* row = a.bytes() + i * rows.length * static_cast<std::int64_t>(bytes_of(a.dtype()));
+  return root_of_squares(sum_of_squares(a.dtype(), row, rows.length), a.dtype(), row, rows.length);
 }
 
 /// to[i] = scale * (from[i] - shift), one row.
 template <class T>
 void write_row(T* to, const T* from, std::int64_t n, double scale, double shift) {
   const T a = static_cast<T>(scale), b = static_cast<T>(shift);
-  for (std::int64_t i = 0; i < n; ++i) to[i] = a * (from[i] - b);
+  if (factor_fits(scale, dtype_of<T>()))
+    for (std::int64_t i = 0; i < n; ++i) to[i] = a * (from[i] - b);
+  else
+    for (std::int64_t i = 0; i < n; ++i) to[i] = static_cast<T>(scale * static_cast<double>(from[i] - b));
 }
 
 /// Adaptive gradient clipping. Brock et al., "High-performance large-scale image recognition without normalization", 2021,
@@ -108,7 +123,7 @@ struct Agc final : StageOf<Agc> {
     each_row(rows, [&](std::int64_t i) {
       const double norm = std::fabs(f.factor) * row_norm(f.g, rows, i);
       const double most = get(0) * std::max(row_norm(w, rows, i), get(1));
-      if (norm > most) factors[static_cast<std::size_t>(i)] = most / std::max(norm, 1e-6);
+      if (!(norm <= most)) factors[static_cast<std::size_t>(i)] = most / (norm < 1e-6 ? 1e-6 : norm);  // NaN if it is
     });
     if (std::all_of(factors.begin(), factors.end(), [](double x) { return x == 1; })) return;
     if (rows.count == 1) {
@@ -140,8 +155,14 @@ struct Centralize final : StageOf<Centralize> {
         const T* from = f.g.data<T>();
         each_row(rows, [&](std::int64_t i) {
           double sum = 0;
+          const auto n = static_cast<double>(rows.length);
           for (std::int64_t k = 0; k < rows.length; ++k) sum += static_cast<double>(from[i * rows.length + k]);
-          write_row(to + i * rows.length, from + i * rows.length, rows.length, 1, sum / static_cast<double>(rows.length));
+          double mean = sum / n;
+          if (!std::isfinite(mean)) {  // or only their sum is not
+            mean = 0;
+            for (std::int64_t k = 0; k < rows.length; ++k) mean += static_cast<double>(from[i * rows.length + k]) / n;
+          }
+          write_row(to + i * rows.length, from + i * rows.length, rows.length, 1, mean);
         });
       });
       f = {f.place, std::move(out), f.factor, -1};
@@ -159,8 +180,13 @@ struct Accumulate final : StageOf<Accumulate> {
     const auto n = static_cast<std::int64_t>(get(0));
     sums_.resize(parameters.size());
     for (Flow& f : flows) {
+      settle(f);
       Array& sum = sums_[f.place];
       const double factor = f.factor;
+      if (sum.defined() && !(sum.shape() == f.g.shape()))
+        throw OptimError("accumulate", join("the gradient of \"", *parameters[f.place].name, "\" is ", describe(f.g),
+                                            ", what was gathered ", describe(sum)), "make a new optimizer");
+      if (sum.defined()) sum = sum.to(f.g.dtype());  // its module has converted it
       if (!sum.defined()) sum = map([factor](auto g) { return factor * g; }, f.g);
       else sum = map([factor](auto s, auto g) { return s + factor * g; }, sum, f.g);
     }
@@ -182,7 +208,10 @@ struct Accumulate final : StageOf<Accumulate> {
     return all;
   }
   void load_state(Finder& from, const std::vector<FlowParameter>& parameters) override {
-    if (const Array* saved = from.find("count", {}, i64)) count_ = static_cast<std::int64_t>(saved->item());
+    if (const auto saved = from.find_count("count")) {
+      if (static_cast<double>(*saved) >= get(0)) from.complain("count", join("is ", *saved, " of ", text(get(0)), " calls"));
+      count_ = *saved;
+    }
     sums_.assign(parameters.size(), {});
     for (std::size_t i = 0; i < parameters.size(); ++i)
       if (const std::string key = "sum/" + *parameters[i].name; from.has(key))
@@ -219,7 +248,7 @@ NamedArrays SkipNonfinite::state(const std::vector<FlowParameter>&) const {
 }
 
 void SkipNonfinite::load_state(Finder& from, const std::vector<FlowParameter>&) {
-  if (const Array* saved = from.find("count", {}, i64)) skipped_.count = static_cast<std::int64_t>(saved->item());
+  if (const auto saved = from.find_count("count")) skipped_.count = *saved;
   if (const Array* name = from.find_text("parameter")) {
     skipped_.parameter.clear();
     for (std::int64_t i = 0; i < name->size(); ++i) skipped_.parameter += static_cast<char>(name->element(i));

@@ -7,6 +7,8 @@
 #include <gradus/optim/schedule.h>
 #include <gradus/optim/schedule_kinds.h>
 
+#include <optional>
+
 namespace gradus::optim {
 
 using NamedArrays = std::vector<std::pair<std::string, Array>>;
@@ -68,6 +70,8 @@ class Stage {
     virtual bool has(const std::string& name) const = 0;
     virtual const Array* find(const std::string& name, const Shape& shape, Dtype dtype) = 0;
     virtual const Array* find_text(const std::string& name) = 0;  ///< u8, of any length
+    virtual std::optional<std::int64_t> find_count(const std::string& name) = 0;  ///< i64, 0 or more
+    virtual void complain(const std::string& name, const std::string& what) = 0;  ///< "... is what it cannot be"
   };
   virtual void load_state(Finder&, const std::vector<FlowParameter>&) {}
 
@@ -90,6 +94,8 @@ std::unique_ptr<Stage> stage_from(const Spec& spec, const SpecStage& stage);
 
 /// Fills in Flow::squares where it is not known; the order of sums is fixed by the shapes.
 void find_squares(std::vector<Flow>& flows);
+/// A factor that the gradient's dtype cannot hold is multiplied in.
+void settle(Flow& f);
 /// Euclidean norm of all gradients together, factors included.
 double global_norm(std::vector<Flow>& flows);
 

@@ -25,6 +25,22 @@ std::string slot_key(const AnyRule& r, const std::string& slot, const std::strin
   return r.name() + "/" + slot + "/" + parameter;
 }
 
+/// A pattern may hold what separates the parts of a line: a tab, the end of a line, and the backslash that stands for them.
+std::string escaped(const std::string& s) {
+  std::string e;
+  for (const char c : s) e += c == '\t' ? std::string("\\t") : c == '\n' ? "\\n" : c == '\\' ? "\\\\" : std::string(1, c);
+  return e;
+}
+std::string unescaped(const std::string& e) {
+  std::string s;
+  for (std::size_t i = 0; i < e.size(); ++i) {
+    const bool code = e[i] == '\\' && i + 1 < e.size();
+    const char c = code ? e[++i] : e[i];
+    s += code && c == 't' ? '\t' : code && c == 'n' ? '\n' : c;
+  }
+  return s;
+}
+
 std::vector<std::string> split(const std::string& s, char separator) {
   std::vector<std::string> parts;  // not by a stream: it would end early, and say nothing, where there is no memory
   for (std::size_t at = 0, end; at < s.size(); at = end + 1) {
@@ -52,12 +68,12 @@ void take_users(SpecStage& stage, std::vector<std::string>& names) {
 // ---- options: a line for each group, "pattern <tab> own options <tab> spec" ------------------------------------------
 
 std::string Optimizer::options_text() const {
-  std::string s = stages_text(true) + spec_of(groups_[0], true) + "\n";
+  std::string s = stages_text(true) + spec_with(rule(), groups_[0].schedules, true) + "\n";
   for (std::size_t i = 1; i < groups_.size(); ++i) {
     const Group& g = groups_[i];
     std::string own = g.own_rule ? "=" : "";
     for (const auto& name : g.own) own += name + ",";
-    s += g.pattern + "\t" + own + "\t" + spec_of(g, true) + "\n";
+    s += escaped(g.pattern) + "\t" + own + "\t" + spec_of(g, true) + "\n";
   }
   return s;
 }
@@ -76,13 +92,14 @@ std::vector<Optimizer::Group> Optimizer::groups_from(const std::string& saved) c
   const auto lines = split(saved, '\n');
   const std::string op = rule().name();
   std::vector<Group> groups;
+  if (lines.empty()) throw OptimError(op, "the state's options are empty; nothing was loaded");
   for (std::size_t i = 0; i < lines.size(); ++i) {
     const auto parts = i == 0 ? std::vector<std::string>{"", "=", lines[0]} : split(lines[i], '\t');
-    if (parts.size() != 3) throw OptimError(op, "the state's options cannot be read");
+    if (parts.size() != 3) throw OptimError(op, "the state's options cannot be read; nothing was loaded");
     Spec spec = parse_spec(parts[2]);
     std::vector<std::string> users;
     take_users(spec.stages.back(), users);
-    Group g{parts[0], nullptr, {}, parts[1].starts_with("="), {}};
+    Group g{unescaped(parts[0]), nullptr, {}, parts[1].starts_with("="), {}};
     g.rule = rule_from(spec, spec.stages.back(), g.schedules);
     for (auto& name : split(parts[1].substr(g.own_rule ? 1 : 0), ',')) g.own.push_back(std::move(name));
     if (i < groups_.size() && (g.rule->name() != groups_[i].rule->name() || g.pattern != groups_[i].pattern))
@@ -117,6 +134,7 @@ void Optimizer::closure_state(NamedArrays& to) const {
 }
 
 NamedArrays Optimizer::state_dict() const try {
+  follow_all();
   NamedArrays state{{"optimizer/options", of_text(options_text())}, {"optimizer/steps", of_count(steps_)}};
   for (const auto& e : entries_) {
     const AnyRule& r = rule_of(e);
@@ -138,17 +156,20 @@ NamedArrays Optimizer::state_dict() const try {
   }
   closure_state(state);
   save_around(state);
+  add_checksums(state);
   return state;
 } catch (const std::bad_alloc&) {
   no_memory_for(rule().name());
 }
 
 void Optimizer::load_state_dict(const NamedArrays& state) try {
+  follow_all();
   SavedState from(state);
   const std::string op = rule().name();
   const Array* options = from.find_text("optimizer/options");
-  const Array* steps = from.find("optimizer/steps", {}, i64);
+  const auto steps = from.find_count("optimizer/steps");
   if (!options || !steps) from.check(op);
+  from.check_changed(op, {"optimizer/options", "optimizer/steps"});
   auto groups = groups_from(text_of(*options));
 
   struct Loaded {
@@ -167,13 +188,13 @@ void Optimizer::load_state_dict(const NamedArrays& state) try {
   for (std::size_t k = 0; k < entries_.size(); ++k) {
     const Entry& e = entries_[k];
     const AnyRule& r = groups[e.group].rule->moving();
-    const Array* t = from.find(slot_key(r, "t", e.name), {}, i64);
-    if (!t || t->item() == 0) continue;
-    loaded[k].t = static_cast<std::int64_t>(t->item());
+    const auto t = from.find_count(slot_key(r, "t", e.name));
+    if (!t || *t == 0) continue;
+    loaded[k].t = *t;
     if (r.info().shape == RuleShape::global) {
       const bool known = std::any_of(shared.begin(), shared.end(), [&](const Shared& s) { return s.rule == r.name(); });
-      if (const Array* n = known ? nullptr : from.find("optimizer/t/" + r.name(), {}, i64)) {
-        shared.push_back({r.name(), static_cast<std::int64_t>(n->item()), {}});
+      if (const auto n = known ? std::nullopt : from.find_count("optimizer/t/" + r.name())) {
+        shared.push_back({r.name(), *n, {}});
         numbers("optimizer/step/" + r.name(), r.first_step().size(), shared.back().step);
       }
     } else if (const auto first = r.first_step(); !first.empty()) {
@@ -211,13 +232,13 @@ void Optimizer::load_state_dict(const NamedArrays& state) try {
     }
   }
   const Spec spec = parse_spec(split(text_of(*options), '\n')[0]);
-  auto stages = load_around(from, spec, groups, static_cast<std::int64_t>(steps->item()));
+  auto stages = load_around(from, spec, groups, *steps);
   from.check(op);
 
   if (closure) closure->load_state(vectors);
   stages_ = std::move(stages);
   groups_ = std::move(groups);
-  steps_ = static_cast<std::int64_t>(steps->item());
+  steps_ = *steps;
   for (std::size_t k = 0; k < entries_.size(); ++k) {
     entries_[k].t = loaded[k].t;
     entries_[k].prepared = false;
@@ -250,6 +271,7 @@ Explanation Optimizer::explain(const std::string& parameter, std::initializer_li
 }
 
 Explanation Optimizer::explain(const std::string& parameter, std::int64_t index) const {
+  follow_all();
   const Entry& e = find(parameter);
   const auto now = rule_now(e.group);
   const AnyRule& r = now->moving();

@@ -18,14 +18,33 @@ void announce_write(Tensor& leaf, const AnyRule& r) {
 
 }  // namespace
 
+/// No gradient can come to it any more, and without a word the parameter in its place would never move.
+void Optimizer::refuse_gone(const Entry& e) const {
+  throw OptimError(rule().name(), join("parameter \"", e.name, "\" (", describe(e.leaf.array()),
+                                       ") is no part of a module any longer: it, or a module that held it, was replaced"),
+                   "make a new optimizer after changing the module");
+}
+
+/// backward() went over a tape that was recorded before the parameter was converted.
+void Optimizer::refuse_gradient(const Entry& e) const {
+  throw OptimError(rule().name(), join("parameter \"", e.name, "\" is ", describe(e.leaf.array()), ", its gradient ",
+                                       describe(e.leaf.leaf()->grad.array())),
+                   "run the model again after converting it, then backward()");
+}
+
 /// Parameters whose gradient is there. Errors: before anything has changed.
 std::vector<Optimizer::Entry*> Optimizer::ready() {
   std::vector<Entry*> entries;
   entries.reserve(entries_.size());
   for (auto& e : entries_) {
     const Leaf* leaf = e.leaf.leaf();
-    if (!leaf) throw OptimError(rule().name(), join("\"", e.name, "\" is no longer a leaf that wants a gradient"));
-    if (!leaf->grad.defined()) continue;
+    if (leaf->moved_to) [[unlikely]] follow(e);
+    if (leaf->frozen) continue;
+    if (!leaf->grad.defined()) {
+      if (leaf->gone) [[unlikely]] refuse_gone(e);
+      continue;
+    }
+    if (leaf->grad.dtype() != e.leaf.dtype() || !(leaf->grad.shape() == e.leaf.shape())) [[unlikely]] refuse_gradient(e);
     const AnyRule& r = rule_of(e);
     if (r.info().shape == RuleShape::matrix)
       if (const auto why = static_cast<const MatrixRule&>(r).refuse_shape(e.leaf.shape()); !why.empty())
@@ -192,6 +211,7 @@ void Optimizer::move(const std::vector<Entry*>& entries, const std::vector<Array
 }
 
 void Optimizer::check_mode(const char* op) const {
+  if (groups_.empty()) refuse_moved_from();
   if (evaluating_)
     throw OptimError(op, join("the parameters are where ", rule().name(), " evaluates, not where it trains"), "opt.train()");
 }
@@ -213,6 +233,7 @@ void Optimizer::step() {
 }
 
 void Optimizer::take_step(const std::vector<Array>& curvature) try {
+  look_for_mistakes();
   for (const auto& f : before_) f(*this);
   if (!pass_and_move(curvature)) return;
   ++steps_;
@@ -223,10 +244,16 @@ void Optimizer::take_step(const std::vector<Array>& curvature) try {
 
 /// Later a step may find none: a part of a model that this batch did not go through. The first one is a mistake.
 void Optimizer::refuse_without_gradients() const {
-  throw OptimError("step", join("no gradient has come to any of the ", entries_.size(), " parameters (\"", entries_[0].name,
-                                "\", ...)"),
-                   "loss.backward() before it; and make the optimizer after module.to() and requires_grad_(), which give the "
-                   "module new leaves");
+  const auto reached = [](const Entry& e) { return e.leaf.leaf()->reached > 0; };
+  const auto frozen = [](const Entry& e) { return e.leaf.leaf()->frozen; };
+  const std::string all = join("any of the ", entries_.size(), " parameters (\"", entries_[0].name, "\", ...)");
+  if (std::any_of(entries_.begin(), entries_.end(), reached))
+    throw OptimError("step", join("no gradient is left in ", all, ": zero_grad() ran after backward()"),
+                     "zero_grad(), backward(), step(), in this order");
+  if (std::all_of(entries_.begin(), entries_.end(), frozen))
+    throw OptimError("step", join("no gradient can come to ", all, ": all are frozen"), "net.requires_grad_()");
+  throw OptimError("step", join("no gradient has come to ", all),
+                   "loss.backward() before it, of a loss that these parameters enter");
 }
 
 /// False if a stage has held the step back.
@@ -245,6 +272,7 @@ bool Optimizer::pass_and_move(const std::vector<Array>& curvature) {
 
 void Optimizer::eval() {
   if (evaluating_) return;
+  follow_all();
   const NoGrad constants;
   for (auto& e : entries_) {
     const AnyRule& r = rule_of(e);
@@ -259,6 +287,7 @@ void Optimizer::eval() {
 }
 
 void Optimizer::train() {
+  follow_all();
   for (auto& e : entries_) {
     if (!e.training_point.defined()) continue;
     e.leaf.writable().assign(e.training_point, rule_of(e).writer());

@@ -13,6 +13,7 @@ namespace gradus::optim {
 class Optimizer::Loss final : public Objective {
  public:
   Loss(Optimizer& opt, Closure closure) : opt_(opt), closure_(closure) {
+    opt.follow_all();
     for (const auto& e : opt.entries_) size_ += e.leaf.size();
     if (opt.rule().maximize()) sign_ = -1;
   }
@@ -27,10 +28,8 @@ class Optimizer::Loss final : public Objective {
     if (has_gradients())
       throw OptimError(opt_.rule().name(), "needs products with the Hessian, but the closure has run backward() itself",
                        "return the loss and leave backward() to the optimizer");
-    std::vector<Tensor> leaves;
-    for (const auto& e : opt_.entries_) leaves.push_back(e.leaf);
-    recorded_ = grad({differentiable(loss)}, leaves, {.create_graph = true, .allow_unused = true});
-    for (std::size_t i = 0; i < leaves.size(); ++i) leaves[i].leaf()->grad = recorded_[i].detach();
+    recorded_ = for_live(grad({differentiable(loss)}, live(), {.create_graph = true, .allow_unused = true}));
+    for (std::size_t i = 0; i < recorded_.size(); ++i) opt_.entries_[i].leaf.leaf()->grad = recorded_[i].detach();
     return opt_.loss_ = sign_ * loss.item();
   }
   std::vector<double> hessian_times(const std::vector<double>& v) override {
@@ -50,17 +49,15 @@ class Optimizer::Loss final : public Objective {
   }
   /// The Hessian of the closure's loss times v, both by parameter.
   std::vector<Array> times(const std::vector<Tensor>& v) {
-    std::vector<Tensor> outputs, seeds, leaves, products;
-    for (std::size_t i = 0; i < v.size(); ++i) {
-      leaves.push_back(opt_.entries_[i].leaf);
+    std::vector<Tensor> outputs, seeds, products(v.size());
+    for (std::size_t i = 0; i < v.size(); ++i)
       if (recorded_[i].defined() && recorded_[i].requires_grad()) outputs.push_back(recorded_[i]), seeds.push_back(v[i]);
-    }
-    if (!outputs.empty()) products = grad(outputs, leaves, {.retain_graph = true, .allow_unused = true}, seeds);
+    if (!outputs.empty()) products = for_live(grad(outputs, live(), {.retain_graph = true, .allow_unused = true}, seeds));
     ++opt_.evaluations_.hessian_vector;
     std::vector<Array> all;
     for (std::size_t i = 0; i < v.size(); ++i)
-      all.push_back(i < products.size() && products[i].defined() ? products[i].array().contiguous()
-                                                                 : Array::zeros(leaves[i].shape(), leaves[i].dtype()));
+      all.push_back(products[i].defined() ? products[i].array().contiguous()
+                                          : Array::zeros(v[i].shape(), opt_.entries_[i].leaf.dtype()));
     return all;
   }
   std::int64_t size() const override { return size_; }
@@ -69,10 +66,13 @@ class Optimizer::Loss final : public Objective {
   }
   void set_parameters(const std::vector<double>& values) override {
     const double* from = values.data();
-    for (auto& e : opt_.entries_) visit_real(e.leaf.dtype(), [&]<class T>() {
-      T* w = e.leaf.writable().write<T>(opt_.rule().writer());
-      for (std::int64_t i = 0; i < e.leaf.size(); ++i) w[i] = static_cast<T>(*from++);
-    });
+    for (auto& e : opt_.entries_) {
+      if (e.leaf.requires_grad()) visit_real(e.leaf.dtype(), [&]<class T>() {
+        T* w = e.leaf.writable().write<T>(opt_.rule().writer());
+        for (std::int64_t i = 0; i < e.leaf.size(); ++i) w[i] = static_cast<T>(from[i]);
+      });
+      from += e.leaf.size();
+    }
   }
   std::vector<double> gradient() const override {
     auto g = gather([](const Entry& e) { return e.leaf.leaf()->grad.array(); });
@@ -99,6 +99,19 @@ class Optimizer::Loss final : public Objective {
   const Tensor& differentiable(const Tensor& loss) const {
     if (loss.requires_grad()) return loss;
     throw OptimError(opt_.rule().name(), "the closure's loss has no history: it uses no parameter, or NoGrad was active");
+  }
+  /// The leaves that are not frozen; and one tensor for each of these as one for each parameter, absent for the frozen ones.
+  std::vector<Tensor> live() const {
+    std::vector<Tensor> all;
+    for (const auto& e : opt_.entries_)
+      if (e.leaf.requires_grad()) all.push_back(e.leaf);
+    return all;
+  }
+  std::vector<Tensor> for_live(std::vector<Tensor> given) const {
+    std::vector<Tensor> all(opt_.entries_.size());
+    for (std::size_t i = 0, k = 0; i < all.size() && !given.empty(); ++i)
+      if (opt_.entries_[i].leaf.requires_grad()) all[i] = std::move(given[k++]);
+    return all;
   }
   bool has_gradients() const {
     return std::any_of(opt_.entries_.begin(), opt_.entries_.end(),
@@ -197,6 +210,7 @@ double Optimizer::step_closure(Closure closure, const Closure* sampled) {
       loss.set_parameters(start);
       throw;
     }
+    look_for_mistakes();
     if (!loss.moved()) return before;
     ++steps_;
     for (const auto& f : after_) f(*this);

@@ -3,6 +3,7 @@
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/softmax_rows.h>
 #include <gradus/core/reduce.h>
+#include <gradus/core/warning.h>
 
 #include <algorithm>
 #include <cmath>
@@ -186,6 +187,30 @@ void check_range(const Array& labels, int64_t classes) {
            *low, ", largest ", *high, ")", from_one ? "; they seem to start at 1" : ""));
 }
 
+/// Rows of numbers in [0, 1] that sum to 1. Other logits leave it at their first element or two.
+template <class T>
+bool probabilities(const T* x, int64_t rows, int64_t classes) {
+  for (int64_t r = 0; r < rows; ++r) {
+    double sum = 0;
+    for (int64_t c = 0; c < classes; ++c, ++x) {
+      if (!(*x >= 0 && *x <= 1)) return false;
+      sum += static_cast<double>(*x);
+    }
+    if (!(std::fabs(sum - 1) <= 1e-4)) return false;
+  }
+  return rows > 0 && classes > 1;
+}
+
+void warn_of_softmax(const Tensor& logits, const Array& x, int64_t rows, int64_t classes) {
+  if (!recorded(logits) || !warning_due(Warning::softmax_before_cross_entropy)) return;
+  const bool found = visit_real(x.dtype(), [&]<class T>() { return probabilities(x.data<T>(), rows, classes); });
+  if (found)
+    warn_once(Warning::softmax_before_cross_entropy, "cross_entropy",
+              join("all ", rows, " rows of ", describe(logits), " lie in [0, 1] and sum to 1: they look like the result of "
+                   "softmax, which cross_entropy applies itself"),
+              "cross_entropy(logits, labels), without softmax before it");
+}
+
 // ---- mean squared error ---------------------------------------------------------------------------------------------
 
 struct MseLoss {
@@ -240,6 +265,7 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Reduction reduc
   const Array chosen = labels.dtype() == i64 ? labels.array().copy() : labels.array().to(i64).contiguous();
   check_range(chosen, classes);
   const Array x = classes_last(logits.array());
+  warn_of_softmax(logits, x, rows, classes);
   Array losses(wanted, x.dtype()), stats({rows, 2}, x.dtype());
   visit_real(x.dtype(), [&]<class T>() {
     CrossEntropy::forward<T>(rows, classes, x.data<T>(), chosen.data<int64_t>(), losses.fresh<T>(),

@@ -1,0 +1,89 @@
+// Four mistakes that would train on without a word, looked for at each step before anything moves: docs/warnings.md.
+#include <gradus/autograd/last_loss.h>
+#include <gradus/core/error.h>
+#include <gradus/core/look.h>
+#include <gradus/core/warning.h>
+#include <gradus/optim/optimizer.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace gradus::optim {
+namespace {
+
+/// A NaN loss makes all of a gradient NaN, so one element tells; all are looked at in the first steps and then now and then.
+bool not_finite(const Array& g, bool all) {
+  if (g.size() == 0) return false;
+  return all ? !all_finite(g) : visit_real(g.dtype(), [&]<class T>() { return !std::isfinite(*g.data<T>()); });
+}
+bool thorough(std::int64_t call) { return call % 128 == 0 || std::has_single_bit(static_cast<std::uint64_t>(call)); }
+
+std::string quoted(const std::vector<const std::string*>& names) {
+  constexpr std::size_t shown = 4;
+  std::string s;
+  for (std::size_t i = 0; i < std::min(names.size(), shown); ++i) s += (i ? ", \"" : "\"") + *names[i] + "\"";
+  return names.size() > shown ? join(s, " and ", names.size() - shown, " more") : s;
+}
+
+}  // namespace
+
+void Optimizer::look_for_mistakes() {
+  ++calls_;
+  const auto guards = [](const auto& stage) { return stage->name() == "skip_nonfinite"; };
+  const bool look_at_numbers =
+      warning_due(Warning::non_finite_gradient) && std::none_of(stages_.begin(), stages_.end(), guards);
+  const bool all_numbers = thorough(calls_);
+  const Entry *grown = nullptr, *bad = nullptr;
+  std::vector<const std::string*> unreached;
+  std::size_t present = 0, cleared = 0;
+  bool by_backward = false;
+  for (const Entry& e : entries_) {
+    const Leaf& l = *e.leaf.leaf();
+    if (l.frozen) continue;
+    if (!l.grad.defined()) {
+      if (l.reached > passes_seen_) ++cleared;
+      if (calls_ == 2 && l.reached == 0 && !l.gone) unreached.push_back(&e.name);
+      continue;
+    }
+    ++present;
+    by_backward |= l.reached > 0;
+    if (!grown && l.begun <= passes_seen_ && l.reached > passes_seen_) grown = &e;
+    if (look_at_numbers && !bad && not_finite(l.grad.array(), all_numbers)) bad = &e;
+  }
+  const bool backward_since = backward_passes() > passes_seen_;
+  passes_seen_ = backward_passes();
+
+  if (grown)
+    warn_once(
+        Warning::no_zero_grad, "step",
+        join("the gradient of \"", grown->name, "\" still holds what the last step was made with, and a backward() since ",
+             "has added to it: two backward passes or more"),
+        "opt.zero_grad() after each step; to gather gradients on purpose, \"accumulate(n) | " + rule().name() + "\"");
+  if (present == 0 && cleared > 0 && steps_ > 0)
+    warn_once(Warning::zero_grad_before_step, "step",
+              join("none of the ", entries_.size(),
+                   " parameters has a gradient, so nothing moves; zero_grad() ran after backward()"),
+              "zero_grad(), backward(), step(), in this order");
+  if (!unreached.empty() && by_backward)
+    warn_once(Warning::parameter_without_gradient, "step",
+              join(unreached.size(), " of ", entries_.size(), " parameters never got a gradient: ", quoted(unreached),
+                   "; no loss has reached them"),
+              "use them in forward(), or requires_grad_(false) if they are to stay as they are");
+  const auto help = [&] {
+    return join(
+        "FiniteWatch watch(net.parameters()); watch.backward([&] { return loss; }) names the op that made it; "
+        "\"skip_nonfinite | ",
+        rule().name(), "\" leaves out steps whose gradients are not finite");
+  };
+  if (bad)
+    warn_once(Warning::non_finite_gradient, "step",
+              join("at step ", steps_ + 1, " the gradient of \"", bad->name, "\" (", describe(bad->leaf.array()),
+                   ") is not finite, and the weight will not be either"),
+              help());
+  else if (look_at_numbers && backward_since && by_backward && last_loss_was_nan())
+    warn_once(Warning::non_finite_gradient, "step", join("at step ", steps_ + 1, " the loss of the last backward() was NaN"),
+              help());
+}
+
+}  // namespace gradus::optim
