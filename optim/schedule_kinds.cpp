@@ -54,7 +54,7 @@ double cosine_restarts(ScheduleValues p, double k) {
 double one_cycle(ScheduleValues p, double k) {
   const double top = p[0], first = top / p[3], last = first / p[4], end = p[1] - 1, turn = p[2] * p[1] - 1;
   const auto between = [&](double a, double b, double from, double to) {
-    const double x = std::min((k - from) / (to - from), 1.0);
+    const double x = to > from ? std::min((k - from) / (to - from), 1.0) : 1;  // a phase of no steps is over
     return p[6] == 0 ? half_cosine(a, b, x) : line(a, b, x);
   };
   if (k <= turn) return between(first, top, 0, turn);
@@ -82,7 +82,7 @@ double noam(ScheduleValues p, double k) {
 
 /// value, total, decay, end, shape. Hu et al., "MiniCPM", 2024: warm up, stay, decay.
 double wsd(ScheduleValues p, double k) {
-  const double x = p[2] > 0 ? std::clamp((k - (p[1] - p[2])) / p[2], 0.0, 1.0) : 0;
+  const double x = p[2] > 0 ? std::clamp((k - (p[1] - p[2])) / p[2], 0.0, 1.0) : k >= p[1] ? 1 : 0;
   return p[4] == 0 ? line(p[0], p[3], x) : p[4] == 1 ? half_cosine(p[0], p[3], x) : line(p[0], p[3], std::sqrt(x));
 }
 std::string wsd_refuses(ScheduleValues p) {

@@ -36,6 +36,7 @@ PlateauSchedule::PlateauSchedule(std::vector<double> values) : values_(std::move
 
 bool PlateauSchedule::better(double x) const {
   const bool least = values_[mode] == 0, relative = values_[threshold_mode] == 0;
+  if (std::isinf(best_)) return least ? x < best_ : x > best_;  // the first; a threshold of it may be NaN
   if (least) return x < (relative ? best_ * (1 - values_[threshold]) : best_ - values_[threshold]);
   return x > (relative ? best_ * (1 + values_[threshold]) : best_ + values_[threshold]);
 }
