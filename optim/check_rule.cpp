@@ -2,8 +2,9 @@
 #include <gradus/core/compare.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
+#include <gradus/core/warning.h>
 #include <gradus/optim/check_rule.h>
-#include <gradus/optim/optimizer.h>
+#include <gradus/optim/made_up.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,15 +12,16 @@
 #include <functional>
 
 namespace gradus::optim {
-namespace {
 
 // ---- parameters, gradients, comparisons -----------------------------------------------------------------------------
+
+namespace made_up {
 
 Array numbers(const Shape& shape, std::uint64_t stream, Dtype dtype) {
   return uniform(shape, -1, 1, Philox{2026, stream}, f64).to(dtype);
 }
 
-NamedTensors leaves(const std::vector<Shape>& shapes, Dtype dtype = f64) {
+NamedTensors leaves(const std::vector<Shape>& shapes, Dtype dtype) {
   NamedTensors all;
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     const std::string name(1, static_cast<char>('a' + i));
@@ -30,14 +32,6 @@ NamedTensors leaves(const std::vector<Shape>& shapes, Dtype dtype = f64) {
 
 Array gradient_at(std::size_t parameter, int t, const Tensor& w) {
   return numbers(w.shape(), 1000 * static_cast<std::uint64_t>(t) + parameter + 17, w.dtype());
-}
-
-/// "" or the first name that differs.
-std::string difference(const NamedArrays& a, const NamedArrays& b) {
-  if (a.size() != b.size()) return join(a.size(), " arrays and ", b.size());
-  for (std::size_t i = 0; i < a.size(); ++i)
-    if (a[i].first != b[i].first || !same_bits(a[i].second, b[i].second)) return a[i].first + " differs";
-  return {};
 }
 
 NamedArrays values(const Optimizer& opt) {
@@ -68,6 +62,20 @@ void step_at(Optimizer& opt, int t) {
   std::vector<Array> gradients;
   for (const auto& p : opt.parameters()) gradients.push_back(gradient_at(gradients.size(), t, p.second));
   step_with(opt, gradients);
+}
+
+}  // namespace made_up
+
+namespace {
+
+using namespace made_up;
+
+/// "" or the first name that differs.
+std::string difference(const NamedArrays& a, const NamedArrays& b) {
+  if (a.size() != b.size()) return join(a.size(), " arrays and ", b.size());
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (a[i].first != b[i].first || !same_bits(a[i].second, b[i].second)) return a[i].first + " differs";
+  return {};
 }
 
 NamedArrays after(const std::string& spec, const std::vector<Shape>& shapes, Dtype dtype, int steps) {
@@ -326,6 +334,7 @@ struct Check {
 bool always_applies(const AnyRule&) { return true; }
 bool by_gradients(const AnyRule& r) { return !r.needs_closure(); }
 bool is_closure(const AnyRule& r) { return r.info().shape == RuleShape::closure; }
+bool searches_nothing(const AnyRule& r) { return !is_closure(r) || r.wraps(); }
 bool has_explanation(const AnyRule& r) {
   const RuleShape shape = r.moving().info().shape;
   return by_gradients(r) && (shape == RuleShape::element || shape == RuleShape::layer);
@@ -346,6 +355,10 @@ const Check checks[] = {
      [](const AnyRule& r) { return !is_closure(r) && r.curvature(0) == Curvature::none; }},
     {"a vanishing weight_decay or momentum is none", vanishing_is_none, [](const AnyRule& r) { return !is_closure(r); }},
     {"eval() and train() change nothing", evaluation_changes_nothing, always_applies},
+    {"a NaN gradient shows in its weight and harms no other", nan_stays_visible, searches_nothing},
+    {"an infinite or huge gradient harms no other", infinity_harms_no_other, searches_nothing},
+    {"gradients of 0 and subnormal ones leave finite weights", extremes_are_finite, always_applies},
+    {"empty and 0-d parameters are parameters", empty_and_0d_are_parameters, always_applies},
 };
 
 }  // namespace
@@ -355,6 +368,7 @@ bool RuleReport::ok() const {
 }
 
 RuleReport check_rule(const std::string& name) {
+  const NoWarnings on_purpose;
   const auto rule = new_rule(name);
   RuleReport report{name, {}, {{"every option can be turned on", 1, {}}}};
   report.specs = specs_of(name, rule->options(), report.invariants[0].broken);

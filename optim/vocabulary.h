@@ -24,10 +24,10 @@ using std::abs;
 using std::cbrt;
 using std::exp;
 using std::log;
-using std::max;
-using std::min;
 using std::pow;
 using std::sqrt;
+inline double max(double a, double b) { return b > a || b != b ? b : a; }  // NaN if either is, as for the element types
+inline double min(double a, double b) { return b < a || b != b ? b : a; }
 inline double select(bool condition, double a, double b) { return condition ? a : b; }
 
 /// Whether an option that does nothing at 0 does something.

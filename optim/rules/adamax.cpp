@@ -35,7 +35,7 @@ struct AdamaxRule {
     else s.u = max(beta2 * s.u, abs(g) + eps);
     V ratio = s.m / s.u;
     if (outside) ratio = s.m / (s.u + eps);
-    if (none) ratio = select(s.u > V(0), ratio, V(0));
+    if (none) ratio = select(s.u <= V(0), V(0), ratio);
     V step = k.rate * ratio;
     w -= step;
     return GRADUS_SHOW(step);

@@ -31,8 +31,8 @@ struct ADOPTRule {
       if (decoupled_weight_decay) w -= lr * weight_decay * w;
       else g += weight_decay * w;
     }
-    V normed = g / max(sqrt(s.v), V(eps));
-    V clipped = min(max(normed, V(-k.bound)), V(k.bound));
+    V normed = g / max(V(eps), sqrt(s.v));
+    V clipped = min(V(k.bound), max(V(-k.bound), normed));
     s.m = beta1 * s.m + (1 - beta1) * clipped;
     s.v = k.keep * s.v + (1 - k.keep) * g * g;
     w -= lr * s.m;

@@ -34,7 +34,7 @@ struct FtrlRule {
     V sigma = (root(s.n) - before) / lr;
     if (on(l2_shrinkage)) g += 2 * l2_shrinkage * w;
     s.z += g - sigma * w;
-    V bounded = min(max(s.z, V(-l1)), V(l1));
+    V bounded = min(V(l1), max(V(-l1), s.z));
     w = (bounded - s.z) / ((beta + root(s.n)) / lr + 2 * l2);
     return GRADUS_SHOW(sigma, bounded);
   }

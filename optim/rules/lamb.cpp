@@ -34,7 +34,7 @@ struct LambRule {
     return GRADUS_SHOW(m_hat, v_hat);
   }
   S length(S w_norm, S d_norm, const Step&) const {
-    return lr * select((w_norm > 0) & (d_norm > 0), w_norm / d_norm, S(1.0));
+    return lr * select((w_norm <= 0) | (d_norm <= 0), S(1.0), w_norm / d_norm);
   }
 };
 

@@ -34,7 +34,7 @@ struct LarsRule {
   }
   void norms(Step& k, S w_norm, S norm) const {
     const S below = dialect == LarsForm::optax ? norm : norm + weight_decay * w_norm;
-    k.rate = lr * select((w_norm > 0) & (below > 0), trust_coefficient * w_norm / (below + eps), S(1.0));
+    k.rate = lr * select((w_norm <= 0) | (below <= 0), S(1.0), trust_coefficient * w_norm / (below + eps));
   }
 
   template <class V>

@@ -33,7 +33,7 @@ struct MADGRADRule {
     s.sum += k.weight * g;
     s.squares += k.weight * (g * g);
     V root = cbrt(s.squares) + eps;
-    V z = s.start - select(root > V(0), s.sum / root, V(0));
+    V z = s.start - select(root <= V(0), V(0), s.sum / root);
     V decay = V(0);
     if (on(weight_decay) && decoupled_weight_decay) decay = (lr + eps) * weight_decay * w;
     w = momentum * w + (1 - momentum) * z - decay;

@@ -35,7 +35,7 @@ struct RMSpropRule {
     V variance = s.v;
     if (centered) {
       s.mean = alpha * s.mean + (1 - alpha) * g;
-      variance = max(s.v - s.mean * s.mean, V(0));
+      variance = max(V(0), s.v - s.mean * s.mean);
     }
     V direction = inside() ? lr * g / sqrt(variance + eps) : g / (sqrt(variance) + eps);
     if (on(momentum)) direction = s.velocity = momentum * s.velocity + direction;

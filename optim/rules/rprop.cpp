@@ -27,7 +27,7 @@ struct RpropRule {
   auto update(V g, V& w, State<V>& s, const Step&) const {
     V agree = g * s.before;
     V factor = select(agree > V(0), V(etaplus), select(agree < V(0), V(etaminus), V(1)));
-    s.length = min(max(factor * s.length, V(step_size_min)), V(step_size_max));
+    s.length = min(V(step_size_max), max(V(step_size_min), factor * s.length));
     s.before = select(agree < V(0), V(0), g);
     w -= sign(s.before) * s.length;
     return GRADUS_SHOW(agree, factor);

@@ -1,6 +1,9 @@
 #include <gradus/autograd/ops.h>
 #include <gradus/core/linalg.h>
+#include <gradus/core/look.h>
 #include <gradus/optim/matrix_rule.h>
+
+#include <limits>
 
 namespace gradus::optim {
 
@@ -46,6 +49,7 @@ struct ShampooRule {
   void advance(Step& k, S t) const { k.t = t; }
 
   Tensor root(const Tensor& moments, double power) const {
+    if (!all_finite(moments.array())) return moments * std::numeric_limits<double>::quiet_NaN();  // has no eigenvalues
     const Eigen e = eigh(moments.array());
     const Tensor values = pow(max(Tensor(e.values), scalar(matrix_eps, moments.dtype())), -power), vectors(e.vectors);
     return matmul(vectors * values, transpose(vectors, 0, 1));

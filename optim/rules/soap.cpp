@@ -1,8 +1,10 @@
 #include <gradus/autograd/ops.h>
 #include <gradus/core/linalg.h>
+#include <gradus/core/look.h>
 #include <gradus/optim/matrix_rule.h>
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
 namespace gradus::optim {
@@ -60,6 +62,7 @@ struct SoapRule {
   }
   /// The eigenvectors, largest eigenvalue first.
   static Tensor basis_of(const Tensor& moments) {
+    if (!all_finite(moments.array())) return moments * std::numeric_limits<double>::quiet_NaN();  // has none
     std::vector<int64_t> order(static_cast<std::size_t>(moments.dim(0)));
     std::iota(order.rbegin(), order.rend(), 0);
     return columns(Tensor(eigh(moments.array()).vectors), order);
@@ -69,6 +72,10 @@ struct SoapRule {
     const Tensor product = matmul(moments, basis), values = sum(basis * product, {0});
     std::vector<int64_t> order(static_cast<std::size_t>(values.size()));
     std::iota(order.begin(), order.end(), 0);
+    if (!all_finite(product.array())) {
+      basis = product * std::numeric_limits<double>::quiet_NaN();
+      return order;
+    }
     std::stable_sort(order.begin(), order.end(),
                      [&](int64_t a, int64_t b) { return values.array().element(a) > values.array().element(b); });
     basis = Tensor(qr(columns(product, order).array()).q);

@@ -33,8 +33,8 @@ struct SophiaGRule {
   template <class V>
   auto update(V g, V& w, State<V>& s, const Step&) const {
     s.m = beta1 * s.m + (1 - beta1) * g;
-    V direction = s.m / max(gamma * s.h, V(eps));
-    V step = max(min(direction, V(clip)), V(-clip));
+    V direction = s.m / max(V(eps), gamma * s.h);
+    V step = max(V(-clip), min(V(clip), direction));
     if (on(weight_decay)) w -= lr * weight_decay * w;
     w -= lr * step;
     return GRADUS_SHOW(direction, step);

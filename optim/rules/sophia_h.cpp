@@ -39,8 +39,8 @@ struct SophiaHRule {
   template <class V>
   auto update(V g, V& w, State<V>& s, const Step& k) const {
     s.m = beta1 * s.m + (1 - beta1) * g;
-    V direction = k.c1 * s.m / max(gamma * s.h, V(eps));
-    V step = max(min(direction, V(clip)), V(-clip));
+    V direction = k.c1 * s.m / max(V(eps), gamma * s.h);
+    V step = max(V(-clip), min(V(clip), direction));
     if (on(weight_decay)) w -= lr * weight_decay * w;
     w -= lr * step;
     return GRADUS_SHOW(direction, step);
