@@ -3,6 +3,7 @@
 
 #include <gradus/core/array.h>
 
+#include <span>
 #include <string>
 
 namespace gradus {
@@ -11,12 +12,27 @@ struct Node;
 class Back;
 struct Sample;
 
+/// What `gradus gradcheck --edges` asks of every op at 0, infinity, NaN and the like (tools/op_edges.h): NaN in gives NaN out,
+/// f32 has the digits of f64, no NaN comes from numbers, and all of it is as the closed form says. `ordinary` is asked of the samples.
+enum class EdgeRule : std::uint8_t { nan, digits, finite, form, ordinary };
+
+/// An op does otherwise on purpose: `exceptions` of its struct, the reason in words, which the command prints.
+struct EdgeException {
+  EdgeRule rule;
+  int order;           ///< 0: values, 1: gradients, 2: gradients of gradients
+  const char* reason;
+  double at = any;     ///< only where some element of the inputs is this number or its negative
+  double bound = 0;    ///< what is allowed instead, where the rule is a bound
+  static constexpr double any = -1;
+};
+
 /// What the tape knows of an op: one static record each, enrolled in the table that the tests walk.
 struct OpInfo {
   const char* name;
   void (*backward)(Back&);
   void (*destroy_saved)(Node&);
   std::vector<Sample> (*samples)();
+  std::span<const EdgeException> exceptions = {};
 };
 
 /// The result `slot` of the line `node`; node null: a constant, nobody waits for its gradient.

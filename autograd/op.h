@@ -36,9 +36,16 @@ void destroy_saved(Node& n) {
   static_cast<Saved*>(n.saved())->~Saved();
 }
 
+/// `static constexpr EdgeException exceptions[]` of an op that has some.
+template <class Op>
+constexpr std::span<const EdgeException> exceptions_of() {
+  if constexpr (requires { Op::exceptions; }) return Op::exceptions;
+  else return {};
+}
+
 template <Checkable Op, class Saved, void (*backward)(Back&)>
 struct Info {
-  static constexpr OpInfo record{Op::name, backward, &destroy_saved<Saved>, &Op::samples};
+  static constexpr OpInfo record{Op::name, backward, &destroy_saved<Saved>, &Op::samples, exceptions_of<Op>()};
   static const bool enrolled;
 };
 template <Checkable Op, class Saved, void (*backward)(Back&)>
@@ -47,7 +54,7 @@ const bool Info<Op, Saved, backward>::enrolled = enrol(&record);
 /// An op made of other ops, of which it leaves the lines: listed and checked like them.
 template <Checkable Op>
 struct Composite {
-  static constexpr OpInfo record{Op::name, nullptr, nullptr, &Op::samples};
+  static constexpr OpInfo record{Op::name, nullptr, nullptr, &Op::samples, exceptions_of<Op>()};
 };
 template <Checkable... Op>
 bool enrol_composites() {

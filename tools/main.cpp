@@ -6,6 +6,7 @@
 #include <gradus/tools/gradcheck.h>
 #include <gradus/tools/inspect.h>
 #include <gradus/tools/minimize.h>
+#include <gradus/tools/op_edges.h>
 #include <gradus/tools/op_matrix.h>
 #include <gradus/tools/replay.h>
 #include <gradus/tools/standard_output.h>
@@ -131,12 +132,16 @@ int run(int argc, char** argv) {
   m->callback([&] { result = minimize_command(minimize); });
 
   std::string op, gradcheck_json;
-  bool op_layouts = false;
+  bool op_layouts = false, op_edges = false;
   auto* g = app.add_subcommand("gradcheck", "Check the gradient of every op against differences");
   g->add_option("--op", op, "Only this op");
   g->add_option("--json", gradcheck_json, "Also write the figures to this file");
-  g->add_flag("--layouts", op_layouts, "Check in twelve layouts: transposed, strided, expanded, size 0, large, ..");
-  g->callback([&] { result = op_layouts ? layouts_command(op, gradcheck_json) : gradcheck_command(op, gradcheck_json); });
+  auto* layouts = g->add_flag("--layouts", op_layouts, "Check in twelve layouts: transposed, strided, expanded, size 0, large, ..");
+  g->add_flag("--edges", op_edges, "Check at 0, -0, subnormal, 1e-30 .. 1e20, the largest, infinity, NaN")->excludes(layouts);
+  g->callback([&] {
+    const auto command = op_edges ? edges_command : op_layouts ? layouts_command : gradcheck_command;
+    result = command(op, gradcheck_json);
+  });
 
   bool json = false;
   auto* l = app.add_subcommand("optimizers", "List optimizers, stages and schedules, with defaults");
