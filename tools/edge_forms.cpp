@@ -1,0 +1,11 @@
+#include <gradus/tools/edge_forms.h>
+
+namespace gradus::tools {
+
+std::vector<EdgeForm> edge_forms() {
+  std::vector<EdgeForm> all;
+  for (const auto& part : {edge_forms_of_one(), edge_forms_of_two(), edge_forms_of_rows()}) all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
+}  // namespace gradus::tools

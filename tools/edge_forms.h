@@ -1,0 +1,45 @@
+// What ops are, in closed form and in long double, at more places than one tries by hand. Forms are written from the
+// mathematics, not from the op, so that they are right where the op's own formula loses digits.
+#pragma once
+
+#include <gradus/autograd/tensor.h>
+#include <gradus/tools/edge_jet.h>
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gradus::tools {
+
+/// One case: `call` on `inputs` tensors of [N, row] (row 0: [N]), and what a row of it is.
+struct EdgeForm {
+  const char* op;
+  const char* label;
+  int inputs = 1;
+  int row = 0;              ///< 0: elementwise
+  bool limits = false;      ///< at infinity the limit is asked for: infinity is read as 1e4000
+  std::function<Tensor(const std::vector<Tensor>&)> call;
+  /// Given the inputs of one row, one after the other, the results of that row.
+  std::function<std::vector<Jet>(std::span<const Jet>)> form;
+};
+
+/// What is wrong at one row.
+struct FormFailure {
+  int order;
+  std::string text;
+  std::vector<double> inputs;
+};
+
+/// Values and gradients within eight roundings of the closed form (of a row: of what its elements contribute), second
+/// derivatives finite where the form's are. Where a value is beyond the dtype its derivatives are not asked for, and of
+/// derivatives what is below the smallest normal number may be lost. Adds to `points`.
+std::vector<FormFailure> check_form(const EdgeForm& form, Dtype dtype, int& points);
+
+std::vector<EdgeForm> edge_forms();
+std::vector<EdgeForm> edge_forms_of_one();    ///< edge_forms_one.cpp
+std::vector<EdgeForm> edge_forms_of_two();    ///< edge_forms_two.cpp
+std::vector<EdgeForm> edge_forms_of_rows();   ///< edge_forms_rows.cpp
+
+}  // namespace gradus::tools
