@@ -71,26 +71,33 @@ struct Exact {
 };
 double weight(std::size_t k) { return k % 3 == 0 ? 1 : k % 3 == 1 ? -0.5 : 0.75; }
 
-Wide read(double x, bool limits) {
-  return limits && std::isinf(x) ? std::copysign(1e4000L, static_cast<Wide>(x)) : static_cast<Wide>(x);
-}
+/// Infinity, or, where the limit is asked for and infinity itself gives no number, one that is far out.
+Wide read(double x, bool far_out) { return far_out && std::isinf(x) ? std::copysign(1e4000L, static_cast<Wide>(x)) : static_cast<Wide>(x); }
 
-Exact exact(const EdgeForm& form, const Numbers& row) {
+Exact exact(const EdgeForm& form, const Numbers& row, bool far_out = false) {
   Exact e;
+  std::vector<Jet> x(row.size());
   for (std::size_t i = 0; i < row.size(); ++i) {
-    std::vector<Jet> x;
-    for (std::size_t k = 0; k < row.size(); ++k) x.push_back({read(row[k], form.limits), k == i ? 1.0L : 0.0L, weight(k + 1), 0});
-    const std::vector<Jet> y = form.form(x);
-    e.value_sizes.resize(y.size());
     Wide gradient = 0, second = 0, size = 0;
-    for (std::size_t k = 0; k < y.size(); ++k) {
-      if (i == 0) e.values.push_back(y[k].f);
-      gradient += weight(k) * y[k].a, second += weight(k) * y[k].c, size += std::fabs(weight(k) * y[k].a);
-      e.value_sizes[k] += std::fabs(times(x[i].f, y[k].a));
+    for (std::size_t j = 0; j < row.size(); ++j) {
+      for (std::size_t k = 0; k < row.size(); ++k) x[k] = {read(row[k], far_out), k == i ? 1.0L : 0.0L, k == j ? 1.0L : 0.0L, 0};
+      const std::vector<Jet> y = form.form(x);
+      e.value_sizes.resize(y.size());
+      for (std::size_t k = 0; k < y.size(); ++k) {
+        const Wide w = weight(k);
+        if (i == 0 && j == 0) e.values.push_back(y[k].f);
+        if (j == 0) gradient += w * y[k].a, size += std::fabs(w * y[k].a), e.value_sizes[k] += std::fabs(times(x[i].f, y[k].a));
+        second += times(weight(j + 1) * w, y[k].c), size += std::fabs(times(x[j].f, w * y[k].c));
+      }
     }
     e.gradients.push_back(gradient), e.seconds.push_back(second), e.gradient_sizes.push_back(size);
   }
-  return e;
+  const bool none = std::any_of(e.values.begin(), e.values.end(), [](Wide v) { return std::isnan(v); });
+  const bool no_slope = std::any_of(e.gradients.begin(), e.gradients.end(), [](Wide v) { return std::isnan(v); });
+  if (!form.limits || far_out || !(none || no_slope)) return e;
+  Exact limit = exact(form, row, true);
+  if (!none) limit.values = e.values;
+  return limit;
 }
 
 /// What the op says: for each row values, gradients by kernels, recorded ones, second ones.
@@ -145,9 +152,9 @@ Said ask(const EdgeForm& form, Dtype dtype, const std::vector<Numbers>& rows) {
   return s;
 }
 
-/// Whether `got` is the exact number, rounding errors of `size` and a loss of `lost` allowed for.
-bool good(double got, Wide exact, Wide size, double lost, const Range& r) {
-  constexpr double roundings = 8;
+/// Whether `got` is the exact number, so many rounding errors of it and of `size` allowed for, and a loss of `lost`.
+bool good(double got, Wide exact, Wide size, int roundings, double lost, const Range& r) {
+  if (!std::isfinite(size)) size = 0;
   const Wide allowed = roundings * r.rounding * (std::fabs(exact) + size) + static_cast<Wide>(lost), top = r.largest;
   if (std::isinf(got)) return std::isinf(exact) || ((got > 0) == (exact > 0) && std::fabs(exact) + allowed > top);
   if (std::fabs(exact) > top) return got * (exact > 0 ? 1 : -1) >= r.largest * (1 - 0x1p-10);
@@ -174,17 +181,17 @@ std::vector<FormFailure> check_form(const EdgeForm& form, Dtype dtype, int& poin
       const double got = said.values[r * results + k];
       const Wide size = form.row ? e.value_sizes[k] : 0;
       beyond = beyond || !(std::fabs(e.values[k]) <= static_cast<Wide>(range.largest));
-      const bool nan = std::isnan(e.values[k]);
-      if (nan ? !std::isnan(got) : !good(got, e.values[k], std::isfinite(size) ? size : 0, 8 * range.subnormal, range)) fail(0, "value", k, got, e.values[k]);
+      const bool none = std::isnan(e.values[k]);
+      if (none ? !std::isnan(got) : !good(got, e.values[k], size, 8, 8 * range.subnormal, range)) fail(0, "value", k, got, e.values[k]);
     }
     if (beyond) continue;
     bool limit = false;
     for (std::size_t i = 0; i < width; ++i) {
       limit = limit || std::isinf(rows[r][i]);
-      const Wide exact = e.gradients[i], size = form.row ? e.gradient_sizes[i] : 0;
+      const Wide wanted = e.gradients[i];
       for (const auto& [what, all] : {std::pair("gradient", &said.gradients), std::pair("recorded gradient", &said.recorded)})
-        if (!all->empty() && !std::isnan(exact) && !good((*all)[r * width + i], exact, std::isfinite(size) ? size : 0, range.normal, range))
-          fail(1, what, i, (*all)[r * width + i], exact);
+        if (!all->empty() && !std::isnan(wanted) && !good((*all)[r * width + i], wanted, e.gradient_sizes[i], 16, range.normal, range))
+          fail(1, what, i, (*all)[r * width + i], wanted);
     }
     for (std::size_t i = 0; i < width && !limit && !said.seconds.empty(); ++i) {
       const double got = said.seconds[r * width + i];

@@ -32,8 +32,8 @@ struct FormFailure {
   std::vector<double> inputs;
 };
 
-/// Values and gradients within eight roundings of the closed form (of a row: of what its elements contribute), second
-/// derivatives finite where the form's are. Where a value is beyond the dtype its derivatives are not asked for, and of
+/// Values within eight roundings of the closed form (of a row: of what its elements contribute), gradients within sixteen of
+/// what they and the second derivatives contribute, second derivatives finite where the form's are. Where a value is beyond the dtype its derivatives are not asked for, and of
 /// derivatives what is below the smallest normal number may be lost. Adds to `points`.
 std::vector<FormFailure> check_form(const EdgeForm& form, Dtype dtype, int& points);
 

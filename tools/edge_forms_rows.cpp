@@ -84,7 +84,10 @@ Jets soft_max(Row x) {
   for (const Jet& v : x) e.push_back(exp(v - Jet(top)));
   return over(e, sum_of(e));
 }
+/// Of infinity NaN, as PyTorch's.
 Jets log_soft_max(Row x) {
+  for (const Jet& v : x)
+    if (v.f == static_cast<Wide>(INFINITY)) return Jets(x.size(), Jet(NAN));
   const Jet l = log_sum_exp(x);
   Jets y;
   for (const Jet& v : x) y.push_back(v - l);

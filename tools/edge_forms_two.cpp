@@ -41,7 +41,7 @@ Jet pow_form(const Jet& a, const Jet& b) {
   return chain(a, b, f, fa, fb, NAN, NAN, NAN);
 }
 Jet xlogy_form(const Jet& a, const Jet& b) {
-  if (a.f == 0) return chain(a, b, 0, std::log(b.f), b.f == 0 ? NAN : 0, 0, 1 / b.f, b.f == 0 ? NAN : 0);
+  if (a.f == 0) return chain(a, b, 0, b.f <= 0 ? 0 : std::log(b.f), 0, 0, b.f <= 0 ? NAN : 1 / b.f, 0);  // PyTorch's 0 where b <= 0
   return chain(a, b, a.f * std::log(b.f), std::log(b.f), a.f / b.f, 0, 1 / b.f, -a.f / b.f / b.f);
 }
 Jet logaddexp_form(const Jet& a, const Jet& b) {
