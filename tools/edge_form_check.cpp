@@ -152,10 +152,12 @@ Said ask(const EdgeForm& form, Dtype dtype, const std::vector<Numbers>& rows) {
   return s;
 }
 
-/// Whether `got` is the exact number, so many rounding errors of it and of `size` allowed for, and a loss of `lost`.
-bool good(double got, Wide exact, Wide size, int roundings, double lost, const Range& r) {
+/// Whether `got` is the exact number, so many rounding errors of it and of `size` allowed for, and a loss of `lost`;
+/// with `headroom` what is within a factor of 1,000 of the largest may overflow on its way.
+bool good(double got, Wide exact, Wide size, int roundings, double lost, const Range& r, bool headroom) {
   if (!std::isfinite(size)) size = 0;
   const Wide allowed = roundings * r.rounding * (std::fabs(exact) + size) + static_cast<Wide>(lost), top = r.largest;
+  if (!std::isfinite(got) && headroom && std::fabs(exact) + size > top / 1000) return true;
   if (std::isinf(got)) return std::isinf(exact) || ((got > 0) == (exact > 0) && std::fabs(exact) + allowed > top);
   if (std::fabs(exact) > top) return got * (exact > 0 ? 1 : -1) >= r.largest * (1 - 0x1p-10);
   return std::fabs(got - exact) <= allowed;
@@ -182,7 +184,7 @@ std::vector<FormFailure> check_form(const EdgeForm& form, Dtype dtype, int& poin
       const Wide size = form.row ? e.value_sizes[k] : 0;
       beyond = beyond || !(std::fabs(e.values[k]) <= static_cast<Wide>(range.largest));
       const bool none = std::isnan(e.values[k]);
-      if (none ? !std::isnan(got) : !good(got, e.values[k], size, 8, 8 * range.subnormal, range)) fail(0, "value", k, got, e.values[k]);
+      if (none ? !std::isnan(got) : !good(got, e.values[k], size, 8, 8 * range.subnormal, range, form.row > 0)) fail(0, "value", k, got, e.values[k]);
     }
     if (beyond) continue;
     bool limit = false;
@@ -190,7 +192,7 @@ std::vector<FormFailure> check_form(const EdgeForm& form, Dtype dtype, int& poin
       limit = limit || std::isinf(rows[r][i]);
       const Wide wanted = e.gradients[i];
       for (const auto& [what, all] : {std::pair("gradient", &said.gradients), std::pair("recorded gradient", &said.recorded)})
-        if (!all->empty() && !std::isnan(wanted) && !good((*all)[r * width + i], wanted, e.gradient_sizes[i], 16, range.normal, range))
+        if (!all->empty() && !std::isnan(wanted) && !good((*all)[r * width + i], wanted, e.gradient_sizes[i], 16, range.normal, range, form.row > 0))
           fail(1, what, i, (*all)[r * width + i], wanted);
     }
     for (std::size_t i = 0; i < width && !limit && !said.seconds.empty(); ++i) {

@@ -3,6 +3,12 @@
 #include <fmt/format.h>
 
 namespace gradus::tools {
+namespace {
+
+/// 1e20 is another number in f32: both dtypes get that one.
+double of_f32(double x) { return static_cast<double>(static_cast<float>(x)); }
+
+}  // namespace
 
 std::vector<std::size_t> real_inputs_of(const Sample& s) {
   std::vector<std::size_t> at;
@@ -30,11 +36,11 @@ void visit_edges(const Sample& s, const Visit& visit) {
   for (const std::size_t k : real_inputs_of(s))
     for (const double v : edges) {
       Arrays x = own;
-      x[k] = filled_with(own[k], v);
+      x[k] = filled_with(own[k], of_f32(v));
       visit(fmt::format("input {} = {}", k, edge_text(v)), x);
       if (own[k].size() == 1) continue;
       const int64_t middle = own[k].size() / 2;
-      x[k] = with_element(own[k], middle, v);
+      x[k] = with_element(own[k], middle, of_f32(v));
       visit(fmt::format("input {}[{}] = {}", k, middle, edge_text(v)), x);
     }
 }
@@ -48,8 +54,8 @@ void visit_pairs(const Sample& s, const Visit& visit) {
         for (const double w : few_edges) {
           const std::size_t a = inputs[i], b = inputs[j];
           Arrays x = own;
-          if (a != b) x[a] = filled_with(own[a], v), x[b] = filled_with(own[b], w);
-          else if (own[a].size() > 1) x[a] = with_element(with_element(own[a], 0, v), 1, w);
+          if (a != b) x[a] = filled_with(own[a], of_f32(v)), x[b] = filled_with(own[b], of_f32(w));
+          else if (own[a].size() > 1) x[a] = with_element(with_element(own[a], 0, of_f32(v)), 1, of_f32(w));
           else continue;
           visit(a == b ? fmt::format("input {}[0] = {}, [1] = {}", a, edge_text(v), edge_text(w))
                        : fmt::format("input {} = {}, input {} = {}", a, edge_text(v), b, edge_text(w)), x);

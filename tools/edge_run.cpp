@@ -87,7 +87,7 @@ std::vector<std::vector<double>> slopes_at_edge(const Sample& s, const Arrays& i
   std::vector<std::vector<double>> slopes;
   for (const EdgePart& p : exact.parts) slopes.emplace_back(p.numbers.size(), 0.0);
   QuickRandom random;
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 8; ++i) {
     const auto move = [&](const Array& a) { return moved(a, random); };
     Arrays beside;
     for (const Array& a : inputs) beside.push_back(move(a));

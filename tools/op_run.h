@@ -48,9 +48,12 @@ inline bool same_bits(const OpRun& a, const OpRun& b) {
 }
 /// What f32 may lose: 1e-5, times the sample's condition number.
 inline constexpr double f32_bound = 1e-5;
-/// Tanh keeps its result, not its input: 1 - y^2 of a y near 1 has lost digits that no condition number of the input tells
-/// of.
-inline double f32_bound_of(const OpInfo& op) { return std::string_view(op.name) == "tanh" ? 1e-4 : f32_bound; }
+/// What the op's record allows instead, with its reason.
+inline double f32_bound_of(const OpInfo& op) {
+  for (const EdgeException& e : op.exceptions)
+    if (e.rule == EdgeRule::ordinary) return e.bound;
+  return f32_bound;
+}
 
 /// F32 against f64 at the same (f32) inputs, norm-wise, divided by the sample's condition number where that is above 1: by
 /// how much a tensor of results moves, relatively, if its inputs and seeds move by one part in 2^24 each (the largest of
