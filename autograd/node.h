@@ -24,6 +24,7 @@ struct EdgeException {
   double at = any;     ///< only where some element of the inputs is this number or its negative
   double bound = 0;    ///< what is allowed instead, where the rule is a bound
   static constexpr double any = -1;
+  static constexpr double largest = 0x1.fffffep127, subnormal = 0x1p-149;  ///< of f32, and in f64 those of f64
 };
 
 /// What the tape knows of an op: one static record each, enrolled in the table that the tests walk.

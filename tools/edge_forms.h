@@ -33,8 +33,8 @@ struct FormFailure {
 };
 
 /// Values within eight roundings of the closed form (of a row: of what its elements contribute), gradients within sixteen of
-/// what they and the second derivatives contribute, second derivatives finite where the form's are. Where a value is beyond the dtype its derivatives are not asked for, and of
-/// derivatives what is below the smallest normal number may be lost. Adds to `points`.
+/// what they and the second derivatives contribute, second derivatives finite where the form's are. Where a value is beyond the dtype (of a row: or below the
+/// smallest normal number) derivatives are not asked for, and what of them is below that number may be lost. Adds to `points`.
 std::vector<FormFailure> check_form(const EdgeForm& form, Dtype dtype, int& points);
 
 std::vector<EdgeForm> edge_forms();

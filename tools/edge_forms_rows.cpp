@@ -51,10 +51,10 @@ Jets p_norm(Row x) {
   Jet s(0);
   Wide top = 0;
   for (const Jet& v : x) top = std::fmax(top, std::fabs(v.f));
-  if (top == 0) {
-    Jet zero(0);
-    for (const Jet& v : x) zero = zero + chain(v, 0, 0, NAN);
-    return {zero};
+  if (top == 0 || std::isinf(top)) {
+    Jet flat(top);
+    for (const Jet& v : x) flat = flat + chain(v, 0, top == 0 ? 0 : NAN, NAN);
+    return {flat};
   }
   for (const Jet& v : x)  // a slope of 0 at 0, as PyTorch's
     s = s + (v.f == 0 ? chain(v, 0, 0, p < 2 ? NAN : 0) : pow(abs(v) * Jet(1 / top), p));
@@ -134,9 +134,9 @@ std::vector<EdgeForm> edge_forms_of_rows() {
       row("rms_norm", "", 3, [](const Tensor& x) { return rms_norm(x, {3}, {}, 1e-6); }, [](Row x) { return scaled_row(x, 1e-6L); }),
       rows("dot", "", 1, [](const Tensor& a, const Tensor& b) { return select(matmul(unsqueeze(a, 1), unsqueeze(b, 2)), 1, 0); },
            [](Row a, Row b) { return Jets{dot_of(a, b)}; }),
-      rows("cosine_similarity", "", 2, [](const Tensor& a, const Tensor& b) { return cosine_similarity(a, b, 1); },
+      rows("cosine_similarity", "", 2, [](const Tensor& a, const Tensor& b) { return cosine_similarity(a, b, 1, 1e-7); },
            [](Row a, Row b) {
-             const Jet p = at_least(euclidean(a), 1e-8L), q = at_least(euclidean(b), 1e-8L);
+             const Jet p = at_least(euclidean(a), 1e-7L), q = at_least(euclidean(b), 1e-7L);
              return Jets{dot_of(over(a, p), over(b, q))};
            }),
       rows("mse_loss", "none", 1, [](const Tensor& a, const Tensor& b) { return mse_loss(a, b, Reduction::none); },

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 
 namespace gradus::tools {
@@ -59,8 +60,11 @@ Dependence dependence(Run run) {
 }
 
 bool concerns(const EdgeException& e, EdgeRule rule, int order, const Arrays& inputs) {
+  const double in_f64 = e.at == EdgeException::largest    ? std::numeric_limits<double>::max()
+                        : e.at == EdgeException::subnormal ? std::numeric_limits<double>::denorm_min()
+                                                           : e.at;
   const auto apart = [&](double x) {  // 1e20 is another number in f32
-    return std::fabs(x) != e.at && !(std::fabs(std::fabs(x) - e.at) < 1e-6 * e.at);
+    return std::fabs(x) != e.at && std::fabs(x) != in_f64 && !(std::fabs(std::fabs(x) - e.at) < 1e-6 * e.at);
   };
   return e.rule == rule && e.order == order && (e.at == EdgeException::any || !all_inputs(inputs, apart));
 }
@@ -123,7 +127,7 @@ class EdgeCheck {
  private:
   void compare(const Sample& s, const std::string& where, const Arrays& inputs, const EdgeRun& narrow, const EdgeRun& wide) {
     std::vector<std::vector<double>> slopes;
-    const bool beyond = !parts_hold(wide, 0, [](double x) { return !(std::fabs(x) > largest); });
+    const bool beyond = !parts_hold(wide, 0, [](double x) { return x == 0 || !(std::fabs(x) > largest || std::fabs(x) < 0x1p-126); });
     const bool all_may_overflow = !all_inputs(inputs, [](double x) { return std::fabs(x) != largest; });
     for (std::size_t p = 0; p < wide.parts.size(); ++p) {
       const EdgePart &a = narrow.parts[p], &b = wide.parts[p];
