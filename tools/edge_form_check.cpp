@@ -167,7 +167,10 @@ bool good(double got, Wide exact, Wide size, int roundings, double lost, const R
 
 std::vector<FormFailure> check_form(const EdgeForm& form, Dtype dtype, int& points) {
   const Range range(dtype);
-  const auto rows = rows_for(form.inputs * std::max(form.row, 1), dtype);
+  auto rows = rows_for(form.inputs * std::max(form.row, 1), dtype);
+  std::erase_if(rows, [&](const Numbers& row) {
+    return std::any_of(row.begin(), row.end(), [&](double x) { return std::fabs(x) > form.most; });
+  });
   const Said said = ask(form, dtype, rows);
   const std::size_t width = rows[0].size(), results = said.values.size() / rows.size();
   std::vector<FormFailure> failures;

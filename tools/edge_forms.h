@@ -6,6 +6,7 @@
 #include <gradus/tools/edge_jet.h>
 
 #include <functional>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +24,7 @@ struct EdgeForm {
   std::function<Tensor(const std::vector<Tensor>&)> call;
   /// Given the inputs of one row, one after the other, the results of that row.
   std::function<std::vector<Jet>(std::span<const Jet>)> form;
+  double most = std::numeric_limits<double>::infinity();  ///< larger numbers are left out: products of them overflow
 };
 
 /// What is wrong at one row.
@@ -41,5 +43,6 @@ std::vector<EdgeForm> edge_forms();
 std::vector<EdgeForm> edge_forms_of_one();    ///< edge_forms_one.cpp
 std::vector<EdgeForm> edge_forms_of_two();    ///< edge_forms_two.cpp
 std::vector<EdgeForm> edge_forms_of_rows();   ///< edge_forms_rows.cpp
+std::vector<EdgeForm> edge_forms_of_layers(); ///< edge_forms_layers.cpp
 
 }  // namespace gradus::tools
