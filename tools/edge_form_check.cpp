@@ -74,7 +74,7 @@ double weight(std::size_t k) { return k % 3 == 0 ? 1 : k % 3 == 1 ? -0.5 : 0.75;
 /// Infinity, or, where the limit is asked for and infinity itself gives no number, one that is far out.
 Wide read(double x, bool far_out) { return far_out && std::isinf(x) ? std::copysign(1e4000L, static_cast<Wide>(x)) : static_cast<Wide>(x); }
 
-Exact exact(const EdgeForm& form, const Numbers& row, bool far_out = false) {
+Exact exact(const EdgeForm& form, const Numbers& row, const Range& r, bool far_out = false) {
   Exact e;
   std::vector<Jet> x(row.size());
   for (std::size_t i = 0; i < row.size(); ++i) {
@@ -86,6 +86,7 @@ Exact exact(const EdgeForm& form, const Numbers& row, bool far_out = false) {
       for (std::size_t k = 0; k < y.size(); ++k) {
         const Wide w = weight(k);
         if (i == 0 && j == 0) e.values.push_back(y[k].f);
+        if (form.row && j == 0 && row[i] != 0) size += 0x1p-58L / r.rounding * std::fabs(w * y[k].f / x[i].f);  // its own rounding
         if (j == 0) gradient += w * y[k].a, size += std::fabs(w * y[k].a), e.value_sizes[k] += std::fabs(times(x[i].f, y[k].a));
         second += times(weight(j + 1) * w, y[k].c), size += std::fabs(times(x[j].f, w * y[k].c));
       }
@@ -95,7 +96,7 @@ Exact exact(const EdgeForm& form, const Numbers& row, bool far_out = false) {
   const bool none = std::any_of(e.values.begin(), e.values.end(), [](Wide v) { return std::isnan(v); });
   const bool no_slope = std::any_of(e.gradients.begin(), e.gradients.end(), [](Wide v) { return std::isnan(v); });
   if (!form.limits || far_out || !(none || no_slope)) return e;
-  Exact limit = exact(form, row, true);
+  Exact limit = exact(form, row, r, true);
   if (!none) limit.values = e.values;
   return limit;
 }
@@ -176,7 +177,7 @@ std::vector<FormFailure> check_form(const EdgeForm& form, Dtype dtype, int& poin
   std::vector<FormFailure> failures;
   for (std::size_t r = 0; r < rows.size(); ++r) {
     ++points;
-    const Exact e = exact(form, rows[r]);
+    const Exact e = exact(form, rows[r], range);
     const auto fail = [&](int order, const char* what, std::size_t i, double got, Wide wanted) {
       failures.push_back({order, fmt::format("{}{}{} at {}: {}[{}] is {}, right is {}", form.label, *form.label ? ", " : "", name_of(dtype),
                                              fmt::join(rows[r], ", "), what, i, got, static_cast<double>(wanted)), rows[r]});
@@ -194,15 +195,15 @@ std::vector<FormFailure> check_form(const EdgeForm& form, Dtype dtype, int& poin
     Wide row_size = 0;  // gradients of a row are as good as the largest of them
     for (std::size_t i = 0; i < width && form.row; ++i)
       if (std::isfinite(e.gradient_sizes[i])) row_size = std::max(row_size, e.gradient_sizes[i]);
-    bool limit = false;
+    bool no_second = false;
     for (std::size_t i = 0; i < width; ++i) {
-      limit = limit || std::isinf(rows[r][i]);
+      no_second = no_second || std::isinf(rows[r][i]) || !(std::fabs(e.gradients[i]) <= static_cast<Wide>(range.largest));
       const Wide wanted = e.gradients[i];
       for (const auto& [what, all] : {std::pair("gradient", &said.gradients), std::pair("recorded gradient", &said.recorded)})
         if (!all->empty() && !std::isnan(wanted) && !good((*all)[r * width + i], wanted, e.gradient_sizes[i] + row_size, 16, range.normal, range, form.row > 0))
           fail(1, what, i, (*all)[r * width + i], wanted);
     }
-    for (std::size_t i = 0; i < width && !limit && !said.seconds.empty(); ++i) {
+    for (std::size_t i = 0; i < width && !no_second && !said.seconds.empty(); ++i) {
       const double got = said.seconds[r * width + i];
       if (std::fabs(e.seconds[i]) < static_cast<Wide>(range.largest / 1000) && !std::isfinite(got)) fail(2, "second gradient", i, got, e.seconds[i]);
     }
