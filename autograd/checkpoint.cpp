@@ -90,6 +90,10 @@ struct Again {
 
 struct Checkpoint {
   static constexpr const char* name = "checkpoint";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::digits, 1, "the sample squares: products of the largest overflow on their way", EdgeException::largest},
+      {EdgeRule::digits, 2, "the sample squares: products of the largest overflow on their way", EdgeException::largest},
+      {EdgeRule::digits, 2, "the sample squares: such squares are infinite in f32", 1e20}};
   struct Saved {
     TensorFunction f;
     Tensors inputs;              // without history, or the line would hold itself

@@ -1,5 +1,6 @@
-// Every op at the edges of its numbers: tools/op_edges.h. And that the check sees what it is there for: ops that swallow NaN,
-// lose digits, overflow on their way, or need no exception.
+// Every op at the edges of its numbers: tools/op_edges.h. And that the check sees what it is there for: ops that swallow
+// NaN, lose digits, overflow on their way, or need no exception.
+#include <doctest/doctest.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/core/files.h>
 #include <gradus/tests/temp_dir.h>
@@ -7,11 +8,9 @@
 #include <gradus/tools/edge_points.h>
 #include <gradus/tools/op_edges.h>
 
-#include <doctest/doctest.h>
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 using namespace gradus;
 using namespace gradus::tools;
@@ -26,45 +25,85 @@ Samples six_numbers(Tensor (*f)(const Tensor&)) {
 struct PlantedNan {
   static constexpr const char* name = "planted nan";
   static constexpr unsigned reads = reads_input(0);
-  template <class V> V f(V x) const { return select(x > V(0), x * x, V(0)); }
-  template <class V> V df(V g, V x, V) const { return g * (2.0 * select(x > V(0), x, V(0))); }
-  static Samples samples() { return six_numbers([](const Tensor& x) { return formula(PlantedNan{}, x); }); }
+  template <class V>
+  V f(V x) const {
+    return select(x > V(0), x * x, V(0));
+  }
+  template <class V>
+  V df(V g, V x, V) const {
+    return g * (2.0 * select(x > V(0), x, V(0)));
+  }
+  static Samples samples() {
+    return six_numbers([](const Tensor& x) { return formula(PlantedNan{}, x); });
+  }
 };
 
 /// The value is NaN, but its gradient is not.
 struct PlantedNanSlope {
   static constexpr const char* name = "planted nan slope";
   static constexpr unsigned reads = reads_input(0);
-  template <class V> V f(V x) const { return x * x; }
-  template <class V> V df(V g, V x, V) const { return select(x == x, g * (2.0 * x), V(0)); }
-  static Samples samples() { return six_numbers([](const Tensor& x) { return formula(PlantedNanSlope{}, x); }); }
+  template <class V>
+  V f(V x) const {
+    return x * x;
+  }
+  template <class V>
+  V df(V g, V x, V) const {
+    return select(x == x, g * (2.0 * x), V(0));
+  }
+  static Samples samples() {
+    return six_numbers([](const Tensor& x) { return formula(PlantedNanSlope{}, x); });
+  }
 };
 
 /// e^x - 1 without expm1.
 struct PlantedDigits {
   static constexpr const char* name = "planted digits";
   static constexpr unsigned reads = reads_input(0);
-  template <class V> V f(V x) const { return exp(x) - 1.0; }
-  template <class V> V df(V g, V x, V) const { return g * exp(x); }
-  static Samples samples() { return six_numbers([](const Tensor& x) { return formula(PlantedDigits{}, x); }); }
+  template <class V>
+  V f(V x) const {
+    return exp(x) - 1.0;
+  }
+  template <class V>
+  V df(V g, V x, V) const {
+    return g * exp(x);
+  }
+  static Samples samples() {
+    return six_numbers([](const Tensor& x) { return formula(PlantedDigits{}, x); });
+  }
 };
 
 /// x / sqrt(x^2 + 1), whose square overflows on its way, in the values and in the gradient.
 struct PlantedOverflow {
   static constexpr const char* name = "planted overflow";
   static constexpr unsigned reads = reads_input(0);
-  template <class V> V f(V x) const { return x / sqrt(x * x + 1.0); }
-  template <class V> V df(V g, V x, V) const { return g / (x * x + 1.0) / sqrt(x * x + 1.0); }
-  static Samples samples() { return six_numbers([](const Tensor& x) { return formula(PlantedOverflow{}, x); }); }
+  template <class V>
+  V f(V x) const {
+    return x / sqrt(x * x + 1.0);
+  }
+  template <class V>
+  V df(V g, V x, V) const {
+    return g / (x * x + 1.0) / sqrt(x * x + 1.0);
+  }
+  static Samples samples() {
+    return six_numbers([](const Tensor& x) { return formula(PlantedOverflow{}, x); });
+  }
 };
 
 /// |x| whose gradient at 0 is 0 / 0.
 struct PlantedKink {
   static constexpr const char* name = "planted kink";
   static constexpr unsigned reads = reads_input(0) | reads_input(1);
-  template <class V> V f(V x) const { return abs(x); }
-  template <class V> V df(V g, V x, V y) const { return g * (x / y); }
-  static Samples samples() { return six_numbers([](const Tensor& x) { return formula(PlantedKink{}, x); }); }
+  template <class V>
+  V f(V x) const {
+    return abs(x);
+  }
+  template <class V>
+  V df(V g, V x, V y) const {
+    return g * (x / y);
+  }
+  static Samples samples() {
+    return six_numbers([](const Tensor& x) { return formula(PlantedKink{}, x); });
+  }
 };
 
 /// As the one above, but it says so; and it says more than it has to.
@@ -74,20 +113,32 @@ struct PlantedExcuse {
   static constexpr EdgeException exceptions[] = {{EdgeRule::nan, 0, "planted: NaN counts as 0"},
                                                  {EdgeRule::nan, 1, "planted: and so has the slope of 0"},
                                                  {EdgeRule::finite, 1, "planted: nobody needs this"}};
-  template <class V> V f(V x) const { return select(x > V(0), x * x, V(0)); }
-  template <class V> V df(V g, V x, V) const { return g * (2.0 * select(x > V(0), x, V(0))); }
-  static Samples samples() { return six_numbers([](const Tensor& x) { return formula(PlantedExcuse{}, x); }); }
+  template <class V>
+  V f(V x) const {
+    return select(x > V(0), x * x, V(0));
+  }
+  template <class V>
+  V df(V g, V x, V) const {
+    return g * (2.0 * select(x > V(0), x, V(0)));
+  }
+  static Samples samples() {
+    return six_numbers([](const Tensor& x) { return formula(PlantedExcuse{}, x); });
+  }
 };
 
 /// At 0 the slope is that of abs, which is 0, times infinity.
 struct PlantedRoot {
   static constexpr const char* name = "planted root";
-  static Samples samples() { return six_numbers([](const Tensor& x) { return sqrt(abs(x)) + x; }); }
+  static Samples samples() {
+    return six_numbers([](const Tensor& x) { return sqrt(abs(x)) + x; });
+  }
 };
 /// Nothing is wrong with it.
 struct PlantedCubeRoot {
   static constexpr const char* name = "planted cube root";
-  static Samples samples() { return six_numbers([](const Tensor& x) { return cbrt(x) + 1.0; }); }
+  static Samples samples() {
+    return six_numbers([](const Tensor& x) { return cbrt(x) + 1.0; });
+  }
 };
 
 template <class Op>
@@ -113,7 +164,8 @@ std::vector<FormFailure> form_failures(std::string_view op, Tensor (*call)(const
   throw IndexError("test", "no such form");
 }
 bool at(const std::vector<FormFailure>& failures, int order, double x) {
-  return std::any_of(failures.begin(), failures.end(), [&](const FormFailure& f) { return f.order == order && f.inputs[0] == x; });
+  return std::any_of(failures.begin(), failures.end(),
+                     [&](const FormFailure& f) { return f.order == order && f.inputs[0] == x; });
 }
 
 }  // namespace
@@ -156,10 +208,12 @@ TEST_CASE("swallowed NaN is seen, in values and in gradients") {
 TEST_CASE("lost digits are seen, without a form and, where f64 has lost them too, with one") {
   const EdgeRow r = row_of<PlantedDigits>();
   CHECK(r.count(EdgeRule::digits, 0) > 0);
-  CHECK(first(r, EdgeRule::digits, 0).find("= 1e-08: output 0[0] is 0 in f32, 9.99999993922529e-09 in f64") != std::string::npos);
+  CHECK(first(r, EdgeRule::digits, 0).find("= 1e-08: output 0[0] is 0 in f32, 9.99999993922529e-09 in f64") !=
+        std::string::npos);
   CHECK(r.count(EdgeRule::digits, 1) == 0);
   for (const Dtype dtype : {f32, f64}) {
-    const auto failures = form_failures("expm1", [](const Tensor& x) { return exp(x) - 1.0; }, dtype);
+    const auto failures = form_failures(
+        "expm1", [](const Tensor& x) { return exp(x) - 1.0; }, dtype);
     CHECK(at(failures, 0, dtype == f64 ? 1e-8 : static_cast<double>(1e-8f)));
     CHECK(at(failures, 0, dtype == f64 ? 1e-30 : static_cast<double>(1e-30f)));
     CHECK_FALSE(at(failures, 0, 20));
@@ -169,9 +223,12 @@ TEST_CASE("lost digits are seen, without a form and, where f64 has lost them too
 TEST_CASE("overflow on the way is seen, in values and gradients") {
   const EdgeRow r = row_of<PlantedOverflow>();
   CHECK(first(r, EdgeRule::digits, 0).find("= 1e+20: output 0[0] is 0 in f32, 1 in f64") != std::string::npos);
-  const auto slope = form_failures("softsign", [](const Tensor& x) { return x / (1.0 + sqrt(square(x))); }, f64);
+  const auto slope = form_failures(
+      "softsign", [](const Tensor& x) { return x / (1.0 + sqrt(square(x))); }, f64);
   CHECK(at(slope, 0, 1e300));  // x^2 is infinite in f64, too
-  CHECK(at(form_failures("asinh", [](const Tensor& x) { return log(x + sqrt(square(x) + 1.0)); }, f32), 0, static_cast<double>(-1e8f)));
+  CHECK(at(form_failures(
+               "asinh", [](const Tensor& x) { return log(x + sqrt(square(x) + 1.0)); }, f32),
+           0, static_cast<double>(-1e8f)));
 }
 
 TEST_CASE("a NaN made of numbers is seen, and what is not needed as an exception") {
@@ -182,7 +239,8 @@ TEST_CASE("a NaN made of numbers is seen, and what is not needed as an exception
   CHECK(excuse.failures.empty());
   CHECK(excuse.excused.size() == 2);
   REQUIRE(excuse.unneeded.size() == 1);
-  CHECK(excuse.unneeded[0] == "planted excuse: the exception from \"finite\", order 1 (planted: nobody needs this) is not needed");
+  CHECK(excuse.unneeded[0] ==
+        "planted excuse: the exception from \"finite\", order 1 (planted: nobody needs this) is not needed");
   CHECK_FALSE(excuse.passed());
 }
 

@@ -1,9 +1,8 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gradus/autograd/backward.h>
 #include <gradus/tools/edge_forms.h>
 #include <gradus/tools/edge_run.h>
-
-#include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <limits>
@@ -37,8 +36,10 @@ Numbers edges_of(Dtype t) {
 }
 Numbers many_edges_of(Dtype t) {
   Numbers all = edges_of(t);
-  add_both_signs(all, {1e-12, 1e-6, 1e-4, 1e-3, 0.01, 0.1, 0.25, 0.3, 0.5, 0.7, 0.9, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 17,
-                       20, 25, 30, 36, 37, 40, 60, 80, 87, 88.5, 90, 100, 104, 150, 700, 709, 745, 1e4, 1e6, 1e10, 1e15, 1e17, 1e25, 1e30}, t);
+  add_both_signs(all, {1e-12, 1e-6, 1e-4, 1e-3, 0.01, 0.1, 0.25, 0.3, 0.5, 0.7, 0.9,  1.5,  2,    2.5,  3,   4,  5,
+                       6,     7,    8,    9,    10,   12,  15,   17,  20,  25,  30,   36,   37,   40,   60,  80, 87,
+                       88.5,  90,   100,  104,  150,  700, 709,  745, 1e4, 1e6, 1e10, 1e15, 1e17, 1e25, 1e30},
+                 t);
   return all;
 }
 
@@ -72,7 +73,9 @@ struct Exact {
 double weight(std::size_t k) { return k % 3 == 0 ? 1 : k % 3 == 1 ? -0.5 : 0.75; }
 
 /// Infinity, or, where the limit is asked for and infinity itself gives no number, one that is far out.
-Wide read(double x, bool far_out) { return far_out && std::isinf(x) ? std::copysign(1e4000L, static_cast<Wide>(x)) : static_cast<Wide>(x); }
+Wide read(double x, bool far_out) {
+  return far_out && std::isinf(x) ? std::copysign(1e4000L, static_cast<Wide>(x)) : static_cast<Wide>(x);
+}
 
 Exact exact(const EdgeForm& form, const Numbers& row, const Range& r, bool far_out = false) {
   Exact e;
@@ -80,14 +83,17 @@ Exact exact(const EdgeForm& form, const Numbers& row, const Range& r, bool far_o
   for (std::size_t i = 0; i < row.size(); ++i) {
     Wide gradient = 0, second = 0, size = 0;
     for (std::size_t j = 0; j < row.size(); ++j) {
-      for (std::size_t k = 0; k < row.size(); ++k) x[k] = {read(row[k], far_out), k == i ? 1.0L : 0.0L, k == j ? 1.0L : 0.0L, 0};
+      for (std::size_t k = 0; k < row.size(); ++k)
+        x[k] = {read(row[k], far_out), k == i ? 1.0L : 0.0L, k == j ? 1.0L : 0.0L, 0};
       const std::vector<Jet> y = form.form(x);
       e.value_sizes.resize(y.size());
       for (std::size_t k = 0; k < y.size(); ++k) {
         const Wide w = weight(k);
         if (i == 0 && j == 0) e.values.push_back(y[k].f);
-        if (form.row && j == 0 && row[i] != 0) size += 0x1p-58L / r.rounding * std::fabs(w * y[k].f / x[i].f);  // its own rounding
-        if (j == 0) gradient += w * y[k].a, size += std::fabs(w * y[k].a), e.value_sizes[k] += std::fabs(times(x[i].f, y[k].a));
+        if (form.row && j == 0 && row[i] != 0)
+          size += 0x1p-58L / r.rounding * std::fabs(w * y[k].f / x[i].f);  // its own rounding
+        if (j == 0)
+          gradient += w * y[k].a, size += std::fabs(w * y[k].a), e.value_sizes[k] += std::fabs(times(x[i].f, y[k].a));
         second += times(weight(j + 1) * w, y[k].c), size += std::fabs(times(x[j].f, w * y[k].c));
       }
     }
@@ -124,7 +130,8 @@ Numbers by_rows(const std::vector<Tensor>& grads, std::size_t rows, std::size_t 
 }
 
 Said ask(const EdgeForm& form, Dtype dtype, const std::vector<Numbers>& rows) {
-  const auto each = static_cast<std::size_t>(std::max(form.row, 1)), n = rows.size(), inputs = static_cast<std::size_t>(form.inputs);
+  const auto each = static_cast<std::size_t>(std::max(form.row, 1)), n = rows.size(),
+             inputs = static_cast<std::size_t>(form.inputs);
   std::vector<Tensor> x, along;
   for (std::size_t k = 0; k < inputs; ++k) {
     Array a(form.row ? Shape{static_cast<int64_t>(n), form.row} : Shape{static_cast<int64_t>(n)}, f64), v = Array::like(a);
@@ -179,8 +186,10 @@ std::vector<FormFailure> check_form(const EdgeForm& form, Dtype dtype, int& poin
     ++points;
     const Exact e = exact(form, rows[r], range);
     const auto fail = [&](int order, const char* what, std::size_t i, double got, Wide wanted) {
-      failures.push_back({order, fmt::format("{}{}{} at {}: {}[{}] is {}, right is {}", form.label, *form.label ? ", " : "", name_of(dtype),
-                                             fmt::join(rows[r], ", "), what, i, got, static_cast<double>(wanted)), rows[r]});
+      failures.push_back({order,
+                          fmt::format("{}{}{} at {}: {}[{}] is {}, right is {}", form.label, *form.label ? ", " : "",
+                                      name_of(dtype), fmt::join(rows[r], ", "), what, i, got, static_cast<double>(wanted)),
+                          rows[r]});
     };
     bool beyond = false;
     for (std::size_t k = 0; k < results; ++k) {
@@ -189,7 +198,8 @@ std::vector<FormFailure> check_form(const EdgeForm& form, Dtype dtype, int& poin
       beyond = beyond || !(std::fabs(e.values[k]) <= static_cast<Wide>(range.largest));
       beyond = beyond || (form.row && e.values[k] != 0 && std::fabs(e.values[k]) < static_cast<Wide>(range.normal));
       const bool none = std::isnan(e.values[k]);
-      if (none ? !std::isnan(got) : !good(got, e.values[k], size, 8, 8 * range.subnormal, range, form.row > 0)) fail(0, "value", k, got, e.values[k]);
+      if (none ? !std::isnan(got) : !good(got, e.values[k], size, 8, 8 * range.subnormal, range, form.row > 0))
+        fail(0, "value", k, got, e.values[k]);
     }
     if (beyond) continue;
     Wide row_size = 0;  // gradients of a row are as good as the largest of them
@@ -199,13 +209,16 @@ std::vector<FormFailure> check_form(const EdgeForm& form, Dtype dtype, int& poin
     for (std::size_t i = 0; i < width; ++i) {
       no_second = no_second || std::isinf(rows[r][i]) || !(std::fabs(e.gradients[i]) <= static_cast<Wide>(range.largest));
       const Wide wanted = e.gradients[i];
-      for (const auto& [what, all] : {std::pair("gradient", &said.gradients), std::pair("recorded gradient", &said.recorded)})
-        if (!all->empty() && !std::isnan(wanted) && !good((*all)[r * width + i], wanted, e.gradient_sizes[i] + row_size, 16, range.normal, range, form.row > 0))
+      for (const auto& [what, all] :
+           {std::pair("gradient", &said.gradients), std::pair("recorded gradient", &said.recorded)})
+        if (!all->empty() && !std::isnan(wanted) &&
+            !good((*all)[r * width + i], wanted, e.gradient_sizes[i] + row_size, 16, range.normal, range, form.row > 0))
           fail(1, what, i, (*all)[r * width + i], wanted);
     }
     for (std::size_t i = 0; i < width && !no_second && !said.seconds.empty(); ++i) {
       const double got = said.seconds[r * width + i];
-      if (std::fabs(e.seconds[i]) < static_cast<Wide>(range.largest / 1000) && !std::isfinite(got)) fail(2, "second gradient", i, got, e.seconds[i]);
+      if (std::fabs(e.seconds[i]) < static_cast<Wide>(range.largest / 1000) && !std::isfinite(got))
+        fail(2, "second gradient", i, got, e.seconds[i]);
     }
   }
   return failures;

@@ -19,8 +19,8 @@ struct EdgeForm {
   const char* op;
   const char* label;
   int inputs = 1;
-  int row = 0;              ///< 0: elementwise
-  bool limits = false;      ///< at infinity the limit is asked for: infinity is read as 1e4000
+  int row = 0;          ///< 0: elementwise
+  bool limits = false;  ///< at infinity the limit is asked for: infinity is read as 1e4000
   std::function<Tensor(const std::vector<Tensor>&)> call;
   /// Given the inputs of one row, one after the other, the results of that row.
   std::function<std::vector<Jet>(std::span<const Jet>)> form;
@@ -35,14 +35,15 @@ struct FormFailure {
 };
 
 /// Values within eight roundings of the closed form (of a row: of what its elements contribute), gradients within sixteen of
-/// what they and the second derivatives contribute, second derivatives finite where the form's are. Where a value is beyond the dtype (of a row: or below the
-/// smallest normal number) derivatives are not asked for, and what of them is below that number may be lost. Adds to `points`.
+/// what they and the second derivatives contribute, second derivatives finite where the form's are. Where a value is beyond
+/// the dtype (of a row: or below the smallest normal number) derivatives are not asked for, and what of them is below that
+/// number may be lost. Adds to `points`.
 std::vector<FormFailure> check_form(const EdgeForm& form, Dtype dtype, int& points);
 
 std::vector<EdgeForm> edge_forms();
-std::vector<EdgeForm> edge_forms_of_one();    ///< edge_forms_one.cpp
-std::vector<EdgeForm> edge_forms_of_two();    ///< edge_forms_two.cpp
-std::vector<EdgeForm> edge_forms_of_rows();   ///< edge_forms_rows.cpp
-std::vector<EdgeForm> edge_forms_of_layers(); ///< edge_forms_layers.cpp
+std::vector<EdgeForm> edge_forms_of_one();     ///< edge_forms_one.cpp
+std::vector<EdgeForm> edge_forms_of_two();     ///< edge_forms_two.cpp
+std::vector<EdgeForm> edge_forms_of_rows();    ///< edge_forms_rows.cpp
+std::vector<EdgeForm> edge_forms_of_layers();  ///< edge_forms_layers.cpp
 
 }  // namespace gradus::tools

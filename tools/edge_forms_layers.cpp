@@ -67,24 +67,44 @@ Tensor batch(const Tensor& x) {
 
 std::vector<EdgeForm> edge_forms_of_layers() {
   return {
-      layer("group_norm", "", 3, [](const Tensor& x) { return as(group_norm(as(x, {x.dim(0), 3, 1}), 1), x.shape()); }, normal),
-      layer("instance_norm", "", 3, [](const Tensor& x) { return as(instance_norm(as(x, {x.dim(0), 1, 3})), x.shape()); }, normal),
+      layer(
+          "group_norm", "", 3,
+          [](const Tensor& x) {
+            return as(group_norm(as(x, {x.dim(0), 3, 1}), 1), x.shape());
+          },
+          normal),
+      layer(
+          "instance_norm", "", 3,
+          [](const Tensor& x) {
+            return as(instance_norm(as(x, {x.dim(0), 1, 3})), x.shape());
+          },
+          normal),
       layer("batch_norm", "", 3, batch, normal),
       layer("scaled_dot_product_attention", "", 5, attend<2>, attention<2>, 1e9),
       layer("scaled_dot_product_attention", "one masked", 5, attend<1>, attention<1>, 1e9),
       layer("scaled_dot_product_attention", "both masked", 5, attend<0>, attention<0>, 1e9),
       layer("cross_entropy", "", 2, entropy, entropy_form),
-      layer("avg_pool2d", "", 3, [](const Tensor& x) { return as(avg_pool2d(as(x, {x.dim(0), 1, 1, 3}), {1, 3}), {x.dim(0), 1}); },
-            [](Row x) { return Jets{(x[0] + x[1] + x[2]) * Jet(1 / 3.0L)}; }),
-      layer("linear_scan", "a1, b0, b1", 3,
-            [](const Tensor& x) { return linear_scan(slice(pad(x, {1, 0}), 1, 0, 2), slice(x, 1, 1, 3), 1); },
-            [](Row x) { return Jets{x[1], x[0] * x[1] + x[2]}; }),
-      layer("matmul", "1 by 2 by 1", 4,
-            [](const Tensor& x) {
-              const int64_t n = x.dim(0);
-              return as(matmul(as(slice(x, 1, 0, 2), {n, 1, 2}), as(slice(x, 1, 2, 4), {n, 2, 1})), {n, 1});
-            },
-            [](Row x) { return Jets{x[0] * x[2] + x[1] * x[3]}; }),
+      layer(
+          "avg_pool2d", "", 3,
+          [](const Tensor& x) {
+            return as(avg_pool2d(as(x, {x.dim(0), 1, 1, 3}), {1, 3}), {x.dim(0), 1});
+          },
+          [](Row x) { return Jets{(x[0] + x[1] + x[2]) * Jet(1 / 3.0L)}; }),
+      layer(
+          "linear_scan", "a1, b0, b1", 3,
+          [](const Tensor& x) {
+            return linear_scan(slice(pad(x, {1, 0}), 1, 0, 2), slice(x, 1, 1, 3), 1);
+          },
+          [](Row x) {
+            return Jets{x[1], x[0] * x[1] + x[2]};
+          }),
+      layer(
+          "matmul", "1 by 2 by 1", 4,
+          [](const Tensor& x) {
+            const int64_t n = x.dim(0);
+            return as(matmul(as(slice(x, 1, 0, 2), {n, 1, 2}), as(slice(x, 1, 2, 4), {n, 2, 1})), {n, 1});
+          },
+          [](Row x) { return Jets{x[0] * x[2] + x[1] * x[3]}; }),
   };
 }
 

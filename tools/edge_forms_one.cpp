@@ -14,7 +14,12 @@ constexpr Wide root_half = 0.707106781186547524400844362104849039L;
 Jet scaled(Wide k, const Jet& x) { return Jet(k) * x; }
 
 EdgeForm one(const char* op, const char* label, Op call, Form form, bool limits = true) {
-  return {op, label, 1, 0, limits, [call](const std::vector<Tensor>& x) { return call(x[0]); },
+  return {op,
+          label,
+          1,
+          0,
+          limits,
+          [call](const std::vector<Tensor>& x) { return call(x[0]); },
           [form](std::span<const Jet> x) { return std::vector<Jet>{form(x[0])}; }};
 }
 
@@ -45,8 +50,11 @@ Jet tanhshrink_form(const Jet& x) {
     return chain(x, x.f - t, t * t, 2 * t * d);
   }
   const Wide s = x.f * x.f, t = std::tanh(x.f);  // x^3 / 3 - 2 x^5 / 15 + 17 x^7 / 315 - ...
-  const Wide f = x.f * s * (1 / 3.0L - s * (2 / 15.0L - s * (17 / 315.0L - s * (62 / 2835.0L - s * (1382 / 155925.0L - s * (21844 / 6081075.0L -
-                 s * 929569 / 638512875.0L))))));
+  const Wide f =
+      x.f * s *
+      (1 / 3.0L -
+       s * (2 / 15.0L - s * (17 / 315.0L - s * (62 / 2835.0L - s * (1382 / 155925.0L - s * (21844 / 6081075.0L -
+                                                                                            s * 929569 / 638512875.0L))))));
   return chain(x, f, t * t, 2 * t * (1 - t * t));
 }
 Jet relu_form(const Jet& x) { return x.f > 0 ? x : flat(x, 0); }
@@ -69,35 +77,57 @@ Jet frac_form(const Jet& x) { return std::isinf(x.f) ? flat(x, NAN) : chain(x, x
 
 std::vector<EdgeForm> edge_forms_of_one() {
   return {
-      one("neg", "", [](const Tensor& t) { return -t; }, [](const Jet& v) { return -v; }),
-      one("add_number", "x + 3", [](const Tensor& t) { return t + 3.0; }, [](const Jet& v) { return v + Jet(3); }),
-      one("mul_number", "-0.75 x", [](const Tensor& t) { return -0.75 * t; }, [](const Jet& v) { return scaled(-0.75L, v); }),
-      one("div_number", "x / 3", [](const Tensor& t) { return t / 3.0; }, [](const Jet& v) { return chain(v, v.f / 3, 1 / 3.0L, 0); }),
-      one("number_div", "2 / x", [](const Tensor& t) { return 2.0 / t; }, [](const Jet& v) { return scaled(2, reciprocal(v)); }),
-      one("affine", "1 - x", [](const Tensor& t) { return 1.0 - t; }, [](const Jet& v) { return Jet(1) - v; }),
+      one(
+          "neg", "", [](const Tensor& t) { return -t; }, [](const Jet& v) { return -v; }),
+      one(
+          "add_number", "x + 3", [](const Tensor& t) { return t + 3.0; }, [](const Jet& v) { return v + Jet(3); }),
+      one(
+          "mul_number", "-0.75 x", [](const Tensor& t) { return -0.75 * t; },
+          [](const Jet& v) { return scaled(-0.75L, v); }),
+      one(
+          "div_number", "x / 3", [](const Tensor& t) { return t / 3.0; },
+          [](const Jet& v) { return chain(v, v.f / 3, 1 / 3.0L, 0); }),
+      one(
+          "number_div", "2 / x", [](const Tensor& t) { return 2.0 / t; },
+          [](const Jet& v) { return scaled(2, reciprocal(v)); }),
+      one(
+          "affine", "1 - x", [](const Tensor& t) { return 1.0 - t; }, [](const Jet& v) { return Jet(1) - v; }),
       one("abs", "", abs, [](const Jet& v) { return abs(v); }),
-      one("sign", "", sign, [](const Jet& v) { return flat(v, v.f > 0 ? 1 : v.f < 0 ? -1 : 0); }),
+      one("sign", "", sign, [](const Jet& v) { return flat(v, v.f > 0   ? 1
+                                                              : v.f < 0 ? -1
+                                                                        : 0); }),
       one("square", "", square, [](const Jet& v) { return square(v); }),
       one("sqrt", "", sqrt, [](const Jet& v) { return sqrt(v); }),
       one("cbrt", "", cbrt, [](const Jet& v) { return cbrt(v); }),
       one("exp", "", exp, [](const Jet& v) { return exp(v); }),
       one("log", "", log, [](const Jet& v) { return log(v); }),
-      one("clamp", "-0.5, 1", [](const Tensor& t) { return clamp(t, -0.5, 1); }, [](const Jet& v) { return clamped(v, -0.5L, 1, true); }),
-      one("pow_number", "x^3", [](const Tensor& t) { return pow(t, 3.0); }, [](const Jet& v) { return pow(v, 3); }),
-      one("pow_number", "x^-1.5", [](const Tensor& t) { return pow(t, -1.5); }, [](const Jet& v) { return pow(v, -1.5L); }),
-      one("pow_number", "x^0.5", [](const Tensor& t) { return pow(t, 0.5); }, [](const Jet& v) { return pow(v, 0.5L); }),
-      one("pow_number", "x^1", [](const Tensor& t) { return pow(t, 1.0); }, [](const Jet& v) { return v; }),
-      one("pow_number", "x^2", [](const Tensor& t) { return pow(t, 2.0); }, [](const Jet& v) { return square(v); }),
-      one("pow_number", "x^0", [](const Tensor& t) { return pow(t, 0.0); }, [](const Jet& v) { return flat(v, 1); }),
+      one(
+          "clamp", "-0.5, 1", [](const Tensor& t) { return clamp(t, -0.5, 1); },
+          [](const Jet& v) { return clamped(v, -0.5L, 1, true); }),
+      one(
+          "pow_number", "x^3", [](const Tensor& t) { return pow(t, 3.0); }, [](const Jet& v) { return pow(v, 3); }),
+      one(
+          "pow_number", "x^-1.5", [](const Tensor& t) { return pow(t, -1.5); }, [](const Jet& v) { return pow(v, -1.5L); }),
+      one(
+          "pow_number", "x^0.5", [](const Tensor& t) { return pow(t, 0.5); }, [](const Jet& v) { return pow(v, 0.5L); }),
+      one(
+          "pow_number", "x^1", [](const Tensor& t) { return pow(t, 1.0); }, [](const Jet& v) { return v; }),
+      one(
+          "pow_number", "x^2", [](const Tensor& t) { return pow(t, 2.0); }, [](const Jet& v) { return square(v); }),
+      one(
+          "pow_number", "x^0", [](const Tensor& t) { return pow(t, 0.0); }, [](const Jet& v) { return flat(v, 1); }),
       one("log1p", "", log1p, [](const Jet& v) { return log1p(v); }),
       one("expm1", "", expm1, [](const Jet& v) { return expm1(v); }),
-      one("exp2", "", exp2, [](const Jet& v) { return chain(v, std::exp2(v.f), ln2 * std::exp2(v.f), ln2 * ln2 * std::exp2(v.f)); }),
+      one("exp2", "", exp2,
+          [](const Jet& v) { return chain(v, std::exp2(v.f), ln2 * std::exp2(v.f), ln2 * ln2 * std::exp2(v.f)); }),
       one("log2", "", log2, [](const Jet& v) { return chain(v, std::log2(v.f), 1 / (ln2 * v.f), -1 / (ln2 * v.f) / v.f); }),
-      one("log10", "", log10, [](const Jet& v) { return chain(v, std::log10(v.f), 1 / (ln10 * v.f), -1 / (ln10 * v.f) / v.f); }),
-      one("rsqrt", "", rsqrt, [](const Jet& v) {
-        const Wide r = 1 / std::sqrt(v.f);
-        return chain(v, r, -0.5L * r / v.f, 0.75L * r / v.f / v.f);
-      }),
+      one("log10", "", log10,
+          [](const Jet& v) { return chain(v, std::log10(v.f), 1 / (ln10 * v.f), -1 / (ln10 * v.f) / v.f); }),
+      one("rsqrt", "", rsqrt,
+          [](const Jet& v) {
+            const Wide r = 1 / std::sqrt(v.f);
+            return chain(v, r, -0.5L * r / v.f, 0.75L * r / v.f / v.f);
+          }),
       one("reciprocal", "", reciprocal, [](const Jet& v) { return reciprocal(v); }),
       one("erf", "", erf, [](const Jet& v) { return erf(v); }),
       one("erfc", "", erfc, [](const Jet& v) { return erfc(v); }),
@@ -119,34 +149,55 @@ std::vector<EdgeForm> edge_forms_of_one() {
       wave("frac", frac, frac_form),
       one("tanh", "", tanh, [](const Jet& v) { return tanh(v); }),
       one("sigmoid", "", sigmoid, [](const Jet& v) { return sigmoid(v); }),
-      one("relu", "", [](const Tensor& t) { return relu(t); }, relu_form),
-      one("leaky_relu", "0.125", [](const Tensor& t) { return leaky_relu(t, 0.125); }, [](const Jet& v) { return v.f > 0 ? v : scaled(0.125L, v); }),
-      one("elu", "1.25", [](const Tensor& t) { return elu(t, 1.25); }, [](const Jet& v) { return v.f > 0 ? v : scaled(1.25L, expm1(v)); }),
-      one("elu", "1", [](const Tensor& t) { return elu(t); }, [](const Jet& v) { return v.f > 0 ? v : expm1(v); }),
+      one(
+          "relu", "", [](const Tensor& t) { return relu(t); }, relu_form),
+      one(
+          "leaky_relu", "0.125", [](const Tensor& t) { return leaky_relu(t, 0.125); },
+          [](const Jet& v) { return v.f > 0 ? v : scaled(0.125L, v); }),
+      one(
+          "elu", "1.25", [](const Tensor& t) { return elu(t, 1.25); },
+          [](const Jet& v) { return v.f > 0 ? v : scaled(1.25L, expm1(v)); }),
+      one(
+          "elu", "1", [](const Tensor& t) { return elu(t); }, [](const Jet& v) { return v.f > 0 ? v : expm1(v); }),
       one("gelu", "", gelu, gelu_form),
       one("gelu_tanh", "", gelu_tanh, gelu_tanh_form),
       one("silu", "", silu, [](const Jet& v) { return v * sigmoid(v); }),
       one("softplus", "", softplus, softplus_form),
       one("mish", "", mish, mish_form),
-      one("softsign", "", softsign, [](const Jet& v) {
-        const Wide d = 1 + std::fabs(v.f);
-        return chain(v, v.f / d, 1 / d / d, (v.f < 0 ? 2 : -2) / d / d / d);
-      }),
+      one("softsign", "", softsign,
+          [](const Jet& v) {
+            const Wide d = 1 + std::fabs(v.f);
+            return chain(v, v.f / d, 1 / d / d, (v.f < 0 ? 2 : -2) / d / d / d);
+          }),
       one("logsigmoid", "", logsigmoid, [](const Jet& v) { return -softplus_form(-v); }),
       one("tanhshrink", "", tanhshrink, tanhshrink_form),
-      one("hardtanh", "", [](const Tensor& t) { return hardtanh(t); }, [](const Jet& v) { return clamped(v, -1, 1, false); }),
+      one(
+          "hardtanh", "", [](const Tensor& t) { return hardtanh(t); },
+          [](const Jet& v) { return clamped(v, -1, 1, false); }),
       one("relu6", "", relu6, [](const Jet& v) { return clamped(v, 0, 6, false); }),
-      one("hardsigmoid", "", hardsigmoid, [](const Jet& v) { return v.f <= -3 ? flat(v, 0) : v.f >= 3 ? flat(v, 1) : chain(v, (v.f + 3) / 6, 1 / 6.0L, 0); }),
+      one("hardsigmoid", "", hardsigmoid,
+          [](const Jet& v) {
+            return v.f <= -3 ? flat(v, 0) : v.f >= 3 ? flat(v, 1) : chain(v, (v.f + 3) / 6, 1 / 6.0L, 0);
+          }),
       one("hardswish", "", hardswish, hardswish_form),
-      one("hardshrink", "0.5", [](const Tensor& t) { return hardshrink(t, 0.5); }, [](const Jet& v) { return std::fabs(v.f) <= 0.5L ? flat(v, 0) : v; }),
-      one("softshrink", "0.5", [](const Tensor& t) { return softshrink(t, 0.5); }, [](const Jet& v) {
-        return v.f > 0.5L ? v - Jet(0.5L) : v.f < -0.5L ? v + Jet(0.5L) : flat(v, 0);
-      }),
-      one("threshold", "0.25, -1.5", [](const Tensor& t) { return threshold(t, 0.25, -1.5); }, [](const Jet& v) { return v.f > 0.25L ? v : flat(v, -1.5L); }),
+      one(
+          "hardshrink", "0.5", [](const Tensor& t) { return hardshrink(t, 0.5); },
+          [](const Jet& v) { return std::fabs(v.f) <= 0.5L ? flat(v, 0) : v; }),
+      one(
+          "softshrink", "0.5", [](const Tensor& t) { return softshrink(t, 0.5); },
+          [](const Jet& v) { return v.f > 0.5L    ? v - Jet(0.5L)
+                                    : v.f < -0.5L ? v + Jet(0.5L)
+                                                  : flat(v, 0); }),
+      one(
+          "threshold", "0.25, -1.5", [](const Tensor& t) { return threshold(t, 0.25, -1.5); },
+          [](const Jet& v) { return v.f > 0.25L ? v : flat(v, -1.5L); }),
       one("selu", "", selu, selu_form),
-      one("celu", "1.25", [](const Tensor& t) { return celu(t, 1.25); }, [](const Jet& v) {
-        return v.f > 0 ? v : chain(v, 1.25L * std::expm1(v.f / 1.25L), std::exp(v.f / 1.25L), std::exp(v.f / 1.25L) / 1.25L);
-      }),
+      one(
+          "celu", "1.25", [](const Tensor& t) { return celu(t, 1.25); },
+          [](const Jet& v) {
+            return v.f > 0 ? v
+                           : chain(v, 1.25L * std::expm1(v.f / 1.25L), std::exp(v.f / 1.25L), std::exp(v.f / 1.25L) / 1.25L);
+          }),
   };
 }
 

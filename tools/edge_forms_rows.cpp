@@ -12,8 +12,14 @@ using Call = Tensor (*)(const Tensor&);
 EdgeForm row(const char* op, const char* label, int length, Call call, Jets (*form)(Row)) {
   return {op, label, 1, length, false, [call](const std::vector<Tensor>& x) { return call(x[0]); }, form};
 }
-EdgeForm rows(const char* op, const char* label, int length, Tensor (*call)(const Tensor&, const Tensor&), Jets (*form)(Row, Row)) {
-  return {op, label, 2, length, false, [call](const std::vector<Tensor>& x) { return call(x[0], x[1]); },
+EdgeForm rows(const char* op, const char* label, int length, Tensor (*call)(const Tensor&, const Tensor&),
+              Jets (*form)(Row, Row)) {
+  return {op,
+          label,
+          2,
+          length,
+          false,
+          [call](const std::vector<Tensor>& x) { return call(x[0], x[1]); },
           [form](Row x) { return form(x.first(x.size() / 2), x.last(x.size() / 2)); }};
 }
 
@@ -70,8 +76,7 @@ Jet log_sum_exp(Row x) {
     int many = 0;
     for (const Jet& v : x) many += v.f == top;
     Jet y(top);
-    for (const Jet& v : x)
-      y = y + chain(v, 0, v.f != top ? 0 : top > 0 && many == 1 ? 1 : NAN, NAN);
+    for (const Jet& v : x) y = y + chain(v, 0, v.f != top ? 0 : top > 0 && many == 1 ? 1 : NAN, NAN);
     return y;
   }
   for (const Jet& v : x) s = s + exp(v - Jet(top));
@@ -113,34 +118,58 @@ Tensor std_of(const Tensor& x) { return std(x, {1}); }
 
 std::vector<EdgeForm> edge_forms_of_rows() {
   return {
-      row("sum", "", 3, [](const Tensor& x) { return sum(x, {1}); }, [](Row x) { return Jets{sum_of(x)}; }),
-      row("mean", "", 3, [](const Tensor& x) { return mean(x, {1}); }, [](Row x) { return Jets{mean_of(x)}; }),
-      row("prod", "", 3, [](const Tensor& x) { return prod(x, 1); }, [](Row x) { return Jets{x[0] * x[1] * x[2]}; }),
-      row("cumsum", "", 3, [](const Tensor& x) { return cumsum(x, 1); }, [](Row x) { return prefixes(x, false); }),
-      row("cumprod", "", 3, [](const Tensor& x) { return cumprod(x, 1); }, [](Row x) { return prefixes(x, true); }),
+      row(
+          "sum", "", 3, [](const Tensor& x) { return sum(x, {1}); }, [](Row x) { return Jets{sum_of(x)}; }),
+      row(
+          "mean", "", 3, [](const Tensor& x) { return mean(x, {1}); }, [](Row x) { return Jets{mean_of(x)}; }),
+      row(
+          "prod", "", 3, [](const Tensor& x) { return prod(x, 1); }, [](Row x) { return Jets{x[0] * x[1] * x[2]}; }),
+      row(
+          "cumsum", "", 3, [](const Tensor& x) { return cumsum(x, 1); }, [](Row x) { return prefixes(x, false); }),
+      row(
+          "cumprod", "", 3, [](const Tensor& x) { return cumprod(x, 1); }, [](Row x) { return prefixes(x, true); }),
       row("var", "", 3, var_of, [](Row x) { return Jets{squares_of(less_mean(x)) * Jet(0.5L)}; }),
       row("std", "", 3, std_of, [](Row x) { return Jets{root_or_zero(squares_of(less_mean(x)) * Jet(0.5L))}; }),
-      row("norm", "", 3, [](const Tensor& x) { return norm(x, 2, {1}); }, [](Row x) { return Jets{euclidean(x)}; }),
-      row("norm", "of one", 1, [](const Tensor& x) { return norm(x, 2, {1}); }, [](Row x) { return Jets{euclidean(x)}; }),
-      row("norm_p", "p = 1.5", 2, [](const Tensor& x) { return norm(x, 1.5, {1}); }, p_norm<15>),
-      row("norm_p", "p = 3", 2, [](const Tensor& x) { return norm(x, 3, {1}); }, p_norm<30>),
-      row("norm_p", "p = 8", 3, [](const Tensor& x) { return norm(x, 8, {1}); }, p_norm<80>),
-      row("norm_p", "p = 0.5", 2, [](const Tensor& x) { return norm(x, 0.5, {1}); }, p_norm<5>),
-      row("logsumexp", "", 2, [](const Tensor& x) { return logsumexp(x, 1); }, [](Row x) { return Jets{log_sum_exp(x)}; }),
-      row("softmax", "", 3, [](const Tensor& x) { return softmax(x); }, soft_max),
-      row("log_softmax", "", 3, [](const Tensor& x) { return log_softmax(x); }, log_soft_max),
-      row("normalize", "", 3, [](const Tensor& x) { return normalize(x); }, [](Row x) { return over(x, at_least(euclidean(x), 1e-12L)); }),
-      row("layer_norm", "", 3, [](const Tensor& x) { return layer_norm(x, {3}, {}, {}, 1e-5); }, [](Row x) { return scaled_row(less_mean(x), 1e-5L); }),
-      row("rms_norm", "", 3, [](const Tensor& x) { return rms_norm(x, {3}, {}, 1e-6); }, [](Row x) { return scaled_row(x, 1e-6L); }),
-      rows("dot", "", 1, [](const Tensor& a, const Tensor& b) { return select(matmul(unsqueeze(a, 1), unsqueeze(b, 2)), 1, 0); },
-           [](Row a, Row b) { return Jets{dot_of(a, b)}; }),
-      rows("cosine_similarity", "", 2, [](const Tensor& a, const Tensor& b) { return cosine_similarity(a, b, 1, 1e-7); },
-           [](Row a, Row b) {
-             const Jet p = at_least(euclidean(a), 1e-7L), q = at_least(euclidean(b), 1e-7L);
-             return Jets{dot_of(over(a, p), over(b, q))};
-           }),
-      rows("mse_loss", "none", 1, [](const Tensor& a, const Tensor& b) { return mse_loss(a, b, Reduction::none); },
-           [](Row a, Row b) { return Jets{square(a[0] - b[0])}; }),
+      row(
+          "norm", "", 3, [](const Tensor& x) { return norm(x, 2, {1}); }, [](Row x) { return Jets{euclidean(x)}; }),
+      row(
+          "norm", "of one", 1, [](const Tensor& x) { return norm(x, 2, {1}); }, [](Row x) { return Jets{euclidean(x)}; }),
+      row(
+          "norm_p", "p = 1.5", 2, [](const Tensor& x) { return norm(x, 1.5, {1}); }, p_norm<15>),
+      row(
+          "norm_p", "p = 3", 2, [](const Tensor& x) { return norm(x, 3, {1}); }, p_norm<30>),
+      row(
+          "norm_p", "p = 8", 3, [](const Tensor& x) { return norm(x, 8, {1}); }, p_norm<80>),
+      row(
+          "norm_p", "p = 0.5", 2, [](const Tensor& x) { return norm(x, 0.5, {1}); }, p_norm<5>),
+      row(
+          "logsumexp", "", 2, [](const Tensor& x) { return logsumexp(x, 1); }, [](Row x) { return Jets{log_sum_exp(x)}; }),
+      row(
+          "softmax", "", 3, [](const Tensor& x) { return softmax(x); }, soft_max),
+      row(
+          "log_softmax", "", 3, [](const Tensor& x) { return log_softmax(x); }, log_soft_max),
+      row(
+          "normalize", "", 3, [](const Tensor& x) { return normalize(x); },
+          [](Row x) { return over(x, at_least(euclidean(x), 1e-12L)); }),
+      row(
+          "layer_norm", "", 3, [](const Tensor& x) { return layer_norm(x, {3}, {}, {}, 1e-5); },
+          [](Row x) { return scaled_row(less_mean(x), 1e-5L); }),
+      row(
+          "rms_norm", "", 3, [](const Tensor& x) { return rms_norm(x, {3}, {}, 1e-6); },
+          [](Row x) { return scaled_row(x, 1e-6L); }),
+      rows(
+          "dot", "", 1,
+          [](const Tensor& a, const Tensor& b) { return select(matmul(unsqueeze(a, 1), unsqueeze(b, 2)), 1, 0); },
+          [](Row a, Row b) { return Jets{dot_of(a, b)}; }),
+      rows(
+          "cosine_similarity", "", 2, [](const Tensor& a, const Tensor& b) { return cosine_similarity(a, b, 1, 1e-7); },
+          [](Row a, Row b) {
+            const Jet p = at_least(euclidean(a), 1e-7L), q = at_least(euclidean(b), 1e-7L);
+            return Jets{dot_of(over(a, p), over(b, q))};
+          }),
+      rows(
+          "mse_loss", "none", 1, [](const Tensor& a, const Tensor& b) { return mse_loss(a, b, Reduction::none); },
+          [](Row a, Row b) { return Jets{square(a[0] - b[0])}; }),
   };
 }
 

@@ -9,7 +9,12 @@ using Op = Tensor (*)(const Tensor&, const Tensor&);
 using Form = Jet (*)(const Jet&, const Jet&);
 
 EdgeForm two(const char* op, Op call, Form form) {
-  return {op, "", 2, 0, false, [call](const std::vector<Tensor>& x) { return call(x[0], x[1]); },
+  return {op,
+          "",
+          2,
+          0,
+          false,
+          [call](const std::vector<Tensor>& x) { return call(x[0], x[1]); },
           [form](std::span<const Jet> x) { return std::vector<Jet>{form(x[0], x[1])}; }};
 }
 
@@ -41,14 +46,16 @@ Jet pow_form(const Jet& a, const Jet& b) {
   return chain(a, b, f, fa, fb, NAN, NAN, NAN);
 }
 Jet xlogy_form(const Jet& a, const Jet& b) {
-  if (a.f == 0) return chain(a, b, 0, b.f <= 0 ? 0 : std::log(b.f), 0, 0, b.f <= 0 ? NAN : 1 / b.f, 0);  // PyTorch's 0 where b <= 0
+  if (a.f == 0)
+    return chain(a, b, 0, b.f <= 0 ? 0 : std::log(b.f), 0, 0, b.f <= 0 ? NAN : 1 / b.f, 0);  // PyTorch's 0 where b <= 0
   return chain(a, b, a.f * std::log(b.f), std::log(b.f), a.f / b.f, 0, 1 / b.f, -a.f / b.f / b.f);
 }
 Jet logaddexp_form(const Jet& a, const Jet& b) {
   const Wide top = std::fmax(a.f, b.f), low = std::fmin(a.f, b.f);
   const bool same = a.f == b.f;
   const Wide f = same ? top + std::log(2.0L) : top + std::log1p(std::exp(low - top));
-  const Wide e = same ? 1 : std::exp(-std::fabs(a.f - b.f)), big = 1 / (1 + e), small = e / (1 + e), d = e / (1 + e) / (1 + e);
+  const Wide e = same ? 1 : std::exp(-std::fabs(a.f - b.f)), big = 1 / (1 + e), small = e / (1 + e),
+             d = e / (1 + e) / (1 + e);
   return chain(a, b, f, a.f >= b.f ? big : small, b.f >= a.f ? big : small, d, -d, d);
 }
 /// Equal numbers share the gradient.
@@ -73,10 +80,11 @@ std::vector<EdgeForm> edge_forms_of_two() {
       two("add", operator+, [](const Jet& a, const Jet& b) { return a + b; }),
       two("sub", operator-, [](const Jet& a, const Jet& b) { return a - b; }),
       two("mul", operator*, [](const Jet& a, const Jet& b) { return a * b; }),
-      two("div", operator/, [](const Jet& a, const Jet& b) {
-        const Wide q = a.f / b.f;
-        return chain(a, b, q, 1 / b.f, -q / b.f, 0, -1 / b.f / b.f, 2 * q / b.f / b.f);
-      }),
+      two("div", operator/,
+          [](const Jet& a, const Jet& b) {
+            const Wide q = a.f / b.f;
+            return chain(a, b, q, 1 / b.f, -q / b.f, 0, -1 / b.f / b.f, 2 * q / b.f / b.f);
+          }),
       two("pow", pow, pow_form),
       two("maximum", maximum, [](const Jet& a, const Jet& b) { return extreme(a, b, a.f > b.f); }),
       two("minimum", minimum, [](const Jet& a, const Jet& b) { return extreme(a, b, a.f < b.f); }),
@@ -86,8 +94,15 @@ std::vector<EdgeForm> edge_forms_of_two() {
       two("remainder", remainder, remainder_form),
       two("logaddexp", logaddexp, logaddexp_form),
       two("xlogy", xlogy, xlogy_form),
-      two("where", [](const Tensor& a, const Tensor& b) { return where(a == a, a, b); }, [](const Jet& a, const Jet&) { return a; }),
-      two("glu", [](const Tensor& a, const Tensor& b) { return glu(cat({a, b}, 0), 0); }, [](const Jet& a, const Jet& b) { return a * sigmoid(b); }),
+      two(
+          "where", [](const Tensor& a, const Tensor& b) { return where(a == a, a, b); },
+          [](const Jet& a, const Jet&) { return a; }),
+      two(
+          "glu",
+          [](const Tensor& a, const Tensor& b) {
+            return glu(cat({a, b}, 0), 0);
+          },
+          [](const Jet& a, const Jet& b) { return a * sigmoid(b); }),
   };
 }
 

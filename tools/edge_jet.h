@@ -1,5 +1,5 @@
-// Jet: a number in long double with its derivatives along two directions, and along both: f + a s + b t + c s t. Closed forms
-// that are read with Jets give values, gradients and second derivatives without a formula for each.
+// Jet: a number in long double with its derivatives along two directions, and along both: f + a s + b t + c s t. Closed
+// forms that are read with Jets give values, gradients and second derivatives without a formula for each.
 #pragma once
 
 #include <cmath>

@@ -1,7 +1,6 @@
+#include <fmt/format.h>
 #include <gradus/autograd/backward.h>
 #include <gradus/tools/edge_run.h>
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -26,12 +25,14 @@ struct Run {
   std::vector<Tensor> differentiate(const std::vector<Tensor>& roots, int order, const char* what, GradOptions options) {
     std::vector<Tensor> seeds;
     for (const Tensor& y : roots)
-      seeds.push_back(Tensor(lay_seed(sample_values(y.shape(), -1, 1, 76 + static_cast<unsigned>(order)).to(f32).to(y.dtype()))));
+      seeds.push_back(
+          Tensor(lay_seed(sample_values(y.shape(), -1, 1, 76 + static_cast<unsigned>(order)).to(f32).to(y.dtype()))));
     options.allow_unused = true;
     const auto grads = grad(roots, leaves, options, seeds);
     for (std::size_t k = 0; k < grads.size(); ++k)
       if (grads[k].defined())
-        result.parts.push_back({order, places[k], fmt::format("{} of input {}", what, places[k]), numbers(grads[k].array())});
+        result.parts.push_back(
+            {order, places[k], fmt::format("{} of input {}", what, places[k]), numbers(grads[k].array())});
     return grads;
   }
 
@@ -67,7 +68,8 @@ Array moved(const Array& a, QuickRandom& random) {
 
 }  // namespace
 
-EdgeRun run_at_edge(const Sample& s, const Arrays& inputs, Dtype dtype, int orders, const std::function<Array(const Array&)>& lay_seed) {
+EdgeRun run_at_edge(const Sample& s, const Arrays& inputs, Dtype dtype, int orders,
+                    const std::function<Array(const Array&)>& lay_seed) {
   Run run{lay_seed};
   EdgeRun& r = run.result;
   try {

@@ -1,7 +1,7 @@
+#include <fmt/format.h>
 #include <gradus/core/files.h>
 #include <gradus/tools/op_edges.h>
 
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace gradus::tools {
@@ -12,10 +12,11 @@ struct Column {
   EdgeRule rule;
   int order;
 };
-constexpr Column columns[] = {{"nan", EdgeRule::nan, 0}, {"nan'", EdgeRule::nan, 1}, {"f32", EdgeRule::digits, 0}, {"f32'", EdgeRule::digits, 1},
-                              {"f32''", EdgeRule::digits, 2}, {"finite", EdgeRule::finite, 0}, {"finite'", EdgeRule::finite, 1},
-                              {"finite''", EdgeRule::finite, 2}, {"form", EdgeRule::form, 0}, {"form'", EdgeRule::form, 1},
-                              {"form''", EdgeRule::form, 2}};
+constexpr Column columns[] = {
+    {"nan", EdgeRule::nan, 0},        {"nan'", EdgeRule::nan, 1},        {"f32", EdgeRule::digits, 0},
+    {"f32'", EdgeRule::digits, 1},    {"f32''", EdgeRule::digits, 2},    {"finite", EdgeRule::finite, 0},
+    {"finite'", EdgeRule::finite, 1}, {"finite''", EdgeRule::finite, 2}, {"form", EdgeRule::form, 0},
+    {"form'", EdgeRule::form, 1},     {"form''", EdgeRule::form, 2}};
 constexpr int shown = 4;  // failures of a kind
 
 void print_head(std::size_t width) {
@@ -52,8 +53,8 @@ nlohmann::ordered_json to_json(const EdgeRow& r) {
     failures.push_back({{"rule", rule_name(f.rule)}, {"order", f.order}, {"text", f.text}});
   for (const auto& [e, times] : r.excused)
     exceptions.push_back({{"rule", rule_name(e->rule)}, {"order", e->order}, {"reason", e->reason}, {"points", times}});
-  return {{"name", r.name}, {"points", r.points}, {"forms", r.forms}, {"failures", failures}, {"exceptions", exceptions},
-          {"unneeded", r.unneeded}, {"passed", r.passed()}};
+  return {{"name", r.name},           {"points", r.points},     {"forms", r.forms},    {"failures", failures},
+          {"exceptions", exceptions}, {"unneeded", r.unneeded}, {"passed", r.passed()}};
 }
 
 }  // namespace

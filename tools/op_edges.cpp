@@ -1,9 +1,8 @@
+#include <fmt/format.h>
 #include <gradus/tools/edge_forms.h>
 #include <gradus/tools/edge_points.h>
 #include <gradus/tools/op_edges.h>
 #include <gradus/tools/op_resize.h>
-
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -60,7 +59,7 @@ Dependence dependence(Run run) {
 }
 
 bool concerns(const EdgeException& e, EdgeRule rule, int order, const Arrays& inputs) {
-  const double in_f64 = e.at == EdgeException::largest    ? std::numeric_limits<double>::max()
+  const double in_f64 = e.at == EdgeException::largest     ? std::numeric_limits<double>::max()
                         : e.at == EdgeException::subnormal ? std::numeric_limits<double>::denorm_min()
                                                            : e.at;
   const auto apart = [&](double x) {  // 1e20 is another number in f32
@@ -72,7 +71,8 @@ bool concerns(const EdgeException& e, EdgeRule rule, int order, const Arrays& in
 std::vector<EdgeForm> forms_of(const OpInfo& op) {
   static const std::vector<EdgeForm> all = edge_forms();
   std::vector<EdgeForm> own;
-  std::copy_if(all.begin(), all.end(), std::back_inserter(own), [&](const EdgeForm& f) { return std::string_view(f.op) == op.name; });
+  std::copy_if(all.begin(), all.end(), std::back_inserter(own),
+               [&](const EdgeForm& f) { return std::string_view(f.op) == op.name; });
   return own;
 }
 
@@ -117,21 +117,23 @@ class EdgeCheck {
   void compare(const EdgeForm& form) {
     for (const Dtype dtype : {f32, f64})
       for (FormFailure& f : check_form(form, dtype, row_.forms))
-        fail(EdgeRule::form, f.order, {Array::of<double>({static_cast<int64_t>(f.inputs.size())}, f.inputs)}, std::move(f.text));
+        fail(EdgeRule::form, f.order, {Array::of<double>({static_cast<int64_t>(f.inputs.size())}, f.inputs)},
+             std::move(f.text));
   }
 
   EdgeRow finish() {
     for (const EdgeException& e : op_.exceptions)
       if (e.rule != EdgeRule::ordinary && !row_.excused.contains(&e))
-        row_.unneeded.push_back(fmt::format("{}: the exception from \"{}\", order {} ({}) is not needed", row_.name, rule_name(e.rule),
-                                            e.order, e.reason));
+        row_.unneeded.push_back(fmt::format("{}: the exception from \"{}\", order {} ({}) is not needed", row_.name,
+                                            rule_name(e.rule), e.order, e.reason));
     return std::move(row_);
   }
 
  private:
   void compare(const Sample& s, const std::string& where, const Arrays& inputs, const EdgeRun& narrow, const EdgeRun& wide) {
     std::vector<std::vector<double>> slopes;
-    const bool beyond = !parts_hold(wide, 0, [](double x) { return x == 0 || !(std::fabs(x) > largest || std::fabs(x) < 0x1p-126); });
+    const bool beyond =
+        !parts_hold(wide, 0, [](double x) { return x == 0 || !(std::fabs(x) > largest || std::fabs(x) < 0x1p-126); });
     const bool all_may_overflow = !all_inputs(inputs, [](double x) { return std::fabs(x) != largest; });
     const bool slope_beyond = !parts_hold(wide, 1, [](double x) { return std::fabs(x) <= largest; });
     for (std::size_t p = 0; p < wide.parts.size(); ++p) {
@@ -143,7 +145,8 @@ class EdgeCheck {
         const double x = a.numbers[i], y = b.numbers[i];
         if (b.order == 2) {
           if (!finite(y) || std::fabs(y) > largest / 1000 || finite(x)) continue;
-        } else if (f32_is_good(x, y, size, b.order)) continue;
+        } else if (f32_is_good(x, y, size, b.order))
+          continue;
         if (std::isnan(x) && std::isinf(y) && all_may_overflow) continue;  // largest + largest - inf
         if (slopes.empty()) slopes = slopes_at_edge(s, inputs, wide);
         if (b.order == 2 ? slopes[p][i] > largest / 1000 : f32_is_good(x, y, slopes[p][i] + size, b.order)) continue;
@@ -159,7 +162,9 @@ class EdgeCheck {
       for (std::size_t i = 0; i < p.numbers.size(); ++i) {
         const double x = p.numbers[i];
         bool wrong = std::isnan(x) && forms_.empty();  // a form knows where there is no value
-        if (p.order == 1) wrong = values && !elementwise_form_ && (std::isnan(x) || (std::isinf(x) && !vertical(s, inputs, r, p.place, static_cast<int64_t>(i))));
+        if (p.order == 1)
+          wrong = values && !elementwise_form_ &&
+                  (std::isnan(x) || (std::isinf(x) && !vertical(s, inputs, r, p.place, static_cast<int64_t>(i))));
         if (p.order == 2) wrong = values && gradients && std::isnan(x);
         if (!wrong) continue;
         fail(EdgeRule::finite, p.order, inputs, fmt::format("{}: {}[{}] is {}", where, p.name, i, x));
@@ -200,8 +205,8 @@ class EdgeCheck {
         for (std::size_t i = 0; i < r.parts[p].numbers.size(); ++i)
           if (depends[p][i] && !std::isnan(r.parts[p].numbers[i])) {
             fail(EdgeRule::nan, r.parts[p].order, x,
-                 fmt::format("{}, input {}[{}] = nan: {}[{}] depends on it and is {} in {}", s.label, k, at, r.parts[p].name, i,
-                             r.parts[p].numbers[i], name_of(dtype)));
+                 fmt::format("{}, input {}[{}] = nan: {}[{}] depends on it and is {} in {}", s.label, k, at, r.parts[p].name,
+                             i, r.parts[p].numbers[i], name_of(dtype)));
             break;
           }
     }
@@ -217,17 +222,23 @@ class EdgeCheck {
 
 const char* rule_name(EdgeRule rule) {
   switch (rule) {
-    case EdgeRule::nan: return "nan";
-    case EdgeRule::digits: return "digits";
-    case EdgeRule::finite: return "finite";
-    case EdgeRule::form: return "form";
-    case EdgeRule::ordinary: return "ordinary";
+    case EdgeRule::nan:
+      return "nan";
+    case EdgeRule::digits:
+      return "digits";
+    case EdgeRule::finite:
+      return "finite";
+    case EdgeRule::form:
+      return "form";
+    case EdgeRule::ordinary:
+      return "ordinary";
   }
   return "";
 }
 
 int EdgeRow::count(EdgeRule rule, int order) const {
-  return static_cast<int>(std::count_if(failures.begin(), failures.end(), [&](const EdgeFailure& f) { return f.rule == rule && f.order == order; }));
+  return static_cast<int>(std::count_if(failures.begin(), failures.end(),
+                                        [&](const EdgeFailure& f) { return f.rule == rule && f.order == order; }));
 }
 
 EdgeRow check_edges(const OpInfo& op) {

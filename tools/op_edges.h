@@ -33,11 +33,11 @@ struct EdgeFailure {
 
 struct EdgeRow {
   std::string name;
-  int points = 0;                             ///< places, each in f32 and f64
-  int forms = 0;                              ///< of them compared with a closed form
+  int points = 0;  ///< places, each in f32 and f64
+  int forms = 0;   ///< of them compared with a closed form
   std::vector<EdgeFailure> failures;
   std::map<const EdgeException*, int> excused;  ///< exceptions of the record: how often each was needed
-  std::vector<std::string> unneeded;          ///< exceptions that were not
+  std::vector<std::string> unneeded;            ///< exceptions that were not
   bool passed() const { return failures.empty() && unneeded.empty(); }
   int count(EdgeRule rule, int order) const;
 };

@@ -86,6 +86,8 @@ struct Gelu {
 /// Also called swish: Ramachandran, Zoph and Le, "Searching for Activation Functions", 2017.
 struct Silu {
   static constexpr const char* name = "silu";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::form, 0, "below -87 (f64: -708) e^x is subnormal and has few digits, and so has its product with x"}};
   static constexpr unsigned reads = reads_input(0);
   template <class V> V f(V x) const { return max(V(-1000), x) * sigmoid(x); }  // sigmoid(-1000) is 0 in any precision
   template <class V> V df(V g, V x, V) const {

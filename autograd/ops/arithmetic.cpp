@@ -39,6 +39,10 @@ struct Mul {
 
 struct Div {
   static constexpr const char* name = "div";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::digits, 1, "x / x: 1 / x is infinite in f32, and infinity minus infinity NaN", EdgeException::subnormal},
+      {EdgeRule::digits, 2, "x / x: 1 / x is infinite in f32, and infinity minus infinity NaN", EdgeException::subnormal},
+      {EdgeRule::digits, 2, "x / x: 1 / x^2 is infinite in f32, and infinity minus infinity NaN", 1e-30}};
   static constexpr unsigned reads = reads_input(1) | reads_input(2);
   static constexpr Integers integers = Integers::as_f32;
   template <class V> V f(V a, V b) const { return a / b; }
@@ -131,6 +135,13 @@ struct PowNumber {
 
 struct Pow {
   static constexpr const char* name = "pow";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::digits, 1, "1 / a is infinite in f32", EdgeException::subnormal},
+      {EdgeRule::form, 1, "1 / a is infinite, and a^(b - 1) loses what b would bring back", EdgeException::subnormal},
+      {EdgeRule::digits, 1, "b - 1 rounds to -1 in f32, a power that a negative number has", 1e-8},
+      {EdgeRule::form, 1, "b - 1 rounds to -1, a power that a negative number has", 1e-8},
+      {EdgeRule::form, 1, "b - 1 rounds to -1, a power that a negative number has", 1e-30},
+      {EdgeRule::digits, 2, "1 / a^2 is infinite in f32", 1e-30}};
   static constexpr unsigned reads = reads_input(0) | reads_input(1) | reads_input(2);
   static constexpr Integers integers = Integers::exact;
   static void check_integers(const Tensor& a, const Tensor& b) { check_integer_power(name, a, b); }
@@ -249,6 +260,8 @@ struct Clamp {
 /// The condition comes as numbers, 1 where it holds.
 struct Where {
   static constexpr const char* name = "where";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::nan, 0, "the samples compare, and NaN is above nothing: the other number is taken"}};
   static constexpr unsigned reads = reads_input(0);
   static constexpr Integers integers = Integers::exact;
   template <class V> V f(V c, V a, V b) const { return select(c != V(0), a, b); }

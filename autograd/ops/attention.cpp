@@ -11,6 +11,12 @@ namespace {
 
 struct Attention {
   static constexpr const char* name = "scaled_dot_product_attention";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::digits, 0, "scores of such products are infinite in f32: NaN, as PyTorch's", 1e20},
+      {EdgeRule::digits, 0, "scores of such products are infinite in f32: NaN, as PyTorch's", EdgeException::largest},
+      {EdgeRule::digits, 1, "the gradient of a score is a difference, as good as what is subtracted; the forms bound it"},
+      {EdgeRule::digits, 2, "scores of such products are infinite in f32", 1e20},
+      {EdgeRule::digits, 2, "scores of such products are infinite in f32", EdgeException::largest}};
   static Samples samples() {
     const Array q = sample_values({2, 3, 4}), k = sample_values({2, 5, 4}, -2, 2, 2), v = sample_values({2, 5, 3}, -2, 2, 3);
     const auto with = [](AttentionOptions o) {

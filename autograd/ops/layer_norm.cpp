@@ -90,10 +90,14 @@ void backward(int64_t rows, int64_t n, const T* g, const T* y, const double* sca
   });
 }
 
+constexpr EdgeException of_one[] = {
+    {EdgeRule::digits, 1, "g - y mean(g y) of a row of one is a difference that only eps keeps from 0"}};
+
 /// x [rows, n], each row normalised. What is kept beside x is the result.
 template <bool centred>
 struct Rows {
   static constexpr const char* name = centred ? "normalize_rows" : "rms_rows";
+  static constexpr auto exceptions = std::span<const EdgeException>(of_one).first(centred ? 0 : 1);
   struct Saved {
     Array x, y, scale;
     double eps;
@@ -201,6 +205,9 @@ struct LayerNorm {
 
 struct RmsNorm {
   static constexpr const char* name = "rms_norm";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::digits, 1, "g - y mean(g y) of a row of one is a difference that only eps keeps from 0"},
+      {EdgeRule::digits, 2, "products of the largest numbers overflow on their way", EdgeException::largest}};
   static Samples samples() {
     const Array w = sample_values({4}, 0.5, 2, 2);
     return {sample("last axis", {sample_values({3, 4}), w},

@@ -116,6 +116,9 @@ Tensor gru_step(const Tensor& from_x, const Tensor& from_h, const Tensor& h);
 /// from_x, from_h [N, 3 H] (reset, update, new), h [N, H] -> h.
 struct GruStep {
   static constexpr const char* name = "gru_step";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::digits, 0, "n + z (h - n), as PyTorch's: where z is 1, h is as good as n", 1e-8},
+      {EdgeRule::digits, 2, "products of the largest numbers overflow on their way", EdgeException::largest}};
   struct Saved { Array from_x, from_h, h; };
 
   template <class T>
@@ -211,6 +214,11 @@ CellWeights weights_at(const std::vector<Tensor>& x, std::size_t k) {
 
 struct LstmCell {
   static constexpr const char* name = "lstm_cell";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::digits, 0, "products of the largest numbers overflow on their way", EdgeException::largest},
+      {EdgeRule::digits, 1, "the slope of a saturated gate is a difference from 1, as good as its argument is rounded"},
+      {EdgeRule::digits, 2, "products of the largest numbers overflow on their way", EdgeException::largest},
+      {EdgeRule::digits, 2, "sums of such products overflow on their way", 1e20}};
   static Samples samples() {
     return cells(4, true, [](auto& x) {
       const LstmState s = lstm_cell(x[0], {x[1], x[2]}, weights_at(x, 3));
@@ -220,12 +228,23 @@ struct LstmCell {
 };
 struct GruCell {
   static constexpr const char* name = "gru_cell";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::digits, 0, "n + z (h - n), as PyTorch's: where z is 1, h is as good as n", 1e-8},
+      {EdgeRule::digits, 0, "products of the largest numbers overflow on their way", EdgeException::largest},
+      {EdgeRule::digits, 1, "products of the largest numbers overflow on their way", EdgeException::largest},
+      {EdgeRule::digits, 1, "sums of such products overflow on their way", 1e20},
+      {EdgeRule::digits, 2, "products of the largest numbers overflow on their way", EdgeException::largest},
+      {EdgeRule::digits, 2, "sums of such products overflow on their way", 1e20}};
   static Samples samples() {
     return cells(3, false, [](auto& x) { return gru_cell(x[0], x[1], weights_at(x, 2)); });
   }
 };
 struct RnnCell {
   static constexpr const char* name = "rnn_cell";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::digits, 0, "products of the largest numbers overflow on their way", EdgeException::largest},
+      {EdgeRule::digits, 1, "the slope of a saturated tanh is a difference from 1, as good as its argument is rounded"},
+      {EdgeRule::digits, 2, "products of the largest numbers overflow on their way", EdgeException::largest}};
   static Samples samples() {
     return cells(1, false, [](auto& x) { return rnn_cell(x[0], x[1], weights_at(x, 2)); });
   }

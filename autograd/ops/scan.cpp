@@ -87,6 +87,9 @@ Tensor shifted(const Tensor& x, int axis, double first) {
 /// With u the incoming gradient, v_i = u_i + a_{i+1} v_{i+1} is the gradient of b, and v_i r_{i-1} that of a.
 struct LinearScan {
   static constexpr const char* name = "linear_scan";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::digits, 1, "products of factors overflow on their way, also where they meet 0", 1e20},
+      {EdgeRule::digits, 1, "products of factors overflow on their way, also where they meet 0", EdgeException::largest}};
   struct Saved { Array a, r; int axis; };
   static void backward(Back& back, const Saved& s) {
     const Tensor a = back.input(0, s.a), r = back.output(s.r);
@@ -112,6 +115,8 @@ struct LinearScan {
 /// y_i = x_0 ... x_i. With r_i = g_i + x_{i+1} r_{i+1} the gradient is r_i y_{i-1}.
 struct CumProd {
   static constexpr const char* name = "cumprod";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::form, 0, "a product of some factors that is subnormal has few digits", EdgeException::subnormal}};
   struct Saved { Array x, y; int axis; };
   static void backward(Back& b, const Saved& s) {
     const Tensor x = b.input(0, s.x), y = b.output(s.y), &g = b.grad();
@@ -133,6 +138,8 @@ struct CumProd {
 
 struct Prod {
   static constexpr const char* name = "prod";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::form, 0, "a product of some factors that is subnormal has few digits", EdgeException::subnormal}};
   static Samples samples() {
     Array zeros = sample_values({3, 4});
     for (const int64_t k : {1, 6, 7}) zeros.fresh<double>()[k] = 0;

@@ -36,6 +36,8 @@ struct LogSigmoid {
 /// x tanh(softplus(x)): Misra, "Mish", 2019. With n = e^x (e^x + 2) the tanh is n / (n + 2), 1 from 40 on.
 struct Mish {
   static constexpr const char* name = "mish";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::form, 0, "below -87 (f64: -708) e^x is subnormal and has few digits, and so has its product with x"}};
   static constexpr unsigned reads = reads_input(0);
   template <class V> V f(V x) const {
     V e = exp(min(V(40), x)), n = e * (e + 2.0);
@@ -65,6 +67,8 @@ struct Mish {
 /// Beyond 100 the sigmoid is 0 or 1 in any precision, and x^3 may be infinite.
 struct GeluTanh {
   static constexpr const char* name = "gelu_tanh";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::form, 0, "a cubic of x is rounded, and the exponential of a tail multiplies that: 40 roundings at -9"}};
   static constexpr unsigned reads = reads_input(0);
   static constexpr double k = 1.5957691216057308, c = 0.044715 * k;  // 2 sqrt(2 / pi)
   template <class V> V f(V x) const {

@@ -79,6 +79,8 @@ ValuesAndIndices one_of_each(const Tensor& x, int axis, const Array& places, boo
 
 struct Sort {
   static constexpr const char* name = "sort";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::nan, 0, "NaN counts as the largest number and stands last, the others keep their order: as PyTorch's"}};
   static Samples samples() {
     return {sample("rows", {sample_values({3, 5})}, [](auto& x) { return sort(x[0]).values; }),
             sample("columns, descending", {sample_values({5, 3})}, [](auto& x) { return sort(x[0], 0, true).values; }),
@@ -89,6 +91,8 @@ struct Sort {
 
 struct TopK {
   static constexpr const char* name = "topk";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::nan, 0, "NaN counts as the largest number: the others follow it, as PyTorch's"}};
   static Samples samples() {
     return {
         sample("largest", {sample_values({3, 9})}, [](auto& x) { return topk(x[0], 2).values; }),
@@ -99,6 +103,8 @@ struct TopK {
 
 struct KthValue {
   static constexpr const char* name = "kthvalue";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::nan, 0, "NaN counts as the largest number: what is below it is a number, as PyTorch's"}};
   static Samples samples() {
     return {
         sample("second of rows", {sample_values({3, 5})}, [](auto& x) { return kthvalue(x[0], 2).values; }),
