@@ -64,7 +64,9 @@ Jets p_norm(Row x) {
   }
   for (const Jet& v : x)  // a slope of 0 at 0, as PyTorch's
     s = s + (v.f == 0 ? chain(v, 0, 0, p < 2 ? NAN : 0) : pow(abs(v) * Jet(1 / top), p));
-  return {pow(s, 1 / p) * Jet(top)};
+  Jet y = pow(s, 1 / p) * Jet(top);
+  if (p < 1) y.c = NAN;  // no norm: where numbers are far apart, powers overflow on their way to it
+  return {y};
 }
 
 /// Infinite numbers share the weight: the gradient of logsumexp is softmax.

@@ -18,8 +18,8 @@ struct Jet {
   Jet(Wide value, Wide along_s, Wide along_t, Wide along_both) : f(value), a(along_s), b(along_t), c(along_both) {}
 
   /// A function of one number, from its value and its first two derivatives.
-  friend Jet chain(const Jet& x, Wide f, Wide d, Wide dd) {
-    return {f, times(d, x.a), times(d, x.b), times(d, x.c) + times(dd, times(x.a, x.b))};
+  friend Jet chain(const Jet& x, Wide y, Wide d, Wide dd) {
+    return {y, times(d, x.a), times(d, x.b), times(d, x.c) + times(dd, times(x.a, x.b))};
   }
 
   friend Jet operator+(const Jet& x, const Jet& y) { return {x.f + y.f, x.a + y.a, x.b + y.b, x.c + y.c}; }
@@ -109,8 +109,8 @@ struct Jet {
   }
   /// 0 at 0, as PyTorch's.
   friend Jet abs(const Jet& x) { return chain(x, std::fabs(x.f), x.f > 0 ? 1 : x.f < 0 ? -1 : 0, 0); }
-  /// A number with the value f and no slope.
-  friend Jet flat(const Jet& x, Wide f) { return chain(x, f, 0, 0); }
+  /// The value y, and no slope.
+  friend Jet flat(const Jet& x, Wide y) { return chain(x, y, 0, 0); }
 };
 
 }  // namespace gradus::tools

@@ -86,10 +86,11 @@ EdgeRun run_at_edge(const Sample& s, const Arrays& inputs, Dtype dtype, int orde
 
 std::vector<std::vector<double>> slopes_at_edge(const Sample& s, const Arrays& inputs, const EdgeRun& exact) {
   constexpr double step = 0x1p-24;
+  constexpr int moves = 16;
   std::vector<std::vector<double>> slopes;
   for (const EdgePart& p : exact.parts) slopes.emplace_back(p.numbers.size(), 0.0);
   QuickRandom random;
-  for (int i = 0; i < 8; ++i) {
+  for (int i = 0; i < moves; ++i) {
     const auto move = [&](const Array& a) { return moved(a, random); };
     Arrays beside;
     for (const Array& a : inputs) beside.push_back(move(a));
@@ -106,6 +107,7 @@ std::vector<std::vector<double>> slopes_at_edge(const Sample& s, const Arrays& i
 
 bool f32_is_good(double a, double b, double slope, int order) {
   constexpr double roundings = 8, rounding = 0x1p-24, headroom = 1000;
+  if (std::isinf(slope)) return true;
   if (std::isnan(b)) return std::isnan(a);
   if (std::isinf(b)) return a == b;
   if (!std::isfinite(a)) return std::fabs(b) + slope > largest / headroom && !(std::isnan(a) && slope < largest / headroom);

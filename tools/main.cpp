@@ -136,8 +136,8 @@ int run(int argc, char** argv) {
   auto* g = app.add_subcommand("gradcheck", "Check the gradient of every op against differences");
   g->add_option("--op", op, "Only this op");
   g->add_option("--json", gradcheck_json, "Also write the figures to this file");
-  auto* layouts = g->add_flag("--layouts", op_layouts, "Check in twelve layouts: transposed, strided, expanded, size 0, large, ..");
-  g->add_flag("--edges", op_edges, "Check at 0, -0, subnormal, 1e-30 .. 1e20, the largest, infinity, NaN")->excludes(layouts);
+  auto* in_layouts = g->add_flag("--layouts", op_layouts, "Check in twelve layouts: transposed, strided, expanded, size 0, large, ..");
+  g->add_flag("--edges", op_edges, "Check at 0, -0, subnormal, 1e-30 .. 1e20, the largest, infinity, NaN")->excludes(in_layouts);
   g->callback([&] {
     const auto command = op_edges ? edges_command : op_layouts ? layouts_command : gradcheck_command;
     result = command(op, gradcheck_json);
