@@ -6,6 +6,7 @@
 #include <gradus/core/memory_error.h>
 
 #include <algorithm>
+#include <functional>
 
 namespace gradus {
 
@@ -135,11 +136,15 @@ class Sweep : public Back {
   /// Only the wanted inputs get theirs; lines older than all of them are not visited.
   std::vector<Tensor> to_inputs(const std::vector<Tensor>& inputs) {
     std::vector<Tensor> found(inputs.size());
-    std::uint64_t oldest = ~std::uint64_t(0);
-    for (const Tensor& t : inputs) oldest = std::min(oldest, t.node()->line);
+    std::vector<std::pair<std::uint64_t, std::size_t>> next;  // (line, place), youngest first, as the walk comes to them
+    for (std::size_t i = 0; i < inputs.size(); ++i) next.emplace_back(inputs[i].node()->line, i);
+    std::sort(next.begin(), next.end(), std::greater());
+    const std::uint64_t oldest = next.back().first;
+    auto at = next.begin();
     run(oldest, [&](const Due& d) {
-      for (std::size_t i = 0; i < inputs.size(); ++i)
-        if (inputs[i].node() == d.node) found[i] = d.grads[inputs[i].slot()];
+      while (at != next.end() && at->first > d.line) ++at;  // the outputs do not use these
+      for (; at != next.end() && at->first == d.line; ++at)
+        if (const Tensor& t = inputs[at->second]; t.node() == d.node) found[at->second] = d.grads[t.slot()];
     });
     return found;
   }

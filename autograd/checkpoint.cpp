@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <unordered_set>
 
 namespace gradus {
@@ -14,21 +15,28 @@ namespace {
 
 using Tensors = std::vector<Tensor>;
 
-/// What f reaches outside, one entry for each (line, result). `tensors` hold history only, no numbers.
+/// Numbers edges 0, 1, ...
+class Numbered {
+ public:
+  int add(const Edge& e) { return places_.emplace(std::pair(e.node, e.slot), static_cast<int>(places_.size())).first->second; }
+  int place_of(const Edge& e) const {  ///< -1 if it has none
+    const auto found = places_.find({e.node, e.slot});
+    return found == places_.end() ? -1 : found->second;
+  }
+
+ private:
+  std::map<std::pair<Node*, std::uint32_t>, int> places_;
+};
+
+/// What f reaches outside, one entry for each (node, result). `tensors` hold history only, no numbers.
 struct Boundary {
-  std::vector<Edge> edges;
+  Numbered edges;
   Tensors tensors;
 
   void add(Node* n, std::uint32_t slot) {
-    if (place_of(edges, {n, slot}) >= 0) return;
+    if (edges.add({n, slot}) < static_cast<int>(tensors.size())) return;
     n->up();
-    edges.push_back({n, slot});
     tensors.emplace_back(Array(), Ref<Node>(n), slot);
-  }
-  static int place_of(const std::vector<Edge>& among, const Edge& e) {
-    for (std::size_t k = 0; k < among.size(); ++k)
-      if (among[k].node == e.node && among[k].slot == e.slot) return static_cast<int>(k);
-    return -1;
   }
 };
 
@@ -98,7 +106,7 @@ struct Checkpoint {
     TensorFunction f;
     Tensors inputs;              // without history, or the line would hold itself
     std::vector<int> places;     // of each input in the boundary; -1: a constant
-    std::vector<Edge> boundary;  // as f knows it; an outer checkpoint may have replaced the line's own edges
+    Numbered boundary;           // as f knows it; an outer checkpoint may have replaced the line's own edges
     Philox drawn;
     std::uint64_t bits;
   };
@@ -124,7 +132,7 @@ Tensors Checkpoint::call_again(Back& b, const Saved& s, const Tensors& stand_ins
     throw GraphError("backward of checkpoint", "the function gives other numbers than in the forward pass: a parameter, a mode "
                      "or something else that it reads has changed since", "change it after backward");
   const auto stand_in = [&](const Edge& e) {
-    const int k = Boundary::place_of(s.boundary, e);
+    const int k = s.boundary.place_of(e);
     if (k < 0) throw GraphError("backward of checkpoint", "the function uses a leaf that it did not use in the forward pass");
     return stand_ins[static_cast<std::size_t>(k)].node_ref();
   };
@@ -191,14 +199,20 @@ std::vector<Tensor> checkpoint_function(TensorFunction f, const std::vector<Tens
   std::vector<int> places;
   for (Tensor& t : bare) {
     if (t.requires_grad()) boundary.add(t.node(), t.slot());
-    places.push_back(Boundary::place_of(boundary.edges, {t.node(), t.slot()}));
+    places.push_back(boundary.edges.place_of({t.node(), t.slot()}));
     t.set_history({});
     if (t.defined()) t.writable().remember_version();
   }
-  edges_across(y, since, [&](const Edge& e) { boundary.add(e.node, e.slot); });
+  const auto reached = [&](const Edge& e) {
+    if (e.node->op && boundary.edges.place_of(e) < 0)
+      throw GraphError("checkpoint", join("the function uses a result of ", e.node->op->name, " that it was not given"),
+                       "make it an input");
+    boundary.add(e.node, e.slot);
+  };
+  edges_across(y, since, reached);
   for (const Tensor& t : y)
-    if (t.requires_grad() && t.node()->line <= since) boundary.add(t.node(), t.slot());
-  if (boundary.edges.empty()) return y;
+    if (t.requires_grad() && t.node()->line <= since) reached({t.node(), t.slot()});
+  if (boundary.tensors.empty()) return y;
 
   const std::uint64_t bits = fingerprint(y);
   std::vector<Array> values;

@@ -1,11 +1,13 @@
 #include <gradus/autograd/tensor.h>
 
-#include <limits>
-
 namespace gradus {
 namespace {
 
 constinit thread_local std::uint64_t last_line = 0;
+
+// What a node saved may hold Tensors (a hook's function), whose nodes die while it is destroyed.
+constinit thread_local Node* dying = nullptr;  // nodes that nobody holds any more, linked by `line`
+constinit thread_local bool destroying = false;
 
 template <class N>
 N* place(const char* maker, std::size_t bytes) {
@@ -30,18 +32,20 @@ void take_back(Node* n) { pool::give(n, n->size_class); }
 
 void refuse_foreign(Node* written, int k) {
   const char* op = written->op->name;
-  for (; k < written->inputs; ++k) written->edges()[k] = {};
+  for (; k < static_cast<int>(written->inputs); ++k) written->edges()[k] = {};
   Node::destroy(written);
   refuse(op, "NoGrad guard; in a thread that only wants results; to train in it, copy the model in it");
 }
 
-Node* new_line(const OpInfo* op, int inputs, std::size_t saved_bytes) {
-  constexpr int most = std::numeric_limits<decltype(Node::inputs)>::max();
-  if (inputs > most) [[unlikely]]
-    throw GraphError(op->name, join("a line of the tape takes ", most, " inputs, got ", inputs), "do it in parts");
-  Node* n = place<Node>(op->name, sizeof(Node) + static_cast<std::size_t>(inputs) * sizeof(Edge) + saved_bytes);
+Node* new_line(const OpInfo* op, std::size_t inputs, std::size_t saved_bytes, std::size_t outputs) {
+  constexpr auto most = static_cast<std::size_t>(Node::most);
+  if (inputs > most || outputs > most) [[unlikely]]
+    throw GraphError(op->name, join("at most ", most, " inputs and as many results can be recorded, got ", inputs, " and ", outputs),
+                     "do it in parts");
+  Node* n = place<Node>(op->name, sizeof(Node) + inputs * sizeof(Edge) + saved_bytes);
   n->op = op;
-  n->inputs = static_cast<std::uint16_t>(inputs);
+  n->inputs = static_cast<std::uint32_t>(inputs) & Node::most;  // the mask tells the compiler that nothing is lost
+  n->outputs = static_cast<std::uint32_t>(outputs) & Node::most;
   return n;
 }
 
@@ -51,21 +55,24 @@ Leaf* new_leaf(std::string name) {
   return leaf;
 }
 
-void Node::destroy(Node* first) {
-  first->line = 0;  // a dead line's number serves as the link of the work list
-  for (Node* todo = first; todo;) {
-    Node* n = todo;
-    todo = reinterpret_cast<Node*>(n->line);
-    for (int k = 0; k < n->inputs; ++k)
+void Node::destroy(Node* n) {
+  n->line = reinterpret_cast<std::uint64_t>(dying);  // a dead node's number serves as the link of the work list
+  dying = n;
+  if (destroying) return;  // called by a destructor of what a node saved: the loop below, further up the stack, comes to it
+  destroying = true;
+  while ((n = dying)) {
+    dying = reinterpret_cast<Node*>(n->line);
+    for (std::uint32_t k = 0; k < n->inputs; ++k)
       if (Node* from = n->edges()[k].node; from && from->down()) {
-        from->line = reinterpret_cast<std::uint64_t>(todo);
-        todo = from;
+        from->line = reinterpret_cast<std::uint64_t>(dying);
+        dying = from;
       }
     const int size_class = n->size_class;
     if (!n->op) static_cast<Leaf*>(n)->~Leaf();
     else if (!n->spent) n->op->destroy_saved(*n);
     pool::give(n, size_class);
   }
+  destroying = false;
 }
 
 }  // namespace gradus

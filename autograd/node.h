@@ -45,12 +45,14 @@ struct Edge {
 /// Any thread may hold a line; only the one that recorded it, its owner, may record on it or walk it, which record() and
 /// backward() check.
 struct Node : RefCount {
+  static constexpr int most = (1 << 24) - 1;  ///< inputs or results: 24 bits each, beside what fills the word
+
   std::uint64_t line = 0;        ///< order of birth: an input's line is always smaller
   const OpInfo* op = nullptr;    ///< null: a leaf
-  std::uint16_t inputs = 0, outputs = 1;
-  std::uint8_t size_class = 0;
-  bool spent = false;            ///< walked: what it saved is gone
-  bool frozen = false;           ///< a leaf whose gradient is not wanted for now
+  std::uint32_t inputs : 24 = 0, size_class : 8 = 0;
+  std::uint32_t outputs : 24 = 1;
+  bool spent : 1 = false;        ///< walked: what it saved is gone
+  bool frozen : 1 = false;       ///< a leaf whose gradient is not wanted for now
 
   Edge* edges() { return reinterpret_cast<Edge*>(this + 1); }
   void* saved() { return edges() + inputs; }
@@ -58,11 +60,14 @@ struct Node : RefCount {
   bool down() {
     return RefCount::down([](RefCount* n) { destroy(static_cast<Node*>(n)); });
   }
-  static void destroy(Node* n);  ///< with all older lines that nobody else holds; does not recurse
+  /// With all older nodes that nobody else holds. Does not recurse, neither along the edges nor through what a node saved.
+  static void destroy(Node* n);
 };
+static_assert(sizeof(Node) == 48);
 
-/// A new line with room for `inputs` edges and `saved_bytes` behind them; edges are filled by the caller.
-Node* new_line(const OpInfo* op, int inputs, std::size_t saved_bytes);
+/// A new node with room for `inputs` edges and `saved_bytes` behind them; edges are filled by the caller. Errors: GraphError for
+/// more than Node::most inputs or results.
+Node* new_line(const OpInfo* op, std::size_t inputs, std::size_t saved_bytes, std::size_t outputs = 1);
 
 /// A line that nobody has seen: what it saved was not made, no edge was filled.
 void take_back(Node* n);

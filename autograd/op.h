@@ -288,10 +288,9 @@ template <class Op, class Make>
 void record_many(std::vector<Tensor>& results, Make& make_saved, const std::vector<Tensor>& in) {
   using I = Info<Op, typename Op::Saved, &primitive_backward<Op>>;
   (void)I::enrolled;
-  Node* n = new_line(&I::record, static_cast<int>(in.size()), sizeof(typename Op::Saved));
+  Node* n = new_line(&I::record, in.size(), sizeof(typename Op::Saved), results.size());
   save<typename Op::Saved>(n, make_saved);
   for (std::size_t k = 0; k < in.size(); ++k) connect(n, static_cast<int>(k), in[k]);
-  n->outputs = static_cast<std::uint16_t>(results.size());
   const Ref<Node> line(n);
   for (std::size_t k = 0; k < results.size(); ++k) results[k].set_history(line, static_cast<std::uint32_t>(k));
 }

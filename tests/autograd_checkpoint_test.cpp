@@ -121,6 +121,26 @@ TEST_CASE("checkpoint: what changed in between is noticed") {
   CHECK(says(refusal<GraphError>([&] { checkpoint(nothing, {x}); }), {"result 0", "absent"}));
 }
 
+TEST_CASE("checkpoint: the result of an op from outside is refused, wherever it enters") {
+  const Tensor w = leaf(Array::ones({3})), h = w * 2.0, x = leaf(Array::ones({3}));
+  const auto refused = [&](TensorFunction f, const std::vector<Tensor>& inputs) {
+    return says(refusal<GraphError>([&] { (void)checkpoint(f, inputs); }), {"checkpoint: the function uses a result of mul", "make it an input"});
+  };
+  CHECK(refused([h](const std::vector<Tensor>& in) { return std::vector{in[0] * h}; }, {x}));
+  CHECK(refused([h](const std::vector<Tensor>&) { return std::vector{exp(h)}; }, {}));
+  CHECK(refused([h](const std::vector<Tensor>& in) { return std::vector{in[0], h}; }, {x}));
+  CHECK(refused([](const std::vector<Tensor>& in) {  // the outer's own tensor, captured by the inner
+          const Tensor mine = in[0] * 3.0;
+          return std::vector{checkpoint([mine](const auto& inner) { return inner[0] + mine; }, {in[0]})};
+        }, {x}));
+  const auto y = checkpoint([](const auto& in) { return in[0] * in[1]; }, {x, h});  // as the message says
+  sum(y).backward();
+  CHECK(w.grad().array().element(0) == 2);
+  CHECK_NOTHROW((void)checkpoint([h](const auto& in) { return in[0] * h; }, {h}));  // captured, but an input as well
+  NoGrad guard;
+  CHECK_NOTHROW((void)checkpoint([h](const auto& in) { return in[0] * h; }, {x}));
+}
+
 TEST_CASE("hook: sees the whole gradient, changes it, is removed") {
   const Tensor x = leaf(Array::of<double>({2}, {1, 2}));
   Tensor seen;

@@ -90,16 +90,16 @@ Tensor unslice(const Tensor& g, const Window& w) {
   return primitive<Unslice>(whole, [&] { return Unslice::Saved{w, length}; }, g);
 }
 
+std::vector<Tensor> cut_up(const Tensor& x, int axis, const std::vector<int64_t>& lengths);
+
+// cat and split are the gradients of each other, so that a million pieces cost one node in derivatives of any order.
+
 struct Cat {
   static constexpr const char* name = "cat";
   struct Saved { int axis; std::vector<int64_t> lengths; };
   static void backward(Back& b, const Saved& s) {
-    int64_t at = 0;
-    for (int k = 0; k < b.inputs(); ++k) {
-      const int64_t n = s.lengths[static_cast<std::size_t>(k)];
-      b.give(k, [&] { return slice(b.grad(), s.axis, at, at + n); });
-      at += n;
-    }
+    const std::vector<Tensor> pieces = cut_up(b.grad(), s.axis, s.lengths);
+    for (int k = 0; k < b.inputs(); ++k) b.give(k, [&] { return pieces[static_cast<std::size_t>(k)]; });
   }
   static Samples samples() {
     return {sample("three rows", {sample_values({1, 3}), sample_values({2, 3}, -2, 2, 2), sample_values({1, 3}, -2, 2, 3)},
@@ -116,11 +116,11 @@ struct Split {
   struct Saved { int axis; std::vector<Shape> shapes; };
   static void backward(Back& b, const Saved& s) {
     std::vector<Tensor> pieces;
+    int used = 0;
+    while (!b.grad(used).defined()) ++used;
     for (std::size_t k = 0; k < s.shapes.size(); ++k) {
       const Tensor& g = b.grad(static_cast<int>(k));
-      const Tensor* any = &g;
-      for (std::size_t j = 0; !any->defined(); ++j) any = &b.grad(static_cast<int>(j));
-      pieces.push_back(g.defined() ? g : zeros(s.shapes[k], any->dtype()));  // a piece nobody used
+      pieces.push_back(g.defined() ? g : zeros(s.shapes[k], b.grad(used).dtype()));
     }
     b.give(0, [&] { return cat(pieces, s.axis); });
   }
@@ -130,6 +130,18 @@ struct Split {
             sample("pieces multiplied", {sample_values({4})}, [](auto& x) { auto p = split(x[0], 2); return p.at(0) * p.at(1); })};
   }
 };
+
+std::vector<Tensor> cut_up(const Tensor& x, int axis, const std::vector<int64_t>& lengths) {
+  std::vector<Array> pieces;
+  pieces.reserve(lengths.size());
+  int64_t at = 0;
+  for (const int64_t n : lengths) pieces.push_back(x.array().slice(axis, at, at + n)), at += n;
+  return primitive_many<Split>(pieces, [&] {
+    Split::Saved s{axis, {}};
+    for (const Array& p : pieces) s.shapes.push_back(p.shape());
+    return s;
+  }, {x});
+}
 
 struct To {
   static constexpr const char* name = "to";
@@ -245,13 +257,10 @@ Tensor stack(const std::vector<Tensor>& xs, int axis) {
 std::vector<Tensor> split(const Tensor& x, int64_t length, int axis) {
   if (length < 1) throw ShapeError("split", join("the length of a piece must be at least 1, got ", length));
   axis = normal_axis("split", axis, x.rank());
-  std::vector<Array> pieces;
-  for (int64_t at = 0; at < x.shape()[axis]; at += length) pieces.push_back(x.array().slice(axis, at, at + length));
-  return primitive_many<Split>(pieces, [&] {
-    Split::Saved s{axis, {}};
-    for (const Array& p : pieces) s.shapes.push_back(p.shape());
-    return s;
-  }, {x});
+  const int64_t n = x.shape()[axis];
+  std::vector<int64_t> lengths(static_cast<std::size_t>(n / length), length);
+  if (n % length > 0) lengths.push_back(n % length);
+  return cut_up(x, axis, lengths);
 }
 
 }  // namespace gradus
