@@ -12,8 +12,8 @@
 namespace gradus::conv_detail {
 inline namespace GRADUS_ISA {
 
-// Copies of a band of output rows. With stride_h 1 copy kx holds all input rows the band needs; else copy (ky, kx) holds just
-// the rows of that ky.
+// Copies of a band of output rows. With stride_h 1 copy kx holds all input rows the band needs; else, or if most of these
+// would be padding because the kernel's rows lie far apart, copy (ky, kx) holds just the rows of that ky.
 template <class T>
 struct Bands {
   std::int64_t oh, ow, rows, count;      // output rows in a band
@@ -24,7 +24,10 @@ struct Bands {
   Scratch<T> inside;                     // then [kw, ow + a pack]: all bits set where term kx of a column lies in the image
 
   explicit Bands(const Conv2dGeometry& g)
-      : oh(g.out_h()), ow(g.out_w()), per_row(g.stride_h != 1), even(g.stride_h == 1 && g.stride_w == 1 && ow == g.w),
+      : oh(g.out_h()),
+        ow(g.out_w()),
+        per_row(g.stride_h != 1 || g.dil_h * (g.kh - 1) > 4 * (g.h + g.kh)),
+        even(!per_row && g.stride_w == 1 && ow == g.w),
         inside(even ? g.kw * (ow + pack<T>::width) : 0) {
     constexpr std::int64_t element = sizeof(T);
     // nothing may be read behind the last image, so its planes must be whole packs
@@ -116,13 +119,13 @@ void fill_copies(const Conv2dGeometry& g, const Bands<T>& b, std::int64_t y, std
       const Inside columns(b.ow, g.w, g.stride_w, offset);
       const std::int64_t top = y * g.stride_h + ky * g.dil_h - g.pad_h;
       const Inside rows(b.copy_rows, g.h, g.stride_h, top);
+      if (rows.begin == rows.end || columns.begin == columns.end) continue;
       const T* from = x + (top + rows.begin * g.stride_h) * g.w + offset + columns.begin * g.stride_w;
       T* to = copies + rows.begin * b.ow + columns.begin;
       const std::int64_t n = columns.end - columns.begin;
       if (b.even) {
-        if (n > 0)
-          copy_moved(from, b.inside.data() + k * (b.ow + pack<T>::width), columns.begin, b.ow,
-                     (rows.end - rows.begin - 1) * b.ow + n, to);
+        copy_moved(from, b.inside.data() + k * (b.ow + pack<T>::width), columns.begin, b.ow,
+                   (rows.end - rows.begin - 1) * b.ow + n, to);
         continue;
       }
       for (std::int64_t r = rows.begin; r < rows.end; ++r, from += g.stride_h * g.w, to += b.ow)

@@ -34,7 +34,7 @@ void for_each_row(const Conv2dGeometry& g, const Sizes& s, F row) {
         const Inside inside(ow, g.w, g.stride_w, offset);
         for (std::int64_t y = 0; y < oh; ++y) {
           const std::int64_t in_y = y * g.stride_h + ky * g.dil_h - g.pad_h;
-          const bool outside = in_y < 0 || in_y >= g.h;
+          const bool outside = in_y < 0 || in_y >= g.h || inside.begin == inside.end;
           row(outside ? -1 : (c * g.h + in_y) * g.w, column + y * ow, inside, offset);
         }
       }

@@ -301,8 +301,8 @@ template <class T>
 bool direct_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight, T* dbias) {
   constexpr std::int64_t w = pack<T>::width;
   const std::int64_t c = g.c_in / g.groups;
-  const std::int64_t image = (g.h + 2 * g.pad_h) * (g.w + 2 * g.pad_w);
-  if (g.n == 0 || c == 0 || g.c_out == 0 || c * image > 1 << 19) return false;
+  const double image = double(g.h + 2 * g.pad_h) * double(g.w + 2 * g.pad_w);  // an int64_t may not hold it
+  if (g.n == 0 || c == 0 || g.c_out == 0 || double(c) * image > 1 << 19) return false;
   const double by_pixel = filled(Runs(g, c).length, w);
   std::optional<BiasSums<T>> bias;
   if (dbias) bias.emplace(g, dy);

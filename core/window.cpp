@@ -18,40 +18,54 @@ void for_planes(const PoolGeometry& g, F f) {
   parallel_ranges(g.planes, std::max<std::int64_t>(1, 2 * grain_elements / std::max<std::int64_t>(1, work)), f);
 }
 
-// Calls f(input row, column offset, outputs in reach) for every position of the windows of output row y.
-template <class F>
-void for_positions(const PoolGeometry& g, std::int64_t y, F f) {
-  for (std::int64_t r = 0; r < g.kh; ++r) {
-    const std::int64_t row = y * g.stride_h - g.pad_h + r * g.dil_h;
-    if (row < 0 || row >= g.h) continue;
-    for (std::int64_t c = 0; c < g.kw; ++c) {
-      const std::int64_t offset = c * g.dil_w - g.pad_w;
-      f(row, offset, Reach(g.out_w(), g.stride_w, offset, g.w));
+// The positions of windows that lie inside the image.
+class Inside {
+ public:
+  explicit Inside(const PoolGeometry& g) : g_(g), rows_(g.rows()), columns_(g.columns()), ow_(g.out_w()) {}
+
+  // Calls f(input row, column offset, outputs in reach) for those of output row y.
+  template <class F>
+  void each(std::int64_t y, F f) const {
+    for (std::int64_t r = rows_.begin; r < rows_.end; ++r) {
+      const std::int64_t row = y * g_.stride_h - g_.pad_h + r * g_.dil_h;
+      if (row < 0 || row >= g_.h) continue;
+      for (std::int64_t c = columns_.begin; c < columns_.end; ++c) {
+        const std::int64_t offset = c * g_.dil_w - g_.pad_w;
+        f(row, offset, Reach(ow_, g_.stride_w, offset, g_.w));
+      }
     }
   }
-}
 
-// Calls f(output, its place in the plane) for the outputs of a plane.
+ private:
+  const PoolGeometry& g_;
+  PoolGeometry::Seen rows_, columns_;
+  std::int64_t ow_;
+};
+
+// Calls f(output, its place in the plane) for the outputs of a plane whose window lies somewhere in the image.
 template <class Position, class F>
 void for_places(const PoolGeometry& g, const Position* where, F f) {
-  const std::int64_t oh = g.out_h(), ow = g.out_w();
-  Scratch<std::int64_t> offsets(g.kh * g.kw);
-  for (std::int64_t i = 0; i < g.kh * g.kw; ++i)
-    offsets[i] = (i / g.kw * g.dil_h - g.pad_h) * g.w + i % g.kw * g.dil_w - g.pad_w;
+  const std::int64_t oh = g.out_h(), ow = g.out_w(), columns = g.columns().count();
+  const std::int64_t top = g.rows().begin * g.dil_h - g.pad_h, left = g.columns().begin * g.dil_w - g.pad_w;
+  const auto offset = [&](std::int64_t i) { return (i / columns * g.dil_h + top) * g.w + i % columns * g.dil_w + left; };
+  const std::int64_t tabled = sizeof(Position) == 1 ? g.rows().count() * columns : 0;  // a table of more would not pay
+  Scratch<std::int64_t> offsets(tabled);
+  for (std::int64_t i = 0; i < tabled; ++i) offsets[i] = offset(i);
   for (std::int64_t y = 0, i = 0; y < oh; ++y)
     for (std::int64_t x = 0; x < ow; ++x, ++i) {
-      const bool somewhere = where[i] != nowhere<Position>;
-      f(i, somewhere ? y * g.stride_h * g.w + x * g.stride_w + offsets[static_cast<std::int64_t>(where[i])] : 0);
+      if (where[i] == nowhere<Position>) continue;
+      const auto position = static_cast<std::int64_t>(where[i]);
+      f(i, y * g.stride_h * g.w + x * g.stride_w + (sizeof(Position) == 1 ? offsets[position] : offset(position)));
     }
 }
 
 // One over the number of positions that count, for the outputs of row y.
 template <class T>
-void divisors(const PoolGeometry& g, bool count_padding, std::int64_t y, T* count) {
+void divisors(const PoolGeometry& g, const Inside& inside, bool count_padding, std::int64_t y, T* count) {
   const std::int64_t ow = g.out_w();
   std::fill(count, count + ow, count_padding ? static_cast<T>(g.kh * g.kw) : T(0));
   if (count_padding) return;
-  for_positions(g, y, [&](std::int64_t, std::int64_t, Reach reach) {
+  inside.each(y, [&](std::int64_t, std::int64_t, Reach reach) {
     for (std::int64_t o = reach.begin; o < reach.end; ++o) count[o] += T(1);
   });
   for (std::int64_t o = 0; o < ow; ++o) count[o] = std::max(count[o], T(1));
@@ -97,6 +111,7 @@ void max_pool2d_backward(const PoolGeometry& g, const T* dy, const Position* whe
 template <class Position>
 void max_pool2d_places(const PoolGeometry& g, const Position* where, std::int64_t* places) {
   const std::int64_t out = g.out_h() * g.out_w();
+  std::fill(places, places + g.planes * out, -1);
   for (std::int64_t p = 0; p < g.planes; ++p)
     for_places(g, where + p * out, [&](std::int64_t i, std::int64_t place) { places[p * out + i] = place; });
 }
@@ -105,6 +120,7 @@ template <class T>
 void avg_pool2d_forward(const PoolGeometry& g, bool count_padding, const T* x, T* y) {
   const std::int64_t oh = g.out_h(), ow = g.out_w();
   for_planes(g, [&](std::int64_t begin, std::int64_t end) {
+    const Inside inside(g);
     Scratch<T> count(ow);
     for (std::int64_t p = begin; p < end; ++p) {
       const T* from = x + p * g.h * g.w;
@@ -115,11 +131,11 @@ void avg_pool2d_forward(const PoolGeometry& g, bool count_padding, const T* x, T
       for (std::int64_t r = 0; r < oh; ++r) {
         T* sum = y + (p * oh + r) * ow;
         std::fill(sum, sum + ow, T(0));
-        for_positions(g, r, [&](std::int64_t row, std::int64_t offset, Reach reach) {
+        inside.each(r, [&](std::int64_t row, std::int64_t offset, Reach reach) {
           const T* in = from + row * g.w + offset;
           for (std::int64_t o = reach.begin; o < reach.end; ++o) sum[o] += in[o * g.stride_w];
         });
-        divisors(g, count_padding, r, count.data());
+        divisors(g, inside, count_padding, r, count.data());
         for (std::int64_t o = 0; o < ow; ++o) sum[o] /= count[o];
       }
     }
@@ -130,6 +146,7 @@ template <class T>
 void avg_pool2d_backward(const PoolGeometry& g, bool count_padding, const T* dy, T* dx) {
   const std::int64_t oh = g.out_h(), ow = g.out_w(), in = g.h * g.w;
   for_planes(g, [&](std::int64_t begin, std::int64_t end) {
+    const Inside inside(g);
     Scratch<T> share(ow);
     for (std::int64_t p = begin; p < end; ++p) {
       T* to = dx + p * in;
@@ -139,9 +156,9 @@ void avg_pool2d_backward(const PoolGeometry& g, bool count_padding, const T* dy,
       }
       std::fill(to, to + in, T(0));
       for (std::int64_t r = 0; r < oh; ++r) {
-        divisors(g, count_padding, r, share.data());
+        divisors(g, inside, count_padding, r, share.data());
         for (std::int64_t o = 0; o < ow; ++o) share[o] = dy[(p * oh + r) * ow + o] / share[o];
-        for_positions(g, r, [&](std::int64_t row, std::int64_t offset, Reach reach) {
+        inside.each(r, [&](std::int64_t row, std::int64_t offset, Reach reach) {
           T* out = to + row * g.w + offset;
           for (std::int64_t o = reach.begin; o < reach.end; ++o) out[o * g.stride_w] += share[o];
         });

@@ -11,15 +11,33 @@ struct PoolGeometry {
   std::int64_t planes, h, w;
   std::int64_t kh, kw;
   std::int64_t stride_h = 1, stride_w = 1;
-  std::int64_t pad_h = 0, pad_w = 0;  ///< a window wholly in the padding gives minus infinity at place 0
+  std::int64_t pad_h = 0, pad_w = 0;  ///< the maximum of a window wholly in the padding is minus infinity, at no place
   std::int64_t dil_h = 1, dil_w = 1;  ///< max pooling only
   std::int64_t out_h() const { return (h + 2 * pad_h - dil_h * (kh - 1) - 1) / stride_h + 1; }
   std::int64_t out_w() const { return (w + 2 * pad_w - dil_w * (kw - 1) - 1) / stride_w + 1; }
+
+  /// The rows or columns begin .. end - 1 of a window that may lie inside the image. A kernel of 2^31 rows in as much
+  /// padding costs what these cost; positions are counted among them, row by row.
+  struct Seen {
+    std::int64_t begin, end;
+    std::int64_t count() const { return end - begin; }
+  };
+  Seen rows() const { return seen(h, kh, stride_h, pad_h, dil_h, out_h()); }
+  Seen columns() const { return seen(w, kw, stride_w, pad_w, dil_w, out_w()); }
+
+ private:
+  static Seen seen(std::int64_t n, std::int64_t k, std::int64_t stride, std::int64_t pad, std::int64_t dil,
+                   std::int64_t out) {
+    const std::int64_t hidden = pad - (out - 1) * stride;  // from the last output too
+    const std::int64_t begin = hidden > 0 ? (hidden + dil - 1) / dil : 0, last = (n - 1 + pad) / dil,
+                       end = last < k ? last + 1 : k;
+    return {begin, end > begin ? end : begin};
+  }
 };
 
-/// y[planes, out_h, out_w] = the largest of each window, and which position r * kw + c of the window it is; the first of
-/// equals. A NaN in the window is the result, its position that of the last one, as in PyTorch. `where` may be null.
-/// Position is uint8_t, if `fits_a_byte`, or int64_t.
+/// y[planes, out_h, out_w] = the largest of each window, and which of its positions it is; the first of equals. A NaN in the
+/// window is the result, its position that of the last one, as in PyTorch. `where` may be null. Position is uint8_t, if
+/// `fits_a_byte`, or int64_t.
 template <class T, class Position>
 void max_pool2d_forward(const PoolGeometry& g, const T* x, T* y, Position* where);
 
@@ -27,11 +45,14 @@ void max_pool2d_forward(const PoolGeometry& g, const T* x, T* y, Position* where
 template <class T, class Position>
 void max_pool2d_backward(const PoolGeometry& g, const T* dy, const Position* where, T* dx);
 
-/// Positions as places y * w + x in the input plane.
+/// Positions as places y * w + x in the input plane; -1 for a window wholly in the padding.
 template <class Position>
 void max_pool2d_places(const PoolGeometry& g, const Position* where, std::int64_t* places);
 
-inline bool fits_a_byte(const PoolGeometry& g) { return g.kh < 256 && g.kw < 256 && g.kh * g.kw < 256; }
+inline bool fits_a_byte(const PoolGeometry& g) {
+  const std::int64_t rows = g.rows().count(), columns = g.columns().count();
+  return rows < 256 && columns < 256 && rows * columns < 256;
+}
 
 /// y = the mean of each window, over all kh * kw positions or, unless `count_padding`, over those inside the image.
 template <class T>

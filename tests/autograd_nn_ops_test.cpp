@@ -223,7 +223,7 @@ TEST_CASE("pooling: values, the first of equals, views, and refusals") {
              {"padding is 2 by 2", "half the kernel, 1 by 1"}));
   CHECK(says(refusal<ShapeError>([&] { avg_pool2d(wide, 9); }), {"avg_pool2d: ", "window of 9 by 9", "f32[2,3,8,6]"}));
   CHECK(says(refusal<ShapeError>([&] { avg_pool2d(wide, 2, {.dilation = 2}); }), {"only max_pool2d"}));
-  CHECK(says(refusal<ShapeError>([&] { max_pool2d(wide, 0); }), {"at least 1 by 1"}));
+  CHECK(says(refusal<ShapeError>([&] { max_pool2d(wide, 0); }), {"the kernel must be at least 1, got 0"}));
   CHECK(says(refusal<DtypeError>([&] { max_pool2d(zeros({1, 1, 4, 4}, u8), 2); }), {"try: x.to(f32) / 255"}));
 }
 

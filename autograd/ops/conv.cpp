@@ -3,9 +3,9 @@
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/convolution.h>
+#include <gradus/autograd/ops/sizes.h>
 
 #include <algorithm>
-#include <limits>
 
 namespace gradus {
 
@@ -208,7 +208,6 @@ namespace {
 
 // ---- what conv2d refuses --------------------------------------------------------------------------------------------
 
-std::string text_of(Pair p) { return p.h == p.w ? join(p.h) : join("{", p.h, ", ", p.w, "}"); }
 std::string count(int64_t n, const char* what) { return join(n, " ", what, n == 1 ? "" : "s"); }
 
 Conv2dGeometry geometry(const Shape& x, const Shape& weight, const ConvOptions& o) {
@@ -217,10 +216,9 @@ Conv2dGeometry geometry(const Shape& x, const Shape& weight, const ConvOptions& 
           .dil_h = o.dilation.h, .dil_w = o.dilation.w, .groups = o.groups};
 }
 
-int64_t extent(int64_t kernel, int64_t dilation) { return dilation * (kernel - 1) + 1; }
-bool covers(const Conv2dGeometry& g) {
-  return extent(g.kh, g.dil_h) <= g.h + 2 * g.pad_h && extent(g.kw, g.dil_w) <= g.w + 2 * g.pad_w;
-}
+Window1d rows_of(const Conv2dGeometry& g) { return {g.kh, g.stride_h, g.pad_h, g.dil_h}; }
+Window1d columns_of(const Conv2dGeometry& g) { return {g.kw, g.stride_w, g.pad_w, g.dil_w}; }
+bool covers(const Conv2dGeometry& g) { return rows_of(g).fits(g.h) && columns_of(g).fits(g.w); }
 bool fits(const Shape& x, const Shape& weight, const ConvOptions& o) {
   return x[1] == weight[1] * o.groups && covers(geometry(x, weight, o));
 }
@@ -256,32 +254,23 @@ void check_channels(const Tensor& x, const Tensor& weight, const ConvOptions& o)
 void check_size(const Tensor& x, const Tensor& weight, const ConvOptions& o) {
   const Conv2dGeometry g = geometry(x.shape(), weight.shape(), o);
   if (covers(g)) return;
-  const auto out = [](int64_t in, int64_t kernel, int64_t stride) {  // rounded down, also below zero
-    const int64_t room = in - kernel;
-    return (room >= 0 ? room / stride : -((-room + stride - 1) / stride)) + 1;
-  };
-  const auto needed = [](int64_t in, int64_t kernel, int64_t padding) { return std::max(padding, (kernel - in + 1) / 2); };
-  const int64_t eh = extent(g.kh, g.dil_h), ew = extent(g.kw, g.dil_w);
-  const Pair padding{needed(g.h, eh, g.pad_h), needed(g.w, ew, g.pad_w)};
-  throw ShapeError(
-      "conv2d",
-      join("the kernel is larger than the padded input: kernel ", g.kh, " by ", g.kw, ", dilation ", text_of(o.dilation),
-           ", stride ", text_of(o.stride), ", padding ", text_of(o.padding), " on ", describe(x), " would give ",
-           out(g.h + 2 * g.pad_h, eh, g.stride_h), " by ", out(g.w + 2 * g.pad_w, ew, g.stride_w)),
-      join(".padding = ", text_of(padding), ", or a smaller kernel"));
+  const Window1d rows = rows_of(g), columns = columns_of(g);
+  const auto needed = [](const Window1d& w, int64_t n) { return std::max(w.padding, (w.extent() - n + 1) / 2); };
+  const Pair padding{needed(rows, g.h), needed(columns, g.w)};
+  throw ShapeError("conv2d",
+                   join("the kernel is larger than the padded input: kernel ", g.kh, " by ", g.kw, ", dilation ",
+                        text_of(o.dilation), ", stride ", text_of(o.stride), ", padding ", text_of(o.padding), " on ",
+                        describe(x), " would give ", rows.results(g.h), " by ", columns.results(g.w)),
+                   join(".padding = ", text_of(padding), ", or a smaller kernel"));
 }
 
 void check_weight(const Tensor& weight, const Tensor& bias, const ConvOptions& o) {
   const Shape& s = weight.shape();
   if (weight.rank() != 4 || s[0] < 1 || s[1] < 1 || s[2] < 1 || s[3] < 1)
     throw ShapeError("conv2d", join("the weight must be [O,C/groups,KH,KW] with no length 0, got ", describe(weight)));
-  const auto least = [](const char* what, Pair p, int64_t low) {
-    constexpr int64_t most = std::numeric_limits<int32_t>::max();  // what is made of them fits 64 bits
-    if (p.h < low || p.w < low) throw ShapeError("conv2d", join(what, " must be at least ", low, ", got ", text_of(p)));
-    if (p.h > most || p.w > most) throw ShapeError("conv2d", join(what, " must be at most ", most, ", got ", text_of(p)));
-  };
-  least("stride", o.stride, 1), least("padding", o.padding, 0);
-  least("dilation", o.dilation, 1), least("groups", o.groups, 1);
+  check_option("conv2d", "kernel", {s[2], s[3]}, 1);
+  check_option("conv2d", "stride", o.stride, 1), check_option("conv2d", "padding", o.padding, 0);
+  check_option("conv2d", "dilation", o.dilation, 1), check_option("conv2d", "number of groups", o.groups, 1);
   if (s[0] % o.groups != 0)
     throw ShapeError("conv2d", join("the weight's ", count(s[0], "output channel"), " cannot be shared out among ", o.groups,
                                     " groups: weight ", describe(weight)));

@@ -1,7 +1,10 @@
 // Pooling. Both are linear once the winners of max_pool2d are known, so each has its transpose as its way back.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/sizes.h>
 #include <gradus/core/window.h>
+
+#include <algorithm>
 
 namespace gradus {
 namespace {
@@ -77,7 +80,10 @@ struct MaxUnpool {
     b.give(0, [&] {
       Array places({s.g.planes, s.g.out_h() * s.g.out_w()}, i64);
       visit_positions(s.where, [&](auto* where) { max_pool2d_places(s.g, where, places.fresh<int64_t>()); });
-      return reshape(gather(reshape(b.grad(), {s.g.planes, s.g.h * s.g.w}), 1, Tensor(places)), s.where.shape());
+      const Tensor nowhere = Tensor(places.copy()) < Tensor(Array::zeros({}, i64));
+      std::replace(places.fresh<int64_t>(), places.fresh<int64_t>() + places.size(), int64_t(-1), int64_t(0));
+      const Tensor there = gather(reshape(b.grad(), {s.g.planes, s.g.h * s.g.w}), 1, Tensor(places));
+      return reshape(where(nowhere, Tensor(0.0), there), s.where.shape());
     });
   }
   static Samples samples() {
@@ -139,7 +145,7 @@ Tensor unaverage(const Tensor& dy, const PoolGeometry& g) {
 
 // ---- checks ---------------------------------------------------------------------------------------------------------
 
-std::string text_of(Pair p) { return join(p.h, " by ", p.w); }
+std::string by(Pair p) { return join(p.h, " by ", p.w); }
 
 /// Errors: DtypeError, ShapeError; `op` names who refuses.
 PoolGeometry geometry(const char* op, const Tensor& x, Pair kernel, const PoolOptions& o) {
@@ -148,20 +154,20 @@ PoolGeometry geometry(const char* op, const Tensor& x, Pair kernel, const PoolOp
   if (x.rank() != 4)
     throw ShapeError(op, join("the input must be [N,C,H,W], got ", describe(x)),
                      x.rank() == 3 ? join("x.reshape({1, ", s[0], ", ", s[1], ", ", s[2], "})") : "");
-  if (kernel.h < 1 || kernel.w < 1) throw ShapeError(op, join("the kernel must be at least 1 by 1, got ", text_of(kernel)));
-  if (o.stride.h < 0 || o.stride.w < 0)
-    throw ShapeError(op, join("the stride must not be negative, got ", text_of(o.stride)));
-  if (o.dilation.h < 1 || o.dilation.w < 1)
-    throw ShapeError(op, join("the dilation must be at least 1, got ", text_of(o.dilation)));
+  check_option(op, "kernel", kernel, 1), check_option(op, "stride", o.stride, 0),
+      check_option(op, "dilation", o.dilation, 1);
   if (o.padding.h < 0 || o.padding.w < 0 || o.padding.h > kernel.h / 2 || o.padding.w > kernel.w / 2)
-    throw ShapeError(op, join("the padding is ", text_of(o.padding), "; for a kernel of ", text_of(kernel),
-                              " it must lie between 0 and half the kernel, ", text_of({kernel.h / 2, kernel.w / 2})));
+    throw ShapeError(op, join("the padding is ", by(o.padding), "; for a kernel of ", by(kernel),
+                              " it must lie between 0 and half the kernel, ", by({kernel.h / 2, kernel.w / 2})));
   const PoolGeometry g{.planes = s[0] * s[1], .h = s[2], .w = s[3], .kh = kernel.h, .kw = kernel.w,
                        .stride_h = o.stride.h ? o.stride.h : kernel.h, .stride_w = o.stride.w ? o.stride.w : kernel.w,
                        .pad_h = o.padding.h, .pad_w = o.padding.w, .dil_h = o.dilation.h, .dil_w = o.dilation.w};
-  if (g.dil_h * (g.kh - 1) + 1 > g.h + 2 * g.pad_h || g.dil_w * (g.kw - 1) + 1 > g.w + 2 * g.pad_w)
-    throw ShapeError(op, join("the window of ", text_of(kernel), " (dilation ", text_of(o.dilation),
-                              ") is larger than the input ", describe(x), " with its padding ", text_of(o.padding)));
+  if (!Window1d{g.kh, g.stride_h, g.pad_h, g.dil_h}.fits(g.h) || !Window1d{g.kw, g.stride_w, g.pad_w, g.dil_w}.fits(g.w))
+    throw ShapeError(op, join("the window of ", by(kernel), " (dilation ", by(o.dilation), ") is larger than the input ",
+                              describe(x), " with its padding ", by(o.padding)));
+  if (g.rows().count() > largest_option / std::max<int64_t>(1, g.columns().count()))
+    throw ResourceError(
+        op, join("a window of ", by(kernel), " on ", describe(x), " has more than ", largest_option, " elements"));
   return g;
 }
 
@@ -186,7 +192,7 @@ Tensor avg_pool2d(const Tensor& x, Pair kernel, const PoolOptions& options) {
   const PoolGeometry g = geometry("avg_pool2d", x, kernel, options);
   if (options.dilation.h != 1 || options.dilation.w != 1)
     throw ShapeError("avg_pool2d",
-                     join("the dilation is ", text_of(options.dilation), "; only max_pool2d has one, here it must be 1"));
+                     join("the dilation is ", by(options.dilation), "; only max_pool2d has one, here it must be 1"));
   return average(x, g);
 }
 

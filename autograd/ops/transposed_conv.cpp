@@ -2,6 +2,7 @@
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/convolution.h>
+#include <gradus/autograd/ops/sizes.h>
 
 namespace gradus {
 namespace {
@@ -110,11 +111,9 @@ void check_line(const char* op, const char* weight_axes, const Tensor& x, const 
 
 void check_transposed(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias,
                       const ConvTransposeOptions& o) {
-  const auto least = [&](const char* what, Pair p, int64_t low) {
-    if (p.h < low || p.w < low) throw ShapeError(op, join(what, " must be at least ", low, ", got ", std::min(p.h, p.w)));
-  };
-  least("stride", o.stride, 1), least("padding", o.padding, 0), least("dilation", o.dilation, 1);
-  least("groups", o.groups, 1), least("output_padding", o.output_padding, 0);
+  check_option(op, "kernel", {weight.shape()[2], weight.shape()[3]}, 1), check_option(op, "stride", o.stride, 1);
+  check_option(op, "padding", o.padding, 0), check_option(op, "dilation", o.dilation, 1);
+  check_option(op, "number of groups", o.groups, 1), check_option(op, "output_padding", o.output_padding, 0);
   if (weight.shape()[0] % o.groups != 0)
     throw ShapeError(op, join("the weight's ", weight.shape()[0], " input channels cannot be shared out among ", o.groups,
                               " groups: weight ", describe(weight)));
@@ -131,20 +130,15 @@ void check_transposed(const char* op, const Tensor& x, const Tensor& weight, con
 Tensor transposed(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvTransposeOptions& o) {
   check_transposed(op, x, weight, bias, o);
   const Shape &s = x.shape(), &k = weight.shape();
-  const auto out = [](int64_t n, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, int64_t extra) {
-    return (n - 1) * stride - 2 * padding + dilation * (kernel - 1) + extra + 1;
-  };
-  const int64_t h = out(s[2], k[2], o.stride.h, o.padding.h, o.dilation.h, o.output_padding.h);
-  const int64_t w = out(s[3], k[3], o.stride.w, o.padding.w, o.dilation.w, o.output_padding.w);
-  if (h < 1 || w < 1)
-    throw ShapeError(op, join("the padding leaves nothing: ", describe(x), " with weight ", describe(weight), " would give ",
-                              h, " by ", w));
-  if (weight.size() == 0)
-    throw ShapeError(op, join("no length of the weight may be 0, got ", describe(weight)));
+  const Window1d rows{k[2], o.stride.h, o.padding.h, o.dilation.h}, columns{k[3], o.stride.w, o.padding.w, o.dilation.w};
+  const int64_t h = rows.transposed(op, s[2], o.output_padding.h), w = columns.transposed(op, s[3], o.output_padding.w);
+  // A whole stride of output_padding is one more row of zeros in the input.
+  const int64_t zero_rows = o.output_padding.h / o.stride.h, zero_columns = o.output_padding.w / o.stride.w;
+  const Tensor dy = zero_rows + zero_columns > 0 ? pad(x, {0, zero_columns, 0, zero_rows}) : x;
   const Conv2dGeometry g{.n = s[0], .c_in = k[1] * o.groups, .h = h, .w = w, .c_out = s[1], .kh = k[2], .kw = k[3],
                          .stride_h = o.stride.h, .stride_w = o.stride.w, .pad_h = o.padding.h, .pad_w = o.padding.w,
                          .dil_h = o.dilation.h, .dil_w = o.dilation.w, .groups = o.groups};
-  const Tensor y = convolution::conv2d_input(x, weight, g);
+  const Tensor y = convolution::conv2d_input(dy, weight, g);
   return bias.defined() ? add_bias(y, bias) : y;
 }
 
@@ -152,11 +146,9 @@ Tensor transposed(const char* op, const Tensor& x, const Tensor& weight, const T
 
 Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv1dOptions& o) {
   check_line("conv1d", "[O,C/groups,K]", x, weight, bias);
-  const auto least = [](const char* what, int64_t n, int64_t low) {
-    if (n < low) throw ShapeError("conv1d", join(what, " must be at least ", low, ", got ", n));
-  };
-  least("stride", o.stride, 1), least("padding", o.padding, 0), least("dilation", o.dilation, 1),
-      least("groups", o.groups, 1);
+  check_option("conv1d", "kernel", weight.shape()[2], 1), check_option("conv1d", "stride", o.stride, 1);
+  check_option("conv1d", "padding", o.padding, 0), check_option("conv1d", "dilation", o.dilation, 1);
+  check_option("conv1d", "number of groups", o.groups, 1);
   const Shape &s = x.shape(), &k = weight.shape();
   if (k[0] % o.groups != 0)
     throw ShapeError("conv1d", join("the weight's ", k[0], " output channels cannot be shared out among ", o.groups,
@@ -167,12 +159,12 @@ Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
                           describe(x), ", weight ", describe(weight), "; the layout is [N,C,L]"),
                      s[2] == k[1] * o.groups ? "transpose(x, 1, 2)" : "");
   check_bias("conv1d", bias, k[0], weight);
-  const int64_t extent = o.dilation * (k[2] - 1) + 1;
-  if (extent > s[2] + 2 * o.padding)
+  const Window1d window{k[2], o.stride, o.padding, o.dilation};
+  if (!window.fits(s[2]))
     throw ShapeError("conv1d",
                      join("the kernel is longer than the padded input: kernel ", k[2], ", dilation ", o.dilation,
                           ", padding ", o.padding, " on ", describe(x)),
-                     join(".padding = ", (extent - s[2] + 1) / 2, ", or a smaller kernel"));
+                     join(".padding = ", (window.extent() - s[2] + 1) / 2, ", or a smaller kernel"));
   const Conv2dGeometry g{.n = s[0],
                          .c_in = s[1],
                          .h = 1,
@@ -189,6 +181,8 @@ Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
 
 Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvTranspose1dOptions& o) {
   check_line("conv_transpose1d", "[C,O/groups,K]", x, weight, bias);
+  if (x.shape()[2] < 1)
+    throw ShapeError("conv_transpose1d", join("the lines of ", describe(x), " are empty; they must be at least 1 long"));
   return as_line(transposed("conv_transpose1d", as_image(x), as_image(weight), bias,
                             {.stride = {1, o.stride}, .padding = {0, o.padding}, .output_padding = {0, o.output_padding},
                              .dilation = {1, o.dilation}, .groups = o.groups}));
