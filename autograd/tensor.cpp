@@ -80,16 +80,18 @@ std::string describe(const Tensor& t) {
 
 Tensor Tensor::to(Dtype dtype) const { return gradus::to(*this, dtype); }
 Tensor Tensor::reshape(const Shape& shape) const { return gradus::reshape(*this, shape); }
-Tensor Tensor::flatten(int start_axis) const { return gradus::flatten(*this, start_axis); }
-Tensor Tensor::slice(int axis, int64_t start, int64_t stop, int64_t step) const { return gradus::slice(*this, axis, start, stop, step); }
-Tensor Tensor::transpose(int a, int b) const { return gradus::transpose(*this, a, b); }
+Tensor Tensor::flatten(Axis start_axis) const { return gradus::flatten(*this, start_axis); }
+Tensor Tensor::slice(Axis axis, int64_t start, int64_t stop, int64_t step) const {
+  return gradus::slice(*this, axis, start, stop, step);
+}
+Tensor Tensor::transpose(Axis a, Axis b) const { return gradus::transpose(*this, a, b); }
 Tensor Tensor::permute(const std::vector<int>& axes) const { return gradus::permute(*this, axes); }
-Tensor Tensor::unsqueeze(int axis) const { return gradus::unsqueeze(*this, axis); }
-Tensor Tensor::squeeze(int axis) const { return gradus::squeeze(*this, axis); }
+Tensor Tensor::unsqueeze(Axis axis) const { return gradus::unsqueeze(*this, axis); }
+Tensor Tensor::squeeze(Axis axis) const { return gradus::squeeze(*this, axis); }
 Tensor Tensor::sum() const { return gradus::sum(*this); }
 Tensor Tensor::sum(const std::vector<int>& axes, bool keep) const { return gradus::sum(*this, axes, keep); }
 Tensor Tensor::mean(const std::vector<int>& axes, bool keep) const { return gradus::mean(*this, axes, keep); }
-Tensor Tensor::max(int axis, bool keep) const { return gradus::max(*this, axis, keep); }
-Tensor Tensor::argmax(int axis) const { return gradus::argmax(*this, axis); }
+Tensor Tensor::max(int64_t axis, bool keep) const { return gradus::max(*this, axis, keep); }
+Tensor Tensor::argmax(Axis axis) const { return gradus::argmax(*this, axis); }
 
 }  // namespace gradus

@@ -33,7 +33,7 @@ class Tensor {
 
   const Shape& shape() const { return array_.shape(); }
   int rank() const { return array_.rank(); }
-  int64_t dim(int axis) const { return array_.dim(axis); }
+  int64_t dim(Axis axis) const { return array_.dim(axis); }
   int64_t size() const { return array_.size(); }
   Dtype dtype() const { return array_.dtype(); }
   double item() const { return array_.item(); }  ///< the only element; ShapeError if there are more
@@ -67,19 +67,19 @@ class Tensor {
   Tensor detach() const { return Tensor(array_); }  ///< the same numbers without history
   Tensor to(Dtype dtype) const;
   Tensor reshape(const Shape& shape) const;
-  Tensor flatten(int start_axis = 0) const;
-  Tensor slice(int axis, int64_t start, int64_t stop, int64_t step = 1) const;
-  Tensor transpose(int a, int b) const;
+  Tensor flatten(Axis start_axis = 0) const;
+  Tensor slice(Axis axis, int64_t start, int64_t stop, int64_t step = 1) const;
+  Tensor transpose(Axis a, Axis b) const;
   Tensor permute(const std::vector<int>& axes) const;
-  Tensor unsqueeze(int axis) const;
-  Tensor squeeze(int axis) const;
+  Tensor unsqueeze(Axis axis) const;
+  Tensor squeeze(Axis axis) const;
   Tensor sum() const;
   Tensor sum(const std::vector<int>& axes, bool keep = false) const;
   Tensor mean(const std::vector<int>& axes = {}, bool keep = false) const;
-  Tensor max(int axis, bool keep = false) const;
+  Tensor max(int64_t axis, bool keep = false) const;
   template <std::floating_point F>
   Tensor max(F, bool = false) const = delete;  // an axis is an integer; of each element and a number: maximum(x, 0.5)
-  Tensor argmax(int axis) const;
+  Tensor argmax(Axis axis) const;
   template <std::floating_point F>
   Tensor argmax(F) const = delete;  // an axis is an integer
 

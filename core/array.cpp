@@ -174,8 +174,8 @@ Array Array::permute(const std::vector<int>& axes) const {
   return as_strided(shape, strides, 0);
 }
 
-Array Array::transpose(int a, int b) const {
-  a = normal_axis("transpose", a, rank()), b = normal_axis("transpose", b, rank());
+Array Array::transpose(Axis first, Axis second) const {
+  const int a = normal_axis("transpose", first, rank()), b = normal_axis("transpose", second, rank());
   Shape shape = layout_.shape;
   int64_t strides[max_rank];
   std::copy_n(layout_.strides, max_rank, strides);
@@ -184,8 +184,8 @@ Array Array::transpose(int a, int b) const {
   return as_strided(shape, strides, 0);
 }
 
-Array Array::slice(int axis, int64_t start, int64_t stop, int64_t step) const {
-  axis = normal_axis("slice", axis, rank());
+Array Array::slice(Axis along, int64_t start, int64_t stop, int64_t step) const {
+  const int axis = normal_axis("slice", along, rank());
   if (step < 1) throw IndexError("slice", join("step must be at least 1, got ", step, "; use flip for the reverse order"));
   const int64_t n = layout_.shape[axis];
   auto clamp = [n](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + n : i, 0, n); };
@@ -198,8 +198,8 @@ Array Array::slice(int axis, int64_t start, int64_t stop, int64_t step) const {
   return as_strided(shape, strides, shape[axis] ? start * layout_.strides[axis] : 0);
 }
 
-Array Array::select(int axis, int64_t index) const {
-  axis = normal_axis("select", axis, rank());
+Array Array::select(Axis along, int64_t index) const {
+  const int axis = normal_axis("select", along, rank());
   const int64_t n = layout_.shape[axis], i = index < 0 ? index + n : index;
   if (i < 0 || i >= n)
     throw IndexError("select", join("index ", index, " is out of range on axis ", axis, " of ", describe(*this)));
@@ -211,6 +211,10 @@ Array Array::select(int axis, int64_t index) const {
 
 Array Array::expand(const Shape& shape) const {
   check_lengths("expand", shape, layout_.dtype);
+  if (shape.size() >
+      static_cast<int64_t>(pool::largest / bytes_of(layout_.dtype)))  // no memory, but whoever reads it never ends
+    throw ResourceError("expand", join(describe(*this), " was to be expanded to ", shape, "; a process can address ",
+                                       pool::largest, " bytes"));
   const int shift = shape.rank() - rank();
   int64_t strides[max_rank] = {};
   for (int i = 0; i < shape.rank(); ++i) {
@@ -222,15 +226,15 @@ Array Array::expand(const Shape& shape) const {
   return as_strided(shape, strides, 0);
 }
 
-Array Array::unsqueeze(int axis) const {
-  axis = normal_axis("unsqueeze", axis, rank() + 1);
+Array Array::unsqueeze(Axis along) const {
+  const int axis = normal_axis("unsqueeze", along, rank() + 1);
   int64_t strides[max_rank] = {};
   for (int k = 0; k <= rank() && k < max_rank; ++k) strides[k] = k < axis ? layout_.strides[k] : k == axis ? 1 : layout_.strides[k - 1];
   return as_strided(layout_.shape.insert(axis, 1), strides, 0);
 }
 
-Array Array::squeeze(int axis) const {
-  axis = normal_axis("squeeze", axis, rank());
+Array Array::squeeze(Axis along) const {
+  const int axis = normal_axis("squeeze", along, rank());
   if (layout_.shape[axis] != 1) throw ShapeError("squeeze", join("axis ", axis, " of ", describe(*this), " is not of length 1"));
   return select(axis, 0);
 }
@@ -257,9 +261,9 @@ Array Array::reshape(const Shape& asked) const {
   return from.as_strided(shape, strides, 0);
 }
 
-Array Array::flatten(int start_axis) const {
+Array Array::flatten(Axis start) const {
   if (rank() == 0) return reshape({1});
-  start_axis = normal_axis("flatten", start_axis, rank());
+  const int start_axis = normal_axis("flatten", start, rank());
   Shape shape;
   int64_t rest = 1;
   for (int i = 0; i < start_axis; ++i) shape.push_back(layout_.shape[i]);

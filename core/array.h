@@ -41,7 +41,7 @@ class Array {
   }
   const Shape& shape() const { return layout_.shape; }
   int rank() const { return layout_.shape.rank(); }
-  int64_t dim(int axis) const { return layout_.shape[normal_axis("dim", axis, rank())]; }
+  int64_t dim(Axis axis) const { return layout_.shape[normal_axis("dim", axis, rank())]; }
   int64_t size() const { return layout_.size; }
   Dtype dtype() const { return layout_.dtype; }
   int64_t stride(int axis) const { return layout_.strides[axis]; }  ///< in elements; 0 <= axis < rank
@@ -88,15 +88,15 @@ class Array {
 
   // Views: no numbers are copied.
   Array permute(const std::vector<int>& axes) const;
-  Array transpose(int a, int b) const;
-  Array slice(int axis, int64_t start, int64_t stop, int64_t step = 1) const;  ///< as Python: clamped, step > 0
-  Array select(int axis, int64_t index) const;              ///< without `axis`
+  Array transpose(Axis a, Axis b) const;
+  Array slice(Axis axis, int64_t start, int64_t stop, int64_t step = 1) const;  ///< as Python: clamped, step > 0
+  Array select(Axis axis, int64_t index) const;              ///< without `axis`
   Array expand(const Shape& shape) const;                   ///< axes of length 1 repeat
-  Array unsqueeze(int axis) const;
-  Array squeeze(int axis) const;
+  Array unsqueeze(Axis axis) const;
+  Array squeeze(Axis axis) const;
   /// One length may be -1. Always dense: a view of a dense Array, a copy of any other.
   Array reshape(const Shape& shape) const;
-  Array flatten(int start_axis = 0) const;
+  Array flatten(Axis start_axis = 0) const;
   /// x[index][:, 1:].. : same storage seen as another layout; used by windows and views of kernels.
   Array as_strided(const Shape& shape, const int64_t* strides, int64_t offset) const;
 

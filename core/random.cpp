@@ -140,7 +140,13 @@ Array normal(const Shape& shape, double mean, double deviation, Philox random, D
 }
 
 std::vector<std::int64_t> permutation(std::int64_t n, std::uint64_t seed, std::uint64_t stream) {
-  std::vector<std::int64_t> order(static_cast<std::size_t>(n > 0 ? n : 0));
+  if (n < 0) throw ShapeError("permutation", join("the length must be at least 0, got ", n));
+  std::vector<std::int64_t> order;
+  try {
+    order.resize(static_cast<std::size_t>(n));
+  } catch (const std::exception&) {  // bad_alloc or length_error
+    throw ResourceError("permutation", join("the system has no memory for ", n, " numbers"));
+  }
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int64_t>(i);
   const Philox random{seed, stream};
   for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(i, i)]);

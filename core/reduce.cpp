@@ -304,11 +304,11 @@ std::uint32_t axes_mask(const char* op, const std::vector<int>& axes, int rank) 
   if (axes.empty()) return (1u << rank) - 1;
   std::uint32_t mask = 0;
   for (const int axis : axes) {
-    const std::uint32_t bit = 1u << normal_axis(op, axis, rank);
+    const std::uint32_t bit = 1u << normal_axis(op, axis, rank > 0 ? rank : 1);
     if (mask & bit) throw ShapeError(op, join("axis ", axis, " is named twice"));
     mask |= bit;
   }
-  return mask;
+  return rank > 0 ? mask : 0;  // axis 0 (or -1) of a 0-d tensor, as in PyTorch: nothing to reduce
 }
 
 Shape reduced_shape(const Shape& shape, std::uint32_t axes, bool keep) {

@@ -30,6 +30,6 @@ Array sum_to(const Array& a, const Shape& shape);
 struct Extreme {
   Array value, index;
 };
-Extreme extreme_axis(const char* op, const Array& a, int axis, bool largest);
+Extreme extreme_axis(const char* op, const Array& a, Axis axis, bool largest);
 
 }  // namespace gradus

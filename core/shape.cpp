@@ -35,13 +35,13 @@ std::string to_string(const Shape& s) {
   return out;
 }
 
-int normal_axis(const char* op, int axis, int rank) {
-  const int normal = axis < 0 ? axis + rank : axis;
+int normal_axis(const char* op, Axis axis, int rank) {
+  const int64_t given = axis.given, normal = given < 0 ? given + rank : given;
   if (normal < 0 || normal >= rank)
-    throw IndexError(op, rank == 0 ? join("axis ", axis, " was asked of a 0-d tensor, which has none")
-                                   : join("axis ", axis, " is out of range for ", rank, " axes; it must lie in [", -rank,
+    throw IndexError(op, rank == 0 ? join("axis ", given, " was asked of a 0-d tensor, which has none")
+                                   : join("axis ", given, " is out of range for ", rank, " axes; it must lie in [", -rank,
                                           ", ", rank - 1, "]"));
-  return normal;
+  return static_cast<int>(normal);
 }
 
 bool broadcasts(const Shape& a, const Shape& b, Shape& result) {

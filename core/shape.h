@@ -1,6 +1,7 @@
 // Shape: up to six axis lengths, a plain value that never touches the heap.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -59,8 +60,15 @@ class Shape {
 /// "[32,784]".
 std::string to_string(const Shape& s);
 
+/// An axis as a caller names it, in any integer type: what is given is what is checked, not what an int keeps of it.
+struct Axis {
+  int64_t given;
+  template <std::integral I>
+  constexpr Axis(I axis) : given(static_cast<int64_t>(axis)) {}
+};
+
 /// The axis in 0..rank-1 that `axis` (which may count from the end) names; IndexError otherwise.
-int normal_axis(const char* op, int axis, int rank);
+int normal_axis(const char* op, Axis axis, int rank);
 
 /// NumPy's broadcasting of two shapes; ShapeError naming both otherwise.
 Shape broadcast(const char* op, const Shape& a, const Shape& b);

@@ -14,15 +14,6 @@ int fitting_flatten(const Shape& s, int64_t wanted) {
   return 0;
 }
 
-std::string position(const Shape& s, int64_t i) {
-  Shape at = s;
-  for (int axis = s.rank(); axis-- > 0;) {
-    at[axis] = i % s[axis];
-    i /= s[axis];
-  }
-  return to_string(at);
-}
-
 }  // namespace
 
 Linear::Linear(int64_t in, int64_t out, LinearOptions options) : in_features(in), out_features(out) {
@@ -57,18 +48,7 @@ Embedding::Embedding(int64_t count, int64_t dim) : num_embeddings(count), embedd
   init::normal_(weight);
 }
 
-Tensor Embedding::forward(const Tensor& index) {
-  if (index.dtype() != i64 && index.dtype() != u8)
-    throw DtypeError(description(), join("indices must be i64 or u8, got ", describe(index)),
-                     is_real(index.dtype()) ? "x.to(i64)" : "");
-  const Array all = index.array().to(i64).contiguous();
-  const int64_t* p = all.data<int64_t>();
-  for (int64_t i = 0; i < all.size(); ++i)
-    if (p[i] < 0 || p[i] >= num_embeddings) [[unlikely]]
-      throw IndexError(description(),
-                       join("index ", p[i], " at ", position(all.shape(), i), "; rows run 0..", num_embeddings - 1));
-  return embedding(weight, index);
-}
+Tensor Embedding::forward(const Tensor& index) { return embedding(weight, index); }
 
 std::string Embedding::description() const { return join("Embedding(", num_embeddings, ", ", embedding_dim, ")"); }
 

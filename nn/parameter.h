@@ -24,7 +24,7 @@ class MemberTensor {
   bool defined() const { return tensor_.defined(); }
   const Shape& shape() const { return tensor_.shape(); }
   int rank() const { return tensor_.rank(); }
-  int64_t dim(int axis) const { return tensor_.dim(axis); }
+  int64_t dim(Axis axis) const { return tensor_.dim(axis); }
   int64_t size() const { return tensor_.size(); }
   Dtype dtype() const { return tensor_.dtype(); }
   double item() const { return tensor_.item(); }

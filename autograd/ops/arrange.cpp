@@ -3,6 +3,7 @@
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/integer.h>
 #include <gradus/autograd/ops/places.h>
+#include <gradus/autograd/ops/sizes.h>
 
 #include <algorithm>
 #include <limits>
@@ -152,9 +153,9 @@ struct MoveDim {
 
 }  // namespace
 
-Tensor diagonal(const Tensor& x, int64_t offset, int a, int b) {
+Tensor diagonal(const Tensor& x, int64_t offset, Axis first, Axis second) {
   if (x.rank() < 2) throw ShapeError("diagonal", join("the tensor must have at least two axes, got ", describe(x)));
-  a = normal_axis("diagonal", a, x.rank()), b = normal_axis("diagonal", b, x.rank());
+  const int a = normal_axis("diagonal", first, x.rank()), b = normal_axis("diagonal", second, x.rank());
   if (a == b) throw ShapeError("diagonal", join("axis ", a, " is named twice; a diagonal runs along two"));
   return read_diagonal(x, {x.shape(), offset, a, b});
 }
@@ -194,8 +195,7 @@ Tensor repeat(const Tensor& x, const std::vector<int64_t>& counts) {
   if (extra < 0)
     throw ShapeError("repeat", join("got ", counts.size(), " counts for ", describe(x), "; there must be at least ",
                                     x.rank(), ", one for each axis"));
-  for (int64_t n : counts)
-    if (n < 0) throw ShapeError("repeat", join("a count is ", n, "; counts must be at least 0"));
+  for (int64_t n : counts) check_option("repeat", "number of copies", n, 0, most_elements);
   Shape shape;
   for (int i = 0; i < extra; ++i) shape.push_back(1);
   for (int i = 0; i < x.rank(); ++i) shape.push_back(x.shape()[i]);
@@ -207,37 +207,40 @@ Tensor repeat(const Tensor& x, const std::vector<int64_t>& counts) {
     for (int k = 0; k < i; ++k) outer *= y.shape()[k];
     for (int k = i + 1; k < y.rank(); ++k) inner *= y.shape()[k];
     Shape next = y.shape();
-    next[i] = n * count;
+    next[i] = product("repeat", n, count);
     y = reshape(expand(reshape(y, {outer, 1, n * inner}), {outer, count, n * inner}), next);
   }
   return y;
 }
 
-Tensor repeat_interleave(const Tensor& x, int64_t count, int axis) {
-  axis = normal_axis("repeat_interleave", axis, x.rank());
-  if (count < 0) throw ShapeError("repeat_interleave", join("the count is ", count, "; it must be at least 0"));
+Tensor repeat_interleave(const Tensor& x, int64_t count, Axis along) {
+  if (x.rank() == 0) return repeat_interleave(reshape(x, {1}), count, along);
+  const int axis = normal_axis("repeat_interleave", along, x.rank());
+  check_option("repeat_interleave", "number of copies", count, 0, most_elements);
   const AroundAxis a(x.shape(), axis);
   Shape shape = x.shape();
-  shape[axis] *= count;
+  shape[axis] = product("repeat_interleave", shape[axis], count);
   return reshape(expand(reshape(x, {a.outer * a.length, 1, a.inner}), {a.outer * a.length, count, a.inner}), shape);
 }
 
-std::vector<Tensor> unbind(const Tensor& x, int axis) {
-  axis = normal_axis("unbind", axis, x.rank());
+std::vector<Tensor> unbind(const Tensor& x, Axis along) {
+  const int axis = normal_axis("unbind", along, x.rank());
   std::vector<Tensor> pieces;
   if (x.shape()[axis] == 0) return pieces;
   for (const Tensor& piece : split(x, 1, axis)) pieces.push_back(squeeze(piece, axis));
   return pieces;
 }
 
-std::vector<Tensor> chunk(const Tensor& x, int64_t count, int axis) {
-  axis = normal_axis("chunk", axis, x.rank());
-  if (count < 1) throw ShapeError("chunk", join("the number of pieces must be at least 1, got ", count));
-  return split(x, std::max<int64_t>(1, (x.shape()[axis] + count - 1) / count), axis);
+std::vector<Tensor> chunk(const Tensor& x, int64_t count, Axis along) {
+  const int axis = normal_axis("chunk", along, x.rank());
+  check_option("chunk", "number of pieces", count, 1, most_elements);
+  const int64_t n = x.shape()[axis];
+  return split(x, std::max<int64_t>(1, n / count + (n % count > 0)), axis);
 }
 
-Tensor movedim(const Tensor& x, int from, int to) {
-  from = normal_axis("movedim", from, x.rank()), to = normal_axis("movedim", to, x.rank());
+Tensor movedim(const Tensor& x, Axis source, Axis target) {
+  if (x.rank() == 0) return reshape(movedim(reshape(x, {1}), source, target), {});
+  const int from = normal_axis("movedim", source, x.rank()), to = normal_axis("movedim", target, x.rank());
   std::vector<int> axes;
   for (int i = 0; i < x.rank(); ++i)
     if (i != from) axes.push_back(i);
@@ -246,7 +249,7 @@ Tensor movedim(const Tensor& x, int from, int to) {
 }
 
 Tensor one_hot(const Tensor& index, int64_t classes, Dtype dtype) {
-  if (classes < 1) throw ShapeError("one_hot", join("the number of classes must be at least 1, got ", classes));
+  check_option("one_hot", "number of classes", classes, 1, most_elements);
   const Array at = places("one_hot", index, classes);
   Shape shape = index.shape();
   shape.push_back(classes);

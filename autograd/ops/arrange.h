@@ -9,36 +9,36 @@ namespace gradus {
 
 // ---- views (ops/view.cpp) ----
 Tensor reshape(const Tensor& x, const Shape& shape);       ///< one length may be -1
-Tensor flatten(const Tensor& x, int start_axis = 0);
+Tensor flatten(const Tensor& x, Axis start_axis = 0);
 Tensor permute(const Tensor& x, const std::vector<int>& axes);
-Tensor transpose(const Tensor& x, int a, int b);
+Tensor transpose(const Tensor& x, Axis a, Axis b);
 Tensor expand(const Tensor& x, const Shape& shape);
-Tensor unsqueeze(const Tensor& x, int axis);
-Tensor squeeze(const Tensor& x, int axis);
-Tensor slice(const Tensor& x, int axis, int64_t start, int64_t stop, int64_t step = 1);  ///< as Python's start:stop:step
-Tensor select(const Tensor& x, int axis, int64_t index);   ///< x[..., index, ...], without the axis
+Tensor unsqueeze(const Tensor& x, Axis axis);
+Tensor squeeze(const Tensor& x, Axis axis);
+Tensor slice(const Tensor& x, Axis axis, int64_t start, int64_t stop, int64_t step = 1);  ///< as Python's start:stop:step
+Tensor select(const Tensor& x, Axis axis, int64_t index);   ///< x[..., index, ...], without the axis
 Tensor to(const Tensor& x, Dtype dtype);
 Tensor contiguous(const Tensor& x);
-Tensor cat(const std::vector<Tensor>& xs, int axis = 0);
-Tensor stack(const std::vector<Tensor>& xs, int axis = 0);
-std::vector<Tensor> split(const Tensor& x, int64_t length, int axis = 0);  ///< pieces of `length`; the last may be shorter
+Tensor cat(const std::vector<Tensor>& xs, Axis axis = 0);
+Tensor stack(const std::vector<Tensor>& xs, Axis axis = 0);
+std::vector<Tensor> split(const Tensor& x, int64_t length, Axis axis = 0);  ///< pieces of `length`; the last may be shorter
 
 // ---- parts and repetitions (ops/arrange.cpp, select.cpp, pad.cpp) ----
 /// At most `count` pieces of one length, the last maybe shorter.
-std::vector<Tensor> chunk(const Tensor& x, int64_t count, int axis = 0);
-std::vector<Tensor> unbind(const Tensor& x, int axis = 0);                 ///< every x[.., i, ..], without the axis
-Tensor movedim(const Tensor& x, int from, int to);
+std::vector<Tensor> chunk(const Tensor& x, int64_t count, Axis axis = 0);
+std::vector<Tensor> unbind(const Tensor& x, Axis axis = 0);                 ///< every x[.., i, ..], without the axis
+Tensor movedim(const Tensor& x, Axis from, Axis to);
 Tensor flip(const Tensor& x, const std::vector<int>& axes);                ///< in the opposite order
 /// What leaves at one end enters at the other.
 Tensor roll(const Tensor& x, const std::vector<int64_t>& shifts, const std::vector<int>& axes);
 /// The whole tensor, counts[i] times along axis i; new axes in front.
 Tensor repeat(const Tensor& x, const std::vector<int64_t>& counts);
 inline Tensor tile(const Tensor& x, const std::vector<int64_t>& counts) { return repeat(x, counts); }
-Tensor repeat_interleave(const Tensor& x, int64_t count, int axis);        ///< every slice, `count` times in a row
+Tensor repeat_interleave(const Tensor& x, int64_t count, Axis axis);        ///< every slice, `count` times in a row
 Tensor tril(const Tensor& x, int64_t offset = 0);                          ///< zero above the diagonal of the last two axes
 Tensor triu(const Tensor& x, int64_t offset = 0);                          ///< zero below it
 /// A view of x[i, i + offset], as the last axis.
-Tensor diagonal(const Tensor& x, int64_t offset = 0, int a = 0, int b = 1);
+Tensor diagonal(const Tensor& x, int64_t offset = 0, Axis a = 0, Axis b = 1);
 /// The last axis on the diagonal of a matrix of zeros.
 Tensor diag_embed(const Tensor& x, int64_t offset = 0);
 /// The number `value` where the bool tensor holds; mask broadcasts to x.
@@ -48,21 +48,22 @@ enum class Padding { constant, reflect, replicate, circular };
 /// (constant only).
 Tensor pad(const Tensor& x, const std::vector<int64_t>& widths, Padding mode = Padding::constant, double value = 0);
 
-// ---- indexing (ops/index.cpp, select.cpp); indices are i64 (or u8) constants ----
+// ---- indexing (ops/index.cpp, select.cpp); indices are i64 (or u8) constants, and lie in [0, n): -1 is refused ----
 /// out[i][j] = x[index[i][j]][j] for axis 0, and so on: index has x's rank.
-Tensor gather(const Tensor& x, int axis, const Tensor& index);
+Tensor gather(const Tensor& x, Axis axis, const Tensor& index);
 /// zeros of `shape`, with every x added at its index: undoes gather.
-Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Shape& shape);
+Tensor scatter_add(const Tensor& x, Axis axis, const Tensor& index, const Shape& shape);
 /// Rows of weight [V, D]: index of any shape S -> [S..., D].
 Tensor embedding(const Tensor& weight, const Tensor& index);
 /// zeros [rows, D], with every x[S..., D] added to the row that index names: undoes embedding.
 Tensor embedding_add(const Tensor& x, const Tensor& index, int64_t rows);
-Tensor index_select(const Tensor& x, int axis, const Tensor& index);       ///< the slices of an axis that index [K] names
+Tensor index_select(const Tensor& x, Axis axis, const Tensor& index);       ///< the slices of an axis that index [K] names
 /// X plus each slice of source at its index.
-Tensor index_add(const Tensor& x, int axis, const Tensor& index, const Tensor& source);
-Tensor take(const Tensor& x, const Tensor& index);                         ///< elements by their place in row-major order
+Tensor index_add(const Tensor& x, Axis axis, const Tensor& index, const Tensor& source);
+/// Elements by their place in row-major order; here alone, as in PyTorch, -1 is the last.
+Tensor take(const Tensor& x, const Tensor& index);
 /// Gather; x and index broadcast along the other axes.
-Tensor take_along_dim(const Tensor& x, const Tensor& index, int axis);
+Tensor take_along_dim(const Tensor& x, const Tensor& index, Axis axis);
 Tensor masked_select(const Tensor& x, const Tensor& mask);                 ///< the elements where the mask holds, in one row
 Tensor one_hot(const Tensor& index, int64_t classes, Dtype dtype = f32);   ///< a constant: [S...] -> [S..., classes]
 

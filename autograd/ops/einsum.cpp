@@ -42,6 +42,8 @@ struct Einsum {
             sample("elementwise", {a, sample_values({3, 4}, -2, 2, 2)}, with("ij,ij->ij")),
             sample("inner", {a, sample_values({3, 4}, -2, 2, 2)}, with("ij,ij->")),
             sample("outer", {sample_values({2}), sample_values({3}, -2, 2, 2)}, with("i,j->ij")),
+            sample("a length of 1 broadcasts", {sample_values({1}), sample_values({3}, -2, 2, 2)}, with("i,i->i")),
+            sample("both ways", {sample_values({1, 3}), sample_values({2, 1}, -2, 2, 2)}, with("ij,ij->i")),
             sample("batches", {sample_values({2, 3, 2}), sample_values({2, 2, 3}, -2, 2, 2)}, with("bij,bjk->bik")),
             sample("an axis only one has, summed", {sample_values({2, 3, 2}), sample_values({3, 2}, -2, 2, 2)},
                    with("abc,bd->ad")),
@@ -183,7 +185,11 @@ Equation parsed(const std::string& text, const std::vector<Tensor>& x) {
   return e;
 }
 
-/// Length of every axis. An axis of "..." that is 1 in one tensor and longer in another is taken from the first.
+std::string name_of(char axis) {
+  return std::isdigit(static_cast<unsigned char>(axis)) ? "an axis of \"...\"" : "axis '" + std::string(1, axis) + "'";
+}
+
+/// Length of every axis. One that is 1 in one tensor and longer in another broadcasts: it is taken from the first.
 std::map<char, int64_t> measured(Equation& e, std::vector<Tensor>& x) {
   std::map<char, int64_t> lengths;
   for (std::size_t k = 0; k < x.size(); ++k) {
@@ -192,13 +198,16 @@ std::map<char, int64_t> measured(Equation& e, std::vector<Tensor>& x) {
       throw ShapeError("einsum",
                        join("tensor ", k, " is ", describe(x[k]), ", \"", axes, "\" names ", axes.size(), " axes"));
     for (std::size_t i = 0; i < axes.size(); ++i) {
+      const auto refuse = [&](int64_t known, int64_t n, const char* rule) {
+        throw ShapeError("einsum", join(name_of(axes[i]), " has length ", known, " and, in tensor ", k, ", ", describe(x[k]),
+                                        ", length ", n, "; ", rule));
+      };
       const int64_t n = x[k].shape()[static_cast<int>(i)];
-      const bool dot = std::isdigit(static_cast<unsigned char>(axes[i]));
+      if (const int64_t twin = x[k].shape()[static_cast<int>(axes.find(axes[i]))]; twin != n)
+        refuse(twin, n, "on a diagonal they must be equal");
       int64_t& known = lengths.emplace(axes[i], n).first->second;
-      if (dot && known == 1) known = n;
-      if (known != n && !(dot && n == 1))
-        throw ShapeError("einsum", join(dot ? "an axis of \"...\"" : "axis '" + std::string(1, axes[i]) + "'", " has length ", known,
-                                        " and, in tensor ", k, ", ", describe(x[k]), ", length ", n, "; they must be equal"));
+      if (known == 1) known = n;
+      if (known != n && n != 1) refuse(known, n, "they must be equal, or one of them 1");
     }
   }
   for (std::size_t k = 0; k < x.size(); ++k)

@@ -148,7 +148,7 @@ Tensor mish(const Tensor& x);        ///< x tanh(softplus(x))
 Tensor softsign(const Tensor& x);    ///< x / (1 + |x|)
 Tensor logsigmoid(const Tensor& x);
 Tensor tanhshrink(const Tensor& x);  ///< x - tanh(x)
-Tensor glu(const Tensor& x, int axis = -1);  ///< a sigmoid(b), a and b being the halves of `axis`
+Tensor glu(const Tensor& x, Axis axis = -1);  ///< a sigmoid(b), a and b being the halves of `axis`
 Tensor hardtanh(const Tensor& x, double low = -1, double high = 1);
 Tensor relu6(const Tensor& x);       ///< min(max(x, 0), 6)
 Tensor hardsigmoid(const Tensor& x); ///< min(max(x + 3, 0), 6) / 6

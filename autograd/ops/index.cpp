@@ -2,19 +2,43 @@
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/places.h>
+#include <gradus/autograd/ops/sizes.h>
 
 #include <algorithm>
 
 namespace gradus {
 
-Array places(const char* op, const Tensor& index, int64_t n) {
-  if (index.dtype() != i64 && index.dtype() != u8) throw DtypeError(op, join("indices must be i64 or u8, got ", describe(index)));
-  Array out = index.array().to(i64).copy();
+namespace {
+
+/// "[1,2]": where element i of a dense tensor of this shape stands.
+std::string position(const Shape& s, int64_t i) {
+  Shape at = s;
+  for (int axis = s.rank(); axis-- > 0; i /= s[axis]) at[axis] = i % s[axis];
+  return to_string(at);
+}
+
+}  // namespace
+
+Array places(const char* op, const Tensor& index, int64_t n, Negative negative) {
+  if (index.dtype() != i64 && index.dtype() != u8)
+    throw DtypeError(op, join("indices must be i64 or u8, got ", describe(index)),
+                     is_real(index.dtype()) ? "x.to(i64)" : "");
+  Array out = index.dtype() == i64 ? Array(index.shape(), i64) : index.array().to(i64);
+  const Array from = index.dtype() == i64 ? index.array().contiguous() : out;
+  const int64_t* in = from.data<int64_t>();
   int64_t* p = out.fresh<int64_t>();
+  const int64_t more = negative == Negative::from_the_end ? n : 0;
+  const auto length = static_cast<std::uint64_t>(n);
+  bool outside = false;
   for (int64_t k = 0; k < out.size(); ++k) {
-    if (p[k] < -n || p[k] >= n) throw IndexError(op, join("index ", p[k], " at element ", k, "; indices must lie in [0, ", n - 1, "]"));
-    if (p[k] < 0) p[k] += n;
+    const int64_t i = in[k] < 0 ? in[k] + more : in[k];
+    outside |= static_cast<std::uint64_t>(i) >= length;
+    p[k] = i;
   }
+  for (int64_t k = 0; outside && k < out.size(); ++k)
+    if (static_cast<std::uint64_t>(p[k]) >= length)
+      throw IndexError(
+          op, join("index ", in[k], " at ", position(out.shape(), k), "; indices must lie in [", -more, ", ", n - 1, "]"));
   return out;
 }
 
@@ -26,11 +50,17 @@ void check_gather(const char* op, const Shape& x, int axis, const Shape& index) 
   if (!fits) throw ShapeError(op, join("index is ", index, ", the tensor ", x, "; all axes but ", axis, " must be equal"));
 }
 
+// Indices are checked where they come in; gradients take them as they are.
+Tensor gather_at(const Tensor& x, int axis, const Array& at);
+Tensor scatter_at(const Tensor& x, int axis, const Array& at, const Shape& shape);
+Tensor rows_at(const Tensor& weight, const Array& at);
+Tensor add_rows_at(const Tensor& x, const Array& at, int64_t rows);
+
 struct Gather {
   static constexpr const char* name = "gather";
   struct Saved { Shape from; int axis; Array index; };
   static void backward(Back& b, const Saved& s) {
-    b.give(0, [&] { return scatter_add(b.grad(), s.axis, Tensor(s.index), s.from); });
+    b.give(0, [&] { return scatter_at(b.grad(), s.axis, s.index, s.from); });
   }
   static Samples samples() {
     auto index = [](const Shape& s, std::vector<int64_t> v) { return Array::of(s, v); };
@@ -42,7 +72,9 @@ struct Gather {
 struct ScatterAdd {
   static constexpr const char* name = "scatter_add";
   struct Saved { int axis; Array index; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return gather(b.grad(), s.axis, Tensor(s.index)); }); }
+  static void backward(Back& b, const Saved& s) {
+    b.give(0, [&] { return gather_at(b.grad(), s.axis, s.index); });
+  }
   static Samples samples() {
     const Array index = Array::of<int64_t>({2, 4}, {0, 0, 2, 1, 1, 2, 2, 2});
     return {sample("columns, repeated", {sample_values({2, 4}), index}, [](auto& x) { return scatter_add(x[0], 1, x[1], {x[0].dim(0), 3}); })};
@@ -52,7 +84,9 @@ struct ScatterAdd {
 struct Embedding {
   static constexpr const char* name = "embedding";
   struct Saved { int64_t rows; Array index; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return embedding_add(b.grad(), Tensor(s.index), s.rows); }); }
+  static void backward(Back& b, const Saved& s) {
+    b.give(0, [&] { return add_rows_at(b.grad(), s.index, s.rows); });
+  }
   static Samples samples() {
     return {sample("repeated rows", {sample_values({4, 3}), Array::of<int64_t>({2, 3}, {0, 3, 3, 1, 0, 3})}, [](auto& x) { return embedding(x[0], x[1]); })};
   }
@@ -61,18 +95,16 @@ struct Embedding {
 struct EmbeddingAdd {
   static constexpr const char* name = "embedding_add";
   struct Saved { Array index; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return embedding(b.grad(), Tensor(s.index)); }); }
+  static void backward(Back& b, const Saved& s) {
+    b.give(0, [&] { return rows_at(b.grad(), s.index); });
+  }
   static Samples samples() {
     return {sample("repeated rows", {sample_values({5, 3}), Array::of<int64_t>({5}, {0, 3, 3, 1, 0})}, [](auto& x) { return embedding_add(x[0], x[1], 4); })};
   }
 };
 
-}  // namespace
-
-Tensor gather(const Tensor& x, int axis, const Tensor& index) {
-  axis = normal_axis("gather", axis, x.rank());
-  check_gather("gather", x.shape(), axis, index.shape());
-  const Array at = places("gather", index, x.shape()[axis]), from = x.array().contiguous();
+Tensor gather_at(const Tensor& x, int axis, const Array& at) {
+  const Array from = x.array().contiguous();
   Array y(at.shape(), x.dtype());
   const AroundAxis to(at.shape(), axis);
   const int64_t n = x.shape()[axis];
@@ -87,12 +119,8 @@ Tensor gather(const Tensor& x, int axis, const Tensor& index) {
   return primitive<Gather>(y, [&] { return Gather::Saved{x.shape(), axis, at}; }, x);
 }
 
-Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Shape& shape) {
-  axis = normal_axis("scatter_add", axis, shape.rank());
-  check_gather("scatter_add", shape, axis, index.shape());
-  if (!(x.shape() == index.shape())) throw ShapeError("scatter_add", join("the tensor is ", describe(x), ", index ", index.shape(), "; they must agree"));
-  if (!is_real(x.dtype())) refuse_dtype("scatter_add", x);
-  const Array at = places("scatter_add", index, shape[axis]), from = x.array().contiguous();
+Tensor scatter_at(const Tensor& x, int axis, const Array& at, const Shape& shape) {
+  const Array from = x.array().contiguous();
   Array y = Array::zeros(shape, x.dtype());
   const AroundAxis to(at.shape(), axis);
   visit_real(x.dtype(), [&]<class T>() {
@@ -106,11 +134,10 @@ Tensor scatter_add(const Tensor& x, int axis, const Tensor& index, const Shape& 
   return primitive<ScatterAdd>(y, [&] { return ScatterAdd::Saved{axis, at}; }, x);
 }
 
-Tensor embedding(const Tensor& weight, const Tensor& index) {
-  if (weight.rank() != 2) throw ShapeError("embedding", join("the weight must be [rows, features], got ", describe(weight)));
+Tensor rows_at(const Tensor& weight, const Array& at) {
   const int64_t rows = weight.shape()[0], d = weight.shape()[1];
-  const Array at = places("embedding", index, rows), from = weight.array().contiguous();
-  Shape shape = index.shape();
+  const Array from = weight.array().contiguous();
+  Shape shape = at.shape();
   shape.push_back(d);
   Array y(shape, weight.dtype());
   visit(weight.dtype(), [&]<class T>() {
@@ -119,13 +146,9 @@ Tensor embedding(const Tensor& weight, const Tensor& index) {
   return primitive<Embedding>(y, [&] { return Embedding::Saved{rows, at}; }, weight);
 }
 
-Tensor embedding_add(const Tensor& x, const Tensor& index, int64_t rows) {
-  const Array at = places("embedding_add", index, rows), from = x.array().contiguous();
-  Shape expected = index.shape();
-  if (x.rank() == 0) throw ShapeError("embedding_add", join("the tensor must be [index.., features], got ", describe(x)));
-  expected.push_back(x.shape().back());
-  if (!(x.shape() == expected)) throw ShapeError("embedding_add", join("the tensor is ", describe(x), ", index ", index.shape(), "; all axes but the last must be equal"));
+Tensor add_rows_at(const Tensor& x, const Array& at, int64_t rows) {
   const int64_t d = x.shape().back();
+  const Array from = x.array().contiguous();
   Array y = Array::full({rows, d}, -0.0, x.dtype());  // -0 changes nothing: optim/touched_rows.h tells these rows by it
   visit_real(x.dtype(), [&]<class T>() {
     for (int64_t k = 0; k < at.size(); ++k) std::fill_n(y.fresh<T>() + at.data<int64_t>()[k] * d, d, T(0));
@@ -136,6 +159,44 @@ Tensor embedding_add(const Tensor& x, const Tensor& index, int64_t rows) {
     }
   });
   return primitive<EmbeddingAdd>(y, [&] { return EmbeddingAdd::Saved{at}; }, x);
+}
+
+}  // namespace
+
+Tensor gather(const Tensor& x, Axis along, const Tensor& index) {
+  if (x.rank() == 0 && index.rank() == 0) return reshape(gather(reshape(x, {1}), along, reshape(index, {1})), {});
+  const int axis = normal_axis("gather", along, x.rank());
+  check_gather("gather", x.shape(), axis, index.shape());
+  return gather_at(x, axis, places("gather", index, x.shape()[axis]));
+}
+
+Tensor scatter_add(const Tensor& x, Axis along, const Tensor& index, const Shape& shape) {
+  if (x.rank() == 0 && index.rank() == 0 && shape.rank() == 0)
+    return reshape(scatter_add(reshape(x, {1}), along, reshape(index, {1}), {1}), {});
+  const int axis = normal_axis("scatter_add", along, shape.rank());
+  check_gather("scatter_add", shape, axis, index.shape());
+  check_option("scatter_add", "length of the result", shape[axis], 0, most_elements);
+  if (!(x.shape() == index.shape()))
+    throw ShapeError("scatter_add", join("the tensor is ", describe(x), ", index ", index.shape(), "; they must agree"));
+  if (!is_real(x.dtype())) refuse_dtype("scatter_add", x);
+  return scatter_at(x, axis, places("scatter_add", index, shape[axis]), shape);
+}
+
+Tensor embedding(const Tensor& weight, const Tensor& index) {
+  if (weight.rank() != 2) throw ShapeError("embedding", join("the weight must be [rows, features], got ", describe(weight)));
+  return rows_at(weight, places("embedding", index, weight.shape()[0]));
+}
+
+Tensor embedding_add(const Tensor& x, const Tensor& index, int64_t rows) {
+  Shape expected = index.shape();
+  if (x.rank() == 0) throw ShapeError("embedding_add", join("the tensor must be [index.., features], got ", describe(x)));
+  expected.push_back(x.shape().back());
+  if (!(x.shape() == expected))
+    throw ShapeError("embedding_add", join("the tensor is ", describe(x), ", index ", index.shape(),
+                                           "; all axes but the last must be equal"));
+  check_option("embedding_add", "number of rows", rows, 0, most_elements);
+  if (!is_real(x.dtype())) refuse_dtype("embedding_add", x);
+  return add_rows_at(x, places("embedding_add", index, rows), rows);
 }
 
 }  // namespace gradus

@@ -104,8 +104,8 @@ Tensor gru_cell(const Tensor& x, const Tensor& h, const CellWeights& weights);
 Tensor rnn_cell(const Tensor& x, const Tensor& h, const CellWeights& weights);  ///< tanh, one gate
 
 // ---- normalisation, softmax, losses, randomness (ops/norm.cpp, layer_norm.cpp, softmax.cpp, loss.cpp, random.cpp) ----
-Tensor softmax(const Tensor& x, int axis = -1);
-Tensor log_softmax(const Tensor& x, int axis = -1);
+Tensor softmax(const Tensor& x, Axis axis = -1);
+Tensor log_softmax(const Tensor& x, Axis axis = -1);
 /// Per channel over all other axes of x [N, C, ...]: (x - mean) / sqrt(var + eps) * weight + bias, with the batch's own
 /// biased
 /// statistics, which are also returned (as constants [C]; the variance unbiased, for running averages).
@@ -122,7 +122,7 @@ Tensor rms_norm(const Tensor& x, const Shape& shape, const Tensor& weight = {}, 
 Tensor group_norm(const Tensor& x, int64_t groups, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5);
 /// x [N, C, ...]: over each channel of each image.
 Tensor instance_norm(const Tensor& x, const Tensor& weight = {}, const Tensor& bias = {}, double eps = 1e-5);
-Tensor normalize(const Tensor& x, int axis = 1, double eps = 1e-12);  ///< x / max(|x|, eps) along an axis
+Tensor normalize(const Tensor& x, Axis axis = 1, double eps = 1e-12);  ///< x / max(|x|, eps) along an axis
 enum class Reduction { mean, sum, none };
 /// logits [N, C] (or [N, C, ...]) against labels [N] (or [N, ...]) of any integer type.
 Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Reduction reduction = Reduction::mean);

@@ -5,8 +5,12 @@
 
 namespace gradus {
 
-/// Dense i64 indices in [0, n), negative ones counted from the end. Errors: DtypeError, IndexError naming the place.
-Array places(const char* op, const Tensor& index, int64_t n);
+/// What an index of -1 means: no place, as in PyTorch, or (for take, as in PyTorch) the last one.
+enum class Negative { refused, from_the_end };
+
+/// The one check of indices: a dense i64 copy of `index`, all in [0, n). Errors: DtypeError, IndexError naming the first
+/// that lies outside.
+Array places(const char* op, const Tensor& index, int64_t n, Negative negative = Negative::refused);
 
 /// A dense array as [outer, length, inner] around one axis.
 struct AroundAxis {

@@ -57,19 +57,21 @@ struct Extremum {
   }
 };
 
-Tensor extremum(const char* op, const Tensor& x, int axis, bool keep, bool largest) {
-  if (x.rank() > 0 && (axis < -x.rank() || axis >= x.rank()))  // or a number was meant
-    throw IndexError(op, join("axis ", axis, " is out of range for ", describe(x), "; it must lie in [", -x.rank(), ", ",
+Tensor extremum(const char* op, const Tensor& x, Axis along, bool keep, bool largest) {
+  if (x.rank() == 0) return reshape(extremum(op, reshape(x, {1}), along, false, largest), {});
+  if (along.given < -x.rank() || along.given >= x.rank())  // or a number was meant
+    throw IndexError(op, join("axis ", along.given, " is out of range for ", describe(x), "; it must lie in [", -x.rank(), ", ",
                               x.rank() - 1, "]"),
-                     join("of each element and a number: ", largest ? "maximum" : "minimum", "(x, ", axis, ")"));
-  Extreme e = extreme_axis(op, x.array(), axis, largest);
-  axis = normal_axis(op, axis, x.rank());
+                     join("of each element and a number: ", largest ? "maximum" : "minimum", "(x, ", along.given, ")"));
+  Extreme e = extreme_axis(op, x.array(), along, largest);
+  const int axis = normal_axis(op, along, x.rank());
   Array y = keep ? e.value : e.value.reshape(x.shape().erase(axis));
   if (!is_real(x.dtype())) return Tensor(y);
   return primitive<Extremum>(y, [&] { return Extremum::Saved{x.shape(), axis, e.index}; }, x);
 }
 
-Tensor place_of(const char* op, const Tensor& x, int axis, bool keep, bool largest) {
+Tensor place_of(const char* op, const Tensor& x, Axis axis, bool keep, bool largest) {
+  if (x.rank() == 0) return place_of(op, reshape(x, {1}), axis, false, largest);
   const Extreme e = extreme_axis(op, x.array(), axis, largest);
   return Tensor(keep ? e.index : e.index.reshape(x.shape().erase(normal_axis(op, axis, x.rank()))));
 }
@@ -110,11 +112,11 @@ Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) {
   return sum(x, axes, keep) / static_cast<double>(count(x, axes_mask("mean", axes, x.rank())));
 }
 
-Tensor max(const Tensor& x, int axis, bool keep) { return extremum("max", x, axis, keep, true); }
-Tensor min(const Tensor& x, int axis, bool keep) { return extremum("min", x, axis, keep, false); }
+Tensor max(const Tensor& x, int64_t axis, bool keep) { return extremum("max", x, axis, keep, true); }
+Tensor min(const Tensor& x, int64_t axis, bool keep) { return extremum("min", x, axis, keep, false); }
 Tensor max(const Tensor& x) { return max(flatten(x), 0); }
 Tensor min(const Tensor& x) { return min(flatten(x), 0); }
-Tensor argmax(const Tensor& x, int axis, bool keep) { return place_of("argmax", x, axis, keep, true); }
-Tensor argmin(const Tensor& x, int axis, bool keep) { return place_of("argmin", x, axis, keep, false); }
+Tensor argmax(const Tensor& x, Axis axis, bool keep) { return place_of("argmax", x, axis, keep, true); }
+Tensor argmin(const Tensor& x, Axis axis, bool keep) { return place_of("argmin", x, axis, keep, false); }
 
 }  // namespace gradus

@@ -155,14 +155,16 @@ struct Prod {
 
 }  // namespace
 
-Tensor cumsum(const Tensor& x, int axis) {
-  axis = normal_axis("cumsum", axis, x.rank());
+Tensor cumsum(const Tensor& x, Axis along) {
+  if (x.rank() == 0) return reshape(cumsum(reshape(x, {1}), along), {});
+  const int axis = normal_axis("cumsum", along, x.rank());
   if (!is_real(x.dtype())) return integer_scan(x, axis, false);
   return running_sum(x, axis, false);
 }
 
-Tensor cumprod(const Tensor& x, int axis) {
-  axis = normal_axis("cumprod", axis, x.rank());
+Tensor cumprod(const Tensor& x, Axis along) {
+  if (x.rank() == 0) return reshape(cumprod(reshape(x, {1}), along), {});
+  const int axis = normal_axis("cumprod", along, x.rank());
   if (!is_real(x.dtype())) return integer_scan(x, axis, true);
   const Array from = x.array().contiguous();
   Array y = Array::like(from);
@@ -175,14 +177,15 @@ Tensor cumprod(const Tensor& x, int axis) {
   return primitive<CumProd>(y, [&] { return CumProd::Saved{kept(x.array()), kept(y), axis}; }, x);
 }
 
-Tensor linear_scan(const Tensor& a, const Tensor& b, int axis) {
+Tensor linear_scan(const Tensor& a, const Tensor& b, Axis along) {
   if (!is_real(a.dtype())) refuse_dtype("linear_scan", a);
   if (a.dtype() != b.dtype())
     throw DtypeError("linear_scan", join(describe(a), " and ", describe(b), " do not mix"), join("b.to(", a.dtype(), ")"));
   if (!(a.shape() == b.shape()))
     throw ShapeError("linear_scan",
                      join("the factors are ", describe(a), ", the terms ", describe(b), "; the shapes must be equal"));
-  axis = normal_axis("linear_scan", axis, a.rank());
+  if (a.rank() == 0) return reshape(linear_scan(reshape(a, {1}), reshape(b, {1}), along), {});
+  const int axis = normal_axis("linear_scan", along, a.rank());
   const Array factors = a.array().contiguous(), terms = b.array().contiguous();
   Array r = Array::like(terms);
   visit_real(a.dtype(), [&]<class T>() {
@@ -194,8 +197,9 @@ Tensor linear_scan(const Tensor& a, const Tensor& b, int axis) {
   return primitive<LinearScan>(r, [&] { return LinearScan::Saved{kept(a.array()), kept(r), axis}; }, a, b);
 }
 
-Tensor prod(const Tensor& x, int axis, bool keep) {
-  axis = normal_axis("prod", axis, x.rank());
+Tensor prod(const Tensor& x, Axis along, bool keep) {
+  if (x.rank() == 0) return prod(reshape(x, {1}), along, false);
+  const int axis = normal_axis("prod", along, x.rank());
   if (x.shape()[axis] == 0) {
     Shape shape = x.shape();
     shape[axis] = 1;

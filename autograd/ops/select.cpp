@@ -17,7 +17,7 @@ struct IndexSelect {
   struct Saved { int axis; int64_t length; Array at; };
   static void backward(Back& b, const Saved& s) { b.give(0, [&] { return sum_at(b.grad(), s.axis, s.at, s.length); }); }
   static Samples samples() {
-    const Array index = Array::of<int64_t>({5}, {2, 0, 0, -1, 1});
+    const Array index = Array::of<int64_t>({5}, {2, 0, 0, 2, 1});
     return {sample("rows", {sample_values({3, 4}), index}, [](auto& x) { return index_select(x[0], 0, x[1]); }),
             sample("columns", {sample_values({2, 3}), index}, [](auto& x) { return index_select(x[0], 1, x[1]); }),
             sample("middle axis", {sample_values({2, 3, 2}), index}, [](auto& x) { return index_select(x[0], -2, x[1]); }),
@@ -137,7 +137,7 @@ struct TakeAlong {
   static constexpr const char* name = "take_along_dim";
   static Samples samples() {
     const auto call = [](auto& x) { return take_along_dim(x[0], x[1], 1); };
-    return {sample("own places", {sample_values({2, 3}), Array::of<int64_t>({2, 4}, {0, 2, 2, 1, 1, 1, 0, -1})}, call),
+    return {sample("own places", {sample_values({2, 3}), Array::of<int64_t>({2, 4}, {0, 2, 2, 1, 1, 1, 0, 2})}, call),
             sample("places broadcast", {sample_values({3, 4}), Array::of<int64_t>({1, 2}, {3, 1})}, call),
             sample("tensor broadcast", {sample_values({1, 3}), Array::of<int64_t>({2, 2}, {2, 0, 1, 1})}, call)};
   }
@@ -170,16 +170,19 @@ struct IndexAdd {
 
 }  // namespace
 
-Tensor index_select(const Tensor& x, int axis, const Tensor& index) {
-  axis = normal_axis("index_select", axis, x.rank());
+Tensor index_select(const Tensor& x, Axis along, const Tensor& index) {
+  if (x.rank() == 0 && index.size() == 1) return reshape(index_select(reshape(x, {1}), along, reshape(index, {1})), {});
+  const int axis = normal_axis("index_select", along, x.rank());
   if (index.rank() != 1)
     throw ShapeError("index_select", join("the index must have one axis, got ", describe(index)),
                      "take_along_dim(x, index, axis)");
   return select_at(x, axis, places("index_select", index, x.shape()[axis]));
 }
 
-Tensor index_add(const Tensor& x, int axis, const Tensor& index, const Tensor& source) {
-  axis = normal_axis("index_add", axis, x.rank());
+Tensor index_add(const Tensor& x, Axis along, const Tensor& index, const Tensor& source) {
+  if (x.rank() == 0 && index.size() == 1 && source.rank() == 0)
+    return reshape(index_add(reshape(x, {1}), along, reshape(index, {1}), reshape(source, {1})), {});
+  const int axis = normal_axis("index_add", along, x.rank());
   Shape expected = x.shape();
   if (index.rank() == 1) expected[axis] = index.size();
   if (index.rank() != 1 || !(source.shape() == expected))
@@ -191,6 +194,7 @@ Tensor index_add(const Tensor& x, int axis, const Tensor& index, const Tensor& s
 }
 
 Tensor flip(const Tensor& x, const std::vector<int>& axes) {
+  if (x.rank() == 0 && axes.size() > 0) return reshape(flip(reshape(x, {1}), axes), {});
   Tensor y = x;
   std::uint32_t seen = 0;
   for (int a : axes) {
@@ -206,26 +210,28 @@ Tensor flip(const Tensor& x, const std::vector<int>& axes) {
 Tensor roll(const Tensor& x, const std::vector<int64_t>& shifts, const std::vector<int>& axes) {
   if (shifts.size() != axes.size())
     throw ShapeError("roll", join("got ", shifts.size(), " shifts for ", axes.size(), " axes; there must be one for each"));
+  if (x.rank() == 0 && axes.size() > 0) return reshape(roll(reshape(x, {1}), shifts, axes), {});
   for (int a : axes) normal_axis("roll", a, x.rank());
   Tensor y = x;
   for (std::size_t k = 0; k < axes.size(); ++k) {
     const int axis = normal_axis("roll", axes[k], x.rank());
     const int64_t n = x.shape()[axis], shift = shifts[k];
-    if (n > 0) y = select_at(y, axis, list(n, [=](int64_t i) { return modulo(i - shift, n); }));
+    if (n > 0) y = select_at(y, axis, list(n, [=](int64_t i) { return modulo(i - shift % n, n); }));
   }
   return y;
 }
 
 Tensor take(const Tensor& x, const Tensor& index) {
-  const Array at = places("take", index, x.size());
+  const Array at = places("take", index, x.size(), Negative::from_the_end);
   return reshape(select_at(reshape(x, {x.size()}), 0, at.reshape({at.size()})), index.shape());
 }
 
-Tensor take_along_dim(const Tensor& x, const Tensor& index, int axis) {
+Tensor take_along_dim(const Tensor& x, const Tensor& index, Axis along) {
   if (x.rank() != index.rank())
     throw ShapeError("take_along_dim",
                      join("the tensor is ", describe(x), ", the index ", describe(index), "; they must have as many axes"));
-  axis = normal_axis("take_along_dim", axis, x.rank());
+  if (x.rank() == 0) return gather(x, along, index);
+  const int axis = normal_axis("take_along_dim", along, x.rank());
   Shape one = x.shape(), other = index.shape();
   one[axis] = other[axis] = 1;
   Shape wide = broadcast("take_along_dim", one, other), at = wide;

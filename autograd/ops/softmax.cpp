@@ -158,9 +158,10 @@ struct LogSoftmax {
 };
 
 template <class Op, Infinite infinite = Infinite::nan>
-Tensor normalised(const Tensor& x, int axis) {
+Tensor normalised(const Tensor& x, Axis along) {
   if (!is_real(x.dtype())) refuse_dtype(Op::name, x);
-  axis = normal_axis(Op::name, axis, x.rank());
+  if (x.rank() == 0) return reshape(normalised<Op, infinite>(reshape(x, {1}), along), {});
+  const int axis = normal_axis(Op::name, along, x.rank());
   const Array in = x.array().contiguous();
   Array y = Array::like(in);
   visit_real(x.dtype(), [&]<class T>() {
@@ -171,8 +172,8 @@ Tensor normalised(const Tensor& x, int axis) {
 
 }  // namespace
 
-Tensor softmax(const Tensor& x, int axis) { return normalised<Softmax>(x, axis); }
-Tensor log_softmax(const Tensor& x, int axis) { return normalised<LogSoftmax>(x, axis); }
+Tensor softmax(const Tensor& x, Axis axis) { return normalised<Softmax>(x, axis); }
+Tensor log_softmax(const Tensor& x, Axis axis) { return normalised<LogSoftmax>(x, axis); }
 Tensor softmax_or_zeros(const Tensor& x) { return normalised<Softmax, Infinite::zeros>(x, -1); }
 Tensor softmax_shares(const Tensor& x) { return normalised<Softmax, Infinite::shares>(x, -1); }
 

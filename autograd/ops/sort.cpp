@@ -77,6 +77,9 @@ ValuesAndIndices one_of_each(const Tensor& x, int axis, const Array& places, boo
   return keep ? one : ValuesAndIndices{squeeze(one.values, axis), squeeze(one.indices, axis)};
 }
 
+/// Of a 0-d tensor, taken as one of one element.
+ValuesAndIndices of_one(const ValuesAndIndices& v) { return {reshape(v.values, {}), reshape(v.indices, {})}; }
+
 struct Sort {
   static constexpr const char* name = "sort";
   static constexpr EdgeException exceptions[] = {
@@ -124,22 +127,25 @@ struct Median {
 
 }  // namespace
 
-ValuesAndIndices sort(const Tensor& x, int axis, bool descending) {
-  axis = normal_axis("sort", axis, x.rank());
+ValuesAndIndices sort(const Tensor& x, Axis along, bool descending) {
+  if (x.rank() == 0) return of_one(sort(reshape(x, {1}), along, descending));
+  const int axis = normal_axis("sort", along, x.rank());
   return chosen(x, axis, order(x, axis, x.shape()[axis], descending));
 }
-Tensor argsort(const Tensor& x, int axis, bool descending) { return sort(x.detach(), axis, descending).indices; }
+Tensor argsort(const Tensor& x, Axis axis, bool descending) { return sort(x.detach(), axis, descending).indices; }
 
-ValuesAndIndices topk(const Tensor& x, int64_t k, int axis, bool largest) {
-  axis = normal_axis("topk", axis, x.rank());
+ValuesAndIndices topk(const Tensor& x, int64_t k, Axis along, bool largest) {
+  if (x.rank() == 0 && k == 1) return of_one(topk(reshape(x, {1}), k, along, largest));
+  const int axis = normal_axis("topk", along, x.rank());
   if (k < 0 || k > x.shape()[axis])
     throw IndexError("topk", join("k is ", k, ", axis ", axis, " of ", describe(x), " has length ", x.shape()[axis],
                                   "; k must lie in [0, ", x.shape()[axis], "]"));
   return chosen(x, axis, order(x, axis, k, largest));
 }
 
-ValuesAndIndices kthvalue(const Tensor& x, int64_t k, int axis, bool keep) {
-  axis = normal_axis("kthvalue", axis, x.rank());
+ValuesAndIndices kthvalue(const Tensor& x, int64_t k, Axis along, bool keep) {
+  if (x.rank() == 0) return of_one(kthvalue(reshape(x, {1}), k, along, true));
+  const int axis = normal_axis("kthvalue", along, x.rank());
   const int64_t n = x.shape()[axis];
   if (k < 1 || k > n)
     throw IndexError("kthvalue", join("k is ", k, ", axis ", axis, " of ", describe(x), " has length ", n,
@@ -147,8 +153,9 @@ ValuesAndIndices kthvalue(const Tensor& x, int64_t k, int axis, bool keep) {
   return one_of_each(x, axis, order(x, axis, k, false).slice(axis, k - 1, k), keep);
 }
 
-ValuesAndIndices median(const Tensor& x, int axis, bool keep) {
-  axis = normal_axis("median", axis, x.rank());
+ValuesAndIndices median(const Tensor& x, Axis along, bool keep) {
+  if (x.rank() == 0) return of_one(median(reshape(x, {1}), along, true));
+  const int axis = normal_axis("median", along, x.rank());
   if (x.shape()[axis] == 0)
     throw ShapeError("median", join("axis ", axis, " of ", describe(x), " is empty; it must have at least one element"));
   const int64_t k = (x.shape()[axis] + 1) / 2;

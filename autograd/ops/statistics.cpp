@@ -169,6 +169,9 @@ Tensor logsumexp(const Tensor& x, const std::vector<int>& axes, bool keep) {
   const Tensor t = primitive<LogSumExp>(y, [&] { return LogSumExp::Saved{kept(x.array()), mask}; }, x);
   return keep ? t : reshape(t, reduced_shape(x.shape(), mask, false));
 }
-Tensor logsumexp(const Tensor& x, int axis, bool keep) { return logsumexp(x, std::vector<int>{axis}, keep); }
+Tensor logsumexp(const Tensor& x, int64_t axis, bool keep) {
+  const int rank = std::max(1, x.rank());  // a 0-d tensor has axis 0, too
+  return logsumexp(x, std::vector<int>{normal_axis("logsumexp", axis, rank)}, keep);
+}
 
 }  // namespace gradus

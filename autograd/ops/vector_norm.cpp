@@ -194,8 +194,8 @@ Tensor norm(const Tensor& x, double p, const std::vector<int>& axes, bool keep) 
 }
 Tensor norm(const Tensor& x) { return norm(x, 2); }
 
-Tensor normalize(const Tensor& x, int axis, double eps) {
-  axis = normal_axis("normalize", axis, x.rank());
+Tensor normalize(const Tensor& x, Axis along, double eps) {
+  const int axis = normal_axis("normalize", along, std::max(1, x.rank()));  // a 0-d tensor has axis 0, too
   const Tensor size = norm(x, 2, {axis}, true);
   const auto by_size = [eps](const Tensor& v, const Tensor& n) { return v / where(n < eps, Tensor(eps), n); };
   if (all_finite(size.array())) return by_size(x, size);
@@ -205,7 +205,7 @@ Tensor normalize(const Tensor& x, int axis, double eps) {
   return by_size(smaller, norm(smaller, 2, {axis}, true));
 }
 
-Tensor cosine_similarity(const Tensor& a, const Tensor& b, int axis, double eps) {
+Tensor cosine_similarity(const Tensor& a, const Tensor& b, Axis along, double eps) {
   const char* op = CosineSimilarity::name;
   for (const Tensor* t : {&a, &b})
     if (!is_real(t->dtype())) refuse_dtype(op, *t);
@@ -213,7 +213,8 @@ Tensor cosine_similarity(const Tensor& a, const Tensor& b, int axis, double eps)
     throw DtypeError(op, join(describe(a), " and ", describe(b), " do not mix"), join("b.to(", a.dtype(), ")"));
   const Shape wide = broadcast(op, a.shape(), b.shape());
   const int rank = wide.rank();
-  axis = normal_axis(op, axis, rank);
+  if (rank == 0) return reshape(cosine_similarity(reshape(a, {1}), reshape(b, {1}), along, eps), {});
+  const int axis = normal_axis(op, along, rank);
   const auto unit = [&](const Tensor& x) { return normalize(stretched(x, rank, axis, wide[axis]), axis, eps); };
   const Tensor y = sum(unit(a) * unit(b), {axis});
   return y + (min(max(y.detach(), Tensor(-1.0)), Tensor(1.0)) - y).detach();  // rounded above 1; the gradient stays

@@ -1,6 +1,7 @@
 // Views and their inverses: other layouts of the same numbers, joined and cut.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/sizes.h>
 
 #include <algorithm>
 
@@ -170,13 +171,14 @@ Tensor expand(const Tensor& x, const Shape& shape) {
 Tensor reshape(const Tensor& x, const Shape& shape) {
   return primitive<Reshape>(x.array().reshape(shape), [&] { return Reshape::Saved{x.shape()}; }, x);
 }
-Tensor flatten(const Tensor& x, int start_axis) {
+Tensor flatten(const Tensor& x, Axis start_axis) {
   return primitive<Reshape>(x.array().flatten(start_axis), [&] { return Reshape::Saved{x.shape()}; }, x);
 }
-Tensor unsqueeze(const Tensor& x, int axis) {
+Tensor unsqueeze(const Tensor& x, Axis axis) {
   return primitive<Reshape>(x.array().unsqueeze(axis), [&] { return Reshape::Saved{x.shape()}; }, x);
 }
-Tensor squeeze(const Tensor& x, int axis) {
+Tensor squeeze(const Tensor& x, Axis axis) {
+  if (x.rank() == 0) return (void)normal_axis("squeeze", axis, 1), x;
   return primitive<Reshape>(x.array().squeeze(axis), [&] { return Reshape::Saved{x.shape()}; }, x);
 }
 
@@ -192,7 +194,8 @@ Tensor permute(const Tensor& x, const std::vector<int>& axes) {
       x);
 }
 
-Tensor transpose(const Tensor& x, int a, int b) {
+Tensor transpose(const Tensor& x, Axis a, Axis b) {
+  if (x.rank() == 0) return (void)normal_axis("transpose", a, 1), (void)normal_axis("transpose", b, 1), x;
   std::vector<int> axes(static_cast<std::size_t>(x.rank()));
   for (int i = 0; i < x.rank(); ++i) axes[static_cast<std::size_t>(i)] = i;
   std::swap(axes[static_cast<std::size_t>(normal_axis("transpose", a, x.rank()))],
@@ -200,16 +203,17 @@ Tensor transpose(const Tensor& x, int a, int b) {
   return permute(x, axes);
 }
 
-Tensor slice(const Tensor& x, int axis, int64_t start, int64_t stop, int64_t step) {
-  const Array y = x.array().slice(axis, start, stop, step);
-  axis = normal_axis("slice", axis, x.rank());
+Tensor slice(const Tensor& x, Axis along, int64_t start, int64_t stop, int64_t step) {
+  const Array y = x.array().slice(along, start, stop, step);
+  const int axis = normal_axis("slice", along, x.rank());
   const int64_t n = x.shape()[axis];
   start = std::clamp<int64_t>(start < 0 ? start + n : start, 0, n);
+  step = std::min(step, std::max<int64_t>(1, n));  // a longer one ends behind the axis all the same
   return primitive<Slice>(y, [&] { return Slice::Saved{{x.shape(), axis, start, step}}; }, x);
 }
 
-Tensor select(const Tensor& x, int axis, int64_t index) {
-  axis = normal_axis("select", axis, x.rank());
+Tensor select(const Tensor& x, Axis along, int64_t index) {
+  const int axis = normal_axis("select", along, x.rank());
   const int64_t n = x.shape()[axis], i = index < 0 ? index + n : index;
   if (i < 0 || i >= n) throw IndexError("select", join("index ", index, " is out of range on axis ", axis, " of ", describe(x)));
   return squeeze(slice(x, axis, i, i + 1), axis);
@@ -226,9 +230,9 @@ Tensor contiguous(const Tensor& x) {
   return primitive<Contiguous>(x.array().copy(), [] { return Contiguous::Saved{}; }, x);
 }
 
-Tensor cat(const std::vector<Tensor>& xs, int axis) {
+Tensor cat(const std::vector<Tensor>& xs, Axis along) {
   if (xs.empty()) throw ShapeError("cat", "no tensors were given");
-  axis = normal_axis("cat", axis, xs[0].rank());
+  const int axis = normal_axis("cat", along, xs[0].rank());
   Shape shape = xs[0].shape();
   shape[axis] = 0;
   std::vector<int64_t> lengths;
@@ -248,16 +252,19 @@ Tensor cat(const std::vector<Tensor>& xs, int axis) {
   return primitive_many<Cat>({y}, [&] { return Cat::Saved{axis, lengths}; }, xs)[0];
 }
 
-Tensor stack(const std::vector<Tensor>& xs, int axis) {
+Tensor stack(const std::vector<Tensor>& xs, Axis axis) {
   std::vector<Tensor> wider;
   for (const Tensor& x : xs) wider.push_back(unsqueeze(x, axis));
   return cat(wider, axis);
 }
 
-std::vector<Tensor> split(const Tensor& x, int64_t length, int axis) {
-  if (length < 1) throw ShapeError("split", join("the length of a piece must be at least 1, got ", length));
-  axis = normal_axis("split", axis, x.rank());
+std::vector<Tensor> split(const Tensor& x, int64_t length, Axis along) {
+  check_option("split", "length of a piece", length, 1, most_elements);
+  const int axis = normal_axis("split", along, x.rank());
   const int64_t n = x.shape()[axis];
+  if (n / length > Node::most)
+    throw ResourceError("split", join(n, " elements in pieces of ", length, " are ", n / length, " tensors; at most ",
+                                      Node::most, " are made"));
   std::vector<int64_t> lengths(static_cast<std::size_t>(n / length), length);
   if (n % length > 0) lengths.push_back(n % length);
   return cut_up(x, axis, lengths);
