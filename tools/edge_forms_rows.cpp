@@ -65,7 +65,9 @@ Jets p_norm(Row x) {
   for (const Jet& v : x)  // a slope of 0 at 0, as PyTorch's
     s = s + (v.f == 0 ? chain(v, 0, 0, p < 2 ? NAN : 0) : pow(abs(v) * Jet(1 / top), p));
   Jet y = pow(s, 1 / p) * Jet(top);
-  if (p < 1) y.c = NAN;  // no norm: where numbers are far apart, powers overflow on their way to it
+  if (p < 1) y.c = NAN;   // no norm: where numbers are far apart, powers overflow on their way to it
+  for (const Jet& v : x)  // and what is too far below the largest to count has the slope 0 instead of one without end
+    if (p < 1 && v.f != 0 && std::fabs(v.f) < 1e-30L * top) y.a = y.b = NAN;
   return {y};
 }
 
