@@ -14,6 +14,8 @@ using namespace optim_testing;
 
 namespace mine {
 
+using gradus::optim::select;
+
 /// Rprop's way of choosing a factor: select, and a copy of the gradient as state.
 template <class S = double>
 struct RpropLikeRule {
@@ -75,6 +77,23 @@ struct NormedRule {
   auto direction(V g, const V&, State<V>&, const Step&, V& d) const {
     d = g;
     return GRADUS_SHOW(g);
+  }
+  S length(S, S d_norm, const Step&) const { return select(d_norm <= 0, S(0.0), lr / d_norm); }
+};
+
+/// Takes a NaN for 0, and divides by a norm that may be 0.
+template <class S = double>
+struct DeafRule {
+  S lr = 0.01;
+  GRADUS_FIELDS(lr)
+  template <class V>
+  struct State : gradus::NoFields {};
+  struct Step : gradus::NoFields {};
+  void advance(Step&, S) const {}
+  template <class V>
+  auto direction(V g, const V&, State<V>&, const Step&, V& d) const {
+    d = select(g > V(0), g, select(g < V(0), g, V(0)));
+    return GRADUS_SHOW(d);
   }
   S length(S, S d_norm, const Step&) const { return lr / d_norm; }
 };
@@ -193,6 +212,7 @@ TEST_CASE("check_rule finds what is wrong, and says with which spec") {
     optim::enrol<mine::ForgetfulRule>("mine_broken_forgetful", {"", 2026});
     optim::enrol_matrix<mine::FirstRowRule>("mine_broken_first_row", {"", 2026});
     optim::enrol_global<mine::JumpRule>("mine_broken_jump", {"", 2026});
+    optim::enrol<mine::DeafRule>("mine_broken_deaf", {"", 2026});
   }
   const auto forgetful = optim::check_rule("mine_broken_forgetful");
   CHECK_FALSE(forgetful.ok());
@@ -206,6 +226,10 @@ TEST_CASE("check_rule finds what is wrong, and says with which spec") {
   const auto jump = optim::check_rule("mine_broken_jump");
   CHECK_FALSE(invariant(jump, "vanishing").broken.empty());
   CHECK(invariant(jump, "one group").broken.empty());
+  const auto deaf = optim::check_rule("mine_broken_deaf");
+  CHECK_FALSE(invariant(deaf, "NaN gradient").broken.empty());
+  CHECK_FALSE(invariant(deaf, "of 0 and subnormal").broken.empty());
+  CHECK(invariant(deaf, "empty and 0-d").broken.empty());
   CHECK(refuses<OptimError>([] { optim::check_rule("mine_broken_jmp"); }, "did you mean 'mine_broken_jump'?"));
 }
 

@@ -80,7 +80,8 @@ struct AdafactorRule {
     s.row = mixed(s.row, mean(squares, {at.row}, true), k.fresh);
     s.column = mixed(s.column, mean(squares, {at.column}, true), k.fresh);
     const Tensor middle = mean(s.row, {at.column}, true);
-    return s.row * s.column / (floor > 0 ? max(middle, scalar(floor, g.dtype())) : middle);
+    const Tensor share = s.row / (floor > 0 ? max(middle, scalar(floor, g.dtype())) : middle);
+    return share * s.column;  // row * column may leave the range of f32 where the quotient does not
   }
 
   void update(const Tensor& g, Tensor& w, State<Tensor>& s, const Step& k) const {
