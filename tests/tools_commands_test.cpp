@@ -2,6 +2,7 @@
 #include <gradus/core/error.h>
 #include <gradus/core/files.h>
 #include <gradus/core/npy.h>
+#include <gradus/core/warning.h>
 #include <gradus/data/digits.h>
 #include <gradus/tests/temp_dir.h>
 #include <gradus/tools/compare.h>
@@ -60,6 +61,7 @@ TEST_CASE("compare writes every figure, and a diverged optimizer does not stop t
 }
 
 TEST_CASE("a run that diverges says which op made the first number that is not finite") {
+  const NoWarnings on_purpose;
   const auto cause = [](const std::string& optimizer) {
     const auto network = make_network("mlp");
     const TrainingPlan plan{data::generate_digits(256, 1, true), data::generate_digits(10, 1, false), 1, 64, 0, 0.9};
