@@ -206,9 +206,9 @@ class NewFile {
     static std::atomic<unsigned> count{0};
     const std::string stem = stem_of(target_.name);
     for (int attempt = 0; attempt < 1000; ++attempt) {
-      const std::string name = join(stem, static_cast<long>(::getpid()), ".", count++);
+      std::string name = join(stem, static_cast<long>(::getpid()), ".", count++);
       if (make(name.c_str())) {
-        temporary_ = name;
+        temporary_ = std::move(name);  // a copy might fail, and the file would stay
         return true;
       }
       if (errno != EEXIST) return false;

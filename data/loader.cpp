@@ -5,6 +5,7 @@
 #include <cstring>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 namespace gradus::data {
@@ -105,7 +106,11 @@ class BatchIterator::Stream {
       : plan_(std::move(plan)), order_(plan_->order(epoch)), next_(first) {
     if (plan_->options.prefetch && next_ < plan_->batches()) {
       request();
-      worker_ = std::thread([this] { serve(); });
+      try {
+        worker_ = std::thread([this] { serve(); });
+      } catch (const std::system_error& e) {
+        throw ResourceError("DataLoader", join("the system has no thread to load ahead: ", e.what()), "{.prefetch = false}");
+      }
     }
   }
   ~Stream() {
