@@ -5,10 +5,10 @@
 namespace gradus::tools {
 namespace {
 
-using Op = Tensor (*)(const Tensor&, const Tensor&);
-using Form = Jet (*)(const Jet&, const Jet&);
+using BinaryOp = Tensor (*)(const Tensor&, const Tensor&);
+using BinaryForm = Jet (*)(const Jet&, const Jet&);
 
-EdgeForm two(const char* op, Op call, Form form) {
+EdgeForm two(const char* op, BinaryOp call, BinaryForm form) {
   return {op,
           "",
           2,

@@ -9,7 +9,7 @@
 namespace gradus::tools {
 namespace {
 
-std::vector<double> numbers(const Array& a) {
+std::vector<double> as_doubles(const Array& a) {
   const Array wide = a.to(f64).contiguous();
   return {wide.data<double>(), wide.data<double>() + wide.size()};
 }
@@ -32,7 +32,7 @@ struct Run {
     for (std::size_t k = 0; k < grads.size(); ++k)
       if (grads[k].defined())
         result.parts.push_back(
-            {order, places[k], fmt::format("{} of input {}", what, places[k]), numbers(grads[k].array())});
+            {order, places[k], fmt::format("{} of input {}", what, places[k]), as_doubles(grads[k].array())});
     return grads;
   }
 
@@ -45,7 +45,7 @@ struct Run {
     }
     std::size_t k = 0;
     for (const Tensor& y : s.call(x)) {
-      if (y.defined() && is_real(y.dtype())) result.parts.push_back({0, k, fmt::format("output {}", k), numbers(y.array())});
+      if (y.defined() && is_real(y.dtype())) result.parts.push_back({0, k, fmt::format("output {}", k), as_doubles(y.array())});
       if (y.requires_grad()) roots.push_back(y);
       ++k;
     }

@@ -19,7 +19,7 @@ constexpr Column columns[] = {
     {"form'", EdgeRule::form, 1},     {"form''", EdgeRule::form, 2}};
 constexpr int shown = 4;  // failures of a kind
 
-void print_head(std::size_t width) {
+void print_edges_head(std::size_t width) {
   fmt::print("{:<{}}  {:>7}  {:>6}", "op", width, "points", "forms");
   for (const Column& c : columns) fmt::print("  {:>8}", c.name);
   fmt::print("  verdict\n");
@@ -63,7 +63,7 @@ int edges_command(const std::string& op, const std::string& json_path) {
   const auto ops = ops_named(op);
   std::size_t width = 2;
   for (const OpInfo* o : ops) width = std::max(width, std::string_view(o->name).size());
-  print_head(width);
+  print_edges_head(width);
   std::vector<EdgeRow> rows;
   int points = 0, failed = 0;
   for (const OpInfo* o : ops) {
