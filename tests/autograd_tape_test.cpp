@@ -40,8 +40,8 @@ TEST_CASE("print_tape of a constant, and of a tensor with a million lines") {
   CHECK(std::count(text.begin(), text.end(), '\n') == 1000001);
 }
 
-TEST_CASE("a line does not take more inputs than it can count") {
+TEST_CASE("a node takes more inputs than 16 bits count") {
   const Tensor x = leaf(Array::ones({1}));
-  CHECK(cat(std::vector<Tensor>(65535, x)).size() == 65535);
-  CHECK_THROWS_AS(cat(std::vector<Tensor>(65536, x)), GraphError);
+  sum(cat(std::vector<Tensor>(65536, x))).backward();
+  CHECK(x.grad().item() == 65536);
 }

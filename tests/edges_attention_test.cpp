@@ -1,7 +1,7 @@
 // What masks and infinities leave of softmax, attention, logsumexp and cross_entropy: values, gradients, second order.
 #include <gradus/core/random.h>
 
-#include "edges.h"
+#include <gradus/tests/edges.h>
 
 using namespace gradus;
 using namespace gradus::edges;

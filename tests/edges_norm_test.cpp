@@ -1,7 +1,7 @@
 // Norms, normalize and cosine_similarity from the smallest numbers to the largest: values, gradients, second order.
 #include <gradus/core/random.h>
 
-#include "edges.h"
+#include <gradus/tests/edges.h>
 
 using namespace gradus;
 using namespace gradus::edges;

@@ -3,7 +3,7 @@
 #include <gradus/core/map.h>
 #include <gradus/core/random.h>
 
-#include "edges.h"
+#include <gradus/tests/edges.h>
 
 using namespace gradus;
 using namespace gradus::edges;

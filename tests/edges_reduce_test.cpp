@@ -5,7 +5,7 @@
 
 #include <cstring>
 
-#include "edges.h"
+#include <gradus/tests/edges.h>
 
 using namespace gradus;
 using namespace gradus::edges;

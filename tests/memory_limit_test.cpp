@@ -53,7 +53,7 @@ TEST_CASE("child: arrays that are kept for ever" * doctest::skip()) {
   }
 }
 TEST_CASE("child: dropped and asked for in another size" * doctest::skip()) {
-  limit_memory(800 * mib);
+  limit_memory(900 * mib);
   for (const std::int64_t size : {500, 400, 550, 300, 560, 100}) Array({size * mib}, u8).write<std::uint8_t>("test")[0] = 1;
   { std::vector<Array> small(100'000); for (auto& a : small) a = Array({200}); }
   Array({550 * mib}, u8);

@@ -79,6 +79,7 @@ TEST_CASE("every op has rows for its integer options, or is known to have none")
     CHECK(known.insert(op).second);
   }
   for (const OpInfo* op : all_ops()) {
+    if (std::string_view(op->name).starts_with("planted")) continue;  // by other tests, to be found wrong
     INFO(std::string(op->name) << " is in no list of tests/op_options.h");
     CHECK(known.contains(op->name));
   }

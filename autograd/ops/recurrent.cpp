@@ -232,6 +232,7 @@ struct GruCell {
       {EdgeRule::digits, 0, "n + z (h - n), as PyTorch's: where z is 1, h is as good as n", 1e-8},
       {EdgeRule::digits, 0, "products of the largest numbers overflow on their way", EdgeException::largest},
       {EdgeRule::digits, 1, "products of the largest numbers overflow on their way", EdgeException::largest},
+      {EdgeRule::digits, 0, "sums of such products overflow on their way", 1e20},
       {EdgeRule::digits, 1, "sums of such products overflow on their way", 1e20},
       {EdgeRule::digits, 2, "products of the largest numbers overflow on their way", EdgeException::largest},
       {EdgeRule::digits, 2, "sums of such products overflow on their way", 1e20}};

@@ -79,6 +79,7 @@ struct Remainder {
 
 struct FloorDivide {
   static constexpr const char* name = "floor_divide";
+  static constexpr EdgeException exceptions[] = {{EdgeRule::finite, 0, "0 / 0 is NaN, as PyTorch's", 0}};
   static constexpr unsigned reads = reads_nothing;
   static constexpr Integers integers = Integers::exact;
   static void check_integers(const Tensor& a, const Tensor& b) { check_integer_division(name, a, b); }

@@ -116,7 +116,8 @@ struct LinearScan {
 struct CumProd {
   static constexpr const char* name = "cumprod";
   static constexpr EdgeException exceptions[] = {
-      {EdgeRule::form, 0, "a product of some factors that is subnormal has few digits", EdgeException::subnormal}};
+      {EdgeRule::form, 0, "a product of some factors that is subnormal has few digits", EdgeException::subnormal},
+      {EdgeRule::form, 0, "a product that overflows on its way stays infinite, as PyTorch's", EdgeException::largest}};
   struct Saved { Array x, y; int axis; };
   static void backward(Back& b, const Saved& s) {
     const Tensor x = b.input(0, s.x), y = b.output(s.y), &g = b.grad();
@@ -139,7 +140,8 @@ struct CumProd {
 struct Prod {
   static constexpr const char* name = "prod";
   static constexpr EdgeException exceptions[] = {
-      {EdgeRule::form, 0, "a product of some factors that is subnormal has few digits", EdgeException::subnormal}};
+      {EdgeRule::form, 0, "a product of some factors that is subnormal has few digits", EdgeException::subnormal},
+      {EdgeRule::form, 0, "a product that overflows on its way stays infinite, as PyTorch's", EdgeException::largest}};
   static Samples samples() {
     Array zeros = sample_values({3, 4});
     for (const int64_t k : {1, 6, 7}) zeros.fresh<double>()[k] = 0;
