@@ -44,8 +44,8 @@ Node* new_line(const OpInfo* op, std::size_t inputs, std::size_t saved_bytes, st
                      "do it in parts");
   Node* n = place<Node>(op->name, sizeof(Node) + inputs * sizeof(Edge) + saved_bytes);
   n->op = op;
-  n->inputs = static_cast<std::uint32_t>(inputs) & Node::most;  // the mask tells the compiler that nothing is lost
-  n->outputs = static_cast<std::uint32_t>(outputs) & Node::most;
+  n->inputs = static_cast<std::uint32_t>(inputs);
+  n->outputs = static_cast<std::uint32_t>(outputs);
   return n;
 }
 

@@ -45,14 +45,14 @@ struct Edge {
 /// Any thread may hold a line; only the one that recorded it, its owner, may record on it or walk it, which record() and
 /// backward() check.
 struct Node : RefCount {
-  static constexpr int most = (1 << 24) - 1;  ///< inputs or results: 24 bits each, beside what fills the word
+  static constexpr int most = (1 << 24) - 1;  ///< inputs or results
 
+  std::uint8_t size_class = 0;
+  bool spent = false;            ///< walked: what it saved is gone
+  bool frozen = false;           ///< a leaf whose gradient is not wanted for now
   std::uint64_t line = 0;        ///< order of birth: an input's line is always smaller
   const OpInfo* op = nullptr;    ///< null: a leaf
-  std::uint32_t inputs : 24 = 0, size_class : 8 = 0;
-  std::uint32_t outputs : 24 = 1;
-  bool spent : 1 = false;        ///< walked: what it saved is gone
-  bool frozen : 1 = false;       ///< a leaf whose gradient is not wanted for now
+  std::uint32_t inputs = 0, outputs = 1;
 
   Edge* edges() { return reinterpret_cast<Edge*>(this + 1); }
   void* saved() { return edges() + inputs; }

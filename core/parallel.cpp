@@ -114,10 +114,11 @@ void expect_threads(int n) {
   known = n;
 }
 
-/// Every caller has a place in the arena beside those of the n - 1 workers, and while it waits does only work of its own: a piece
-/// may wait for another thread that calls parallel_for, too. Callers beyond these places work alone.
+/// One caller at a time has a place in the arena beside those of the n - 1 workers, and while it waits does only work of its own.
+/// Another caller works alone: a piece of the first may be waiting for it. (With places for more callers oneTBB is slow to send
+/// the workers: a parallel_for of 10 us on two threads took 17.)
 struct Workers {
-  static constexpr int places = 64;
+  static constexpr int places = 1;
   explicit Workers(int n)
       : limit(oneapi::tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>((expect_threads(n), n))),
         arena(n - 1 + places, places) {}

@@ -70,8 +70,9 @@ class RefCount {
 
   std::uint32_t own_ = 1;  // the owner's alone
   std::atomic<std::uint32_t> owner_{counting::number};
-  std::atomic<std::int32_t> others_{0};  // below zero if other threads gave up references that the owner had counted
   RefCount* next_ = nullptr;             // in the owner's list
+  std::atomic<std::int32_t> others_{0};  // below zero if other threads gave up references that the owner had counted; last, so
+                                         // that small members of a derived class fill the word
 };
 
 namespace counting {
