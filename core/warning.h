@@ -17,8 +17,8 @@ enum class Warning : unsigned {
 std::string to_string(Warning w);    ///< "W01"
 
 using WarningHandler = std::function<void(Warning w, const std::string& message)>;
-/// Takes the warnings in place of stderr; {}: stderr again. Returns the handler before. It is called on the thread that warns,
-/// and may throw: what it throws leaves the op or step that warned.
+/// Takes the warnings in place of stderr; {}: stderr again. Returns the handler before. It is called on the thread that
+/// warns, and may throw: what it throws leaves the op or step that warned.
 WarningHandler set_warning_handler(WarningHandler handler);
 /// false: no warning is looked for or given until true. Returns what it was.
 bool set_warnings(bool on);

@@ -31,9 +31,10 @@ std::string quoted(const std::vector<const std::string*>& names) {
 void Optimizer::look_for_mistakes() {
   ++calls_;
   const auto guards = [](const auto& stage) { return stage->name() == "skip_nonfinite"; };
-  const bool searches = rule().info().shape == RuleShape::closure && !rule().inner();  // and goes back where there is no loss
-  const bool look_at_numbers = warning_due(Warning::non_finite_gradient) && !searches &&
-                               std::none_of(stages_.begin(), stages_.end(), guards);
+  const bool searches =
+      rule().info().shape == RuleShape::closure && !rule().inner();  // and goes back where there is no loss
+  const bool look_at_numbers =
+      warning_due(Warning::non_finite_gradient) && !searches && std::none_of(stages_.begin(), stages_.end(), guards);
   const bool all_numbers = thorough(calls_);
   const Entry *grown = nullptr, *bad = nullptr;
   std::vector<const std::string*> unreached;

@@ -1,5 +1,5 @@
-// Reading a saved state: what was asked for and is not there, does not fit, or is not as it was saved, is remembered, so that
-// one message lists it.
+// Reading a saved state: what was asked for and is not there, does not fit, or is not as it was saved, is remembered, so
+// that one message lists it.
 #pragma once
 
 #include <gradus/optim/stages.h>

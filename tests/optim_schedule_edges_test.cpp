@@ -1,7 +1,6 @@
 // Schedules at their degenerate options: phases of no steps, totals of one, powers and factors of 0.
-#include <gradus/optim/schedule.h>
-
 #include <doctest/doctest.h>
+#include <gradus/optim/schedule.h>
 
 #include <algorithm>
 #include <cmath>
@@ -49,7 +48,8 @@ TEST_CASE("plateau knows its first metric whatever the threshold") {
 TEST_CASE("every schedule is finite, and between 0 and its top, at degenerate options") {
   std::vector<std::string> specs;
   for (const std::string total : {"1", "2", "3", "1e15"}) {
-    for (const std::string kind : {"polynomial", "linear", "cosine", "rex"}) specs.push_back(kind + "(1, total=" + total + ")");
+    for (const std::string kind : {"polynomial", "linear", "cosine", "rex"})
+      specs.push_back(kind + "(1, total=" + total + ")");
     for (const std::string power : {"0", "1e-300", "1e300"})
       specs.push_back("polynomial(1, total=" + total + ", power=" + power + ")");
     specs.push_back("cosine(1, total=" + total + ", periodic=true)");
@@ -57,7 +57,8 @@ TEST_CASE("every schedule is finite, and between 0 and its top, at degenerate op
       for (const std::string anneal : {"cos", "linear"}) {
         specs.push_back("one_cycle(1, total=" + total + ", pct_start=" + share + ", anneal=" + anneal + ")");
         if (share != "1")
-          specs.push_back("one_cycle(1, total=" + total + ", pct_start=" + share + ", anneal=" + anneal + ", three_phase=true)");
+          specs.push_back("one_cycle(1, total=" + total + ", pct_start=" + share + ", anneal=" + anneal +
+                          ", three_phase=true)");
       }
     for (const std::string decay : {"0", "1", total.c_str()})
       for (const std::string shape : {"linear", "cosine", "sqrt"})
@@ -70,13 +71,27 @@ TEST_CASE("every schedule is finite, and between 0 and its top, at degenerate op
     for (const std::string mode : {"triangular", "triangular2", "exp_range"})
       specs.push_back("cyclic(0, 1, up=1, mode=" + mode + ", gamma=" + gamma + ")");
   }
-  for (const char* spec :
-       {"constant(1)", "constant(1, factor=0, total=3)", "constant(1, warmup=1)", "cosine_restarts(1, period=1)",
-        "cosine_restarts(1, period=1, mult=1000000000)", "cosine_restarts(1, period=1, mult=2)", "cyclic(0, 1, up=1, down=1)",
-        "cyclic(0, 1, up=3, down=0)", "inverse_sqrt(1)", "inverse_sqrt(1, timescale=1e-300)", "inverse_sqrt(1, warmup=1)",
-        "inverse_time(1, rate=0)", "inverse_time(1, rate=1e300)", "noam(1, d_model=1, warmup=1)", "plateau(1)",
-        "plateau(1, patience=0, factor=0)", "warmup(0.5, steps=1)", "warmup(one_cycle(1, total=10, pct_start=0.1), steps=1)",
-        "sequential(1, 1, 0.5)", "chained(1, 0.5)", "chained(wsd(1, total=1, decay=1), one_cycle(1, total=10, pct_start=0.1))"})
+  for (const char* spec : {"constant(1)",
+                           "constant(1, factor=0, total=3)",
+                           "constant(1, warmup=1)",
+                           "cosine_restarts(1, period=1)",
+                           "cosine_restarts(1, period=1, mult=1000000000)",
+                           "cosine_restarts(1, period=1, mult=2)",
+                           "cyclic(0, 1, up=1, down=1)",
+                           "cyclic(0, 1, up=3, down=0)",
+                           "inverse_sqrt(1)",
+                           "inverse_sqrt(1, timescale=1e-300)",
+                           "inverse_sqrt(1, warmup=1)",
+                           "inverse_time(1, rate=0)",
+                           "inverse_time(1, rate=1e300)",
+                           "noam(1, d_model=1, warmup=1)",
+                           "plateau(1)",
+                           "plateau(1, patience=0, factor=0)",
+                           "warmup(0.5, steps=1)",
+                           "warmup(one_cycle(1, total=10, pct_start=0.1), steps=1)",
+                           "sequential(1, 1, 0.5)",
+                           "chained(1, 0.5)",
+                           "chained(wsd(1, total=1, decay=1), one_cycle(1, total=10, pct_start=0.1))"})
     specs.push_back(spec);
   for (const auto& spec : specs) {
     const Schedule s(spec);
