@@ -89,6 +89,16 @@ void serially(std::int64_t n, PieceRef piece) {
 
 #if defined(GRADUS_PARALLEL_TBB)
 
+/// One limit for the process, the most that was ever asked for: of several in force oneTBB takes the least, and says so. How many
+/// work for one pool its arena decides. Not deleted: a child made by fork() could wait for it.
+void allow_threads(int n) {
+  using oneapi::tbb::global_control;
+  static global_control* limit = nullptr;
+  delete limit;
+  const std::size_t most = std::max<std::size_t>(std::thread::hardware_concurrency(), static_cast<std::size_t>(n));
+  limit = new global_control(global_control::max_allowed_parallelism, most);
+}
+
 /// oneTBB does not survive a thread that it asks for in vain, so it is found out before whether there are `n`.
 void expect_threads(int n) {
   static int known = 1;
@@ -111,6 +121,7 @@ void expect_threads(int n) {
   for (auto& t : tried) t.join();
   const std::size_t got = tried.size() + static_cast<std::size_t>(known) - 1;
   if (got + 1 < static_cast<std::size_t>(n)) no_threads(n, got);
+  allow_threads(n);
   known = n;
 }
 
@@ -119,9 +130,7 @@ void expect_threads(int n) {
 /// the workers: a parallel_for of 10 us on two threads took 17.)
 struct Workers {
   static constexpr int places = 1;
-  explicit Workers(int n)
-      : limit(oneapi::tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>((expect_threads(n), n))),
-        arena(n - 1 + places, places) {}
+  explicit Workers(int n) : arena((expect_threads(n), n - 1 + places), places) {}
   void run(std::int64_t n, PieceRef piece) {
     struct Place {
       std::atomic<int>& count;
@@ -141,7 +150,6 @@ struct Workers {
       });
     });
   }
-  oneapi::tbb::global_control limit;
   oneapi::tbb::task_arena arena;
   std::atomic<int> callers{0};
 };

@@ -66,7 +66,7 @@ struct Training {
   Net net;
   optim::Optimizer optimizer;
   Tensor x{sample_values({2, 1, 8, 8}, -1, 1, 5).to(f32)}, labels{Array::of<int64_t>({2}, {1, 3})};
-  explicit Training(const char* spec) : net((manual_seed(4), Net())), optimizer(optim::make(spec, net.named_parameters())) { net(x); }
+  explicit Training(const std::string& spec) : net((manual_seed(4), Net())), optimizer(optim::make(spec, net.named_parameters())) { net(x); }
 
   void step() {
     optimizer.zero_grad();
@@ -174,7 +174,7 @@ std::string contents(const std::string& path) {
 
 TEST_CASE("every allocation of a first and of a later training step fails once") {
   loss_outside = true;
-  for (const char* spec : {"adam(lr=1e-2)", "sgd(lr=1e-2, momentum=0.9)", "adamw(lr=1e-2)"})
+  for (const std::string spec : {"adam(lr=1e-2)", "sgd(lr=1e-2, momentum=0.9)", "adamw(lr=1e-2)"})
     for (const int warm : {0, 2}) {
       CAPTURE(spec);
       CAPTURE(warm);

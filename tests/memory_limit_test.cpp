@@ -41,6 +41,7 @@ TEST_CASE("child: a tape that grows for ever" * doctest::skip()) {
     q = Tensor();
     std::printf("went on: %g\n", sum(w * 2.0).item() / static_cast<double>(n));
   }
+  leave_child();
 }
 TEST_CASE("child: arrays that are kept for ever" * doctest::skip()) {
   limit_memory(400 * mib);
@@ -51,6 +52,7 @@ TEST_CASE("child: arrays that are kept for ever" * doctest::skip()) {
     kept.clear();
     std::printf("went on: %g\n", Array::ones({n}).element(0) * 2);
   }
+  leave_child();
 }
 TEST_CASE("child: dropped and asked for in another size" * doctest::skip()) {
   limit_memory(900 * mib);
@@ -58,6 +60,7 @@ TEST_CASE("child: dropped and asked for in another size" * doctest::skip()) {
   { std::vector<Array> small(100'000); for (auto& a : small) a = Array({200}); }
   Array({550 * mib}, u8);
   std::printf("went on: %g\n", Array::ones({1}).element(0) * 2);
+  leave_child();
 }
 
 TEST_CASE("what fits no more is refused with a typed error and the program goes on") {
