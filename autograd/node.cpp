@@ -22,6 +22,12 @@ N* place(const char* maker, std::size_t bytes) {
   throw GraphError(op, "this tensor was recorded by another thread; a tape belongs to one thread", hint);
 }
 
+/// Apart, so that new_line() has no stack frame for a message that it seldom makes.
+[[noreturn, gnu::cold, gnu::noinline]] void throw_too_many(const char* op, std::size_t inputs, std::size_t outputs) {
+  throw GraphError(op, join("at most ", Node::most, " inputs and as many results can be recorded, got ", inputs, " and ", outputs),
+                   "do it in parts");
+}
+
 }  // namespace
 
 void check_owner(const char* op, const Node& n) {
@@ -39,9 +45,7 @@ void refuse_foreign(Node* written, int k) {
 
 Node* new_line(const OpInfo* op, std::size_t inputs, std::size_t saved_bytes, std::size_t outputs) {
   constexpr auto most = static_cast<std::size_t>(Node::most);
-  if (inputs > most || outputs > most) [[unlikely]]
-    throw GraphError(op->name, join("at most ", most, " inputs and as many results can be recorded, got ", inputs, " and ", outputs),
-                     "do it in parts");
+  if (inputs > most || outputs > most) [[unlikely]] throw_too_many(op->name, inputs, outputs);
   Node* n = place<Node>(op->name, sizeof(Node) + inputs * sizeof(Edge) + saved_bytes);
   n->op = op;
   n->inputs = static_cast<std::uint32_t>(inputs);
