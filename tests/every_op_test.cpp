@@ -6,7 +6,10 @@
 
 #include <doctest/doctest.h>
 
+#include <fstream>
+#include <iterator>
 #include <set>
+#include <string>
 
 using namespace gradus;
 using namespace gradus::tools;
@@ -52,6 +55,12 @@ TEST_CASE("every op has samples and a name of its own") {
   CHECK(names.size() > 40);  // the table is the whole library's, not what this file happens to use
   CHECK(names.contains("tanh"));
   MESSAGE(names.size() << " ops, " << samples << " samples, " << with_one << " ops with a single one");
+}
+
+TEST_CASE("README.md says how many ops there are") {
+  std::ifstream file(GRADUS_SOURCE_DIR "/README.md");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  CHECK(text.find("is gradient-checked**, " + std::to_string(library_ops().size()) + " of them") != text.npos);
 }
 
 TEST_CASE("every op: first order within 1e-8, second order within 1e-6, at most 1 % of the draws inconclusive") {
