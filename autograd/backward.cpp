@@ -36,7 +36,7 @@ Tensor* Back::due_for(Node* n) {
   while (i > 0 && due_[i - 1].line > n->line) --i;
   if (i > 0 && due_[i - 1].node == n) return due_[i - 1].grads;
   if (due_.size() == due_.capacity()) due_.reserve(2 * due_.size() + 16);  // first: what follows must not fail
-  auto* grads = static_cast<Tensor*>(pool::take(pool::class_of(n->outputs * sizeof(Tensor)), "backward"));
+  auto* grads = static_cast<Tensor*>(pool::take(pool::class_of(static_cast<std::size_t>(n->outputs) * sizeof(Tensor)), "backward"));
   for (int k = 0; k < n->outputs; ++k) ::new (grads + k) Tensor;
   if (i == due_.size()) [[likely]] due_.push_back({n->line, n, grads});
   else due_.insert(due_.begin() + static_cast<std::ptrdiff_t>(i), {n->line, n, grads});
@@ -45,7 +45,7 @@ Tensor* Back::due_for(Node* n) {
 
 void Back::drop(const Due& d) {
   for (int k = 0; k < d.node->outputs; ++k) d.grads[k].~Tensor();
-  pool::give(d.grads, pool::class_of(d.node->outputs * sizeof(Tensor)));
+  pool::give(d.grads, pool::class_of(static_cast<std::size_t>(d.node->outputs) * sizeof(Tensor)));
 }
 
 void Back::add_into(Tensor& sum, const Tensor& g) const {

@@ -227,7 +227,7 @@ class Backward final : public WalkObserver {
   };
 
   void reached(Node& line, const Tensor* gradients) override {
-    got_ = {gradients, line.outputs};
+    got_ = {gradients, static_cast<std::size_t>(line.outputs)};
     if (!line.op && !leaf && !all_finite(gradients[0].array())) leaf = static_cast<Leaf*>(&line);
   }
   void passed(Node& line, const Given& given) override {

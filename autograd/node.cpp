@@ -38,7 +38,7 @@ void take_back(Node* n) { pool::give(n, n->size_class); }
 
 void refuse_foreign(Node* written, int k) {
   const char* op = written->op->name;
-  for (; k < static_cast<int>(written->inputs); ++k) written->edges()[k] = {};
+  for (; k < written->inputs; ++k) written->edges()[k] = {};
   Node::destroy(written);
   refuse(op, "NoGrad guard; in a thread that only wants results; to train in it, copy the model in it");
 }
@@ -48,8 +48,8 @@ Node* new_line(const OpInfo* op, std::size_t inputs, std::size_t saved_bytes, st
   if (inputs > most || outputs > most) [[unlikely]] throw_too_many(op->name, inputs, outputs);
   Node* n = place<Node>(op->name, sizeof(Node) + inputs * sizeof(Edge) + saved_bytes);
   n->op = op;
-  n->inputs = static_cast<std::uint32_t>(inputs);
-  n->outputs = static_cast<std::uint32_t>(outputs);
+  n->inputs = static_cast<int>(inputs);
+  n->outputs = static_cast<int>(outputs);
   return n;
 }
 
@@ -66,7 +66,7 @@ void Node::destroy(Node* n) {
   destroying = true;
   while ((n = dying)) {
     dying = reinterpret_cast<Node*>(n->line);
-    for (std::uint32_t k = 0; k < n->inputs; ++k)
+    for (int k = 0; k < n->inputs; ++k)
       if (Node* from = n->edges()[k].node; from && from->down()) {
         from->line = reinterpret_cast<std::uint64_t>(dying);
         dying = from;

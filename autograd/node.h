@@ -52,7 +52,7 @@ struct Node : RefCount {
   bool frozen = false;           ///< a leaf whose gradient is not wanted for now
   std::uint64_t line = 0;        ///< order of birth: an input's line is always smaller
   const OpInfo* op = nullptr;    ///< null: a leaf
-  std::uint32_t inputs = 0, outputs = 1;
+  int inputs = 0, outputs = 1;
 
   Edge* edges() { return reinterpret_cast<Edge*>(this + 1); }
   void* saved() { return edges() + inputs; }
