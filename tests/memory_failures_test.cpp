@@ -39,6 +39,13 @@ void plain_delete(void* p) noexcept {
 
 void* operator new(std::size_t bytes) { return plain_new(bytes); }
 void* operator new[](std::size_t bytes) { return plain_new(bytes); }
+void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {  // of std::stable_sort
+  try {
+    return plain_new(bytes);
+  } catch (const std::bad_alloc&) {
+    return nullptr;
+  }
+}
 void operator delete(void* p) noexcept { plain_delete(p); }
 void operator delete[](void* p) noexcept { plain_delete(p); }
 void operator delete(void* p, std::size_t) noexcept { plain_delete(p); }
