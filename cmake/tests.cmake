@@ -3,7 +3,7 @@
 set(test_environment "")
 if(GRADUS_SANITIZE)
   list(APPEND test_environment UBSAN_OPTIONS=print_stacktrace=1 TSAN_OPTIONS=halt_on_error=1
-    ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1)
+    ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1:allocator_may_return_null=1)
 endif()
 
 # ---- doctest --------------------------------------------------------------------------------------------------------

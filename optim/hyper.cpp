@@ -69,7 +69,10 @@ std::string Optimizer::spec_of(const Group& group, bool saved) const {
   return spec_with(*group.rule, group.schedules, saved);
 }
 std::string Optimizer::spec_of(const std::string& parameter) const { return spec_of(groups_[find(parameter).group], false); }
-std::string Optimizer::spec() const { return stages_text(false) + spec_with(rule(), groups_[0].schedules, false); }
+std::string Optimizer::spec() const {
+  const AnyRule& first = rule();  // refuses an optimizer that was moved from
+  return stages_text(false) + spec_with(first, groups_[0].schedules, false);
+}
 
 // ---- schedules -------------------------------------------------------------------------------------------------------
 

@@ -68,7 +68,8 @@ void take_users(SpecStage& stage, std::vector<std::string>& names) {
 // ---- options: a line for each group, "pattern <tab> own options <tab> spec" ------------------------------------------
 
 std::string Optimizer::options_text() const {
-  std::string s = stages_text(true) + spec_with(rule(), groups_[0].schedules, true) + "\n";
+  const AnyRule& first = rule();  // refuses an optimizer that was moved from
+  std::string s = stages_text(true) + spec_with(first, groups_[0].schedules, true) + "\n";
   for (std::size_t i = 1; i < groups_.size(); ++i) {
     const Group& g = groups_[i];
     std::string own = g.own_rule ? "=" : "";
@@ -94,7 +95,9 @@ std::vector<Optimizer::Group> Optimizer::groups_from(const std::string& saved) c
   std::vector<Group> groups;
   if (lines.empty()) throw OptimError(op, "the state's options are empty; nothing was loaded");
   for (std::size_t i = 0; i < lines.size(); ++i) {
-    const auto parts = i == 0 ? std::vector<std::string>{"", "=", lines[0]} : split(lines[i], '\t');
+    std::vector<std::string> parts;  // not by a list in a conditional: g++ 12 destroys it twice if memory fails meanwhile
+    if (i > 0) parts = split(lines[i], '\t');
+    else parts.emplace_back(), parts.emplace_back("="), parts.push_back(lines[0]);
     if (parts.size() != 3) throw OptimError(op, "the state's options cannot be read; nothing was loaded");
     Spec spec = parse_spec(parts[2]);
     std::vector<std::string> users;
