@@ -1,5 +1,5 @@
 // Integers: comparisons, reductions, scans, orders, single elements and every layout, against loops over exact numbers.
-#include <gradus/tests/refusal.h>
+#include <gradus/tests/integers.h>
 
 #include <gradus/autograd/ops.h>
 #include <gradus/core/pool.h>
@@ -12,26 +12,9 @@
 #include <random>
 
 using namespace gradus;
+using namespace gradus::integers;
 
 namespace {
-
-using Longs = std::vector<int64_t>;
-constexpr int64_t lowest = INT64_MIN, highest = INT64_MAX, big = int64_t(1) << 53;
-
-Tensor longs(const Longs& v) { return Tensor(Array::of<int64_t>({static_cast<int64_t>(v.size())}, v)); }
-Tensor bytes(const std::vector<std::uint8_t>& v) { return tensor<std::uint8_t>({static_cast<int64_t>(v.size())}, v); }
-Tensor bools(const std::vector<bool>& v) { return Tensor(Array::of<bool>({static_cast<int64_t>(v.size())}, v)); }
-Longs held(const Tensor& t) {
-  const Array a = t.array().to(i64).contiguous();
-  return {a.data<int64_t>(), a.data<int64_t>() + a.size()};
-}
-bool is(const Tensor& t, Dtype dtype, const Longs& numbers) {
-  if (t.dtype() == dtype && held(t) == numbers) return true;
-  MESSAGE(to_string(t));
-  return false;
-}
-
-#define REFUSES(Type, call, ...) CHECK(says(refusal<Type>([&] { (void)(call); }), {__VA_ARGS__}))
 
 /// Numbers of every size, the ends among them.
 Tensor any_longs(const Shape& shape, unsigned seed) {

@@ -1,6 +1,6 @@
 // Integers are numbers too: arithmetic and dtypes of i64, u8 and bool, against exact numbers modulo 2^64 (or 256)
 // and against the dtypes of PyTorch 2.
-#include <gradus/tests/refusal.h>
+#include <gradus/tests/integers.h>
 
 #include <gradus/autograd/ops.h>
 
@@ -11,27 +11,10 @@
 #include <limits>
 
 using namespace gradus;
+using namespace gradus::integers;
 
 namespace {
 
-using Longs = std::vector<int64_t>;
-constexpr int64_t lowest = INT64_MIN, highest = INT64_MAX, big = int64_t(1) << 53;
-
-Tensor longs(const Longs& v) { return Tensor(Array::of<int64_t>({static_cast<int64_t>(v.size())}, v)); }
-Tensor bytes(const std::vector<std::uint8_t>& v) { return tensor<std::uint8_t>({static_cast<int64_t>(v.size())}, v); }
-Tensor bools(const std::vector<bool>& v) { return Tensor(Array::of<bool>({static_cast<int64_t>(v.size())}, v)); }
-Longs held(const Tensor& t) {
-  REQUIRE_FALSE(is_real(t.dtype()));
-  REQUIRE_FALSE(t.requires_grad());
-  const Array a = t.array().to(i64).contiguous();
-  return {a.data<int64_t>(), a.data<int64_t>() + a.size()};
-}
-/// dtype and numbers.
-bool is(const Tensor& t, Dtype dtype, const Longs& numbers) {
-  if (t.dtype() == dtype && held(t) == numbers) return true;
-  MESSAGE(to_string(t));
-  return false;
-}
 bool is(const Tensor& t, Dtype dtype, const std::vector<double>& numbers) {
   bool same = t.dtype() == dtype && t.size() == static_cast<int64_t>(numbers.size());
   for (int64_t i = 0; same && i < t.size(); ++i) {
@@ -41,8 +24,6 @@ bool is(const Tensor& t, Dtype dtype, const std::vector<double>& numbers) {
   if (!same) MESSAGE(to_string(t));
   return same;
 }
-
-#define REFUSES(Type, call, ...) CHECK(says(refusal<Type>([&] { (void)(call); }), {__VA_ARGS__}))
 
 }  // namespace
 
