@@ -83,7 +83,7 @@ std::vector<double> noise(int64_t n, double level, double size, Dtype dtype, std
 
 TEST_CASE("normalisation of equal numbers is exactly 0, and its gradient that of a constant") {
   for (const Dtype dtype : {f32, f64})
-    for (const double c : {12345.678, -0.1, 1e-3, 3.3e7, 1e20, 1e30})
+    for (const double c : {12345.678, -0.1, 1e-3, 3.3e7, 1e20, 1e30, 3e38})
       for (const int64_t n : {2, 4096, 5000})
         for (const Layer& l : layers()) {
           if (!l.centred) continue;
@@ -237,4 +237,81 @@ TEST_CASE("batch_norm without weight and bias, in f32 and f64; group_norm and in
     CHECK_THROWS_AS(group_norm(zeros({2, 0, 3}, dtype), 2), ShapeError);
     CHECK_THROWS_AS(instance_norm(zeros({2, 4, 0}, dtype)), ShapeError);
   }
+}
+
+TEST_CASE("normalisation where sums of floats would overflow or vanish: right, and so are the gradients") {
+  constexpr double top = 3e38;
+  for (const Dtype dtype : {f32, f64})
+    for (const int64_t n : {6, 300, 1024}) {
+      std::vector<double> large, outlier = noise(n, 1e-3, 1e-3, dtype), g = noise(n, 0, 1, dtype, 8), shares, small;
+      outlier[0] = 1e6;
+      for (int64_t i = 0; i < n; ++i) {
+        large.push_back(i % 4 < 2 ? top : -top);
+        shares.push_back(i / (n < 10 ? 2 : 150) % 2 == 0 ? 2e38 : -2e38);
+        small.push_back(1e-20 * (i % 7 - 3));
+      }
+      for (const Layer& l : layers()) {
+        INFO(std::string(l.name) << ' ' << n);
+        const double digits = dtype == f32 ? 1e-6 : 1e-12;
+        for (const std::vector<double>& x : {large, outlier, small}) {
+          const std::vector<double> held = values(Array::of({n}, x).to(dtype));
+          const Rows r = reference(held, g, 1e-5, l.centred);
+          const Tensor t = numbers({n}, x, dtype);
+          CHECK(error_of(flatten(l.f(t, 1e-5)).array(), r.y) <= digits);
+          if (dtype == f32 && x == large) continue;  // the gradient is subnormal
+          CHECK(error_of(grad({sum(flatten(l.f(t, 1e-5)) * numbers({n}, g, dtype))}, {t})[0].array(), r.dx) <= 10 * digits);
+        }
+        // Gradients of which two together are infinite: with eps = 1e6 that of x is not.
+        const std::vector<double> x = noise(n, 0, 1, dtype), held = values(Array::of({n}, shares).to(dtype));
+        const Rows r = reference(x, held, 1e6, l.centred);
+        const Tensor t = numbers({n}, x, dtype);
+        const Tensor y = l.f(t, 1e6), seed = reshape(numbers({n}, shares, dtype), y.shape());
+        CHECK(error_of(grad({y}, {t}, {}, {seed})[0].array(), r.dx) <= 10 * digits);
+      }
+    }
+}
+
+TEST_CASE("normalisation: what is small beside the first element, and next to it, keeps its digits") {
+  for (const Dtype dtype : {f32, f64})
+    for (const int64_t n : {10, 1000})
+      for (const Layer& l : layers()) {
+        if (!l.centred) continue;
+        INFO(std::string(l.name) << ' ' << n);
+        std::vector<double> x = noise(n, 0, 1e-2, dtype), g = noise(n, 0, 1e-3, dtype, 8);
+        x[0] = 1e4, g[1] = 1e3;
+        x = values(Array::of({n}, x).to(dtype)), g = values(Array::of({n}, g).to(dtype));
+        const Rows r = reference(x, g, 1e-5);
+        const Tensor t = numbers({n}, x, dtype), y = flatten(l.f(t, 1e-5));
+        const Array dx = grad({sum(y * numbers({n}, g, dtype))}, {t})[0].array();
+        const double digits = dtype == f32 ? 2e-5 : 1e-11;  // x - mean is rounded when the mean is 1e3 times its distance
+        for (int64_t i = 2; i < n; ++i) {
+          const auto k = static_cast<std::size_t>(i);
+          CHECK(std::fabs(y.array().element(i) - r.y[k]) <= digits * std::fabs(r.y[k]));
+          CHECK(std::fabs(dx.element(i) - r.dx[k]) <= digits * std::fabs(r.dx[k]));
+        }
+      }
+}
+
+TEST_CASE("batch_norm: the gradients of weight and bias where products of floats vanish or overflow") {
+  for (const Dtype dtype : {f32, f64})
+    for (const bool planes : {false, true})
+      for (const double size : {1e-25, 1e-15, 1.0, 1e15}) {
+        CAPTURE(planes);
+        CAPTURE(size);
+        const int64_t n = 64;
+        std::vector<double> x = noise(n, 0, size, dtype), g = noise(n, 1e-25, 1e-25, dtype, 8);
+        x = values(Array::of({n}, x).to(dtype));
+        const Rows r = reference(x, g, 0);
+        Wide slope = 0, level = 0;
+        for (std::size_t i = 0; i < x.size(); ++i) slope += g[i] * r.y[i], level += g[i];
+        const Shape shape = planes ? Shape{4, 1, 16} : Shape{n, 1};
+        const Tensor w = leaf(Array::ones({1}, dtype)), b = leaf(Array::zeros({1}, dtype));
+        const Tensor y = batch_norm(numbers(shape, x, dtype), w, b, 0).y;
+        const auto both = grad({y}, {w, b}, {}, {numbers(shape, g, dtype)});
+        CHECK(error_of(both[0].array(), {slope}) <= (dtype == f32 ? 1e-5 : 1e-12));
+        CHECK(error_of(both[1].array(), {level}) <= (dtype == f32 ? 1e-6 : 1e-13));
+        g[9] = inf;
+        const Tensor again = batch_norm(numbers(shape, x, dtype), w, b, 0).y;
+        CHECK(grad({again}, {b}, {}, {numbers(shape, g, dtype)})[0].item() == inf);
+      }
 }

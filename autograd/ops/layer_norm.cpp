@@ -19,15 +19,30 @@ template <class T, bool centred>
 void forward_wider(int64_t n, const T* x, double eps, T* y, double* scale) {
   using Wide = Wider<T>;
   Wide mean = 0, square = 0;
-  for (int64_t i = 0; centred && i < n; ++i) mean += static_cast<Wide>(x[i]) / static_cast<Wide>(n);
+  for (int round = 0; centred && round < 2; ++round) {  // the second finds what the first has rounded away
+    Wide rest = 0;
+    for (int64_t i = 0; i < n; ++i) rest += (x[i] - mean) / static_cast<Wide>(n);
+    mean += rest;
+  }
   for (int64_t i = 0; i < n; ++i) square += (x[i] - mean) * (x[i] - mean) / static_cast<Wide>(n);
   const Wide s = 1 / std::sqrt(square + eps);
   for (int64_t i = 0; i < n; ++i) y[i] = static_cast<T>((x[i] - mean) * s);
   *scale = static_cast<double>(s);
 }
 
-/// y = (x - mean) scale, mean being 0 unless `centred`; scale = 1 / sqrt(mean square of that + eps). The sums, and with them
-/// the mean, have the digits of double or more: numbers that differ little keep their differences.
+template <class T, bool centred>
+void backward_wider(int64_t n, const T* g, const T* y, double scale, T* dx) {
+  using Wide = Wider<T>;
+  Wide mean = 0, slope = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    if (centred) mean += static_cast<Wide>(g[i]) / static_cast<Wide>(n);
+    slope += static_cast<Wide>(g[i]) * static_cast<Wide>(y[i]) / static_cast<Wide>(n);
+  }
+  for (int64_t i = 0; i < n; ++i) dx[i] = static_cast<T>(scale * (g[i] - mean - y[i] * slope));
+}
+
+/// y = (x - mean) scale, mean being 0 unless `centred`; scale = 1 / sqrt(mean square of that + eps). The mean that
+/// is subtracted is near the true one; that of the distances from it is the rest, so that what differs little differs right.
 template <class T, bool centred>
 void forward(int64_t rows, int64_t n, const T* x, double eps, T* y, double* scale) {
   using P = pack<T>;
@@ -36,28 +51,32 @@ void forward(int64_t rows, int64_t n, const T* x, double eps, T* y, double* scal
       const T* in = x + r * n;
       T* out = y + r * n;
       const auto count = static_cast<double>(n);
-      TwoParts<T> mean;
+      double near = 0;
       if constexpr (centred) {
-        WideSum<T> sum;
-        for_packs<T>(n, [&](int64_t i, const Lanes<T>& lanes, auto) { sum.add(lanes.load(in + i)); });
-        mean = sum.total().template mean<T>(count);
+        WideSums<T> rough;
+        rough.add_row(0, n, [in](int64_t i, const Lanes<T>& lanes, auto) {
+          const P v = lanes.load(in + i);
+          return Terms<T>{v, v};
+        });
+        near = TwoParts<T>(rough.sum.total().over(count), 0).high;
       }
-      const P high(mean.high), low(mean.low);
-      const auto distance = [&](int64_t i, const Lanes<T>& lanes) {
-        return centred ? lanes.load(in + i) - high - low : lanes.load(in + i);
-      };
-      WideSum<T> squares;
-      for_packs<T>(n, [&](int64_t i, const Lanes<T>& lanes, auto valid) {
-        const P d = first_lanes(distance(i, lanes), P(0), valid);
-        squares.add_product(d, d);
+      WideSums<T> distances;
+      distances.add_row(0, n, [in, middle = P(near)](int64_t i, const Lanes<T>& lanes, auto valid) {
+        const P v = lanes.load(in + i), d = centred ? first_lanes(v - middle, P(0), valid) : v;
+        return Terms<T>{d, d};
       });
-      scale[r] = 1 / std::sqrt(squares.total().over(count) + eps);
+      const double rest = centred ? distances.sum.total().over(count) : 0;
+      scale[r] = 1 / std::sqrt(mean_square_less(distances.product.total().over(count), rest) + eps);
       if (!ordinary_scale<T>(scale[r])) [[unlikely]] {
         forward_wider<T, centred>(n, in, eps, out, scale + r);
         continue;
       }
-      const P s(scale[r]);
-      for_packs<T>(n, [&](int64_t i, const Lanes<T>& lanes, int) { lanes.store(out + i, distance(i, lanes) * s); });
+      const TwoParts<T> mean(near, rest);
+      const P high(mean.high), level(-mean.low * scale[r]), s(scale[r]);
+      for_packs<T>(n, [&](int64_t i, const Lanes<T>& lanes, int) {
+        const P v = lanes.load(in + i);
+        lanes.store(out + i, centred ? fma(v - high, s, level) : v * s);
+      });
     }
   });
 }
@@ -71,15 +90,13 @@ void backward(int64_t rows, int64_t n, const T* g, const T* y, const double* sca
       const T *u = g + r * n, *v = y + r * n;
       T* out = dx + r * n;
       const auto count = static_cast<double>(n);
-      WideSum<T> sum, product;
-      for_packs<T>(n, [&](int64_t i, const Lanes<T>& lanes, auto) {
-        const P w = lanes.load(u + i);
-        if constexpr (centred) sum.add(w);
-        product.add_product(w, lanes.load(v + i));
+      WideSums<T, true> sums;
+      sums.add_row(0, n, [=](int64_t i, const Lanes<T>& lanes, auto) {
+        return Terms<T>{lanes.load(u + i), lanes.load(v + i)};
       });
-      const double mean = centred ? sum.total().over(count) : 0, slope = product.total().over(count);
-      if (!ordinary_scale<T>(scale[r])) [[unlikely]] {
-        for (int64_t i = 0; i < n; ++i) out[i] = static_cast<T>(scale[r] * (Wider<T>(u[i]) - mean - v[i] * Wider<T>(slope)));
+      const double mean = centred ? sums.sum.total().over(count) : 0, slope = sums.product.total().over(count);
+      if (!ordinary_scale<T>(scale[r]) || !std::isfinite(mean) || !std::isfinite(slope)) [[unlikely]] {
+        backward_wider<T, centred>(n, u, v, scale[r], out);
         continue;
       }
       const P level(mean), tilt(slope), s(scale[r]);

@@ -53,14 +53,25 @@ struct Group {
     }
   }
 
-  /// `count` sums for each channel; add(sums, offset, lanes, valid) adds to them the terms of a pack.
-  template <std::size_t count, class F>
-  void sums(F add, ExactSum (&out)[count][w]) const {
-    WideSum<T> sum[count];
-    each([&](int64_t at, const Lanes<T>& lanes, auto valid) { add(sum, at, lanes, valid); });
-    for (std::size_t k = 0; k < count; ++k)
-      for (int i = 0; i < channels; ++i) out[k][i] = side_by_side ? sum[k].lane(i) : sum[k].total();
+  /// The sums of the packs of this group: along planes; where these are short, from plane to plane.
+  template <bool exactly = false, class Term>
+  GRADUS_INLINE WideSums<T, exactly> sums(Term term) const {
+    const int64_t step = planes.channels * planes.plane, start = first * planes.plane;
+    WideSums<T, exactly> all;
+    if constexpr (side_by_side) {
+      all.add(first, planes.n, step, Lanes<T>(channels), std::integral_constant<int, w>(), term);
+    } else if (planes.plane >= 8 * w) {
+      for (int64_t i = 0; i < planes.n; ++i) all.add_row(start + i * step, planes.plane, term);
+    } else {
+      for (int64_t j = 0; j < planes.plane; j += w) {
+        const int valid = static_cast<int>(std::min<int64_t>(w, planes.plane - j));
+        all.add(start + j, planes.n, step, Lanes<T>(valid), valid, term);
+      }
+    }
+    return all;
   }
+  /// That of channel i of this group.
+  static ExactSum of_channel(const WideSum<T>& sum, int i) { return side_by_side ? sum.lane(i) : sum.total(); }
 };
 
 template <class T, class F>
@@ -104,7 +115,11 @@ void forward_wider(const Planes& p, int64_t c, const T* x, Channels& all, double
   using Wide = Wider<T>;
   const auto n = static_cast<Wide>(p.per_channel());
   Wide mean = 0, variance = 0;
-  each_of_channel(p, c, [&](int64_t at) { mean += x[at] / n; });
+  for (int round = 0; round < 2; ++round) {  // the second finds what the first has rounded away
+    Wide rest = 0;
+    each_of_channel(p, c, [&](int64_t at) { rest += (x[at] - mean) / n; });
+    mean += rest;
+  }
   each_of_channel(p, c, [&](int64_t at) { variance += (x[at] - mean) * (x[at] - mean) / n; });
   const Wide scale = 1 / std::sqrt(variance + eps), weight = all.weight.data<double>()[c], bias = all.bias.data<double>()[c];
   each_of_channel(p, c, [&](int64_t at) { y[at] = static_cast<T>((x[at] - mean) * scale * weight + bias); });
@@ -135,27 +150,29 @@ void forward(const Planes& p, const T* x, Channels& c, double eps, T* y) {
   double *mean = c.mean.fresh<double>(), *variance = c.variance.fresh<double>(), *scale = c.scale.fresh<double>();
   each_group<T>(p, [=, &c](const auto& group) {
     const int64_t first = group.first;
-    ExactSum total[1][P::width];
-    double large[P::width] = {}, small[P::width] = {}, factor[P::width] = {}, added[P::width] = {};
-    group.template sums<1>([&](WideSum<T>* sum, int64_t at, const Lanes<T>& lanes, auto) { sum->add(lanes.load(x + at)); },
-                           total);
+    double middle[P::width] = {}, factor[P::width] = {}, added[P::width] = {};
+    const WideSums<T> rough = group.sums([&](int64_t at, const Lanes<T>& lanes, auto) {
+      const P v = lanes.load(x + at);
+      return Terms<T>{v, v};
+    });
+    for (int i = 0; i < group.channels; ++i)
+      middle[i] = TwoParts<T>(group.of_channel(rough.sum, i).over(n), 0).high;
+    const P near = group.spread(middle);
+    const WideSums<T> distances = group.sums([&](int64_t at, const Lanes<T>& lanes, auto valid) {
+      const P d = first_lanes(lanes.load(x + at) - near, P(0), valid);
+      return Terms<T>{d, d};
+    });
     for (int i = 0; i < group.channels; ++i) {
-      const TwoParts<T> parts = total[0][i].template mean<T>(n);
-      large[i] = static_cast<double>(parts.high), small[i] = static_cast<double>(parts.low);
-      mean[first + i] = large[i] + small[i];
-    }
-    const P high = group.spread(large), low = group.spread(small);
-    group.template sums<1>([&](WideSum<T>* sum, int64_t at, const Lanes<T>& lanes, auto valid) {
-      const P d = first_lanes(lanes.load(x + at) - high - low, P(0), valid);
-      sum->add_product(d, d);
-    }, total);
-    for (int i = 0; i < group.channels; ++i) {
-      variance[first + i] = total[0][i].over(n);
+      const double rest = group.of_channel(distances.sum, i).over(n);
+      const TwoParts<T> parts(middle[i], rest);
+      middle[i] = parts.high;
+      mean[first + i] = parts.high + parts.low;
+      variance[first + i] = mean_square_less(group.of_channel(distances.product, i).over(n), rest);
       scale[first + i] = 1 / std::sqrt(variance[first + i] + eps);
       factor[i] = scale[first + i] * weight[first + i];
-      added[i] = bias[first + i] - small[i] * factor[i];
+      added[i] = bias[first + i] - parts.low * factor[i];
     }
-    const P slope = group.spread(factor), offset = group.spread(added);
+    const P high = group.spread(middle), slope = group.spread(factor), offset = group.spread(added);
     group.each([&](int64_t at, const Lanes<T>& lanes, int) {
       lanes.store(y + at, fma(lanes.load(x + at) - high, slope, offset));
     });
@@ -173,25 +190,25 @@ void backward(const Planes& p, const T* x, const T* g, const Channels& c, double
   const double *weight = c.weight.data<double>(), *mean = c.mean.data<double>(), *scale = c.scale.data<double>();
   each_group<T>(p, [=, &c](const auto& group) {
     const int64_t first = group.first;
-    ExactSum total[2][P::width];
     double large[P::width] = {}, small[P::width] = {}, slope[P::width] = {}, level[P::width] = {}, tilt[P::width] = {};
+    bool ordinary_sums[P::width] = {};
     for (int i = 0; i < group.channels; ++i) {
-      const TwoParts<T> parts = ExactSum{mean[first + i]}.template mean<T>(1);
-      large[i] = static_cast<double>(parts.high), small[i] = static_cast<double>(parts.low);
+      const TwoParts<T> parts(mean[first + i], 0);
+      large[i] = parts.high, small[i] = -parts.low * scale[first + i];
     }
-    const P high = group.spread(large), low = group.spread(small);
-    group.template sums<2>([&](WideSum<T>* sum, int64_t at, const Lanes<T>& lanes, auto) {
-      const P u = lanes.load(g + at);  // 0 behind the last element
-      sum[0].add(u);
-      sum[1].add_product(u, lanes.load(x + at) - high - low);
-    }, total);
+    const P high = group.spread(large), low = group.spread(small), unit = group.spread(scale + first);
+    const auto sums = group.template sums<true>([&](int64_t at, const Lanes<T>& lanes, auto) {
+      return Terms<T>{lanes.load(g + at), fma(lanes.load(x + at) - high, unit, low)};  // 0 behind the last element of g
+    });
     for (int i = 0; i < group.channels; ++i) {
+      const ExactSum sum = group.of_channel(sums.sum, i), product = group.of_channel(sums.product, i);
       const double s = scale[first + i];
-      dbias[first + i] = total[0][i].value();
-      dweight[first + i] = s * total[1][i].value();
+      ordinary_sums[i] = ordinary<T>(c, first + i) && std::isfinite(sum.value()) && std::isfinite(product.value());
+      dbias[first + i] = sum.value();
+      dweight[first + i] = product.value();
       slope[i] = weight[first + i] * s;
-      tilt[i] = -s * (s * total[1][i].over(n));
-      level[i] = total[0][i].over(n) + small[i] * tilt[i];
+      tilt[i] = -s * product.over(n);
+      level[i] = sum.over(n) + small[i] * product.over(n);
     }
     const P k = group.spread(slope), a = group.spread(level), b = group.spread(tilt);
     if (dx)
@@ -199,7 +216,7 @@ void backward(const Planes& p, const T* x, const T* g, const Channels& c, double
         lanes.store(dx + at, k * fma(lanes.load(x + at) - high, b, lanes.load(g + at) - a));
       });
     for (int i = 0; i < group.channels; ++i)
-      if (!ordinary<T>(c, first + i)) [[unlikely]] backward_wider<T>(p, first + i, x, g, c, dweight, dbias, dx);
+      if (!ordinary_sums[i]) [[unlikely]] backward_wider<T>(p, first + i, x, g, c, dweight, dbias, dx);
   });
 }
 

@@ -77,9 +77,9 @@ void forward(const Layout& l, const T* x, T* y) {
     const int64_t end = at + l.n * l.inner;
     P top = lanes.load(x + at);
     for (int64_t i = at; i < end; i += l.inner) top = max_or_second(top, lanes.load(x + i));
-    const P total = column_sum<T>(l.n, [&](P part, int64_t k) {
-      const P e = exp(distance(lanes.load(x + at + k * l.inner), top));
-      if (!logarithm) lanes.store(y + at + k * l.inner, e);
+    const P total = column_sum<T>(l.n, l.inner, [=, to = y + at, from = x + at](P part, int64_t i) {
+      const P e = exp(distance(lanes.load(from + i), top));
+      if (!logarithm) lanes.store(to + i, e);
       return part + e;
     });
     const P last = divisor(logarithm ? log(total) : total);
@@ -105,8 +105,8 @@ void backward(const Layout& l, const T* g, const T* y, T* dx) {
     for_packs<T>(l.n, [&](int64_t i, const Lanes<T>& lanes, int) { result(lanes, at + i, sum); });
   };
   const auto column = [=](int64_t at, const Lanes<T>& lanes) {
-    const P sum = column_sum<T>(l.n, [&](P part, int64_t k) { return term(part, at + k * l.inner, lanes); });
-    for (int64_t k = 0; k < l.n; ++k) result(lanes, at + k * l.inner, sum);
+    const P sum = column_sum<T>(l.n, l.inner, [&](P part, int64_t i) { return term(part, at + i, lanes); });
+    for (int64_t i = at; i < at + l.n * l.inner; i += l.inner) result(lanes, i, sum);
   };
   each_row<T>(l, row, column);
 }

@@ -3,6 +3,7 @@
 
 #include <gradus/core/lanes.h>
 #include <gradus/core/vmath.h>
+#include <gradus/core/wide_sum.h>
 
 #include <limits>
 
@@ -71,18 +72,18 @@ GRADUS_INLINE T row_sum(std::int64_t n, F add) {
   return static_cast<T>(total);
 }
 
-/// Sums over n packs, lane by lane: add(part, i) is `part` with the terms of pack i added.
+/// Sums over n packs that begin `step` apart, lane by lane: add(part, offset) is `part` with the terms of one pack added.
 template <class T, class F>
-GRADUS_INLINE pack<T> column_sum(std::int64_t n, F add) {
-  double total[pack<T>::width] = {};
-  for (std::int64_t from = 0; from < n; from += stretch) {
+GRADUS_INLINE pack<T> column_sum(std::int64_t n, std::int64_t step, F add) {
+  WideSum<T> total;
+  for (std::int64_t at = 0; n > 0;) {
     pack<T> part(0);
-    for (std::int64_t i = from; i < n && i < from + stretch; ++i) part = add(part, i);
-    if (n <= stretch) return part;
-    for (int k = 0; k < pack<T>::width; ++k) total[k] += static_cast<double>(part.r[k]);
+    std::int64_t count = n < stretch ? n : stretch;
+    for (n -= count; count > 0; --count, at += step) part = add(part, at);
+    total.add(part);
   }
   pack<T> sum;
-  for (int k = 0; k < pack<T>::width; ++k) sum.r[k] = static_cast<T>(total[k]);
+  for (int k = 0; k < pack<T>::width; ++k) sum.r[k] = static_cast<T>(total.lane(k).value());
   return sum;
 }
 
