@@ -188,3 +188,62 @@ TEST_CASE("cosine_similarity broadcasts first: along the axis, and operands of o
   }
   CHECK_THROWS_AS(cosine_similarity(zeros({2}), zeros({2}, f64), 0), DtypeError);
 }
+
+TEST_CASE("cosine_similarity: rows below eps, of zeros, of ordinary numbers and of NaN side by side, as of the definition") {
+  for (const Dtype dtype : {f32, f64})
+    for (const double largest : {1.0, 1e25})  // at 1e25 the squares of that row are infinite in f32
+      for (const double eps : {1e-8, 0.3}) {
+        CAPTURE(largest);
+        const std::vector<double> rows{3,    4,    -1, 1e-11,   2e-11,   0,        0,   0, 0,
+                                       3e-5, 1e-5, 0,  largest, largest, -largest, 0.5, 0, 7};
+        const std::vector<double> other{1, 2, 5, 2, -1, 3, 1, 1, 1, 1e-9, 1e-9, 2e-9, 1, 4, 2, 1e-20, 1, 1e-30};
+        const Tensor a = numbers({6, 3}, rows, dtype), b = numbers({6, 3}, other, dtype),
+                     w = numbers({6}, {1, -2, 3, 4, 5, 6}, dtype);
+        const Tensor y = cosine_similarity(a, b, 1, eps);
+        const std::vector<double> x = values(a.array()), z = values(b.array());
+        std::vector<Wide> wanted, slopes;
+        for (std::size_t r = 0; r < 6; ++r) {
+          Wide dot = 0, p = 0, q = 0;
+          for (std::size_t k = 3 * r; k < 3 * r + 3; ++k) {
+            dot += static_cast<Wide>(x[k]) * z[k], p += static_cast<Wide>(x[k]) * x[k], q += static_cast<Wide>(z[k]) * z[k];
+          }
+          const Wide n = std::max<Wide>(std::sqrt(p), eps), m = std::max<Wide>(std::sqrt(q), eps);
+          wanted.push_back(dot / n / m);
+          const Wide tilt = std::sqrt(p) < eps ? 0 : dot / n / m / n;
+          for (std::size_t k = 3 * r; k < 3 * r + 3; ++k)
+            slopes.push_back(static_cast<Wide>(w.array().element(static_cast<int64_t>(r))) / n * (z[k] / m - tilt * x[k]));
+        }
+        for (std::size_t r = 0; r < 6; ++r) {
+          const auto at = static_cast<int64_t>(r);
+          CHECK(std::fabs(y.array().element(at) - wanted[r]) <= digits(dtype) * std::fabs(wanted[r]));
+          for (const bool graph : {false, true}) {
+            const auto both = grad({y}, {a, b}, {.create_graph = graph, .retain_graph = true}, {w});
+            Wide size = 0;
+            for (std::size_t k = 3 * r; k < 3 * r + 3; ++k) size = std::max(size, std::fabs(slopes[k]));
+            for (int64_t k = 3 * at; k < 3 * at + 3; ++k)
+              CHECK(std::fabs(both[0].array().element(k) - slopes[static_cast<std::size_t>(k)]) <= 4 * digits(dtype) * size);
+            const auto turned = grad({cosine_similarity(b, a, 1, eps)}, {b, a}, {.create_graph = graph}, {w});
+            CHECK(equal(turned[1].array(), values(both[0].array()), 1e-6));
+            CHECK(equal(turned[0].array(), values(both[1].array()), 1e-6));
+          }
+        }
+        const Tensor bad = cat({a, numbers({1, 3}, {1, not_a_number, 2}, dtype)}),
+                     more = cat({b, numbers({1, 3}, {1, 2, 3}, dtype)});
+        const Array with = cosine_similarity(bad, more, 1, eps).array();
+        CHECK(std::isnan(with.element(6)));
+        for (int64_t r = 0; r < 6; ++r) CHECK(with.element(r) == y.array().element(r));
+      }
+}
+
+TEST_CASE("the gradient of the norm: quotients of gradients and norms that leave the range of floats") {
+  for (const Dtype dtype : {f32, f64})
+    for (const double size : {1.0, 1e25, 1e-25})
+      for (const double slope : {1.0, 1e-20, 1e20, 1e-25}) {
+        CAPTURE(size);
+        CAPTURE(slope);
+        const Tensor x = numbers({3, 2}, {3 * size, -4 * size, 0, 0, 3, 4}, dtype), g = numbers({3}, {slope, 1, 1}, dtype);
+        const Array dx = grad({norm(x, 2, {1})}, {x}, {}, {g})[0].array();
+        const std::vector<Wide> wanted{Wide(0.6) * slope, -Wide(0.8) * slope, 0, 0, Wide(0.6), Wide(0.8)};
+        CHECK(near(dx, wanted, 2 * digits(dtype)));
+      }
+}

@@ -33,6 +33,14 @@ Tensor norm_gradient(Back& b, const Array& x, const Array& y, Slope slope) {
   });
 }
 
+/// Are these norms and their gradients such that the quotient g / |x| has all its digits?
+template <class T>
+bool quotients_suffice(const Array& norms, const Array& g) {
+  const auto far = [](T v) { return v != 0 && (std::fabs(v) > T(0x1p60) || std::fabs(v) < T(0x1p-60)); };
+  const auto near = [far](const Array& a) { return std::none_of(a.data<T>(), a.data<T>() + a.size(), far); };
+  return near(norms) && near(g.contiguous());
+}
+
 /// The Euclidean norm. At 0 its gradient is 0, as in PyTorch, and so are the higher ones.
 struct Norm2 {
   static constexpr const char* name = "norm";
@@ -45,7 +53,14 @@ struct Norm2 {
     return x / select(none, V(1.0), y) * select(none, V(0.0), g);
   }
   static void backward(Back& b, const Saved& s) {
-    b.give(0, [&] { return norm_gradient(b, s.x, s.y, [](auto x, auto y, auto g) { return slope(x, y, g); }); });
+    b.give(0, [&] {
+      const Array& g = b.grad().array();
+      bool suffice = false;
+      if (!b.graph()) visit_real(g.dtype(), [&]<class T>() { suffice = quotients_suffice<T>(s.y, g); });
+      if (!suffice) return norm_gradient(b, s.x, s.y, [](auto x, auto y, auto h) { return slope(x, y, h); });
+      const Array factor = map([](auto y, auto h) { return select(y == 0, decltype(y)(0), h / y); }, b.checked(s.y), g);
+      return Tensor(map([](auto x, auto f) { return x * f; }, b.checked(s.x), factor.expand(s.x.shape())));
+    });
   }
   static Samples samples() {
     return norms_over_axes([](const Tensor& x, const std::vector<int>& axes, bool keep) { return norm(x, 2, axes, keep); });
@@ -105,9 +120,13 @@ Array units(const Array& x, std::uint32_t axes, const Array& y) {
   return unit;
 }
 
+Array norms_by_squares(const Array& x, std::uint32_t axes) {
+  return map([](auto s) { return sqrt(s); }, sum_axes(map([](auto v) { return v * v; }, x), axes));
+}
+
 Tensor norm2(const Tensor& t, std::uint32_t axes) {
   const Array& x = t.array();
-  Array y = map([](auto s) { return sqrt(s); }, sum_axes(map([](auto v) { return v * v; }, x), axes));
+  Array y = norms_by_squares(x, axes);
   if (x.size() > 0) {
     Array unit;
     visit_real(x.dtype(), [&]<class T>() { unit = units<T>(x, axes, y); });
@@ -141,24 +160,6 @@ Tensor norm_p(const Tensor& t, double p, std::uint32_t axes) {
       t);
 }
 
-struct CosineSimilarity {
-  static constexpr const char* name = "cosine_similarity";
-  static constexpr EdgeException exceptions[] = {
-      {EdgeRule::digits, 1, "of one number it is 1 or -1: its slope is a difference of equal numbers"}};
-  static Samples samples() {
-    const Array a = sample_values({3, 4}), b = sample_values({3, 4}, -2, 2, 2);
-    return {sample("rows", {a, b}, [](auto& x) { return cosine_similarity(x[0], x[1], 1); }),
-            sample("columns", {a, b}, [](auto& x) { return cosine_similarity(x[0], x[1], 0); }),
-            sample("all pairs", {sample_values({3, 1, 4}), sample_values({1, 2, 4}, -2, 2, 2)},
-                   [](auto& x) { return cosine_similarity(x[0], x[1], -1); }),
-            sample("one has length 1 along the axis", {b},
-                   [](auto& x) {
-                     return cosine_similarity(ones({3, 1}, x[0].dtype()), x[0], 1);
-                   }),
-            sample("one has fewer axes", {sample_values({4}), b}, [](auto& x) { return cosine_similarity(x[0], x[1], 1); })};
-  }
-};
-
 struct Normalize {
   static constexpr const char* name = "normalize";
   static Samples samples() {
@@ -167,16 +168,7 @@ struct Normalize {
   }
 };
 
-[[maybe_unused]] const bool norm_composites = enrol_composites<CosineSimilarity, Normalize>();
-
-/// `x` with `rank` axes, of which `axis` has length n.
-Tensor stretched(const Tensor& x, int rank, int axis, int64_t n) {
-  Shape shape = x.shape();
-  while (shape.rank() < rank) shape = shape.insert(0, 1);
-  const Tensor y = reshape(x, shape);
-  shape[axis] = n;
-  return expand(y, shape);
-}
+[[maybe_unused]] const bool norm_composites = enrol_composites<Normalize>();
 
 }  // namespace
 
@@ -202,6 +194,85 @@ Tensor normalize(const Tensor& x, Axis along, double eps) {
   return by_size(smaller, norm(smaller, 2, {axis}, true));
 }
 
+// ---- cosine similarity: kernels where the squares of both norms suffice; else, and recorded, a product of units ----
+
+namespace {
+
+/// The sum of a / |a| times b / |b|, either norm at least eps. Rounded it may exceed 1; the gradient stays that of the sum.
+Tensor product_of_units(const Tensor& a, const Tensor& b, int axis, double eps) {
+  const Tensor y = sum(normalize(a, axis, eps) * normalize(b, axis, eps), {axis});
+  return y + (min(max(y.detach(), Tensor(-1.0)), Tensor(1.0)) - y).detach();
+}
+
+/// Did no square leave the range in which it has its digits, where the norm counts? NaN does not come of squares.
+template <class T>
+bool squares_suffice(const Array& norms, double eps) {
+  constexpr T low = sizeof(T) == 4 ? T(0x1p-40) : T(0x1p-450), high = sizeof(T) == 4 ? T(0x1p60) : T(0x1p500);
+  const T *from = norms.data<T>(), *end = from + norms.size();
+  const bool small_count = !(eps >= 2 * static_cast<double>(low));
+  return std::none_of(from, end, [=](T n) { return n > high || (n < low && small_count); });
+}
+
+struct CosineSimilarity {
+  static constexpr const char* name = "cosine_similarity";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::digits, 1, "of one number it is 1 or -1: its slope is a difference of equal numbers"}};
+  struct Side {
+    Array x, over, slope;  // over = 1 / max(|x|, eps), slope the same or, where |x| < eps, 0; both with the axis kept
+    Side(const Array& of, const Array& norms, const Shape& shape, double eps)
+        : x(kept(of)),
+          over(map([eps](auto n) { return 1.0 / select(n < eps, decltype(n)(eps), n); }, norms).expand(shape)),
+          slope(map([eps](auto n) { return select(n < eps, decltype(n)(0), 1.0 / n); }, norms).expand(shape)) {}
+  };
+  struct Saved {
+    Side a, b;
+    Array y;
+    int axis;
+    double eps;
+  };
+  /// The gradient of x: g / |x| (other / |other| - y x / |x|).
+  static Tensor gradient(Back& b, const Side& of, const Side& other, const Saved& s) {
+    const Array &x = b.checked(of.x), g = b.grad().array().unsqueeze(s.axis);
+    const Array tilt = map([](auto y, auto u) { return -(y * u); }, b.checked(s.y), of.slope),
+                factor = map([](auto v, auto u) { return v * u; }, g, of.over);
+    return Tensor(map([](auto v, auto w, auto u, auto t, auto f) { return f * fma(v, t, w * u); }, x, b.checked(other.x),
+                      other.over.expand(x.shape()), tilt.expand(x.shape()), factor.expand(x.shape())));
+  }
+  static void kernel(Back& b, const Saved& s) {
+    b.give(0, [&] { return gradient(b, s.a, s.b, s); });
+    b.give(1, [&] { return gradient(b, s.b, s.a, s); });
+  }
+  static std::vector<Tensor> inputs(Back& b, const Saved& s) { return {b.input(0, s.a.x), b.input(1, s.b.x)}; }
+  static Tensor meaning(const std::vector<Tensor>& in, const Saved& s) {
+    return product_of_units(in[0], in[1], s.axis, s.eps);
+  }
+  static Samples samples() {
+    const Array a = sample_values({3, 4}), b = sample_values({3, 4}, -2, 2, 2);
+    return {sample("rows", {a, b}, [](auto& x) { return cosine_similarity(x[0], x[1], 1); }),
+            sample("columns", {a, b}, [](auto& x) { return cosine_similarity(x[0], x[1], 0); }),
+            sample("all pairs", {sample_values({3, 1, 4}), sample_values({1, 2, 4}, -2, 2, 2)},
+                   [](auto& x) { return cosine_similarity(x[0], x[1], -1); }),
+            sample("one has length 1 along the axis", {b},
+                   [](auto& x) {
+                     return cosine_similarity(ones({3, 1}, x[0].dtype()), x[0], 1);
+                   }),
+            sample("one has fewer axes", {sample_values({4}), b}, [](auto& x) { return cosine_similarity(x[0], x[1], 1); }),
+            sample("of norms below eps", {a, b}, [](auto& x) { return cosine_similarity(x[0], x[1], 1, 100); })};
+  }
+};
+
+/// `x` with `rank` axes, of which `axis` has length n.
+Tensor stretched(const Tensor& x, int rank, int axis, int64_t n) {
+  Shape shape = x.shape();
+  while (shape.rank() < rank) shape = shape.insert(0, 1);
+  const Tensor y = x.rank() == rank ? x : reshape(x, shape);
+  if (shape[axis] == n) return y;
+  shape[axis] = n;
+  return expand(y, shape);
+}
+
+}  // namespace
+
 Tensor cosine_similarity(const Tensor& a, const Tensor& b, Axis along, double eps) {
   const char* op = CosineSimilarity::name;
   for (const Tensor* t : {&a, &b})
@@ -212,9 +283,21 @@ Tensor cosine_similarity(const Tensor& a, const Tensor& b, Axis along, double ep
   const int rank = wide.rank();
   if (rank == 0) return reshape(cosine_similarity(reshape(a, {1}), reshape(b, {1}), along, eps), {});
   const int axis = normal_axis(op, along, rank);
-  const auto unit = [&](const Tensor& x) { return normalize(stretched(x, rank, axis, wide[axis]), axis, eps); };
-  const Tensor y = sum(unit(a) * unit(b), {axis});
-  return y + (min(max(y.detach(), Tensor(-1.0)), Tensor(1.0)) - y).detach();  // rounded above 1; the gradient stays
+  const std::uint32_t mask = 1u << axis;
+  const Tensor u = stretched(a, rank, axis, wide[axis]), v = stretched(b, rank, axis, wide[axis]);
+  const Array a_norms = norms_by_squares(u.array(), mask), b_norms = norms_by_squares(v.array(), mask);
+  bool suffice = false;
+  visit_real(a.dtype(), [&]<class T>() { suffice = squares_suffice<T>(a_norms, eps) && squares_suffice<T>(b_norms, eps); });
+  if (!suffice) return product_of_units(u, v, axis, eps);
+  const auto whole = [&](const Tensor& x) { return x.shape() == wide ? x : expand(x, wide); };
+  const Tensor p = whole(u), q = whole(v);
+  const Shape reduced = reduced_shape(wide, mask, true);
+  const CosineSimilarity::Side first(p.array(), a_norms, reduced, eps), second(q.array(), b_norms, reduced, eps);
+  const Array products = map([](auto x, auto y, auto s, auto t) { return (x * s) * (y * t); }, p.array(), q.array(),
+                             first.over.expand(wide), second.over.expand(wide));
+  const Array y = map([](auto s) { return max(decltype(s)(-1), min(decltype(s)(1), s)); }, sum_axes(products, mask));
+  return fused<CosineSimilarity>(y.reshape(reduced_shape(wide, mask, false)),
+                                 [&] { return CosineSimilarity::Saved{first, second, kept(y), axis, eps}; }, p, q);
 }
 
 }  // namespace gradus
