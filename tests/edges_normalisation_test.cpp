@@ -315,3 +315,38 @@ TEST_CASE("batch_norm: the gradients of weight and bias where products of floats
         CHECK(grad({again}, {b}, {}, {numbers(shape, g, dtype)})[0].item() == inf);
       }
 }
+
+TEST_CASE("var and std: gradients and recorded gradients, of means near and far from 0, beside equal numbers and NaN") {
+  for (const Dtype dtype : {f32, f64})
+    for (const double level : {0.0, 0.3, 12345.678, -1e6})
+      for (const bool root : {false, true}) {
+        CAPTURE(level);
+        CAPTURE(root);
+        const int64_t n = 70;
+        const std::vector<double> x = noise(n, level, 1, dtype);
+        Wide mean = 0, squares = 0;
+        for (const double v : x) mean += v / static_cast<Wide>(n);
+        for (const double v : x) squares += (v - mean) * (v - mean);
+        const Wide y = squares / static_cast<Wide>(n - 1);
+        std::vector<Wide> slopes;
+        for (const double v : x) slopes.push_back((v - mean) / static_cast<Wide>(n - 1) * (root ? 1 / std::sqrt(y) : 2));
+        const auto f = [root](const Tensor& t, const std::vector<int>& axes) {
+          return root ? gradus::std(t, axes) : var(t, axes);
+        };
+        const double digits = dtype == f32 ? 2e-6 : 1e-13;
+        const Tensor t = numbers({n}, x, dtype);
+        CHECK(error_of(f(t, {}).array(), {root ? std::sqrt(y) : y}) <= digits);
+        CHECK(error_of(grad({f(t, {})}, {t})[0].array(), slopes) <= digits);
+        const Tensor recorded = grad({f(t, {})}, {t}, {.create_graph = true})[0];
+        CHECK(error_of(recorded.array(), slopes) <= 5 * digits);
+        CHECK(finite(grad({sum(square(recorded))}, {t})[0].array()));
+        const Tensor same = leaf(Array::full({n}, level, dtype)), bad = leaf(Array::full({n}, not_a_number, dtype));
+        const Tensor three = stack({t, same, bad}, 0), columns = transpose(three, 0, 1);
+        const Tensor of_rows = slice(f(three, {1}), 0, 0, 2), of_columns = slice(f(columns, {0}), 0, 0, 2);
+        const Array rows = grad({of_rows}, {t, same}, {.retain_graph = true}, {ones({2}, dtype)})[0].array();
+        CHECK(error_of(rows, slopes) <= digits);
+        CHECK(error_of(grad({of_columns}, {t, same}, {}, {ones({2}, dtype)})[0].array(), slopes) <= digits);
+        CHECK(f(three, {1}).array().element(1) <= (dtype == f32 ? 1e-9 : 1e-20) * level * level);
+        CHECK(std::isnan(f(three, {1}).array().element(2)));
+      }
+}

@@ -33,23 +33,6 @@ struct Mean {
     return over_axes([](const Tensor& x, const std::vector<int>& axes, bool keep) { return mean(x, axes, keep); });
   }
 };
-struct Var {
-  static constexpr const char* name = "var";
-  static Samples samples() {
-    Samples all = over_axes([](const Tensor& x, const std::vector<int>& axes, bool keep) { return var(x, axes, 1, keep); });
-    all.push_back(sample("biased", {sample_values({3, 4})}, [](auto& x) { return var(x[0], {1}, 0); }));
-    return all;
-  }
-};
-struct Std {
-  static constexpr const char* name = "std";
-  static Samples samples() {
-    Samples all = over_axes([](const Tensor& x, const std::vector<int>& axes, bool keep) { return std(x, axes, 1, keep); });
-    all.push_back(sample("of equal numbers", {sample_values({1, 4})},
-                         [](auto& x) { return std(expand(x[0], {4, x[0].dim(1)}), {0}) + std(x[0], {1}); }));
-    return all;
-  }
-};
 /// Linear, and its own transpose.
 struct Centred {
   static constexpr const char* name = "centred";
@@ -95,7 +78,7 @@ struct LogSumExp {
   }
 };
 
-[[maybe_unused]] const bool statistics_composites = enrol_composites<Mean, Var, Std>();
+[[maybe_unused]] const bool statistics_composites = enrol_composites<Mean>();
 
 int64_t count_of(const Tensor& x, std::uint32_t axes) {
   int64_t n = 1;
@@ -123,6 +106,102 @@ Array mean_of(const Array& x, std::uint32_t axes, double n) {
   return map(or_doubled, mean, sum_axes(map([n](auto v) { return v / (2 * n); }, x), axes));
 }
 
+/// x - mean - rest along axes, and the sum of their squares. The mean is rounded: where it is far from 0 that matters, and
+/// `rest` is the mean of what is left; elsewhere there is none.
+struct Distances {
+  Array mean, rest, squares;
+  Array of(const Array& x) const {
+    const auto less = [](auto v, auto m) { return v - m; };
+    const Array d = map(less, x, mean.expand(x.shape()));
+    return rest.defined() ? map_over("var", true, less, d, rest.expand(x.shape())) : d;
+  }
+  Distances(const Array& x, std::uint32_t axes, double n) : mean(mean_of(x, axes, n)) {
+    const auto sum_squares = [&](const Array& d) {  // d is written over
+      return sum_axes(map_over("var", true, [](auto v) { return v * v; }, d), axes);
+    };
+    squares = sum_squares(of(x));
+    if (!mean_is_far(n)) return;
+    rest = mean_of(of(x), axes, n);
+    squares = sum_squares(of(x));
+  }
+
+ private:
+  bool mean_is_far(double n) const {
+    bool far = false;
+    visit_real(mean.dtype(), [&]<class T>() {
+      for (int64_t i = 0; i < mean.size(); ++i) {
+        const double m = mean.data<T>()[i], all = squares.data<T>()[i];
+        far = far || 16 * all < n * m * m;
+      }
+    });
+    return far;
+  }
+};
+
+Tensor var_of_centred(const Tensor& x, const std::vector<int>& axes, double n, bool keep) {
+  return sum(square(centred(x, axes)), axes, keep) / n;
+}
+Tensor std_of_centred(const Tensor& x, const std::vector<int>& axes, double n, bool keep) {
+  const Tensor d = centred(x, axes), y = norm(d, 2, axes, keep) / std::sqrt(n);  // its gradient at 0 is 0, as PyTorch's
+  if (all_finite(y.array())) return y;
+  const Tensor finite = y.detach() - y.detach() == 0.0;  // the norm of d may be too large where that over sqrt(n) is not
+  return where(finite, y, norm(d / std::sqrt(n), 2, axes, keep));
+}
+
+/// What var and std share: their kernels read x and its means, and the distances are taken again.
+template <bool root>
+struct Spread {
+  struct Saved {
+    Array x, y;  // y with the axes kept
+    Distances distances;
+    std::vector<int> axes;
+    double n;
+    bool keep;
+  };
+  static void kernel(Back& b, const Saved& s) {
+    b.give(0, [&] {
+      const Array d = s.distances.of(b.checked(s.x));
+      const Array g = b.grad().array().reshape(s.y.shape());
+      const Array factor = map([k = (root ? 1 : 2) / s.n](auto v) { return k * v; }, g).expand(d.shape());
+      if constexpr (root) {
+        const Array unit = map([](auto y) { return 1.0 / y; }, b.checked(s.y)).expand(d.shape());
+        return Tensor(map_over("std", true, [](auto v, auto u, auto f) { return v * u * f; }, d, unit, factor));
+      } else {
+        return Tensor(map_over("var", true, [](auto v, auto f) { return v * f; }, d, factor));
+      }
+    });
+  }
+  static std::vector<Tensor> inputs(Back& b, const Saved& s) { return {b.input(0, s.x)}; }
+  static Tensor meaning(const std::vector<Tensor>& in, const Saved& s) {
+    return (root ? std_of_centred : var_of_centred)(in[0], s.axes, s.n, s.keep);
+  }
+};
+struct Var : Spread<false> {
+  static constexpr const char* name = "var";
+  static Samples samples() {
+    Samples all = over_axes([](const Tensor& x, const std::vector<int>& axes, bool keep) { return var(x, axes, 1, keep); });
+    all.push_back(sample("biased", {sample_values({3, 4})}, [](auto& x) { return var(x[0], {1}, 0); }));
+    return all;
+  }
+};
+struct Std : Spread<true> {
+  static constexpr const char* name = "std";
+  static Samples samples() {
+    Samples all = over_axes([](const Tensor& x, const std::vector<int>& axes, bool keep) { return std(x, axes, 1, keep); });
+    all.push_back(sample("of equal numbers", {sample_values({1, 4})},
+                         [](auto& x) { return std(expand(x[0], {4, x[0].dim(1)}), {0}) + std(x[0], {1}); }));
+    return all;
+  }
+};
+
+/// Is the root of these sums of squares right, and its reciprocal finite? NaN does not come of squares.
+template <class T>
+bool roots_suffice(const Array& squares) {
+  constexpr T low = sizeof(T) == 4 ? T(0x1p-80) : T(0x1p-900), high = sizeof(T) == 4 ? T(0x1p120) : T(0x1p1000);
+  const T* from = squares.data<T>();
+  return std::none_of(from, from + squares.size(), [](T v) { return v < low || v > high; });
+}
+
 }  // namespace
 
 Array unit_near(const Array& scale, Dtype dtype) {
@@ -145,14 +224,22 @@ Tensor centred(const Tensor& x, const std::vector<int>& axes) {
 
 Tensor var(const Tensor& x, const std::vector<int>& axes, int correction, bool keep) {
   const double n = degrees("var", x, axes, correction);
-  return sum(square(centred(x, axes)), axes, keep) / n;
+  const std::uint32_t mask = axes_mask("var", axes, x.rank());
+  const Distances distances(x.array(), mask, static_cast<double>(count_of(x, mask)));
+  const Array y = map([n](auto s) { return s / n; }, distances.squares);
+  return fused<Var>(y.reshape(reduced_shape(x.shape(), mask, keep)),
+                    [&] { return Var::Saved{kept(x.array()), y, distances, axes, n, keep}; }, x);
 }
 Tensor std(const Tensor& x, const std::vector<int>& axes, int correction, bool keep) {
   const double n = degrees("std", x, axes, correction);
-  const Tensor d = centred(x, axes), y = norm(d, 2, axes, keep) / std::sqrt(n);  // its gradient at 0 is 0, as PyTorch's
-  if (all_finite(y.array())) return y;
-  const Tensor finite = y.detach() - y.detach() == 0.0;  // the norm of d may be too large where that over sqrt(n) is not
-  return where(finite, y, norm(d / std::sqrt(n), 2, axes, keep));
+  const std::uint32_t mask = axes_mask("std", axes, x.rank());
+  const Distances distances(x.array(), mask, static_cast<double>(count_of(x, mask)));
+  bool suffice = false;
+  visit_real(x.dtype(), [&]<class T>() { suffice = n > 0 && roots_suffice<T>(distances.squares); });
+  if (!suffice) return std_of_centred(x, axes, n, keep);
+  const Array y = map([n](auto s) { return sqrt(s / n); }, distances.squares);
+  return fused<Std>(y.reshape(reduced_shape(x.shape(), mask, keep)),
+                    [&] { return Std::Saved{kept(x.array()), kept(y), distances, axes, n, keep}; }, x);
 }
 
 Tensor logsumexp(const Tensor& x, const std::vector<int>& axes, bool keep) {
