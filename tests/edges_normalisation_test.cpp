@@ -248,7 +248,7 @@ TEST_CASE("normalisation where sums of floats would overflow or vanish: right, a
       for (int64_t i = 0; i < n; ++i) {
         large.push_back(i % 4 < 2 ? top : -top);
         shares.push_back(i / (n < 10 ? 2 : 150) % 2 == 0 ? 2e38 : -2e38);
-        small.push_back(1e-20 * (i % 7 - 3));
+        small.push_back(1e-20 * static_cast<double>(i % 7 - 3));
       }
       for (const Layer& l : layers()) {
         INFO(std::string(l.name) << ' ' << n);
