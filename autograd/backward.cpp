@@ -50,8 +50,10 @@ void Back::add_into(Tensor& sum, const Tensor& g) const {
     sum = Tensor(map(plus, sum.array(), g.array()));
 }
 
-/// An observer is to see every part among its zeros, as an op's result.
-bool Back::may_add_to_part(const Tensor& sum) const { return !graph_ && !op_observer && grad().size() > 0 && sum.array().alone(); }
+/// An observer is to see every part among its zeros, as an op's result. What is not dense may be one number, expanded.
+bool Back::may_add_to_part(const Tensor& sum) const {
+  return !graph_ && !op_observer && grad().size() > 0 && sum.array().alone() && sum.array().dense();
+}
 
 void Back::add_to_part(Array part) const {
   part.assign(map([](auto a, auto b) { return a + b; }, part, grad().array()), "backward");

@@ -71,7 +71,7 @@ class Back {
   void add_to_part(Array part) const;
 
   /// Where input k collects its gradient; null if it is not wanted.
-  Tensor* place_of(int k) {
+  [[gnu::always_inline]] Tensor* place_of(int k) {
     const Edge to = node_->edges()[k];
     if (!to.node) return nullptr;
     return into_leaves_ && !to.node->op ? place_in(*static_cast<Leaf*>(to.node)) : due_for(to.node) + to.slot;

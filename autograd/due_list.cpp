@@ -16,12 +16,13 @@ DueList::DueList() { young_.swap(spare_due_list); }
 
 DueList::~DueList() {
   for (const Due& d : young_) drop(d);
-  for (const auto& [line, d] : old_) drop(d);
+  if (!old_.empty()) [[unlikely]]
+    for (const auto& [line, d] : old_) drop(d);
   young_.clear();
   young_.swap(spare_due_list);
 }
 
-DueList::Due DueList::make(Node* n) {
+[[gnu::always_inline]] inline DueList::Due DueList::make(Node* n) {
   auto* grads = static_cast<Tensor*>(pool::take(pool::class_of(static_cast<std::size_t>(n->outputs) * sizeof(Tensor)), "backward"));
   for (int k = 0; k < n->outputs; ++k) ::new (grads + k) Tensor;
   return {n->line, n, grads};

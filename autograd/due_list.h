@@ -31,7 +31,7 @@ class DueList {
 
  private:
   static Due make(Node* n);
-  Tensor* place_among_old(Node* n);
+  [[gnu::cold, gnu::noinline]] Tensor* place_among_old(Node* n);
 
   std::vector<Due> young_;             // sorted by line, the youngest at the back
   std::map<std::uint64_t, Due> old_;  // by line; all older than those in young_

@@ -132,6 +132,17 @@ TEST_CASE("a row's gradient is added where it belongs, and not into what somebod
   CHECK(w.grad().array().element(0) == 8);
   CHECK(w.grad().array().element(1) == 2);
   CHECK(w.grad().array().element(2) == 4);
+
+  // The sum is first one row for all, expanded.
+  for (const bool slice_is_older : {false, true}) {
+    const Tensor v = leaf(Array::ones({2, 3}, f64)), u = v * 1.0;
+    const auto means = [&] { return sum(mean(u, {0}) * 2.0); };
+    const auto row = [&] { return sum(slice(u, 0, 0, 1) * 7.0); };
+    const Tensor first = slice_is_older ? row() : means(), second = slice_is_older ? means() : row();
+    (first + second).backward();
+    CHECK(v.grad().array().element(0) == 8);
+    CHECK(v.grad().array().element(3) == 1);
+  }
 }
 
 TEST_CASE("rows of rows: differentiated twice") {
