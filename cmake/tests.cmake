@@ -59,6 +59,19 @@ target_link_libraries(readme_example PRIVATE gradus gradus_fast gradus_developer
 add_test(NAME readme_example COMMAND readme_example WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
 set_tests_properties(readme_example PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 600 LABELS example)
 
+# ---- readers of files and texts that may lie -------------------------------------------------------------------------
+# The replay of what is known needs no libFuzzer: every seed, its mutations, and every finding that there was.
+add_executable(replay_readers tests/fuzz/replay.cpp tests/fuzz/readers.cpp)
+target_link_libraries(replay_readers PRIVATE gradus gradus_fast gradus_developer ZLIB::ZLIB)
+add_test(NAME replay_readers COMMAND replay_readers ${CMAKE_CURRENT_SOURCE_DIR}/tests/fuzz/regressions)
+set_tests_properties(replay_readers PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 900)
+if(GRADUS_FUZZ)
+  add_executable(fuzz_readers tests/fuzz/readers.cpp)
+  target_compile_definitions(fuzz_readers PRIVATE GRADUS_FUZZ)
+  target_link_libraries(fuzz_readers PRIVATE gradus gradus_fast gradus_developer ZLIB::ZLIB)
+  target_link_options(fuzz_readers PRIVATE -fsanitize=fuzzer)
+endif()
+
 # ---- from outside ---------------------------------------------------------------------------------------------------
 function(add_script_test name script)
   add_test(NAME ${name} COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/tests/${script} ${ARGN})
