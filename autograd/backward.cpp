@@ -31,22 +31,7 @@ void Back::overwritten(const Array& kept) const {
                    writer ? writer : "somebody", " has overwritten it since"), "write after backward, or into a copy");
 }
 
-Tensor* Back::due_for(Node* n) {
-  std::size_t i = due_.size();
-  while (i > 0 && due_[i - 1].line > n->line) --i;
-  if (i > 0 && due_[i - 1].node == n) return due_[i - 1].grads;
-  if (due_.size() == due_.capacity()) due_.reserve(2 * due_.size() + 16);  // first: what follows must not fail
-  auto* grads = static_cast<Tensor*>(pool::take(pool::class_of(static_cast<std::size_t>(n->outputs) * sizeof(Tensor)), "backward"));
-  for (int k = 0; k < n->outputs; ++k) ::new (grads + k) Tensor;
-  if (i == due_.size()) [[likely]] due_.push_back({n->line, n, grads});
-  else due_.insert(due_.begin() + static_cast<std::ptrdiff_t>(i), {n->line, n, grads});
-  return grads;
-}
-
-void Back::drop(const Due& d) {
-  for (int k = 0; k < d.node->outputs; ++k) d.grads[k].~Tensor();
-  pool::give(d.grads, pool::class_of(static_cast<std::size_t>(d.node->outputs) * sizeof(Tensor)));
-}
+Tensor* Back::due_for(Node* n) { return due_.place_for(n); }
 
 void Back::add_into(Tensor& sum, const Tensor& g) const {
   if (graph_) {
@@ -65,6 +50,15 @@ void Back::add_into(Tensor& sum, const Tensor& g) const {
     sum = Tensor(map(plus, sum.array(), g.array()));
 }
 
+/// An observer is to see every part among its zeros, as an op's result. What is not dense may be one number, expanded.
+bool Back::may_add_to_part(const Tensor& sum) const {
+  return !graph_ && !op_observer && grad().size() > 0 && sum.array().alone() && sum.array().dense();
+}
+
+void Back::add_to_part(Array part) const {
+  part.assign(map([](auto a, auto b) { return a + b; }, part, grad().array()), "backward");
+}
+
 OpObserver::OpObserver() : outer_(op_observer) { op_observer = this; }
 OpObserver::~OpObserver() { op_observer = outer_; }
 
@@ -75,9 +69,6 @@ void tell_observer_of_many(const char* op, const std::vector<Tensor>& results, c
 }
 
 namespace {
-
-/// The due list of a finished walk, kept so that the next one need not allocate.
-thread_local std::vector<Back::Due> spare_list;
 
 constinit thread_local std::uint64_t passes_begun = 0;
 constinit thread_local int passes_open = 0;
@@ -95,15 +86,11 @@ struct Pass {
 
 /// One walk over the tape.
 class Sweep : public Back {
+  using Due = DueList::Due;
+
  public:
   Sweep(bool graph, bool retain) : retain_(retain || graph) {
     graph_ = graph;
-    due_.swap(spare_list);
-  }
-  ~Sweep() {
-    for (const Due& d : due_) drop(d);
-    due_.clear();
-    due_.swap(spare_list);
   }
 
   template <class Make>
@@ -151,20 +138,18 @@ class Sweep : public Back {
 
  private:
   const Tensor* due_at(const Edge& e) const {
-    for (auto d = due_.rbegin(); d != due_.rend() && e.node && d->line >= e.node->line; ++d)
-      if (d->node == e.node) return d->grads[e.slot].defined() ? d->grads + e.slot : nullptr;
-    return nullptr;
+    const Due* d = e.node ? due_.find(e.node) : nullptr;
+    return d && d->grads[e.slot].defined() ? d->grads + e.slot : nullptr;
   }
 
   template <class Visit, class Passed = decltype([](const Due&) {})>
   void run(std::uint64_t oldest, Visit visit, Passed passed = {}) {
     struct Held {
       Due due;
-      ~Held() { drop(due); }
+      ~Held() { DueList::drop(due); }
     };
     while (!due_.empty()) {
-      const Held held{due_.back()};
-      due_.pop_back();
+      const Held held{due_.pop()};
       const Due& d = held.due;
       visit(d);
       if (!d.node->op || d.node->line <= oldest) continue;

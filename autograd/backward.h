@@ -1,6 +1,7 @@
 // The way back: from a line to everything below it, youngest line first.
 #pragma once
 
+#include <gradus/autograd/due_list.h>
 #include <gradus/autograd/tensor.h>
 
 #include <vector>
@@ -32,24 +33,26 @@ class Back {
   /// Hands make() (a Tensor of input k's shape) to input k, if it is wanted.
   template <class Make>
   void give(int k, Make make) {
-    const Edge to = node_->edges()[k];
-    if (!to.node) return;
-    Tensor* place = into_leaves_ && !to.node->op ? place_in(*static_cast<Leaf*>(to.node)) : due_for(to.node) + to.slot;
+    Tensor* place = place_of(k);
     if (!place) [[unlikely]] return;
     if (place->defined()) [[unlikely]] add_into(*place, make());
     else build(place, make);
+  }
+  /// The same where make() is zero but for grad() in the part of it that part_of(Array) is: where there is a sum already, only
+  /// that part of it is touched. So all rows of a tensor, each taken by itself, cost one pass over it and not one each.
+  template <class Make, class PartOf>
+  void give_part(int k, Make make, PartOf part_of) {
+    Tensor* place = place_of(k);
+    if (!place) [[unlikely]] return;
+    if (!place->defined()) build(place, make);
+    else if (may_add_to_part(*place)) add_to_part(part_of(place->array()));
+    else add_into(*place, make());
   }
 
   template <class Saved>
   const Saved& saved() const {
     return *static_cast<const Saved*>(node_->saved());
   }
-
-  struct Due {
-    std::uint64_t line;
-    Node* node;
-    Tensor* grads;  // node->outputs of them, in one pool block
-  };
 
  protected:
   /// make() constructed over an absent tensor, which has nothing to destroy; if it throws, the place is absent again.
@@ -64,8 +67,16 @@ class Back {
   }
   [[noreturn]] void overwritten(const Array& kept) const;
   void add_into(Tensor& sum, const Tensor& g) const;
+  bool may_add_to_part(const Tensor& sum) const;
+  void add_to_part(Array part) const;
 
-  Tensor* due_for(Node* n);  ///< where the gradients for n's results are collected
+  /// Where input k collects its gradient; null if it is not wanted.
+  [[gnu::always_inline]] Tensor* place_of(int k) {
+    const Edge to = node_->edges()[k];
+    if (!to.node) return nullptr;
+    return into_leaves_ && !to.node->op ? place_in(*static_cast<Leaf*>(to.node)) : due_for(to.node) + to.slot;
+  }
+  Tensor* due_for(Node* n);
   /// Where a leaf collects its gradient; null if it was frozen since.
   Tensor* place_in(Leaf& l) const {
     if (l.frozen) [[unlikely]] return nullptr;
@@ -73,14 +84,13 @@ class Back {
     l.reached = pass_;
     return &l.grad;
   }
-  static void drop(const Due& d);
 
   bool graph_ = false;
   bool into_leaves_ = false;
   std::uint64_t pass_ = 0;  // number of the backward()
   Node* node_ = nullptr;
   Tensor* grads_ = nullptr;
-  std::vector<Due> due_;  // sorted by line, youngest at the back
+  DueList due_;
 };
 
 struct GradOptions {

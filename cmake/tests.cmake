@@ -41,7 +41,8 @@ foreach(example IN LISTS examples)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY examples)
   target_link_libraries(${name} PRIVATE gradus gradus_fast gradus_developer CLI11::CLI11)
   add_test(NAME example_${name} COMMAND ${name} --quick)
-  set_tests_properties(example_${name} PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 600 LABELS example)
+  set_tests_properties(example_${name} PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 600 LABELS example
+    FAIL_REGULAR_EXPRESSION "gradus: warning")  # docs/warnings.md: no false alarm in what runs well
 endforeach()
 
 # ---- documentation --------------------------------------------------------------------------------------------------
@@ -57,7 +58,21 @@ file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/readme_example.cpp CONTENT "${
 add_executable(readme_example ${CMAKE_CURRENT_BINARY_DIR}/readme_example.cpp)
 target_link_libraries(readme_example PRIVATE gradus gradus_fast gradus_developer)
 add_test(NAME readme_example COMMAND readme_example WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
-set_tests_properties(readme_example PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 600 LABELS example)
+set_tests_properties(readme_example PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 600 LABELS example
+  FAIL_REGULAR_EXPRESSION "gradus: warning")
+
+# ---- readers of files and texts that may lie -------------------------------------------------------------------------
+# The replay of what is known needs no libFuzzer: every seed, its mutations, and every finding that there was.
+add_executable(replay_readers tests/fuzz/replay.cpp tests/fuzz/readers.cpp)
+target_link_libraries(replay_readers PRIVATE gradus gradus_fast gradus_developer ZLIB::ZLIB)
+add_test(NAME replay_readers COMMAND replay_readers ${CMAKE_CURRENT_SOURCE_DIR}/tests/fuzz/regressions)
+set_tests_properties(replay_readers PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 900)
+if(GRADUS_FUZZ)
+  add_executable(fuzz_readers tests/fuzz/readers.cpp)
+  target_compile_definitions(fuzz_readers PRIVATE GRADUS_FUZZ)
+  target_link_libraries(fuzz_readers PRIVATE gradus gradus_fast gradus_developer ZLIB::ZLIB)
+  target_link_options(fuzz_readers PRIVATE -fsanitize=fuzzer)
+endif()
 
 # ---- from outside ---------------------------------------------------------------------------------------------------
 function(add_script_test name script)

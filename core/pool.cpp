@@ -20,7 +20,8 @@ extern "C" [[gnu::weak]] const char* __lsan_default_options() { return "use_pois
 namespace gradus::pool {
 namespace {
 
-constexpr std::size_t huge_page = std::size_t(2) << 20;
+constexpr std::size_t page = 4096, huge_page = std::size_t(2) << 20;
+constexpr std::size_t mapped = std::size_t(1) << 20;  // bytes from which on a block is a mapping of its own
 
 struct Common {
   std::mutex mutex;
@@ -125,11 +126,37 @@ void Membership::fork_safely() {
   (void)once;
 }
 
-void* ask_system(std::size_t bytes) {
-  const bool large = bytes >= huge_page;
-  void* p = std::aligned_alloc(large ? huge_page : 64, large ? (bytes + huge_page - 1) / huge_page * huge_page : bytes);
-  if (p && large) madvise(p, bytes, MADV_HUGEPAGE);
+#ifdef GRADUS_ASAN
+/// The leak checker knows only what malloc made.
+void* map_pages(std::size_t) { return nullptr; }
+#else
+/// A large block is a mapping of its own: what is given back is the system's at once, and not kept in malloc's arenas, where it
+/// counts against a limit on the process. One of a huge page or more begins at one.
+void* map_pages(std::size_t bytes) {
+  const std::size_t room = bytes >= huge_page ? huge_page : 0;
+  void* const whole = mmap(nullptr, bytes + room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (whole == MAP_FAILED) return nullptr;
+  if (room == 0) return whole;
+  const std::size_t before = -reinterpret_cast<std::uintptr_t>(whole) % huge_page;
+  char* const p = static_cast<char*>(whole) + before;
+  if (before > 0) munmap(whole, before);
+  munmap(p + bytes, room - before);
+  madvise(p, bytes, MADV_HUGEPAGE);
   return p;
+}
+#endif
+/// Where nothing can be mapped, malloc may still have what was given back of small blocks. Such a block begins 64 bytes behind
+/// a page, where no mapping does.
+void* ask_system(std::size_t bytes) {
+  if (bytes < mapped) return std::aligned_alloc(64, bytes);
+  if (void* p = map_pages(bytes)) return p;
+  void* p = std::aligned_alloc(page, bytes + page);
+  return p ? static_cast<char*>(p) + 64 : nullptr;
+}
+void return_to_system(void* p, std::size_t bytes) {
+  if (bytes < mapped) std::free(p);
+  else if (reinterpret_cast<std::uintptr_t>(p) % page == 0) munmap(p, bytes);
+  else std::free(static_cast<char*>(p) - 64);
 }
 
 [[noreturn]] void no_memory(std::size_t bytes, const char* maker) {
@@ -208,7 +235,7 @@ void trim() {
     while (all.free[k]) {
       void* p = pop(all.free[k]);
       GRADUS_UNPOISON(p, class_bytes(k));
-      std::free(p);
+      return_to_system(p, class_bytes(k));
     }
 }
 

@@ -16,7 +16,10 @@ Array of_text(const std::string& s) {
 }
 std::string text_of(const Array& a) {
   std::string s;
-  for (std::int64_t i = 0; i < a.size(); ++i) s += static_cast<char>(a.element(i));
+  for (std::int64_t i = 0; i < a.size(); ++i) {  // a stranger's may be numbers of any type
+    const double x = a.element(i);
+    s += x >= 0 && x <= 255 ? static_cast<char>(static_cast<std::uint8_t>(x)) : '\0';
+  }
   return s;
 }
 Array of_count(std::int64_t n) { return Array::full({}, static_cast<double>(n), i64); }

@@ -73,7 +73,11 @@ struct Training {
   Net net;
   optim::Optimizer optimizer;
   Tensor x{sample_values({2, 1, 8, 8}, -1, 1, 5).to(f32)}, labels{Array::of<int64_t>({2}, {1, 3})};
-  explicit Training(const std::string& spec) : net((manual_seed(4), Net())), optimizer(optim::make(spec, net.named_parameters())) { net(x); }
+  explicit Training(const std::string& spec) : net((manual_seed(4), Net())), optimizer(optim::make(spec, net.named_parameters())) {
+    net(x);
+    if (!spec.starts_with("muon")) return;  // which moves matrices
+    for (const char* other : {"conv.weight", "*.bias"}) optimizer.group(other, "adam(lr=1e-2)");
+  }
 
   void step() {
     optimizer.zero_grad();
@@ -114,10 +118,12 @@ struct NothingLost {
   ~NothingLost() { CHECK(held == blocks); }
 };
 
-/// For all k: `act` fails with a typed error, `state` and what is live are as before, and `act` then does what it does.
+/// For all k: `act` fails with a typed error, `state` and what is live are as before, and `act` then does what it does. Where
+/// there is a `go_back`, `state` and what is live are as they may be, and `act` does what it does after that.
 struct Case {
   std::function<void()> act, clean_up;
   std::function<std::string()> state;
+  std::function<void()> go_back = {};
 };
 int check_every_failure(Kind kind, const std::function<Case()>& make) {
   std::string after;
@@ -141,8 +147,9 @@ int check_every_failure(Kind kind, const std::function<Case()>& make) {
         CHECK(error == "ResourceError");
         return -1;
       }
+      if (c.go_back) c.go_back();
       c.clean_up();
-      const pool::Usage now = pool::usage();
+      const pool::Usage now = c.go_back ? live : pool::usage();
       const bool same = now.live_blocks == live.live_blocks && now.live_bytes == live.live_bytes;
       if (!same) {
         CHECK(now.live_blocks == live.live_blocks);
@@ -234,4 +241,61 @@ TEST_CASE("every allocation of saving and loading an optimizer fails once") {
     return Case{[t, old] { t->optimizer.load_state_dict(load_safetensors(old).tensors); }, [t] { t->optimizer.zero_grad(); },
                 [t] { return t->state(); }};
   });
+}
+
+namespace {
+
+/// To what it is now.
+std::function<void()> way_back(const std::shared_ptr<Training>& t) {
+  return [t, weights = t->net.state_dict(), state = t->optimizer.state_dict()] {
+    t->net.load_state_dict(weights);
+    t->optimizer.load_state_dict(state);
+  };
+}
+
+/// A step of each spec, with gradients that are there; where it is not `whole`, after a failure back to the state before.
+void check_steps(const std::vector<std::string>& specs, bool whole) {
+  for (const std::string& spec : specs)
+    for (const int warm : {0, 2}) {
+      CAPTURE(spec);
+      CAPTURE(warm);
+      check([&] {
+        auto t = std::make_shared<Training>(spec);
+        for (int i = 0; i < warm; ++i) t->step();
+        t->optimizer.zero_grad();
+        cross_entropy(t->net(t->x), t->labels).backward();
+        return Case{[t] { t->optimizer.step(); }, [] {}, [t] { return t->state(); }, whole ? nullptr : way_back(t)};
+      });
+    }
+}
+
+void check_closure_steps(const std::vector<std::string>& specs, bool whole) {
+  loss_outside = true;
+  for (const std::string& spec : specs)
+    for (const int warm : {0, 2}) {
+      CAPTURE(spec);
+      CAPTURE(warm);
+      check([&] {
+        auto t = std::make_shared<Training>(spec);
+        const auto step = [t] { t->optimizer.step([t] { return cross_entropy(t->net(t->x), t->labels); }); };
+        for (int i = 0; i < warm; ++i) step();
+        return Case{step, [t] { t->optimizer.zero_grad(); }, [t] { return t->state(); }, whole ? nullptr : way_back(t)};
+      });
+    }
+  loss_outside = false;
+}
+
+}  // namespace
+
+TEST_CASE("every allocation of a step fails once: wrappers, averages, line searches and sharpness happen whole or not at all") {
+  check_steps({"lookahead(adam(lr=1e-2), k=2)", "asgd(lr=1e-2)", "schedule_free_sgd(lr=1e-2)"}, true);
+  check_closure_steps({"lbfgs(history_size=2)", "sam(sgd(lr=1e-2))", "asam(sgd(lr=1e-2))"}, true);
+}
+
+TEST_CASE("every allocation of a step fails once: of the rules that may have moved some parameters, a checkpoint is the way back") {
+  check_steps({"lamb(lr=1e-2)", "lars(lr=1e-2, momentum=0.9)", "novograd(lr=1e-2)", "mars(lr=1e-2)", "adafactor(lr=1e-2)",
+               "muon(lr=1e-2)", "shampoo(lr=1e-2)", "soap(lr=1e-2)", "dog", "prodigy", "clip_norm(0.1) | agc | adam(lr=1e-2)",
+               "accumulate(2) | clip_norm(1) | sgd(lr=1e-2, momentum=0.9)"},
+              false);
+  check_closure_steps({"adahessian(lr=1e-2)", "polyak"}, false);
 }

@@ -39,6 +39,7 @@ CompareOptions small(const std::string& out, const std::string& optimizers) {
 }  // namespace
 
 TEST_CASE("compare writes every figure, and a diverged optimizer does not stop the others") {
+  const NoWarnings on_purpose;  // one diverges
   testing::TempDir dir;
   const std::string out = dir.path() + "/run";
   REQUIRE(compare_command(small(out, "sgd(lr=1e6); adam(lr=1e-3)")) == 0);
@@ -155,6 +156,7 @@ TEST_CASE("replay writes the trajectory and every named value") {
 }
 
 TEST_CASE("replay traces the calls that a stage holds back, too") {
+  const NoWarnings on_purpose;  // a gradient is NaN
   testing::TempDir dir;
   save_npy(dir.path() + "/p.npy", Array::ones({2}, f64));
   save_npy(dir.path() + "/g.npy", Array::of<double>({3, 2}, {1, 0.5, std::nan(""), 1, 1, 1}));

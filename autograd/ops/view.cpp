@@ -57,7 +57,10 @@ Array cut(const Array& x, const Window& w, int64_t length) {
 struct Slice {
   static constexpr const char* name = "slice";
   struct Saved { Window window; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return unslice(b.grad(), s.window); }); }
+  static void backward(Back& b, const Saved& s) {
+    b.give_part(0, [&] { return unslice(b.grad(), s.window); },
+                [&](const Array& whole) { return cut(whole, s.window, b.grad().shape()[s.window.axis]); });
+  }
   static Samples samples() {
     return {sample("rows", {sample_values({5, 3})}, [](auto& x) { return slice(x[0], 0, 1, 4); }),
             sample("every second column", {sample_values({3, 7})}, [](auto& x) { return slice(x[0], 1, 1, 7, 2); }),
