@@ -16,8 +16,7 @@ DueList::DueList() { young_.swap(spare_due_list); }
 
 DueList::~DueList() {
   for (const Due& d : young_) drop(d);
-  if (!old_.empty()) [[unlikely]]
-    for (const auto& [line, d] : old_) drop(d);
+  if (old_) [[unlikely]] drop_old();
   young_.clear();
   young_.swap(spare_due_list);
 }
@@ -33,58 +32,66 @@ void DueList::drop(const Due& d) {
   pool::give(d.grads, pool::class_of(static_cast<std::size_t>(d.node->outputs) * sizeof(Tensor)));
 }
 
-Tensor* DueList::place_for(Node* n) {
-  std::size_t i = young_.size();
-  while (i > 0 && young_[i - 1].line > n->line) --i;
-  if (i > 0 && young_[i - 1].node == n) return young_[i - 1].grads;
-  if (i == 0 && !old_.empty() && n->line <= old_.rbegin()->first) [[unlikely]] return place_among_old(n);
-  if (young_.size() == young_.capacity()) [[unlikely]] {  // first: what follows must not fail
-    if (young_.size() < most_young) {
-      young_.reserve(2 * young_.size() + 16);
-    } else if (i == 0) {
-      return place_among_old(n);
-    } else {
-      old_.emplace_hint(old_.end(), young_.front().line, young_.front());
-      young_.erase(young_.begin());
-      --i;
-    }
-  }
+[[gnu::always_inline]] inline Tensor* DueList::put(Node* n, std::size_t i) {
   const Due d = make(n);
   if (i == young_.size()) [[likely]] young_.push_back(d);
   else young_.insert(young_.begin() + static_cast<std::ptrdiff_t>(i), d);
   return d.grads;
 }
 
-Tensor* DueList::place_among_old(Node* n) {
-  const auto at = old_.lower_bound(n->line);
-  if (at != old_.end() && at->first == n->line) return at->second.grads;
-  const Due d = make(n);
-  try {
-    old_.emplace_hint(at, n->line, d);
-  } catch (...) {
-    drop(d);
-    throw;
+Tensor* DueList::place_for(Node* n) {
+  std::size_t i = young_.size();
+  while (i > 0 && young_[i - 1].line > n->line) --i;
+  if (i > 0 && young_[i - 1].node == n) return young_[i - 1].grads;
+  if (i == 0 && old_ && !old_->empty() && n->line <= old_->rbegin()->first) [[unlikely]] return place_among_old(n);
+  if (young_.size() == young_.capacity()) [[unlikely]] return put_into_full(n, i);
+  return put(n, i);
+}
+
+/// Room is made first: what follows must not fail.
+Tensor* DueList::put_into_full(Node* n, std::size_t i) {
+  if (young_.size() < most_young) {
+    young_.reserve(2 * young_.size() + 16);
+  } else {
+    if (i == 0) return place_among_old(n);
+    if (!old_) old_ = std::make_unique<Old>();
+    old_->emplace_hint(old_->end(), young_.front().line, young_.front());
+    young_.erase(young_.begin());
+    --i;
   }
-  return d.grads;
+  return put(n, i);
+}
+
+Tensor* DueList::place_among_old(Node* n) {
+  const Due d{n->line, n, nullptr};
+  if (!old_) old_ = std::make_unique<Old>();
+  const auto [at, fresh] = old_->try_emplace(n->line, d);
+  if (fresh) try {
+      at->second = make(n);
+    } catch (...) {
+      old_->erase(at);
+      throw;
+    }
+  return at->second.grads;
 }
 
 const DueList::Due* DueList::find(const Node* n) const {
   for (auto d = young_.rbegin(); d != young_.rend() && d->line >= n->line; ++d)
     if (d->node == n) return &*d;
-  const auto at = old_.find(n->line);
-  return at == old_.end() ? nullptr : &at->second;
+  if (!old_) return nullptr;
+  const auto at = old_->find(n->line);
+  return at == old_->end() ? nullptr : &at->second;
 }
 
-DueList::Due DueList::pop() {
-  if (!young_.empty()) [[likely]] {
-    const Due d = young_.back();
-    young_.pop_back();
-    return d;
-  }
-  const auto youngest = std::prev(old_.end());
+DueList::Due DueList::pop_old() {
+  const auto youngest = std::prev(old_->end());
   const Due d = youngest->second;
-  old_.erase(youngest);
+  old_->erase(youngest);
   return d;
+}
+
+void DueList::drop_old() {
+  for (const auto& [line, d] : *old_) drop(d);
 }
 
 }  // namespace gradus

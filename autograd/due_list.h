@@ -4,6 +4,7 @@
 #include <gradus/autograd/tensor.h>
 
 #include <map>
+#include <memory>
 #include <vector>
 
 namespace gradus {
@@ -25,16 +26,27 @@ class DueList {
 
   Tensor* place_for(Node* n);            ///< where the gradients for n's results are collected
   const Due* find(const Node* n) const;  ///< null: nothing has come to n
-  bool empty() const { return young_.empty() && old_.empty(); }
-  Due pop();                             ///< the youngest, which the caller must drop()
+  bool empty() const { return young_.empty() && (!old_ || old_->empty()); }
+  Due pop() {                            ///< the youngest, which the caller must drop()
+    if (young_.empty()) [[unlikely]] return pop_old();
+    const Due d = young_.back();
+    young_.pop_back();
+    return d;
+  }
   static void drop(const Due& d);
 
  private:
-  static Due make(Node* n);
-  [[gnu::cold, gnu::noinline]] Tensor* place_among_old(Node* n);
+  using Old = std::map<std::uint64_t, Due>;
 
-  std::vector<Due> young_;             // sorted by line, the youngest at the back
-  std::map<std::uint64_t, Due> old_;  // by line; all older than those in young_
+  static Due make(Node* n);
+  Tensor* put(Node* n, std::size_t i);
+  [[gnu::cold, gnu::noinline]] Tensor* put_into_full(Node* n, std::size_t i);
+  [[gnu::cold, gnu::noinline]] Tensor* place_among_old(Node* n);
+  [[gnu::cold, gnu::noinline]] Due pop_old();
+  [[gnu::cold, gnu::noinline]] void drop_old();
+
+  std::vector<Due> young_;    // sorted by line, the youngest at the back
+  std::unique_ptr<Old> old_;  // by line, all older than those in young_; seldom there
 };
 
 }  // namespace gradus
