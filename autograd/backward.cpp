@@ -2,8 +2,8 @@
 #include <gradus/autograd/last_loss.h>
 #include <gradus/autograd/observe.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/core/map.h>
-#include <gradus/core/memory_error.h>
+#include <gradus/core/kernels/map.h>
+#include <gradus/core/memory/memory_error.h>
 
 #include <algorithm>
 #include <functional>

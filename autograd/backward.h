@@ -1,7 +1,7 @@
 // The way back: from a line to everything below it, youngest line first.
 #pragma once
 
-#include <gradus/autograd/due_list.h>
+#include <gradus/autograd/pending_list.h>
 #include <gradus/autograd/tensor.h>
 
 #include <vector>

@@ -2,7 +2,7 @@
 // Chen, Xu, Zhang and Guestrin, "Training Deep Nets with Sublinear Memory Cost", 2016.
 #pragma once
 
-#include <gradus/autograd/gradcheck.h>
+#include <gradus/autograd/check/gradcheck.h>
 
 namespace gradus {
 

@@ -10,7 +10,7 @@
 // or DtypeError for a vector unlike what it multiplies, GraphError for no inputs at all.
 #pragma once
 
-#include <gradus/autograd/gradcheck.h>
+#include <gradus/autograd/check/gradcheck.h>
 
 namespace gradus {
 

@@ -12,7 +12,7 @@ struct Node;
 class Back;
 struct Sample;
 
-/// What `gradus gradcheck --edges` asks of every op at 0, infinity, NaN and the like (tools/op_edges.h): NaN in gives NaN out,
+/// What `gradus gradcheck --edges` asks of every op at 0, infinity, NaN and the like (tools/gradcheck/check_edges.h): NaN in gives NaN out,
 /// f32 has the digits of f64, no NaN comes from numbers, and all of it is as the closed form says. `ordinary` is asked of the samples.
 enum class EdgeRule : std::uint8_t { nan, digits, finite, form, ordinary };
 

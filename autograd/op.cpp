@@ -1,6 +1,6 @@
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/ops/integer.h>
+#include <gradus/autograd/internal/integer.h>
 
 #include <algorithm>
 #include <cstring>

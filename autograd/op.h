@@ -12,7 +12,7 @@
 #include <gradus/autograd/backward.h>
 #include <gradus/autograd/observe.h>
 #include <gradus/autograd/sample.h>
-#include <gradus/core/whole.h>
+#include <gradus/core/kernels/whole.h>
 
 #include <bit>
 #include <concepts>

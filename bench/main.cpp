@@ -4,7 +4,7 @@
 #include <gradus/core/error.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
-#include <gradus/tools/standard_output.h>
+#include <gradus/tools/terminal/standard_output.h>
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>

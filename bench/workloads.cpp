@@ -4,7 +4,7 @@
 #include <gradus/core/random.h>
 #include <gradus/nn/nn.h>
 #include <gradus/optim/optimizer.h>
-#include <gradus/tools/networks.h>
+#include <gradus/tools/compare/networks.h>
 
 #include <memory>
 

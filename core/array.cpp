@@ -1,5 +1,5 @@
 #include <gradus/core/array.h>
-#include <gradus/core/strided.h>
+#include <gradus/core/kernels/strided.h>
 
 #include <algorithm>
 #include <cmath>

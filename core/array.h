@@ -4,7 +4,7 @@
 #include <gradus/core/dtype.h>
 #include <gradus/core/error.h>
 #include <gradus/core/shape.h>
-#include <gradus/core/storage.h>
+#include <gradus/core/memory/storage.h>
 
 #include <concepts>
 #include <limits>

@@ -1,5 +1,5 @@
 #include <gradus/core/build_info.h>
-#include <gradus/core/pack.h>
+#include <gradus/core/simd/pack.h>
 
 namespace gradus {
 

@@ -2,7 +2,7 @@
 // so its preset uses the mutex pool.
 #include <gradus/core/error.h>
 #include <gradus/core/parallel.h>
-#include <gradus/core/pool.h>
+#include <gradus/core/memory/pool.h>
 
 #include <pthread.h>
 #include <xmmintrin.h>

@@ -1,4 +1,4 @@
-#include <gradus/core/files.h>
+#include <gradus/core/io/files.h>
 #include <gradus/data/idx.h>
 
 #include <zlib.h>

@@ -3,7 +3,7 @@
 //   cnn_mnist                   digits drawn by our own code
 //   cnn_mnist --data FOLDER     MNIST (four IDX files, plain or .gz)
 //   cnn_mnist --quick           two epochs on 4,000 digits
-#include <gradus/autograd/finite.h>
+#include <gradus/autograd/inspect/finite.h>
 #include <gradus/core/random.h>
 #include <gradus/data/digits.h>
 #include <gradus/data/idx.h>

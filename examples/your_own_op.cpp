@@ -1,6 +1,6 @@
 // An op of your own: a formula generic in its number gives the vectorised kernel, the gradient, the gradient's gradient, and
 // its place among the ops that are gradient-checked.
-#include <gradus/autograd/gradcheck.h>
+#include <gradus/autograd/check/gradcheck.h>
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 

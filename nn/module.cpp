@@ -1,4 +1,4 @@
-#include <gradus/core/memory_error.h>
+#include <gradus/core/memory/memory_error.h>
 #include <gradus/nn/module.h>
 
 #include <cxxabi.h>

@@ -11,8 +11,8 @@
 #pragma once
 
 #include <gradus/autograd/ops.h>
-#include <gradus/core/fields.h>
-#include <gradus/core/safetensors.h>
+#include <gradus/core/io/fields.h>
+#include <gradus/core/io/safetensors.h>
 #include <gradus/nn/parameter.h>
 
 #include <atomic>
@@ -79,7 +79,7 @@ class ModuleBase {
   LoadResult load_state_dict(const NamedArrays& state, bool strict = true);
   /// The state as a safetensors file. Whatever interrupts it, `path` is the old file or the new one, whole. A symbolic link
   /// stays and its file is replaced, permissions and owner are kept, and a write-protected file is refused (DataError): see
-  /// write_atomically() in core/files.h.
+  /// write_atomically() in core/io/files.h.
   void save(const std::string& path);
   LoadResult load(const std::string& path, bool strict = true);  ///< errors name the file; DataError if it is not one
 

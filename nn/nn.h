@@ -1,11 +1,11 @@
 // All of nn: the base of modules, the layers, the losses, the initialisers.
 #pragma once
 
-#include <gradus/nn/activation.h>
-#include <gradus/nn/conv.h>
+#include <gradus/nn/layers/activation.h>
+#include <gradus/nn/layers/conv.h>
 #include <gradus/nn/init.h>
-#include <gradus/nn/linear.h>
-#include <gradus/nn/loss.h>
+#include <gradus/nn/layers/linear.h>
+#include <gradus/nn/losses/losses.h>
 #include <gradus/nn/module.h>
-#include <gradus/nn/norm.h>
-#include <gradus/nn/sequential.h>
+#include <gradus/nn/layers/norm.h>
+#include <gradus/nn/layers/sequential.h>

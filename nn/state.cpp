@@ -1,5 +1,5 @@
 // Saving and loading: all of a state, or nothing.
-#include <gradus/core/memory_error.h>
+#include <gradus/core/memory/memory_error.h>
 #include <gradus/nn/module.h>
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 #include <gradus/autograd/ops.h>
-#include <gradus/core/compare.h>
+#include <gradus/core/kernels/compare.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
 #include <gradus/core/warning.h>

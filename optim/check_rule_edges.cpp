@@ -1,5 +1,5 @@
 // What must hold for gradients at the edges: NaN, infinite, huge, subnormal and 0, and for empty and 0-d parameters.
-#include <gradus/core/compare.h>
+#include <gradus/core/kernels/compare.h>
 #include <gradus/core/error.h>
 #include <gradus/optim/made_up.h>
 

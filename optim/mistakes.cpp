@@ -1,7 +1,7 @@
 // Four mistakes that would train on without a word, looked for at each step before anything moves: docs/warnings.md.
 #include <gradus/autograd/last_loss.h>
 #include <gradus/core/error.h>
-#include <gradus/core/look.h>
+#include <gradus/core/kernels/array_stats.h>
 #include <gradus/core/warning.h>
 #include <gradus/optim/optimizer.h>
 

@@ -1,5 +1,5 @@
 #include <gradus/core/error.h>
-#include <gradus/core/map.h>
+#include <gradus/core/kernels/map.h>
 #include <gradus/optim/norms.h>
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // Hyper-parameters by name: what a spec, a group or a schedule may read and set.
 #pragma once
 
-#include <gradus/core/fields.h>
+#include <gradus/core/io/fields.h>
 
 #include <limits>
 #include <string>

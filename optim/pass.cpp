@@ -1,4 +1,4 @@
-#include <gradus/core/pack.h>
+#include <gradus/core/simd/pack.h>
 #include <gradus/core/parallel.h>
 #include <gradus/optim/pass.h>
 

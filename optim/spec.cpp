@@ -1,5 +1,5 @@
 #include <gradus/core/error.h>
-#include <gradus/core/read_number.h>
+#include <gradus/core/io/read_number.h>
 #include <gradus/optim/registry.h>
 #include <gradus/optim/spec.h>
 #include <gradus/optim/stages.h>

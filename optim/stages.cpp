@@ -1,6 +1,6 @@
 #include <gradus/core/error.h>
-#include <gradus/core/look.h>
-#include <gradus/core/map.h>
+#include <gradus/core/kernels/array_stats.h>
+#include <gradus/core/kernels/map.h>
 #include <gradus/optim/norms.h>
 #include <gradus/optim/stage_kinds.h>
 #include <gradus/optim/stages.h>

@@ -1,6 +1,6 @@
 // What is saved, loaded and explained.
 #include <gradus/core/error.h>
-#include <gradus/core/memory_error.h>
+#include <gradus/core/memory/memory_error.h>
 #include <gradus/optim/optimizer.h>
 #include <gradus/optim/saved_state.h>
 #include <gradus/optim/touched_rows.h>

@@ -1,7 +1,7 @@
 // The step: which parameters move, with what gradient, in one pass.
 #include <gradus/autograd/ops.h>
 #include <gradus/core/error.h>
-#include <gradus/core/memory_error.h>
+#include <gradus/core/memory/memory_error.h>
 #include <gradus/optim/optimizer.h>
 #include <gradus/optim/touched_rows.h>
 

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <gradus/autograd/ops.h>
-#include <gradus/core/fields.h>
-#include <gradus/core/num.h>
-#include <gradus/core/vmath.h>
+#include <gradus/core/io/fields.h>
+#include <gradus/core/simd/num.h>
+#include <gradus/core/simd/vmath.h>
 #include <gradus/optim/dialect.h>
 #include <gradus/optim/symbol.h>
 

@@ -2,14 +2,14 @@
 #include <gradus/core/build_info.h>
 #include <gradus/core/error.h>
 #include <gradus/core/parallel.h>
-#include <gradus/tools/compare.h>
-#include <gradus/tools/gradcheck.h>
-#include <gradus/tools/inspect.h>
-#include <gradus/tools/minimize.h>
-#include <gradus/tools/op_edges.h>
-#include <gradus/tools/op_matrix.h>
-#include <gradus/tools/replay.h>
-#include <gradus/tools/standard_output.h>
+#include <gradus/tools/compare/compare.h>
+#include <gradus/tools/gradcheck/gradcheck.h>
+#include <gradus/tools/inspect/inspect.h>
+#include <gradus/tools/minimize/minimize.h>
+#include <gradus/tools/gradcheck/check_edges.h>
+#include <gradus/tools/gradcheck/check_layouts.h>
+#include <gradus/tools/replay/replay.h>
+#include <gradus/tools/terminal/standard_output.h>
 
 #include <CLI/CLI.hpp>
 #include <fmt/core.h>

@@ -1,6 +1,6 @@
 // Activation functions: formulas.
 #include <gradus/autograd/op.h>
-#include <gradus/autograd/ops/formula_parts.h>
+#include <gradus/autograd/ops/internal/formula_parts.h>
 
 namespace gradus {
 namespace {

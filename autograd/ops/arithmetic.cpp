@@ -1,7 +1,7 @@
 // Elementwise arithmetic: formulas, with their gradients.
-#include <gradus/autograd/ops/formula_parts.h>
-#include <gradus/autograd/ops/integer.h>
-#include <gradus/autograd/ops/samples.h>
+#include <gradus/autograd/ops/internal/formula_parts.h>
+#include <gradus/autograd/internal/integer.h>
+#include <gradus/autograd/ops/internal/samples.h>
 
 namespace gradus {
 namespace {

@@ -1,9 +1,9 @@
 // Parts and repetitions: diagonals, triangles, tiles, pieces.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/ops/integer.h>
-#include <gradus/autograd/ops/places.h>
-#include <gradus/autograd/ops/sizes.h>
+#include <gradus/autograd/internal/integer.h>
+#include <gradus/autograd/internal/indices.h>
+#include <gradus/autograd/ops/internal/sizes.h>
 
 #include <algorithm>
 #include <limits>

@@ -1,7 +1,7 @@
 // Attention: Vaswani et al., "Attention is all you need", 2017.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/ops/softmax.h>
+#include <gradus/autograd/ops/internal/softmax.h>
 
 #include <cmath>
 #include <limits>

@@ -2,8 +2,8 @@
 // both operands, and the gradients of each are the other two, so gradients of any order need no further rule.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/ops/convolution.h>
-#include <gradus/autograd/ops/sizes.h>
+#include <gradus/autograd/ops/internal/convolution.h>
+#include <gradus/autograd/ops/internal/sizes.h>
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // Decompositions without a gradient: theirs is infinite where values agree, and no optimizer here needs it.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/core/linalg.h>
+#include <gradus/core/kernels/linalg.h>
 
 namespace gradus {
 namespace {

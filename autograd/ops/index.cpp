@@ -1,8 +1,8 @@
 // Reading and adding at places named by integer tensors.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/ops/places.h>
-#include <gradus/autograd/ops/sizes.h>
+#include <gradus/autograd/internal/indices.h>
+#include <gradus/autograd/ops/internal/sizes.h>
 
 #include <algorithm>
 

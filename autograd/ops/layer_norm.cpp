@@ -2,9 +2,9 @@
 // He, 2018) and instance norm (Ulyanov, Vedaldi and Lempitsky, 2016) are layer norms of other rows.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/ops/centred.h>
-#include <gradus/autograd/ops/softmax_rows.h>
-#include <gradus/core/wide_sum.h>
+#include <gradus/autograd/ops/internal/centred.h>
+#include <gradus/autograd/ops/internal/softmax_rows.h>
+#include <gradus/core/simd/wide_sum.h>
 
 #include <algorithm>
 #include <cmath>

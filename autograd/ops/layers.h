@@ -22,7 +22,7 @@ Tensor dot(const Tensor& a, const Tensor& b);              ///< [N], [N] -> a nu
 /// result has "..." and then the axes named once, in the order of the alphabet. Errors: SpecError, ShapeError, DtypeError.
 Tensor einsum(const std::string& equation, const std::vector<Tensor>& x);
 
-// ---- decompositions (ops/decomposition.cpp), as core/linalg.h has them for Arrays; the results are constants ----
+// ---- decompositions (ops/decomposition.cpp), as core/kernels/linalg.h has them for Arrays; the results are constants ----
 struct QrTensors {
   Tensor q, r;
 };

@@ -1,8 +1,8 @@
 // Losses: fused ops.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/ops/softmax_rows.h>
-#include <gradus/core/reduce.h>
+#include <gradus/autograd/ops/internal/softmax_rows.h>
+#include <gradus/core/kernels/reduce.h>
 #include <gradus/core/warning.h>
 
 #include <algorithm>

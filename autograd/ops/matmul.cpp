@@ -1,8 +1,8 @@
 // Matrix products.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/core/gemm.h>
-#include <gradus/core/reduce.h>
+#include <gradus/core/kernels/gemm.h>
+#include <gradus/core/kernels/reduce.h>
 
 namespace gradus {
 namespace {

@@ -1,8 +1,8 @@
 // Pooling. Both are linear once the winners of max_pool2d are known, so each has its transpose as its way back.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/ops/sizes.h>
-#include <gradus/core/window.h>
+#include <gradus/autograd/ops/internal/sizes.h>
+#include <gradus/core/kernels/window.h>
 
 #include <algorithm>
 

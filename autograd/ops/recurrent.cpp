@@ -2,7 +2,7 @@
 // Cummins, 2000; GRU: Cho et al., 2014. Gates stand side by side in PyTorch's order.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/ops/softmax_rows.h>
+#include <gradus/autograd/ops/internal/softmax_rows.h>
 
 #include <algorithm>
 

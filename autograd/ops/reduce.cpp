@@ -1,7 +1,7 @@
 // Reductions along axes.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/core/reduce.h>
+#include <gradus/core/kernels/reduce.h>
 
 namespace gradus {
 namespace {

@@ -2,7 +2,7 @@
 // interpolation and adaptive averages are tables of such weights, one for each axis; the way back is the table transposed.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/ops/places.h>
+#include <gradus/autograd/internal/indices.h>
 
 #include <algorithm>
 #include <cmath>

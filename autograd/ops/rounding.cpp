@@ -1,8 +1,8 @@
 // Steps, whose gradient is zero, and what remains beside them: formulas.
-#include <gradus/autograd/ops/formula_parts.h>
-#include <gradus/autograd/ops/integer.h>
-#include <gradus/autograd/ops/samples.h>
-#include <gradus/core/vmath_wide.h>
+#include <gradus/autograd/ops/internal/formula_parts.h>
+#include <gradus/autograd/internal/integer.h>
+#include <gradus/autograd/ops/internal/samples.h>
+#include <gradus/core/simd/vmath_wide.h>
 
 namespace gradus {
 namespace {

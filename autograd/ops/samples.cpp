@@ -1,4 +1,4 @@
-#include <gradus/autograd/ops/samples.h>
+#include <gradus/autograd/ops/internal/samples.h>
 
 namespace gradus {
 

@@ -2,8 +2,8 @@
 // a linear recurrence, which needs no division and so is right where numbers are zero.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/ops/integer.h>
-#include <gradus/autograd/ops/places.h>
+#include <gradus/autograd/internal/integer.h>
+#include <gradus/autograd/internal/indices.h>
 
 #include <algorithm>
 #include <cmath>

@@ -2,7 +2,7 @@
 // index_select and index_sum are each other's way back.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/ops/places.h>
+#include <gradus/autograd/internal/indices.h>
 
 #include <algorithm>
 

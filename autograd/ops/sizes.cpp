@@ -1,4 +1,4 @@
-#include <gradus/autograd/ops/sizes.h>
+#include <gradus/autograd/ops/internal/sizes.h>
 
 namespace gradus {
 

@@ -1,7 +1,7 @@
 // Smooth activation functions beyond those of activation.cpp: formulas.
-#include <gradus/autograd/ops/formula_parts.h>
-#include <gradus/autograd/ops/samples.h>
-#include <gradus/core/vmath_wide.h>
+#include <gradus/autograd/ops/internal/formula_parts.h>
+#include <gradus/autograd/ops/internal/samples.h>
+#include <gradus/core/simd/vmath_wide.h>
 
 namespace gradus {
 namespace {

@@ -2,8 +2,8 @@
 // gradients are recorded it is the same formula in ops.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/ops/softmax.h>
-#include <gradus/autograd/ops/softmax_rows.h>
+#include <gradus/autograd/ops/internal/softmax.h>
+#include <gradus/autograd/ops/internal/softmax_rows.h>
 
 #include <cmath>
 #include <limits>

@@ -2,7 +2,7 @@
 // gather's.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/ops/places.h>
+#include <gradus/autograd/internal/indices.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,10 +1,10 @@
 // Statistics along axes.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/ops/centred.h>
-#include <gradus/autograd/ops/softmax.h>
-#include <gradus/core/look.h>
-#include <gradus/core/reduce.h>
+#include <gradus/autograd/ops/internal/centred.h>
+#include <gradus/autograd/ops/internal/softmax.h>
+#include <gradus/core/kernels/array_stats.h>
+#include <gradus/core/kernels/reduce.h>
 
 #include <algorithm>
 #include <cmath>

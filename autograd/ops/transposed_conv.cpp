@@ -1,8 +1,8 @@
 // Transposed convolutions, which are the way back of a convolution, and both kinds along one axis, as images one pixel high.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/ops/convolution.h>
-#include <gradus/autograd/ops/sizes.h>
+#include <gradus/autograd/ops/internal/convolution.h>
+#include <gradus/autograd/ops/internal/sizes.h>
 
 namespace gradus {
 namespace {

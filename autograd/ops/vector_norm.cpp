@@ -2,8 +2,8 @@
 // ratio of each to the largest. x / |x| is what the gradients are made of: it is never out of range.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/core/look.h>
-#include <gradus/core/reduce.h>
+#include <gradus/core/kernels/array_stats.h>
+#include <gradus/core/kernels/reduce.h>
 
 #include <algorithm>
 #include <cmath>

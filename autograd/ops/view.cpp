@@ -1,7 +1,7 @@
 // Views and their inverses: other layouts of the same numbers, joined and cut.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/ops/sizes.h>
+#include <gradus/autograd/ops/internal/sizes.h>
 
 #include <algorithm>
 

@@ -2,11 +2,11 @@
 // (batch 64, Adam), at most 1 %. Steps with and without it take turns in one process; the gate is for the median ratio of a pair.
 //
 //   watch_gate [pairs [threads]]     400 pairs and 1 thread by default
-#include <gradus/autograd/finite.h>
+#include <gradus/autograd/inspect/finite.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
 #include <gradus/optim/optimizer.h>
-#include <gradus/tools/networks.h>
+#include <gradus/tools/compare/networks.h>
 
 #include <algorithm>
 #include <chrono>

@@ -1,6 +1,6 @@
 #include <gradus/autograd/ops.h>
-#include <gradus/core/linalg.h>
-#include <gradus/core/look.h>
+#include <gradus/core/kernels/linalg.h>
+#include <gradus/core/kernels/array_stats.h>
 #include <gradus/optim/matrix_rule.h>
 
 #include <limits>

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes elements.safetensors: trajectories of the element and layer rules and of every dialect, for
-tests/optim_elements_test.cpp.
+tests/optim/elements_test.cpp.
 
 The references, as far as they go: PyTorch; Keras (on PyTorch); Optax with 64-bit numbers; the authors' own packages madgrad
 and qhoptim; and for what none of them has, NumPy written from the paper: averages as sums over all past gradients, in f64

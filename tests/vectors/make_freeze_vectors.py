@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes freeze.safetensors: what PyTorch's optimizers do while parameters are frozen, thawed and converted, for
-tests/optim_freeze_test.cpp.
+tests/optim/freeze_test.cpp.
 
 Needs PyTorch; the version used stands in the file's metadata. Run without arguments. The loss at step t is the sum over the
 parameters w of sum(w * w * h / 2 + w * g[t]), so that a frozen parameter gets no gradient. zero_grad() before each step.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes ops.safetensors: values and first gradients of PyTorch's ops, for tests/autograd_torch_test.cpp.
+"""Writes ops.safetensors: values and first gradients of PyTorch's ops, for tests/autograd/torch_test.cpp.
 
 Needs PyTorch 2.9 or later; the version used stands in the file's metadata. Run without arguments.
 Keys of a case NAME: "NAME|in0", "NAME|in1", ...; "NAME|out0", ...; "NAME|grad0", ... for every real input, being the

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes optim_shapes.safetensors: what other people's optimizers do, for tests/optim_references_test.cpp.
+"""Writes optim_shapes.safetensors: what other people's optimizers do, for tests/optim/references_test.cpp.
 
 Needs PyTorch, optax and jax, and the authors' own packages schedulefree, prodigyopt, dadaptation, and pytorch_optimizer
 (for SOAP, Sophia-H and AdaHessian); the versions used stand in the file's metadata. Run without arguments.

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes optim.safetensors: what PyTorch's optimizers do with given gradients, for tests/optim_rules_test.cpp.
+"""Writes optim.safetensors: what PyTorch's optimizers do with given gradients, for tests/optim/rules_test.cpp.
 
 Needs PyTorch 2.9 or later (for Muon); the version used stands in the file's metadata. Run without arguments.
 Keys: "start" and "gradients/KIND" (f64), and for each spec, kind of gradient and dtype "SPEC|KIND|DTYPE": the parameters

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes schedules.safetensors: the values of each of torch.optim.lr_scheduler's schedules, for tests/optim_schedule_test.cpp.
+"""Writes schedules.safetensors: the values of each of torch.optim.lr_scheduler's schedules, for tests/optim/schedule_test.cpp.
 
 Keys: our spec, then "|" and the option if it is not lr; the value is f64[steps], the option before each step. "metrics":
 what ReduceLROnPlateau was told after each step. Needs PyTorch; its version stands in the file's metadata.

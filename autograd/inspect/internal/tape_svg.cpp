@@ -1,0 +1,301 @@
+// The tape as SVG, and the page around it. A leaf and a constant stand right above each line that uses them, so that a weight
+// used at every step of a sequence does not draw a wire through all of them.
+#include <gradus/autograd/inspect/internal/tape_layout.h>
+#include <gradus/autograd/inspect/internal/tape_labels.h>
+#include <gradus/core/io/files.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <map>
+
+namespace gradus {
+namespace {
+
+using namespace drawing;
+
+constexpr double letter = 6.7, row = 15;  // of the 11 px fixed-width type; pixels
+constexpr std::size_t longest = 40;
+
+constexpr std::string_view style = R"css(
+.tape { --paper: #fdfcf9; --raised: #ffffff; --wash: #f1efe8; --rule: #c9c5ba; --ink: #22211f; --soft: #66635d; --accent: #1a62c8;
+  --alarm: #b3261e; }
+@media (prefers-color-scheme: dark) {
+  .tape { --paper: #15171a; --raised: #1e2125; --wash: #262a2f; --rule: #4a4e55; --ink: #e9e6df; --soft: #a5a29a;
+    --accent: #7db2ff; --alarm: #ff8a80; }
+}
+svg.tape text { font: 11px ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
+  fill: var(--soft); }
+svg.tape .name { fill: var(--ink); font-weight: 600; }
+svg.tape .alarm { fill: var(--alarm); }
+svg.tape .page { fill: var(--paper); }
+svg.tape .line { fill: var(--raised); stroke: var(--rule); }
+svg.tape .root { stroke: var(--accent); stroke-width: 2; }
+svg.tape .leaf { fill: var(--wash); stroke: none; }
+svg.tape .constant { fill: none; stroke: var(--rule); stroke-dasharray: 3 3; }
+svg.tape .time { fill: var(--accent); }
+svg.tape .wire { fill: none; stroke: var(--rule); stroke-width: 1.4; }
+svg.tape .head { fill: var(--rule); }
+)css";
+
+constexpr std::string_view page_head = R"page(<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<link rel="icon" href="data:,">
+<title>The tape</title>
+<style>
+body { margin: 0; background: var(--paper); color: var(--ink);
+  font: 15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", Arial, sans-serif; }
+header, section { padding: 24px 32px 0; }
+h1, h2 { font-weight: 500; margin: 0; }
+p { margin: 4px 0 0; color: var(--soft); }
+figure { margin: 16px 0 0; overflow: auto; }
+figure svg { display: block; margin: 0 auto; }
+table { border-collapse: collapse; margin: 8px 0 32px; font-variant-numeric: tabular-nums; }
+th, td { padding: 2px 24px 2px 0; text-align: right; border-bottom: 1px solid var(--wash); }
+th { color: var(--soft); font-weight: 400; font-size: 13px; }
+th:first-child, td:first-child { text-align: left; }
+)page";
+
+std::string escaped(const std::string& s) {
+  std::string t;
+  for (char c : s)
+    if (c == '&') t += "&amp;";
+    else if (c == '<') t += "&lt;";
+    else if (c == '>') t += "&gt;";
+    else if (c == '"') t += "&quot;";
+    else if (static_cast<unsigned char>(c) < 32) t += ' ';
+    else t += c;
+  return t;
+}
+
+bool inside_letter(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }  // of UTF-8: not its first byte
+std::size_t letters(const std::string& s) {
+  return static_cast<std::size_t>(std::count_if(s.begin(), s.end(), [](char c) { return !inside_letter(c); }));
+}
+std::string shortened(std::string s) {
+  if (letters(s) <= longest) return s;
+  std::size_t bytes = 0, seen = 0;
+  for (; bytes < s.size() && (inside_letter(s[bytes]) || seen < longest - 1); ++bytes) seen += !inside_letter(s[bytes]);
+  return s.substr(0, bytes) + "…";
+}
+
+std::string number(double x) {
+  char buffer[32];
+  std::snprintf(buffer, sizeof buffer, "%.1f", x);
+  return buffer;
+}
+
+/// What a box says, row by row.
+struct Words {
+  struct Row {
+    std::string text;
+    const char* kind;
+  };
+  std::vector<Row> rows;
+  std::string kind, tip;
+  double share = 0;  // of the time of the slowest line
+
+  void add(const std::string& text, const char* of = "") {
+    if (!text.empty()) rows.push_back({shortened(text), of});
+  }
+  double width() const {
+    std::size_t most = 6;
+    for (const Row& r : rows) most = std::max(most, letters(r.text));
+    return static_cast<double>(most) * letter + 20;
+  }
+  double height() const { return static_cast<double>(rows.size()) * row + 12; }
+};
+
+double known(double x) { return std::isnan(x) ? 0 : x; }
+double time_of(const DrawnLine& d) { return known(d.forward_seconds) + known(d.backward_seconds); }
+
+Words words_of(const DrawnLine& d, double slowest, bool root) {
+  Words w;
+  w.kind = d.op == "leaf" ? "leaf" : root ? "line root" : "line";
+  w.add(d.module);
+  w.add(title(d), "name");
+  w.add(d.shape);
+  if (d.has_gradient) {
+    const bool odd = !std::isfinite(d.gradient_norm) || d.gradient_norm == 0;
+    w.add("|g| " + short_number(d.gradient_norm), odd ? "alarm" : "");
+  }
+  w.add(times(d));
+  w.share = slowest > 0 ? time_of(d) / slowest : 0;
+  w.tip = join("line ", d.line, ": ", d.op);
+  return w;
+}
+
+/// The drawing as boxes and wires.
+class Picture {
+ public:
+  explicit Picture(const std::vector<DrawnLine>& lines)
+      : lines_(lines), layers_(lines.size(), 0), boxes_of_(lines.size(), -1) {
+    double slowest = 0;
+    for (const DrawnLine& d : lines) slowest = std::max(slowest, time_of(d));
+    find_layers();
+    for (std::size_t i = 0; i < lines.size(); ++i) add_line(i, slowest);
+    if (boxes_of_.back() < 0) boxes_of_.back() = add_box(words_of(lines.back(), 0, true), 1);  // the root is a leaf
+    int least = boxes[0].layer;
+    for (const Box& b : boxes) least = std::min(least, b.layer);
+    for (Box& b : boxes) b.layer -= least;
+    size = place(boxes, wires);
+  }
+
+  std::vector<Box> boxes;
+  std::vector<Words> words;
+  std::vector<Wire> wires;
+  Size size{};
+
+ private:
+  /// The longest path from above; what hangs on leaves alone then comes down to the line that uses it.
+  void find_layers() {
+    const std::size_t n = lines_.size();
+    std::vector<int> users(n, 0), lowest(n, -1);
+    std::vector<bool> hangs(n, true);
+    const auto each_op = [&](std::size_t i, auto f) {
+      for (const auto& in : lines_[i].inputs)
+        if (in.from >= 0 && lines_[static_cast<std::size_t>(in.from)].op != "leaf") f(static_cast<std::size_t>(in.from));
+    };
+    for (std::size_t i = 0; i < n; ++i) each_op(i, [&](std::size_t from) { ++users[from]; });
+    for (std::size_t i = 0; i < n; ++i) {
+      layers_[i] = 1;
+      each_op(i, [&](std::size_t from) {
+        layers_[i] = std::max(layers_[i], layers_[from] + 1);
+        hangs[i] = hangs[i] && hangs[from] && users[from] == 1;
+      });
+    }
+    for (std::size_t i = n; i-- > 0;) {
+      if (hangs[i] && lowest[i] > layers_[i]) layers_[i] = lowest[i];
+      each_op(i, [&](std::size_t from) {
+        lowest[from] = lowest[from] < 0 ? layers_[i] - 1 : std::min(lowest[from], layers_[i] - 1);
+      });
+    }
+  }
+
+  void add_line(std::size_t i, double slowest) {
+    const DrawnLine& d = lines_[i];
+    if (d.op == "leaf") return;
+    const int layer = layers_[i];
+    std::vector<int> from;
+    for (const auto& in : d.inputs) from.push_back(source(in, layer, slowest));
+    boxes_of_[i] = add_box(words_of(d, slowest, i + 1 == lines_.size()), layer);
+    for (int f : from) wires.push_back({f, boxes_of_[i], {}});
+  }
+
+  int source(const DrawnLine::Input& in, int layer, double slowest) {
+    if (in.from >= 0) {
+      const auto from = static_cast<std::size_t>(in.from);
+      if (lines_[from].op != "leaf") return boxes_of_[from];
+      const auto [at, fresh] = leaves_.try_emplace({in.from, layer}, 0);
+      if (fresh) at->second = add_box(words_of(lines_[from], slowest, false), layer - 1);
+      return at->second;
+    }
+    Words w;
+    w.kind = "constant";
+    w.add(in.from == -1 ? "constant" : "left out");
+    w.add(in.shape);
+    return add_box(std::move(w), layer - 1);
+  }
+
+  int add_box(Words w, int layer) {
+    boxes.push_back({layer, w.width(), w.height(), w.kind.starts_with("line") ? 1 : 0.1, {}});
+    words.push_back(std::move(w));
+    return static_cast<int>(boxes.size()) - 1;
+  }
+
+  const std::vector<DrawnLine>& lines_;
+  std::vector<int> layers_, boxes_of_;
+  std::map<std::pair<int, int>, int> leaves_;  // of (leaf, layer of the line that uses it)
+};
+
+void write_wire(std::string& s, const Wire& w) {
+  const Point from = w.path.front();
+  s += "<path class=\"wire\" d=\"M" + number(from.x) + " " + number(from.y);
+  for (std::size_t i = 1; i < w.path.size(); ++i) {
+    const Point a = w.path[i - 1], b = {w.path[i].x, w.path[i].y - (i + 1 == w.path.size() ? 5 : 0)};
+    const double middle = (a.y + b.y) / 2;
+    if (i % 2 == 0 && i + 1 < w.path.size()) s += " L" + number(b.x) + " " + number(b.y);  // through a layer
+    else
+      s += " C" + number(a.x) + " " + number(middle) + " " + number(b.x) + " " + number(middle) + " " + number(b.x) + " " +
+           number(b.y);
+  }
+  s += "\" marker-end=\"url(#head)\"/>\n";
+}
+
+void write_box(std::string& s, const Box& b, const Words& w) {
+  const double left = b.at.x - b.width / 2, top = b.at.y - b.height / 2;
+  s += "<g>";
+  if (!w.tip.empty()) s += "<title>" + escaped(w.tip) + "</title>";
+  s += "<rect class=\"" + w.kind + "\" x=\"" + number(left) + "\" y=\"" + number(top) + "\" width=\"" +
+       number(b.width) + "\" height=\"" + number(b.height) + "\" rx=\"" + (w.kind == "leaf" ? "12" : "4") + "\"/>";
+  if (w.share > 0.005)
+    s += "<rect class=\"time\" x=\"" + number(left + 1) + "\" y=\"" + number(top + b.height - 3.5) + "\" width=\"" +
+         number((b.width - 2) * w.share) + "\" height=\"3\"/>";
+  double y = top + 6;
+  for (const auto& r : w.rows) {
+    y += row;
+    s += "<text x=\"" + number(left + 10) + "\" y=\"" + number(y - 4) + "\"" +
+         (*r.kind ? join(" class=\"", r.kind, "\"") : std::string()) + ">" + escaped(r.text) + "</text>";
+  }
+  s += "</g>\n";
+}
+
+std::string svg_of(const std::vector<DrawnLine>& lines, const std::string& summary, bool own_style) {
+  const Picture p(lines);
+  const std::string width = number(p.size.width), height = number(p.size.height);
+  std::string s = "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"tape\" width=\"" + width + "\" height=\"" + height +
+                  "\" viewBox=\"0 0 " + width + " " + height + "\" role=\"img\" aria-label=\"" + escaped(summary) + "\">\n";
+  if (own_style) s += "<style>" + std::string(style) + "</style>\n";
+  s += "<defs><marker id=\"head\" viewBox=\"0 0 6 6\" refX=\"1\" refY=\"3\" markerWidth=\"5\" markerHeight=\"5\" orient=\"auto\">"
+       "<path class=\"head\" d=\"M0 0L6 3L0 6z\"/></marker></defs>\n"
+       "<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n";
+  for (const Wire& w : p.wires) write_wire(s, w);
+  for (std::size_t i = 0; i < p.boxes.size(); ++i) write_box(s, p.boxes[i], p.words[i]);
+  return s + "</svg>\n";
+}
+
+std::string table_of_times(const std::vector<DrawnLine>& lines) {
+  struct Total {
+    int lines = 0;
+    double forward = 0, backward = 0;
+  };
+  std::map<std::string, Total> totals;
+  double all = 0;
+  for (const DrawnLine& d : lines) {
+    if (d.op == "leaf") continue;
+    Total& t = totals[d.op];
+    ++t.lines;
+    t.forward += d.forward_seconds, t.backward += known(d.backward_seconds);
+    all += time_of(d);
+  }
+  if (!(all > 0)) return {};
+  std::vector<std::pair<std::string, Total>> sorted(totals.begin(), totals.end());
+  std::stable_sort(sorted.begin(), sorted.end(), [](auto& a, auto& b) {
+    return known(a.second.forward) + a.second.backward > known(b.second.forward) + b.second.backward;
+  });
+  std::string s = "<section><h2>Time by op</h2>\n"
+                  "<table><tr><th>op</th><th>lines</th><th>forward</th><th>back</th><th>share</th></tr>\n";
+  for (const auto& [op, t] : sorted)
+    s += join("<tr><td>", escaped(op), "</td><td>", t.lines, "</td><td>", duration(t.forward), "</td><td>", duration(t.backward),
+              "</td><td>", number(100 * (known(t.forward) + t.backward) / all), " %</td></tr>\n");
+  return s + "</table></section>\n";
+}
+
+}  // namespace
+
+std::string TapeDrawing::svg() const { return svg_of(lines_, summary(), true); }
+
+std::string TapeDrawing::html() const {
+  return std::string(page_head) + std::string(style) + "</style>\n</head>\n<body class=\"tape\">\n<header><h1>The tape</h1>\n<p>" +
+         escaped(summary()) +
+         " From the leaves above to the result below. A box: the op, its shape, the norm |g| of the gradient that reached "
+         "it, its time; the bar is the time beside that of the slowest.</p></header>\n<figure>\n" +
+         svg_of(lines_, summary(), false) + "</figure>\n" + table_of_times(lines_) + "</body>\n</html>\n";
+}
+
+}  // namespace gradus

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# The rules of the rooms hold, and scripts/check_rooms notices when each of them is broken.
+set -euo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+box=$(mktemp -d)
+trap 'rm -rf "$box"' EXIT
+
+house() { rm -rf "$box/house" && mkdir -p "$box"/house/{core,autograd,nn,optim,data,tools,tests} && cd "$box/house"
+  for room in core autograd nn optim data tools; do printf '#pragma once\n' >$room/a.h; done; }
+failures=0
+planted() {  # FILE TEXT EXPECTED: a house with TEXT in FILE must be refused, in these words
+  house
+  printf '%b\n' "$2" >"$1"
+  if output=$("$root/scripts/check_rooms" "$box/house") || [[ $output != "$1:"*"$3"* ]]; then
+    echo "FAILED: not noticed: '$2' in $1 (said: '$output')"
+    failures=$((failures + 1))
+  fi
+}
+fine() {  # FILE TEXT
+  house
+  printf '%b\n' "$2" >"$1"
+  if ! "$root/scripts/check_rooms" "$box/house"; then
+    echo "FAILED: '$2' in $1 was refused"
+    failures=$((failures + 1))
+  fi
+}
+
+planted core/b.h '#include <gradus/autograd/a.h>' 'core must not know autograd'
+planted core/b.cpp '#include <gradus/data/a.h>' 'core must not know data'
+planted autograd/b.cpp '#include <gradus/nn/a.h>' 'autograd must not know nn'
+planted nn/b.cpp '  #  include <gradus/optim/a.h>' 'nn must not know optim'
+planted optim/b.cpp '#include <gradus/nn/a.h>' 'optim must not know nn'
+planted data/b.cpp '#include <gradus/autograd/a.h>' 'data must not know autograd'
+planted data/b.cpp '#include <gradus/tools/a.h>' 'data must not know tools'
+planted core/b.cpp '#include <gradus/core/missing.h>' 'there is no <gradus/core/missing.h>'
+planted core/b.cpp '#include "a.h"' 'spelled <gradus/room/file.h>'
+planted core/b.cpp '#include <oneapi/tbb/parallel_for.h>' 'TBB is named'
+planted nn/b.cpp 'void f() { tbb::parallel_for(0, 1, g); }' 'TBB is named'
+planted nn/b.cpp '#include <cblas.h>' 'BLAS and LAPACK are named'
+planted core/kernels/reduce.cpp 'extern "C" float cblas_sdot(int);' 'BLAS and LAPACK are named'
+planted core/kernels/gemm.h '#include <cblas.h>' 'a public header must not include <cblas.h>'
+planted core/b.h '#include <fmt/format.h>' 'a public header must not include <fmt/format.h>'
+planted nn/b.h '#include <iostream>' 'a public header must not include <iostream>'
+planted optim/b.h '#include <nlohmann/json.hpp>' 'a public header must not include'
+planted data/b.cpp '// TO''DO: the rest' 'unfinished'
+planted gradus.h "$(printf '#include <gradus/%s/a.h>\\n' core autograd nn data)" 'offers no header of optim'
+planted core/long.cpp "$(printf '\\n%.0s' {1..450})int end;" 'longer than 450 lines'
+
+fine core/kernels/gemm.cpp '#include <cblas.h>'
+fine core/parallel.cpp '#include <oneapi/tbb/parallel_for.h>'
+fine core/b.cpp '#include <gradus/core/a.h>\n// as tbb::parallel_for and cblas_sgemm do\nconst char* name = "openblas";'
+fine tools/b.cpp '#include <gradus/nn/a.h>\n#include <gradus/optim/a.h>\n#include <iostream>'
+fine gradus.h "$(printf '#include <gradus/%s/a.h>\\n' core autograd nn optim data)"
+fine data/b.cpp '#include <gradus/core/a.h>'
+
+"$root/scripts/check_rooms" "$root" || failures=$((failures + 1))
+[[ $failures -eq 0 ]] && echo "the rooms are in order; every planted violation was noticed"

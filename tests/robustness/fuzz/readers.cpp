@@ -1,0 +1,271 @@
+// The readers, and their entry for libFuzzer:
+//   cmake -B build/fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DGRADUS_FUZZ=ON -DGRADUS_SANITIZE=address,undefined
+//   ninja -C build/fuzz fuzz_readers replay_readers
+//   build/fuzz/replay_readers --write-seeds corpus
+//   build/fuzz/fuzz_readers --reader=npy corpus/npy -max_total_time=600 -rss_limit_mb=2048
+#include <gradus/autograd/ops.h>
+#include <gradus/core/io/files.h>
+#include <gradus/core/io/npy.h>
+#include <gradus/core/io/safetensors.h>
+#include <gradus/data/idx.h>
+#include <gradus/optim/optimizer.h>
+#include <gradus/optim/spec.h>
+#include <gradus/tests/robustness/fuzz/readers.h>
+
+#include <sys/mman.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <iterator>
+#include <stdexcept>
+
+namespace gradus::fuzz {
+namespace {
+
+/// A file without a name, which a reader opens as any other.
+class Memory {
+ public:
+  explicit Memory(const std::string& bytes) : descriptor_(memfd_create("input", MFD_CLOEXEC)) {
+    if (descriptor_ < 0 || ::write(descriptor_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
+      throw std::runtime_error("no file in memory can be made");
+  }
+  ~Memory() { ::close(descriptor_); }
+  Memory(const Memory&) = delete;
+  Memory& operator=(const Memory&) = delete;
+  std::string path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
+
+ private:
+  int descriptor_;
+};
+
+void promise(bool holds, const char* what) {
+  if (!holds) throw std::logic_error(what);
+}
+
+std::string bits(const Array& a) {
+  const Array dense = a.contiguous();
+  return describe(a) + std::string(dense.bytes(), static_cast<std::size_t>(dense.size()) * bytes_of(dense.dtype()));
+}
+std::string bits(const NamedArrays& state) {
+  std::string all;
+  for (const auto& [name, a] : state) all += name + '\0' + bits(a);
+  return all;
+}
+
+/// What `save` puts into a file.
+template <class Save>
+std::string written(Save save) {
+  char path[] = "/tmp/gradus-fuzz-XXXXXX";
+  const int descriptor = mkstemp(path);
+  if (descriptor < 0) throw std::runtime_error("no temporary file can be made");
+  ::close(descriptor);
+  std::string all;
+  try {
+    save(std::string(path));
+    all = read_file(path);
+  } catch (...) {
+    ::unlink(path);
+    throw;
+  }
+  ::unlink(path);
+  return all;
+}
+
+template <class T>
+Array counting(const Shape& shape) {
+  Array a(shape, dtype_of<T>());
+  for (int64_t i = 0; i < a.size(); ++i) a.fresh<T>()[i] = static_cast<T>(i % 7);
+  return a;
+}
+
+// ---- files ----------------------------------------------------------------------------------------------------------
+
+void read_safetensors(const std::string& bytes) {
+  const Safetensors found = load_safetensors(Memory(bytes).path());
+  const std::string again = written([&](const std::string& path) { save_safetensors(path, found.tensors, found.metadata); });
+  const Safetensors second = load_safetensors(Memory(again).path());
+  promise(bits(second.tensors) == bits(found.tensors) && second.metadata == found.metadata, "what was read is written, and read again");
+}
+std::vector<std::string> safetensors_seeds() {
+  const NamedArrays some = {{"a.weight", counting<float>({2, 3})}, {"b", counting<int64_t>({})}, {"none", counting<double>({0, 2})},
+                            {"flags", counting<bool>({5})}, {"\xC3\xA4 \"q\"", counting<std::uint8_t>({3})}};
+  return {written([&](const std::string& p) { save_safetensors(p, {}); }),
+          written([&](const std::string& p) { save_safetensors(p, {some[0]}); }),
+          written([&](const std::string& p) { save_safetensors(p, some, {{"format", "pt"}, {"note", "line\n\t\\"}}); })};
+}
+
+void read_npy(const std::string& bytes) {
+  const Array found = load_npy(Memory(bytes).path());
+  const std::string again = written([&](const std::string& path) { save_npy(path, found); });
+  promise(bits(load_npy(Memory(again).path())) == bits(found), "what was read is written, and read again");
+}
+std::string npy_of(const std::string& header, const std::string& data, char major = 1) {
+  std::string s = std::string("\x93NUMPY", 6) + major + '\0' + static_cast<char>(header.size() & 255) + static_cast<char>(header.size() >> 8);
+  if (major > 1) s += std::string(2, '\0');
+  return s + header + data;
+}
+std::vector<std::string> npy_seeds() {
+  return {written([](const std::string& p) { save_npy(p, counting<float>({2, 3})); }),
+          written([](const std::string& p) { save_npy(p, counting<int64_t>({})); }),
+          written([](const std::string& p) { save_npy(p, counting<bool>({0, 4})); }),
+          npy_of("{'descr': '>f8', 'fortran_order': True, 'shape': (2, 1), }\n", std::string(16, '\1')),
+          npy_of("{'descr': '<f2', 'fortran_order': False, 'shape': (3,), }\n", std::string(6, '\1'), 2),
+          npy_of("{'descr': 'u4', 'fortran_order': False, 'shape': (1,), }\n", std::string(4, '\1'), 3)};
+}
+
+void read_idx_file(const std::string& bytes) {
+  data::read_idx(Memory(bytes).path());
+}
+std::vector<std::string> idx_seeds() {
+  return {std::string("\0\0\x08\x01\0\0\0\x03", 8) + "abc", std::string("\0\0\x08\x03\0\0\0\x01\0\0\0\x02\0\0\0\x02", 16) + "abcd",
+          std::string("\0\0\x0C\x01\0\0\0\x01", 8) + "abcd", std::string("\0\0\x0D\x01\0\0\0\x01\0\0\0\0", 12),
+          std::string("\0\0\x0E\x01\0\0\0\x01", 8) + std::string(8, '\0')};
+}
+
+std::string gzipped(const std::string& bytes) {
+  z_stream z{};
+  if (deflateInit2(&z, Z_BEST_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) throw std::runtime_error("zlib");
+  std::string out(bytes.size() + 256, '\0');
+  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data())), z.avail_in = static_cast<uInt>(bytes.size());
+  z.next_out = reinterpret_cast<Bytef*>(out.data()), z.avail_out = static_cast<uInt>(out.size());
+  deflate(&z, Z_FINISH);
+  out.resize(z.total_out);
+  deflateEnd(&z);
+  return out;
+}
+std::vector<std::string> gzip_seeds() {
+  std::vector<std::string> all;
+  for (const std::string& s : idx_seeds()) all.push_back(gzipped(s));
+  const std::string s = idx_seeds()[0];
+  all.push_back(gzipped(s.substr(0, 5)) + gzipped(s.substr(5)));  // two members
+  return all;
+}
+/// Also the bytes as what a right gzip file holds: a checksum would keep a mutation from what lies behind it.
+void read_gzip(const std::string& bytes) {
+  try {
+    data::read_idx(Memory(gzipped(bytes)).path());
+  } catch (const Error&) {
+  }
+  read_idx_file(bytes);
+}
+
+// ---- texts ----------------------------------------------------------------------------------------------------------
+
+optim::NamedTensors parameters() {
+  return {{"a.weight", leaf(counting<float>({3, 2}), "a.weight")}, {"a.bias", leaf(counting<float>({3}), "a.bias")}};
+}
+
+void read_spec(const std::string& text) {
+  optim::parse_spec(text);
+  const optim::Optimizer made = optim::make(text, parameters());
+  const std::string spec = made.spec();
+  promise(optim::make(spec, parameters()).spec() == spec, "the spec of an optimizer reads back as the same");
+}
+std::vector<std::string> spec_seeds() {
+  return {"adam", "sgd(lr=0.1, momentum=0.9, nesterov=true)", "adamw(lr=3e-4, beta1=0.9, beta2=0.95, weight_decay=0.01)",
+          "skip_nonfinite | accumulate(4) | clip_norm(1) | adamw(lr=cosine(3e-4, total=20000, warmup=500))",
+          "lookahead(adam(lr=1e-3), k=5)", "lbfgs(history_size=5)", "rmsprop(dialect=keras)", "sam(sgd(lr=0.1), rho=0.05)"};
+}
+
+void read_schedule(const std::string& text) {
+  const optim::Schedule made(text);
+  const std::string spec = made.spec();
+  optim::Schedule again(spec);
+  promise(again.spec() == spec, "the text of a schedule reads back as the same");
+  for (const std::int64_t k : {std::int64_t(0), std::int64_t(1), std::int64_t(1000), INT64_MAX}) {
+    const double a = made.at(k), b = again.at(k);
+    promise(a == b || (a != a && b != b), "a schedule that was read back has the same values");
+  }
+  again.load_state(made.state());
+}
+std::vector<std::string> schedule_seeds() {
+  return {"0.1", "cosine(0.1, total=100)", "cosine(3e-4, total=20000, warmup=500)", "step(0.1, size=30, gamma=0.1)",
+          "linear(1, total=10)", "plateau(0.1)", "one_cycle(0.1, total=100)", "exponential(0.1, gamma=0.99)"};
+}
+
+// ---- saved optimizers -----------------------------------------------------------------------------------------------
+
+constexpr const char* saved_specs[] = {"adam(lr=1e-2)", "sgd(lr=1e-2, momentum=0.9)",
+                                       "skip_nonfinite | accumulate(2) | adamw(lr=cosine(1e-2, total=100))", "lbfgs(history_size=2)"};
+
+optim::Optimizer stepped(const std::string& spec) {
+  optim::Optimizer made = optim::make(spec, parameters());
+  for (int k = 0; k < 2; ++k)
+    made.step([&] {
+      Tensor loss;
+      for (const auto& [name, t] : made.parameters()) loss = loss.defined() ? loss + sum(t * t) : sum(t * t);
+      return loss;
+    });
+  return made;
+}
+
+/// The first byte chooses the optimizer that the rest, a safetensors file, is loaded into.
+void read_optimizer(const std::string& bytes) {
+  if (bytes.empty()) return;
+  const NamedArrays state = load_safetensors(Memory(bytes.substr(1)).path()).tensors;
+  optim::Optimizer into = stepped(saved_specs[static_cast<unsigned char>(bytes[0]) % std::size(saved_specs)]);
+  const std::string before = bits(into.state_dict());
+  try {
+    into.load_state_dict(state);
+  } catch (const Error&) {
+    promise(bits(into.state_dict()) == before, "a state that is refused changes nothing");
+    throw;
+  }
+  const NamedArrays saved = into.state_dict();
+  into.load_state_dict(saved);
+  promise(bits(into.state_dict()) == bits(saved), "what was loaded can be saved, and loaded again");
+}
+std::vector<std::string> optimizer_seeds() {
+  std::vector<std::string> all;
+  for (std::size_t k = 0; k < std::size(saved_specs); ++k) {
+    const NamedArrays state = stepped(saved_specs[k]).state_dict();
+    all.push_back(static_cast<char>(k) + written([&](const std::string& p) { save_safetensors(p, state); }));
+  }
+  return all;
+}
+
+}  // namespace
+
+const std::vector<Reader>& readers() {
+  static const std::vector<Reader> all = {
+      {"safetensors", read_safetensors, safetensors_seeds}, {"npy", read_npy, npy_seeds},
+      {"idx", read_idx_file, idx_seeds},                    {"gzip", read_gzip, gzip_seeds},
+      {"spec", read_spec, spec_seeds},                      {"schedule", read_schedule, schedule_seeds},
+      {"optimizer", read_optimizer, optimizer_seeds}};
+  return all;
+}
+
+const Reader* reader(const std::string& name) {
+  for (const Reader& r : readers())
+    if (name == r.name) return &r;
+  return nullptr;
+}
+
+}  // namespace gradus::fuzz
+
+#ifdef GRADUS_FUZZ
+namespace {
+const gradus::fuzz::Reader* chosen = nullptr;
+}
+
+extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
+  for (int i = 1; i < *argc; ++i)
+    if (std::strncmp((*argv)[i], "--reader=", 9) == 0) chosen = gradus::fuzz::reader((*argv)[i] + 9);
+  if (chosen) return 0;
+  std::fprintf(stderr, "fuzz_readers --reader=NAME [CORPUS] [libFuzzer's options]; the names:\n");
+  for (const auto& r : gradus::fuzz::readers()) std::fprintf(stderr, "  %s\n", r.name);
+  std::exit(2);
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  try {
+    chosen->read(std::string(reinterpret_cast<const char*>(data), size));
+  } catch (const gradus::Error&) {
+  }
+  return 0;  // anything else that is thrown ends the program, and is reported
+}
+#endif

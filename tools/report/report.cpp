@@ -1,0 +1,118 @@
+#include <gradus/tools/report/report.h>
+
+#include <cstdint>
+#include <initializer_list>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include <gradus/core/error.h>
+#include <gradus/tools/report/report_charts.h>
+#include <gradus/tools/report/report_page.h>
+#include <gradus/tools/report/report_scales.h>
+#include <gradus/tools/report/report_script.h>
+
+namespace gradus::tools {
+namespace {
+
+using nlohmann::json;
+
+[[noreturn]] void refuse(const std::string& field, const json& value, const std::string& right) {
+  throw DataError("report", join("metrics field '", field, "' is of type ", value.type_name(), "; it should be ", right));
+}
+
+void check_number(const json& value, const std::string& field) {
+  if (!value.is_number() && !value.is_null()) refuse(field, value, "a number or null");
+}
+
+void check_numbers(const json& values, const std::string& field) {
+  if (!values.is_array()) refuse(field, values, "an array of numbers");
+  for (std::size_t i = 0; i < values.size(); ++i) check_number(values[i], join(field, "[", i, "]"));
+}
+
+void check_optional_numbers(const json& object, const std::string& field, std::initializer_list<const char*> names) {
+  for (const char* name : names)
+    if (object.contains(name)) check_number(object[name], join(field, ".", name));
+}
+
+void check_run(const json& run, const std::string& field) {
+  if (!run.is_object()) refuse(field, run, "an object");
+  const json name = run.value("optimizer", json());
+  if (!name.is_string()) refuse(field + ".optimizer", name, "a string such as \"adam(lr=0.001)\"");
+  check_optional_numbers(run, field, {"time_to_target", "steps_to_target", "gradient_evaluations",
+                                      "state_bytes_per_parameter"});
+  const json epochs = run.value("epochs", json::array());
+  if (!epochs.is_array()) refuse(field + ".epochs", epochs, "an array of objects");
+  for (std::size_t i = 0; i < epochs.size(); ++i) {
+    const std::string here = join(field, ".epochs[", i, "]");
+    if (!epochs[i].is_object()) refuse(here, epochs[i], "an object");
+    check_optional_numbers(epochs[i], here, {"epoch", "train_loss", "test_loss", "test_accuracy", "seconds"});
+  }
+  const json steps = run.value("steps", json::object());
+  if (!steps.is_object()) refuse(field + ".steps", steps, "an object of arrays");
+  for (const auto& [key, values] : steps.items()) check_numbers(values, join(field, ".steps.", key));
+}
+
+void check_samples(const json& samples) {
+  if (!samples.is_object()) refuse("samples", samples, "an object with images, labels, width and height");
+  const json images = samples.value("images", json::array());
+  const json labels = samples.value("labels", json::array());
+  if (!images.is_array()) refuse("samples.images", images, "an array of arrays");
+  check_numbers(labels, "samples.labels");
+  for (const char* side : {"width", "height"}) {
+    const json value = samples.value(side, json());
+    if (!images.empty() && !value.is_number_unsigned()) refuse(join("samples.", side), value, "a positive number");
+  }
+  for (std::size_t i = 0; i < images.size(); ++i) {
+    const std::string here = join("samples.images[", i, "]");
+    check_numbers(images[i], here);
+    const auto want = samples["width"].get<std::uint64_t>() * samples["height"].get<std::uint64_t>();
+    if (images[i].size() != want)
+      throw DataError("report", join("metrics field '", here, "' has ", images[i].size(),
+                                     " pixels; width times height is ", want));
+  }
+}
+
+void check(const json& metrics) {
+  if (!metrics.is_object()) refuse("(root)", metrics, "an object");
+  const json runs = metrics.value("runs", json());
+  if (!runs.is_array()) refuse("runs", runs, "an array with one object for each optimizer");
+  for (std::size_t i = 0; i < runs.size(); ++i) check_run(runs[i], join("runs[", i, "]"));
+  if (metrics.contains("samples") && !metrics["samples"].is_null()) check_samples(metrics["samples"]);
+}
+
+// In JSON these bytes occur only inside strings, where \uXXXX means the same. Without '<' the text can neither close the
+// script element nor open a comment in it; U+2028 and U+2029 would end a line of JavaScript.
+std::string for_script_element(std::string_view text) {
+  std::string safe;
+  safe.reserve(text.size() + 64);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const std::string_view three = text.substr(i, 3);
+    if (text[i] == '<') safe += "\\u003c";
+    else if (text[i] == '>') safe += "\\u003e";
+    else if (text[i] == '&') safe += "\\u0026";
+    else if (three == "\xE2\x80\xA8") safe += "\\u2028", i += 2;
+    else if (three == "\xE2\x80\xA9") safe += "\\u2029", i += 2;
+    else safe += text[i];
+  }
+  return safe;
+}
+
+}  // namespace
+
+std::string report_page(const std::string& metrics_json) {
+  // A byte order mark is legal to the C++ reader and an error to the browser's.
+  const std::string_view text = std::string_view(metrics_json).substr(metrics_json.starts_with("\xEF\xBB\xBF") ? 3 : 0);
+  try {
+    check(json::parse(text));
+  } catch (const json::exception& e) {
+    throw DataError("report", join("the metrics are not JSON: ", e.what(), "; they should be the text of a metrics.json"));
+  }
+  std::string page;
+  for (const std::string_view part : {report_head, report_style, report_body}) page += part;
+  page += for_script_element(text);
+  for (const std::string_view part : {report_between, report_scales, report_charts, report_script, report_end}) page += part;
+  return page;
+}
+
+}  // namespace gradus::tools
