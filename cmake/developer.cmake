@@ -15,7 +15,7 @@ target_link_libraries(gradus_whole INTERFACE
   gradus_fast gradus_developer fmt::fmt nlohmann_json::nlohmann_json ZLIB::ZLIB Threads::Threads)
 
 # ---- the tool -------------------------------------------------------------------------------------------------------
-file(GLOB tool_sources CONFIGURE_DEPENDS tools/*.cpp)
+file(GLOB_RECURSE tool_sources CONFIGURE_DEPENDS tools/*.cpp)
 set(tool_main ${CMAKE_CURRENT_SOURCE_DIR}/tools/main.cpp)
 list(REMOVE_ITEM tool_sources ${tool_main})
 add_library(gradus_tools INTERFACE)

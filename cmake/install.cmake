@@ -5,12 +5,8 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/gradus)
 
 install(TARGETS gradus gradus_fast EXPORT gradus
   ARCHIVE COMPONENT library LIBRARY COMPONENT library RUNTIME COMPONENT library)
-foreach(room IN LISTS rooms)
-  file(GLOB headers CONFIGURE_DEPENDS ${room}/*.h)
-  if(headers)
-    install(FILES ${headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gradus/${room} COMPONENT library)
-  endif()
-endforeach()
+install(DIRECTORY ${rooms} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gradus COMPONENT library
+  FILES_MATCHING PATTERN *.h PATTERN internal EXCLUDE PATTERN rules EXCLUDE)
 install(FILES gradus.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gradus COMPONENT library)
 
 configure_package_config_file(cmake/gradusConfig.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/gradusConfig.cmake

@@ -7,7 +7,7 @@ if(GRADUS_SANITIZE)
 endif()
 
 # ---- doctest --------------------------------------------------------------------------------------------------------
-file(GLOB test_sources CONFIGURE_DEPENDS tests/*_test.cpp)
+file(GLOB_RECURSE test_sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} tests/*_test.cpp)
 add_executable(gradus_tests tests/main.cpp ${test_sources})
 target_link_libraries(gradus_tests PRIVATE gradus_tools doctest::doctest)
 target_compile_options(gradus_tests PRIVATE $<$<CONFIG:Release>:-O1>)  # it takes longer to compile than to run
@@ -17,14 +17,14 @@ if(GRADUS_SANITIZE)
   target_compile_definitions(gradus_tests PRIVATE DOCTEST_CONFIG_NO_POSIX_SIGNALS)  # a crash is the sanitizer's to report
 endif()
 foreach(source IN LISTS test_sources)
-  get_filename_component(file ${source} NAME)
-  get_filename_component(name ${source} NAME_WE)
-  add_test(NAME ${name} COMMAND gradus_tests --source-file=*/${file})
+  string(REGEX REPLACE "^tests/(.*)\\.cpp$" "\\1" name ${source})
+  string(REPLACE / _ name ${name})  # tests/core/array_test.cpp: core_array_test
+  add_test(NAME ${name} COMMAND gradus_tests --source-file=*/${source})
   set_tests_properties(${name} PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 900
     FAIL_REGULAR_EXPRESSION "test cases: +0 ")  # a filter that matches nothing succeeds
 endforeach()
 
-file(GLOB nightly_sources CONFIGURE_DEPENDS tests/*_nightly.cpp)
+file(GLOB_RECURSE nightly_sources CONFIGURE_DEPENDS tests/*_nightly.cpp)
 if(nightly_sources)
   add_executable(gradus_nightly tests/main.cpp ${nightly_sources})
   target_link_libraries(gradus_nightly PRIVATE gradus_tools doctest::doctest)
@@ -76,7 +76,7 @@ endif()
 
 # ---- from outside ---------------------------------------------------------------------------------------------------
 function(add_script_test name script)
-  add_test(NAME ${name} COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/tests/${script} ${ARGN})
+  add_test(NAME ${name} COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/tests/outside/${script} ${ARGN})
   set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 2400 LABELS outside)
 endfunction()
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The rules of the rooms hold, and scripts/check_rooms notices when each of them is broken.
 set -euo pipefail
-root=$(cd "$(dirname "$0")/.." && pwd)
+root=$(cd "$(dirname "$0")/../.." && pwd)
 box=$(mktemp -d)
 trap 'rm -rf "$box"' EXIT
 
