@@ -2,7 +2,7 @@
 // Chen, Xu, Zhang and Guestrin, "Training Deep Nets with Sublinear Memory Cost", 2016.
 #pragma once
 
-#include <gradus/autograd/check/gradcheck.h>
+#include <gradus/autograd/tensor_function.h>
 
 namespace gradus {
 

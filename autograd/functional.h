@@ -10,7 +10,7 @@
 // or DtypeError for a vector unlike what it multiplies, GraphError for no inputs at all.
 #pragma once
 
-#include <gradus/autograd/check/gradcheck.h>
+#include <gradus/autograd/tensor_function.h>
 
 namespace gradus {
 

@@ -2,10 +2,8 @@
 // of tensors, and for hand-written C++ gradients that know nothing of our tensors.
 #pragma once
 
-#include <gradus/autograd/tensor.h>
+#include <gradus/autograd/tensor_function.h>
 
-#include <concepts>
-#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -69,8 +67,6 @@ struct GradcheckReport {
   explicit operator bool() const { return passed; }
 };
 
-using TensorFunction = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
-
 /// First order: every f64 output against every f64 input; integer inputs are handed over as they are. `f` may return one
 /// Tensor or a vector of them, must be a pure function, and is called some 7 times for each element or direction.
 /// Errors: DtypeError for an f32 input or output (but see allow_f32), or if no input is f64; ShapeError for a place in
@@ -95,12 +91,6 @@ GradcheckReport gradcheck(const std::function<double(std::span<const double>)>& 
                           const std::vector<double>& x, const GradcheckOptions& options = {});
 
 // The spellings people write: f(inputs) or f(), returning a Tensor or a vector of them.
-
-template <class F, class... In>
-std::vector<Tensor> call_for_tensors(const F& f, const In&... in) {
-  if constexpr (std::same_as<std::remove_cvref_t<decltype(f(in...))>, Tensor>) return {f(in...)};
-  else return f(in...);
-}
 
 template <class F>
   requires std::invocable<const F&, const std::vector<Tensor>&>
