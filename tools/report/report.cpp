@@ -7,10 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include <gradus/core/error.h>
-#include <gradus/tools/report/report_charts.h>
-#include <gradus/tools/report/report_page.h>
-#include <gradus/tools/report/report_scales.h>
-#include <gradus/tools/report/report_script.h>
+#include <gradus/core/io/fill_template.h>
+#include <gradus/tools/report/page.h>
 
 namespace gradus::tools {
 namespace {
@@ -108,11 +106,9 @@ std::string report_page(const std::string& metrics_json) {
   } catch (const json::exception& e) {
     throw DataError("report", join("the metrics are not JSON: ", e.what(), "; they should be the text of a metrics.json"));
   }
-  std::string page;
-  for (const std::string_view part : {report_head, report_style, report_body}) page += part;
-  page += for_script_element(text);
-  for (const std::string_view part : {report_between, report_scales, report_charts, report_script, report_end}) page += part;
-  return page;
+  return fill_template(page_html, {{"style", page_css},
+                                   {"metrics", for_script_element(text)},
+                                   {"script", join(scales_js, charts_js, page_js)}});
 }
 
 }  // namespace gradus::tools

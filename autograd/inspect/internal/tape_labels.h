@@ -1,7 +1,9 @@
-// What the drawings of a tape write into a box.
+// What the drawings of a tape are made of: the texts of a box, and the files around a drawing (cmake/embed.cmake).
 #pragma once
 
 #include <gradus/autograd/inspect/draw_tape.h>
+
+#include <string_view>
 
 namespace gradus::drawing {
 
@@ -9,5 +11,9 @@ std::string short_number(double x);        ///< three digits
 std::string duration(double seconds);      ///< "12 µs"; "?" for NaN
 std::string title(const DrawnLine& d);     ///< the op, or the leaf's name
 std::string times(const DrawnLine& d);     ///< "forward 3.1 µs · back 12 µs", as far as known
+
+extern const std::string_view tape_html;      ///< the page, with {{style}}, {{summary}}, {{drawing}} and {{times}}
+extern const std::string_view tape_css;       ///< of the drawing, which may stand alone
+extern const std::string_view tape_page_css;  ///< of the page around it
 
 }  // namespace gradus::drawing

@@ -2,7 +2,7 @@
 // used at every step of a sequence does not draw a wire through all of them.
 #include <gradus/autograd/inspect/internal/tape_layout.h>
 #include <gradus/autograd/inspect/internal/tape_labels.h>
-#include <gradus/core/io/files.h>
+#include <gradus/core/io/fill_template.h>
 
 #include <algorithm>
 #include <cmath>
@@ -16,50 +16,6 @@ using namespace drawing;
 
 constexpr double letter = 6.7, row = 15;  // of the 11 px fixed-width type; pixels
 constexpr std::size_t longest = 40;
-
-constexpr std::string_view style = R"css(
-.tape { --paper: #fdfcf9; --raised: #ffffff; --wash: #f1efe8; --rule: #c9c5ba; --ink: #22211f; --soft: #66635d; --accent: #1a62c8;
-  --alarm: #b3261e; }
-@media (prefers-color-scheme: dark) {
-  .tape { --paper: #15171a; --raised: #1e2125; --wash: #262a2f; --rule: #4a4e55; --ink: #e9e6df; --soft: #a5a29a;
-    --accent: #7db2ff; --alarm: #ff8a80; }
-}
-svg.tape text { font: 11px ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace;
-  fill: var(--soft); }
-svg.tape .name { fill: var(--ink); font-weight: 600; }
-svg.tape .alarm { fill: var(--alarm); }
-svg.tape .page { fill: var(--paper); }
-svg.tape .line { fill: var(--raised); stroke: var(--rule); }
-svg.tape .root { stroke: var(--accent); stroke-width: 2; }
-svg.tape .leaf { fill: var(--wash); stroke: none; }
-svg.tape .constant { fill: none; stroke: var(--rule); stroke-dasharray: 3 3; }
-svg.tape .time { fill: var(--accent); }
-svg.tape .wire { fill: none; stroke: var(--rule); stroke-width: 1.4; }
-svg.tape .head { fill: var(--rule); }
-)css";
-
-constexpr std::string_view page_head = R"page(<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
-<link rel="icon" href="data:,">
-<title>The tape</title>
-<style>
-body { margin: 0; background: var(--paper); color: var(--ink);
-  font: 15px/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", Arial, sans-serif; }
-header, section { padding: 24px 32px 0; }
-h1, h2 { font-weight: 500; margin: 0; }
-p { margin: 4px 0 0; color: var(--soft); }
-figure { margin: 16px 0 0; overflow: auto; }
-figure svg { display: block; margin: 0 auto; }
-table { border-collapse: collapse; margin: 8px 0 32px; font-variant-numeric: tabular-nums; }
-th, td { padding: 2px 24px 2px 0; text-align: right; border-bottom: 1px solid var(--wash); }
-th { color: var(--soft); font-weight: 400; font-size: 13px; }
-th:first-child, td:first-child { text-align: left; }
-)page";
 
 std::string escaped(const std::string& s) {
   std::string t;
@@ -250,7 +206,7 @@ std::string svg_of(const std::vector<DrawnLine>& lines, const std::string& summa
   const std::string width = number(p.size.width), height = number(p.size.height);
   std::string s = "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"tape\" width=\"" + width + "\" height=\"" + height +
                   "\" viewBox=\"0 0 " + width + " " + height + "\" role=\"img\" aria-label=\"" + escaped(summary) + "\">\n";
-  if (own_style) s += "<style>" + std::string(style) + "</style>\n";
+  if (own_style) s += "<style>" + std::string(tape_css) + "</style>\n";
   s += "<defs><marker id=\"head\" viewBox=\"0 0 6 6\" refX=\"1\" refY=\"3\" markerWidth=\"5\" markerHeight=\"5\" orient=\"auto\">"
        "<path class=\"head\" d=\"M0 0L6 3L0 6z\"/></marker></defs>\n"
        "<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n";
@@ -291,11 +247,10 @@ std::string table_of_times(const std::vector<DrawnLine>& lines) {
 std::string TapeDrawing::svg() const { return svg_of(lines_, summary(), true); }
 
 std::string TapeDrawing::html() const {
-  return std::string(page_head) + std::string(style) + "</style>\n</head>\n<body class=\"tape\">\n<header><h1>The tape</h1>\n<p>" +
-         escaped(summary()) +
-         " From the leaves above to the result below. A box: the op, its shape, the norm |g| of the gradient that reached "
-         "it, its time; the bar is the time beside that of the slowest.</p></header>\n<figure>\n" +
-         svg_of(lines_, summary(), false) + "</figure>\n" + table_of_times(lines_) + "</body>\n</html>\n";
+  return fill_template(tape_html, {{"style", join(tape_page_css, tape_css)},
+                                   {"summary", escaped(summary())},
+                                   {"drawing", svg_of(lines_, summary(), false)},
+                                   {"times", table_of_times(lines_)}});
 }
 
 }  // namespace gradus

@@ -1,12 +1,6 @@
 // The part of report.html that reads the metrics and builds the page: heading, legend, figures, samples, table, command.
-// It is JavaScript; the functions it uses are in report_scales.h and report_charts.h.
-#pragma once
+// The functions it uses are in scales.js and charts.js.
 
-#include <string_view>
-
-namespace gradus::tools {
-
-inline constexpr std::string_view report_script = R"page(
 const by_id = (id) => document.getElementById(id);
 
 /// A seed may have more digits than a JavaScript number, so its text is kept where the browser hands it over.
@@ -351,6 +345,3 @@ new ResizeObserver(() => {
   for (const chart of page.charts) chart.draw();
 }).observe(document.body);
 document.body.dataset.ready = '1';
-)page";
-
-}  // namespace gradus::tools

@@ -1,12 +1,6 @@
 // The part of report.html that draws: how a run looks as a line, and the chart with its axes, crosshair and tooltip.
-// It is JavaScript; what it computes with is in report_scales.h, and report_script.h builds the page with it.
-#pragma once
+// What it computes with is in scales.js, and page.js builds the page with it.
 
-#include <string_view>
-
-namespace gradus::tools {
-
-inline constexpr std::string_view report_charts = R"page(
 // ---- runs as lines ----
 
 const dashes = ['none', '7 4', '2 4', '10 4 2 4'];
@@ -255,6 +249,3 @@ class Chart {
     this.place_tip(px);
   }
 }
-)page";
-
-}  // namespace gradus::tools

@@ -1,12 +1,7 @@
+'use strict';
+
 // The part of report.html that knows no page: elements, numbers to text, scales, and thinning and smoothing of long curves.
-// It is JavaScript without any library; report_charts.h draws with it.
-#pragma once
-
-#include <string_view>
-
-namespace gradus::tools {
-
-inline constexpr std::string_view report_scales = R"page('use strict';
+// It is JavaScript without any library; charts.js draws with it.
 
 // ---- elements ----
 
@@ -164,6 +159,3 @@ function nearest(xs, at) {
   }
   return high >= 0 && Math.abs(xs[high] - at) < Math.abs(xs[low] - at) ? high : low;
 }
-)page";
-
-}  // namespace gradus::tools
