@@ -6,7 +6,6 @@
 #include <gradus/data/digits.h>
 #include <gradus/tests/helpers/temp_dir.h>
 #include <gradus/tools/compare/compare.h>
-#include <gradus/tools/inspect/inspect.h>
 #include <gradus/tools/compare/networks.h>
 #include <gradus/tools/replay/replay.h>
 #include <gradus/tools/compare/training.h>

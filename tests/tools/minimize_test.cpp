@@ -4,7 +4,7 @@
 #include <gradus/core/error.h>
 #include <gradus/core/io/files.h>
 #include <gradus/tests/helpers/temp_dir.h>
-#include <gradus/tools/inspect/inspect.h>
+#include <gradus/tools/schedule/schedule.h>
 #include <gradus/tools/minimize/minimize.h>
 #include <gradus/tools/minimize/test_functions.h>
 

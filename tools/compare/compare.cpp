@@ -4,11 +4,13 @@
 #include <gradus/data/digits.h>
 #include <gradus/data/idx.h>
 #include <gradus/optim/optimizer.h>
+#include <gradus/tools/commands.h>
 #include <gradus/tools/compare/compare.h>
 #include <gradus/tools/compare/metrics.h>
 #include <gradus/tools/compare/networks.h>
 #include <gradus/tools/terminal/progress.h>
 #include <gradus/tools/report/report.h>
+#include <gradus/tools/terminal/command_line.h>
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -18,6 +20,8 @@
 #include <csignal>
 #include <filesystem>
 #include <system_error>
+
+#include <memory>
 
 namespace gradus::tools {
 namespace {
@@ -188,6 +192,25 @@ int compare_command(const CompareOptions& o) {
   fmt::print("\n{0}/metrics.json\n{0}/report.html\n", o.out);
   if (interrupted) fmt::print("interrupted: what was finished is written\n");
   return interrupted ? 130 : 0;
+}
+
+void add_compare_command(CLI::App& app, CommandLine& line) {
+  auto* c = app.add_subcommand("compare", "Train one network with several optimizers and show how they differ");
+  const auto o = std::make_shared<CompareOptions>();
+  auto* data = c->add_option("--data", o->data, "Folder with MNIST's four IDX files (plain or .gz)");
+  c->add_flag("--synthetic", o->synthetic, "Digits drawn by our own code (the default)")->excludes(data);
+  c->add_option("--model", o->model, "cnn or mlp")->capture_default_str();
+  c->add_option("--optimizers", o->optimizers, "Specs separated by ';', e.g. \"sgd(lr=0.05, momentum=0.9); adam\"");
+  add_number(*c, "--epochs", o->epochs, "Passes over the training images");
+  add_number(*c, "--batch", o->batch, "Images a step");
+  add_number(*c, "--limit", o->limit, "Use only the first N training images; 0: all, 20,000 if generated");
+  add_number(*c, "--seed", o->seed, "Of weights, order and generated digits");
+  add_number(*c, "--target", o->target, "Test accuracy to be timed");
+  c->add_option("--out", o->out, "Folder for metrics.json and report.html")->capture_default_str();
+  c->callback([o, &line] {
+    o->command = line.typed;
+    line.result = compare_command(*o);
+  });
 }
 
 }  // namespace gradus::tools

@@ -1,6 +1,10 @@
 #include <gradus/core/io/files.h>
+#include <gradus/tools/commands.h>
+#include <gradus/tools/gradcheck/check_edges.h>
+#include <gradus/tools/gradcheck/check_layouts.h>
 #include <gradus/tools/gradcheck/gradcheck.h>
 #include <gradus/tools/gradcheck/run_sample.h>
+#include <gradus/tools/terminal/command_line.h>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -9,6 +13,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+
+#include <memory>
 
 namespace gradus::tools {
 namespace {
@@ -119,6 +125,23 @@ int gradcheck_command(const std::string& op, const std::string& json_path) {
                   "1, 2, 3 and 7 threads\n", ops.size());
   if (!json_path.empty()) write_atomically(json_path, nlohmann::ordered_json{{"ops", rows}}.dump(2) + "\n");
   return failed ? 1 : 0;
+}
+
+void add_gradcheck_command(CLI::App& app, CommandLine& line) {
+  struct Options {
+    std::string op, json;
+    bool layouts = false, edges = false;
+  };
+  auto* c = app.add_subcommand("gradcheck", "Check the gradient of every op against differences");
+  const auto o = std::make_shared<Options>();
+  c->add_option("--op", o->op, "Only this op");
+  c->add_option("--json", o->json, "Also write the figures to this file");
+  auto* in_layouts = c->add_flag("--layouts", o->layouts, "Check in twelve layouts: transposed, strided, expanded, size 0, large, ..");
+  c->add_flag("--edges", o->edges, "Check at 0, -0, subnormal, 1e-30 .. 1e20, the largest, infinity, NaN")->excludes(in_layouts);
+  c->callback([o, &line] {
+    const auto command = o->edges ? edges_command : o->layouts ? layouts_command : gradcheck_command;
+    line.result = command(o->op, o->json);
+  });
 }
 
 }  // namespace gradus::tools

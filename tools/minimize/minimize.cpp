@@ -4,8 +4,10 @@
 #include <gradus/core/io/files.h>
 #include <gradus/core/io/read_number.h>
 #include <gradus/optim/optimizer.h>
+#include <gradus/tools/commands.h>
 #include <gradus/tools/minimize/minimize.h>
 #include <gradus/tools/minimize/test_functions.h>
+#include <gradus/tools/terminal/command_line.h>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
@@ -14,6 +16,8 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+
+#include <memory>
 
 namespace gradus::tools {
 namespace {
@@ -131,6 +135,18 @@ int minimize_command(const MinimizeOptions& o) {
   fmt::print("evaluations: {} of the loss, {} of the gradient, {} products with the Hessian\n", n.loss, n.gradient,
              n.hessian_vector);
   return 0;
+}
+
+void add_minimize_command(CLI::App& app, CommandLine& line) {
+  auto* c = app.add_subcommand("minimize", "Run an optimizer on a function with a known minimum and print its path");
+  const auto o = std::make_shared<MinimizeOptions>();
+  c->add_option("--optimizer", o->optimizer, "Spec, e.g. \"adam(lr=0.05)\" or lbfgs")->required();
+  c->add_option("--function", o->function, "rosenbrock, beale, himmelblau, rastrigin(n=2) or quadratic(n=2, cond=10)")
+      ->capture_default_str();
+  c->add_option("--start", o->start, "x,y (default: the function's usual place); --start=-1,2 if it begins with '-'");
+  add_number(*c, "--steps", o->steps, "Steps");
+  c->add_option("--json", o->json, "Write the whole path to this file");
+  c->callback([o, &line] { line.result = minimize_command(*o); });
 }
 
 }  // namespace gradus::tools

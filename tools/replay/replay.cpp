@@ -1,12 +1,16 @@
 #include <gradus/core/io/files.h>
 #include <gradus/core/io/npy.h>
 #include <gradus/optim/optimizer.h>
+#include <gradus/tools/commands.h>
 #include <gradus/tools/replay/replay.h>
+#include <gradus/tools/terminal/command_line.h>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include <filesystem>
+
+#include <memory>
 
 namespace gradus::tools {
 namespace {
@@ -104,6 +108,17 @@ int replay_command(const ReplayOptions& o) {
   save_npy(o.out, trajectory);
   fmt::print("{}: {} steps of {}\n", o.out, in.gradients.shape()[0], optimizer.spec());
   return 0;
+}
+
+void add_replay_command(CLI::App& app, CommandLine& line) {
+  auto* c = app.add_subcommand("replay", "Run an optimizer on given gradients and write the trajectory");
+  const auto o = std::make_shared<ReplayOptions>();
+  c->add_option("--optimizer", o->optimizer, "Spec, e.g. \"adam(lr=0.01)\"")->required();
+  c->add_option("--params", o->params, ".npy, any shape, f32 or f64")->required();
+  c->add_option("--grads", o->grads, ".npy, [T, *shape]")->required();
+  c->add_option("--out", o->out, ".npy to write: parameters after each step, [T, *shape]")->required();
+  c->add_option("--trace", o->trace, ".json to write: every named intermediate of every step");
+  c->callback([o, &line] { line.result = replay_command(*o); });
 }
 
 }  // namespace gradus::tools

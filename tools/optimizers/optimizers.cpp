@@ -1,18 +1,15 @@
-#include <gradus/core/build_info.h>
-#include <gradus/core/error.h>
-#include <gradus/core/io/files.h>
-#include <gradus/core/kernels/gemm.h>
-#include <gradus/core/parallel.h>
+// `gradus optimizers`: every registered rule; for people, stages and schedules too.
 #include <gradus/optim/registry.h>
 #include <gradus/optim/schedule.h>
-#include <gradus/optim/spec.h>
 #include <gradus/optim/stages.h>
-#include <gradus/tools/inspect/inspect.h>
+#include <gradus/tools/commands.h>
+#include <gradus/tools/terminal/command_line.h>
 
 #include <fmt/core.h>
 #include <nlohmann/json.hpp>
 
 #include <cmath>
+#include <memory>
 
 namespace gradus::tools {
 namespace {
@@ -45,25 +42,6 @@ void print_stages_and_schedules() {
   for (const auto& s : optim::all_schedules()) fmt::print("{}{}\n    {}\n", s.name, defaults_text(s.defaults), s.formula);
 }
 
-const char* threading(BlasInfo::Threading t) {
-  switch (t) {
-    case BlasInfo::Threading::pthreads: return "pthreads";
-    case BlasInfo::Threading::openmp: return "OpenMP";
-    case BlasInfo::Threading::serial: return "serial";
-    default: return "unknown";
-  }
-}
-
-}  // namespace
-
-int info_command() {
-  const BlasInfo& blas = blas_info();
-  fmt::print("gradus    {}\ncompiler  {}\nSIMD      {}\nthreads   {} ({})\nBLAS      {}, threading: {}, {}\n", version(), compiler(), simd(),
-             threads(), parallel_backend(), blas.build, threading(blas.threading),
-             blas.safe ? "safe from several threads" : "not safe from several threads, so it is not called");
-  return 0;
-}
-
 int optimizers_command(bool json) {
   const auto rules = optim::all_rules();
   if (json) {
@@ -85,18 +63,13 @@ int optimizers_command(bool json) {
   return 0;
 }
 
-int schedule_command(const std::string& spec, std::int64_t steps, const std::string& json) {
-  if (steps < 0 || steps > 10000000) throw SpecError("--steps", join("must lie in [0, 10000000], got ", steps));
-  const optim::Schedule schedule(spec);
-  if (steps == 0) steps = std::min<std::int64_t>(schedule.horizon(), 10000000);
-  if (!json.empty()) write_atomically(json, Json({{"schedule", schedule.spec()}, {"values", schedule.preview(steps)}}).dump() + "\n");
-  fmt::print("{}", optim::to_string(schedule, steps));
-  return 0;
-}
+}  // namespace
 
-int equations_command(const std::string& spec) {
-  fmt::print("{}", optim::equations(spec));
-  return 0;
+void add_optimizers_command(CLI::App& app, CommandLine& line) {
+  auto* c = app.add_subcommand("optimizers", "List optimizers, stages and schedules, with defaults");
+  const auto json = std::make_shared<bool>(false);
+  c->add_flag("--json", *json, "As a JSON array");
+  c->callback([json, &line] { line.result = optimizers_command(*json); });
 }
 
 }  // namespace gradus::tools
