@@ -81,6 +81,8 @@ function(add_script_test name script)
 endfunction()
 
 add_script_test(rooms rooms_test.sh)
+add_script_test(find find_test.sh)
+add_script_test(lint lint_test.sh)
 
 set(planted "")
 if(GRADUS_SANITIZE MATCHES address)

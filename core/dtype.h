@@ -36,13 +36,13 @@ constexpr Dtype dtype_of() {
   }
 }
 
-/// Calls f.operator()<T>() with float or double. The caller has refused other types.
+/// Calls `f.operator()<T>()` with float or double. The caller has refused other types.
 template <class F>
 decltype(auto) visit_real(Dtype t, F&& f) {
   return t == f32 ? f.template operator()<float>() : f.template operator()<double>();
 }
 
-/// Calls f.operator()<T>() with the element type, whichever it is.
+/// Calls `f.operator()<T>()` with the element type, whichever it is.
 template <class F>
 decltype(auto) visit(Dtype t, F&& f) {
   switch (t) {

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# A stranger who knows PyTorch looks for a place by its usual word: `grep -rn WORD` over the room must hit it first.
+# Each question stands with the words that are grepped for and the file that must come first (appendix of CONTRIBUTING.md).
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 2
+failures=0
+asks() {  # QUESTION WORDS(regex) WHERE FILE
+  local first
+  first=$(grep -rlE --include='*.h' --include='*.cpp' -- "$2" $3 | LC_ALL=C sort | head -1)
+  if [[ $first != "$4" ]]; then
+    echo "FAILED: $1 grep -rnE '$2' $3 begins with ${first:-nothing}, not $4"
+    failures=$((failures + 1))
+  fi
+}
+asks 'Where is the code that sums a gradient into a leaf?' 'void accumulate' autograd autograd/backward.h
+asks 'Where does a backward pass run through the nodes?' 'class Traversal' autograd autograd/backward.cpp
+asks 'Where is a node of the tape?' 'struct Node' autograd autograd/node.h
+asks 'What does an op see in its backward?' 'class BackwardContext' autograd autograd/backward.h
+asks 'Where is an op registered?' 'register_op' autograd autograd/op.cpp
+asks 'Where is no_grad?' 'class NoGrad' autograd autograd/node.h
+asks 'Where is the reference definition of layer_norm?' 'Tensor reference\(' autograd/ops/layer_norm.cpp autograd/ops/layer_norm.cpp
+asks 'Where are checkpoints (recomputed activations)?' 'checkpoint\(const' autograd autograd/checkpoint.cpp
+asks 'Where is gradcheck?' 'GradcheckReport gradcheck\(' autograd autograd/check/gradcheck.cpp
+asks 'Where is memory allocated?' 'void\* allocate\(' core core/memory/pool.h
+asks 'Where is the matrix product?' 'void gemm\(' core core/kernels/gemm.cpp
+asks 'Where are threads started?' 'class Workers|struct Workers' core core/parallel.cpp
+asks 'Where is the random generator?' 'Philox' core core/random.cpp
+asks 'Where is safetensors read?' 'load_safetensors\(' core core/io/safetensors.cpp
+asks 'Where is the first number of a weight drawn (Kaiming)?' 'kaiming_uniform' nn nn/init.cpp
+asks 'Where is a state dict loaded?' 'void Module::load|::load_state' nn nn/state.cpp
+asks 'Where is weight decay of SGD?' 'weight_decay' optim/rules/sgd.cpp optim/rules/sgd.cpp
+asks 'What runs when I call opt.step()?' '^void Optimizer::step\(' optim optim/step.cpp
+asks 'Where is a rule registered?' 'void register_rule' optim optim/registry.cpp
+asks 'Where is gradient clipping?' 'clip_grad_norm\(' optim optim/norms.cpp
+exit $((failures > 0))
