@@ -19,7 +19,7 @@ asks 'What does an op see in its backward?' 'class BackwardContext' autograd aut
 asks 'Where is an op registered?' 'register_op' autograd autograd/op.cpp
 asks 'Where is no_grad?' 'class NoGrad' autograd autograd/node.h
 asks 'Where is the reference definition of layer_norm?' 'Tensor reference\(' autograd/ops/layer_norm.cpp autograd/ops/layer_norm.cpp
-asks 'Where are checkpoints (recomputed activations)?' 'checkpoint\(const' autograd autograd/checkpoint.cpp
+asks 'Where are checkpoints (recomputed activations)?' 'auto checkpoint\(' autograd autograd/checkpoint.h
 asks 'Where is gradcheck?' 'GradcheckReport gradcheck\(' autograd autograd/check/gradcheck.cpp
 asks 'Where is memory allocated?' 'void\* allocate\(' core core/memory/pool.h
 asks 'Where is the matrix product?' 'void gemm\(' core core/kernels/gemm.cpp
