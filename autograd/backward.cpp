@@ -10,7 +10,7 @@
 
 namespace gradus {
 
-Tensor Back::input(int k, const Array& kept) const {
+Tensor BackwardContext::input(int k, const Array& kept) const {
   const Array& a = checked(kept);
   if (!graph_ || !wants(k)) return Tensor(a);
   const Edge e = node_->edges()[k];
@@ -18,30 +18,30 @@ Tensor Back::input(int k, const Array& kept) const {
   return Tensor(a, Ref<Node>(e.node), e.slot);
 }
 
-Tensor Back::output(const Array& kept, int slot) const {
+Tensor BackwardContext::output(const Array& kept, int slot) const {
   const Array& a = checked(kept);
   if (!graph_) return Tensor(a);
   node_->up();
   return Tensor(a, Ref<Node>(node_), static_cast<std::uint32_t>(slot));
 }
 
-void Back::overwritten(const Array& kept) const {
+void BackwardContext::overwritten(const Array& kept) const {
   const char* writer = kept.writer();
   throw GraphError(join("backward of ", op()), join("it needs ", describe(kept), " as it was in the forward pass, but ",
                    writer ? writer : "somebody", " has overwritten it since"), "write after backward, or into a copy");
 }
 
-Tensor* Back::due_for(Node* n) { return due_.place_for(n); }
+Tensor* BackwardContext::pending_for(Node* n) { return pending_.slot_for(n); }
 
-void Back::add_into(Tensor& sum, const Tensor& g) const {
+void BackwardContext::add_into(Tensor& sum, const Tensor& g) const {
   if (graph_) {
     sum = sum + g;
     return;
   }
   const auto plus = [](auto a, auto b) { return a + b; };
-  if (sum.array().alone() && sum.array().dense() && g.array().dense())  // nobody else has seen the sum
+  if (sum.array().unique() && sum.array().dense() && g.array().dense())  // nobody else has seen the sum
     visit_real(sum.dtype(), [&]<class T>() {
-      T* out = sum.writable().fresh<T>();
+      T* out = sum.writable().uninitialized<T>();
       parallel_ranges(sum.size(), grain_elements, [&](int64_t begin, int64_t end) {
         map_packs<T>(plus, out, begin, end, static_cast<const T*>(out), g.array().data<T>());
       });
@@ -51,18 +51,18 @@ void Back::add_into(Tensor& sum, const Tensor& g) const {
 }
 
 /// An observer is to see every part among its zeros, as an op's result. What is not dense may be one number, expanded.
-bool Back::may_add_to_part(const Tensor& sum) const {
-  return !graph_ && !op_observer && grad().size() > 0 && sum.array().alone() && sum.array().dense();
+bool BackwardContext::may_add_to_part(const Tensor& sum) const {
+  return !graph_ && !op_observer && grad().size() > 0 && sum.array().unique() && sum.array().dense();
 }
 
-void Back::add_to_part(Array part) const {
+void BackwardContext::add_to_part(Array part) const {
   part.assign(map([](auto a, auto b) { return a + b; }, part, grad().array()), "backward");
 }
 
 OpObserver::OpObserver() : outer_(op_observer) { op_observer = this; }
 OpObserver::~OpObserver() { op_observer = outer_; }
 
-void tell_observer_of_many(const char* op, const std::vector<Tensor>& results, const std::vector<Tensor>& in) {
+void notify_observer_of_many(const char* op, const std::vector<Tensor>& results, const std::vector<Tensor>& in) {
   std::vector<const Tensor*> inputs;
   for (const Tensor& t : in) inputs.push_back(&t);
   op_observer->after(op, results, inputs);
@@ -84,18 +84,18 @@ struct Pass {
   Pass& operator=(const Pass&) = delete;
 };
 
-/// One walk over the tape.
-class Sweep : public Back {
-  using Due = DueList::Due;
+/// One traversal over the tape.
+class Traversal : public BackwardContext {
+  using Pending = PendingList::Pending;
 
  public:
-  Sweep(bool graph, bool retain) : retain_(retain || graph) {
+  Traversal(bool graph, bool retain) : retain_(retain || graph) {
     graph_ = graph;
   }
 
   template <class Make>
   void seed(const Tensor& root, Make make) {
-    Tensor* g = into_leaves_ && root.is_leaf() ? place_in(*root.leaf()) : due_for(root.node()) + root.slot();
+    Tensor* g = into_leaves_ && root.is_leaf() ? gradient_slot(*root.leaf()) : pending_for(root.node()) + root.slot();
     if (g->defined()) add_into(*g, make());
     else build(g, make);
   }
@@ -107,54 +107,54 @@ class Sweep : public Back {
     into_leaves_ = true;
     pass_ = passes_begun;
     seed(root, make_seed);
-    run(0, [](const Due&) {});
+    run(0, [](const Pending&) {});
   }
 
   /// Nothing gets anything: the observer looks.
-  void observed(WalkObserver& observer) {
-    struct Given final : WalkObserver::Given {
-      Sweep& sweep;
-      explicit Given(Sweep& s) : sweep(s) {}
-      const Tensor* operator()(int k) const override { return sweep.due_at(sweep.node_->edges()[k]); }
+  void observed(TraversalObserver& observer) {
+    struct Given final : TraversalObserver::Given {
+      Traversal& traversal;
+      explicit Given(Traversal& s) : traversal(s) {}
+      const Tensor* operator()(int k) const override { return traversal.pending_at(traversal.node_->edges()[k]); }
     } given(*this);
-    run(0, [&](const Due& d) { observer.reached(*d.node, d.grads); }, [&](const Due& d) { observer.passed(*d.node, given); });
+    run(0, [&](const Pending& d) { observer.reached(*d.node, d.grads); }, [&](const Pending& d) { observer.passed(*d.node, given); });
   }
 
   /// Only the wanted inputs get theirs; lines older than all of them are not visited.
   std::vector<Tensor> to_inputs(const std::vector<Tensor>& inputs) {
     std::vector<Tensor> found(inputs.size());
-    std::vector<std::pair<std::uint64_t, std::size_t>> next;  // (line, place), youngest first, as the walk comes to them
-    for (std::size_t i = 0; i < inputs.size(); ++i) next.emplace_back(inputs[i].node()->line, i);
+    std::vector<std::pair<std::uint64_t, std::size_t>> next;  // (sequence, index), youngest first, as the traversal comes to them
+    for (std::size_t i = 0; i < inputs.size(); ++i) next.emplace_back(inputs[i].node()->sequence, i);
     std::sort(next.begin(), next.end(), std::greater());
     const std::uint64_t oldest = next.back().first;
     auto at = next.begin();
-    run(oldest, [&](const Due& d) {
-      while (at != next.end() && at->first > d.line) ++at;  // the outputs do not use these
-      for (; at != next.end() && at->first == d.line; ++at)
+    run(oldest, [&](const Pending& d) {
+      while (at != next.end() && at->first > d.sequence) ++at;  // the outputs do not use these
+      for (; at != next.end() && at->first == d.sequence; ++at)
         if (const Tensor& t = inputs[at->second]; t.node() == d.node) found[at->second] = d.grads[t.slot()];
     });
     return found;
   }
 
  private:
-  const Tensor* due_at(const Edge& e) const {
-    const Due* d = e.node ? due_.find(e.node) : nullptr;
+  const Tensor* pending_at(const Edge& e) const {
+    const Pending* d = e.node ? pending_.find(e.node) : nullptr;
     return d && d->grads[e.slot].defined() ? d->grads + e.slot : nullptr;
   }
 
-  template <class Visit, class Passed = decltype([](const Due&) {})>
+  template <class Visit, class Passed = decltype([](const Pending&) {})>
   void run(std::uint64_t oldest, Visit visit, Passed passed = {}) {
     struct Held {
-      Due due;
-      ~Held() { DueList::drop(due); }
+      Pending pending;
+      ~Held() { PendingList::drop(pending); }
     };
-    while (!due_.empty()) {
-      const Held held{due_.pop()};
-      const Due& d = held.due;
+    while (!pending_.empty()) {
+      const Held held{pending_.pop()};
+      const Pending& d = held.pending;
       visit(d);
-      if (!d.node->op || d.node->line <= oldest) continue;
-      if (d.node->spent)
-        throw GraphError("backward", join("the graph behind ", d.node->op->name, " was already walked and what it saved is gone"),
+      if (!d.node->op || d.node->sequence <= oldest) continue;
+      if (d.node->released)
+        throw GraphError("backward", join("the graph behind ", d.node->op->name, " was already traversed and what it saved is released"),
                          "retain_graph for the first backward; detach() a state carried from step to step");
       node_ = d.node, grads_ = d.grads;
       try {
@@ -165,7 +165,7 @@ class Sweep : public Back {
       passed(d);
       if (!retain_) {
         d.node->op->destroy_saved(*d.node);
-        d.node->spent = true;
+        d.node->released = true;
       }
     }
   }
@@ -196,7 +196,7 @@ void Tensor::backward(bool retain_graph) const try {
   check_root("backward", *this, nullptr);
   loss_was_nan = visit_real(dtype(), [&]<class T>() { return *array_.data<T>() != *array_.data<T>(); });
   NoGrad guard;
-  Sweep(false, retain_graph).into_leaves(*this, [&] { return Tensor(std::in_place, [&] { return Array::ones(shape(), dtype()); }); });
+  Traversal(false, retain_graph).into_leaves(*this, [&] { return Tensor(std::in_place, [&] { return Array::ones(shape(), dtype()); }); });
 } catch (const std::bad_alloc&) {
   no_memory_for("backward");
 }
@@ -206,19 +206,19 @@ void Tensor::backward(const Tensor& seed, bool retain_graph) const try {
   check_root("backward", *this, &seed);
   loss_was_nan = false;
   NoGrad guard;
-  Sweep(false, retain_graph).into_leaves(*this, [&] { return Tensor(seed.array().copy()); });  // it may become a leaf's gradient
+  Traversal(false, retain_graph).into_leaves(*this, [&] { return Tensor(seed.array().copy()); });  // it may become a leaf's gradient
 } catch (const std::bad_alloc&) {
   no_memory_for("backward");
 }
 
-void walk(const Tensor& root, WalkObserver& observer) try {
-  check_root("walk", root, &root);
+void traverse(const Tensor& root, TraversalObserver& observer) try {
+  check_root("traverse", root, &root);
   NoGrad guard;
-  Sweep sweep(false, true);
-  sweep.seed(root, [&] { return ones(root.shape(), root.dtype()); });
-  sweep.observed(observer);
+  Traversal traversal(false, true);
+  traversal.seed(root, [&] { return ones(root.shape(), root.dtype()); });
+  traversal.observed(observer);
 } catch (const std::bad_alloc&) {
-  no_memory_for("walk");
+  no_memory_for("traverse");
 }
 
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, GradOptions options,
@@ -233,16 +233,16 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
     ~Restore() { recording = before; }
   } restore;
   recording = options.create_graph;
-  Sweep sweep(options.create_graph, options.retain_graph);
+  Traversal traversal(options.create_graph, options.retain_graph);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const Tensor* seed = seeds.empty() || !seeds[i].defined() ? nullptr : &seeds[i];
     check_root("grad", outputs[i], seed);
-    sweep.seed(outputs[i], [&] {
+    traversal.seed(outputs[i], [&] {
       if (!seed) return ones(outputs[i].shape(), outputs[i].dtype());
       return options.create_graph ? *seed : seed->detach();
     });
   }
-  auto found = sweep.to_inputs(inputs);
+  auto found = traversal.to_inputs(inputs);
   for (std::size_t i = 0; i < found.size(); ++i)
     if (!found[i].defined() && !options.allow_unused)
       throw GraphError("grad", join("input ", i, ", ", describe(inputs[i]), ", is not used by the outputs"), "allow_unused = true");

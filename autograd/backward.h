@@ -1,4 +1,4 @@
-// The way back: from a line to everything below it, youngest line first.
+// The backward pass: from a node to everything below it, youngest node first.
 #pragma once
 
 #include <gradus/autograd/pending_list.h>
@@ -8,8 +8,8 @@
 
 namespace gradus {
 
-/// What an op's way back sees of its line, and where it leaves the gradients.
-class Back {
+/// What an op's backward pass sees of its node, and where it leaves the gradients.
+class BackwardContext {
  public:
   /// True: gradients are themselves recorded (create_graph). False: everything here is a constant.
   bool graph() const { return graph_; }
@@ -32,7 +32,7 @@ class Back {
 
   /// Hands make() (a Tensor of input k's shape) to input k, if it is wanted.
   template <class Make>
-  void give(int k, Make make) {
+  void accumulate(int k, Make make) {
     Tensor* place = place_of(k);
     if (!place) [[unlikely]] return;
     if (place->defined()) [[unlikely]] add_into(*place, make());
@@ -74,11 +74,11 @@ class Back {
   [[gnu::always_inline]] Tensor* place_of(int k) {
     const Edge to = node_->edges()[k];
     if (!to.node) return nullptr;
-    return into_leaves_ && !to.node->op ? place_in(*static_cast<Leaf*>(to.node)) : due_for(to.node) + to.slot;
+    return into_leaves_ && !to.node->op ? gradient_slot(*static_cast<Leaf*>(to.node)) : pending_for(to.node) + to.slot;
   }
-  Tensor* due_for(Node* n);
+  Tensor* pending_for(Node* n);
   /// Where a leaf collects its gradient; null if it was frozen since.
-  Tensor* place_in(Leaf& l) const {
+  Tensor* gradient_slot(Leaf& l) const {
     if (l.frozen) [[unlikely]] return nullptr;
     if (!l.grad.defined()) l.begun = pass_;
     l.reached = pass_;
@@ -90,12 +90,12 @@ class Back {
   std::uint64_t pass_ = 0;  // number of the backward()
   Node* node_ = nullptr;
   Tensor* grads_ = nullptr;
-  DueList due_;
+  PendingList pending_;
 };
 
 struct GradOptions {
   bool create_graph = false;   ///< the gradients are recorded and can be differentiated again
-  bool retain_graph = false;   ///< keep what the lines saved; implied by create_graph
+  bool retain_graph = false;   ///< keep what the nodes saved; implied by create_graph
   bool allow_unused = false;   ///< an absent gradient instead of a GraphError for an input the outputs do not use
 };
 

@@ -1,4 +1,4 @@
-// The forward pass is recorded, the leaves that its lines reach are noted, and the lines are dropped: so the line that stands for
+// The forward pass is recorded, the leaves that its nodes reach are noted, and the nodes are dropped: so the node that stands for
 // them has an edge to every leaf, and nothing else on the tape need know of checkpoints. Peak memory is that of the second call.
 #include <gradus/autograd/checkpoint.h>
 #include <gradus/autograd/op.h>
@@ -41,22 +41,22 @@ struct Boundary {
 };
 
 /// The line number that everything older stays below.
-std::uint64_t mark() { return Ref<Node>(new_leaf({}))->line; }
+std::uint64_t mark() { return Ref<Node>(new_leaf({}))->sequence; }
 
-/// Calls visit(edge) for every edge from a line younger than `since` to an older one.
+/// Calls visit(edge) for every edge from a node younger than `since` to an older one.
 template <class Visit>
 void edges_across(const Tensors& outputs, std::uint64_t since, Visit visit) {
   std::vector<Node*> lines;
   std::unordered_set<Node*> seen;
   const auto add = [&](Node* n) {
-    if (n->line > since && seen.insert(n).second) lines.push_back(n);
+    if (n->sequence > since && seen.insert(n).second) lines.push_back(n);
   };
   for (const Tensor& y : outputs)
     if (y.requires_grad()) add(y.node());
   for (std::size_t i = 0; i < lines.size(); ++i)
     for (int k = 0; k < lines[i]->inputs; ++k)
       if (Edge& e = lines[i]->edges()[k]; !e.node) continue;
-      else if (e.node->line > since) add(e.node);
+      else if (e.node->sequence > since) add(e.node);
       else visit(e);
 }
 
@@ -104,19 +104,19 @@ struct Checkpoint {
       {EdgeRule::digits, 2, "the sample squares: such squares are infinite in f32", 1e20}};
   struct Saved {
     TensorFunction f;
-    Tensors inputs;              // without history, or the line would hold itself
+    Tensors inputs;              // without history, or the node would hold itself
     std::vector<int> places;     // of each input in the boundary; -1: a constant
-    Numbered boundary;           // as f knows it; an outer checkpoint may have replaced the line's own edges
+    Numbered boundary;           // as f knows it; an outer checkpoint may have replaced the node's own edges
     Philox drawn;
     std::uint64_t bits;
   };
-  static Tensors call_again(Back& b, const Saved& s, const Tensors& stand_ins);
-  static void backward(Back& b, const Saved& s);
+  static Tensors call_again(BackwardContext& b, const Saved& s, const Tensors& stand_ins);
+  static void backward(BackwardContext& b, const Saved& s);
   static Samples samples();
 };
 
 /// The second call, in which leaves of our own, or (if gradients are recorded) lines on top of it, stand for the boundary.
-Tensors Checkpoint::call_again(Back& b, const Saved& s, const Tensors& stand_ins) {
+Tensors Checkpoint::call_again(BackwardContext& b, const Saved& s, const Tensors& stand_ins) {
   Tensors x = s.inputs;
   for (std::size_t i = 0; i < x.size(); ++i) {
     if (x[i].defined()) b.checked(x[i].array());
@@ -143,12 +143,12 @@ Tensors Checkpoint::call_again(Back& b, const Saved& s, const Tensors& stand_ins
     e = {ours.release(), 0};
   });
   for (Tensor& t : y)
-    if (t.requires_grad() && t.node()->line <= since && !known.contains(t.node()))
+    if (t.requires_grad() && t.node()->sequence <= since && !known.contains(t.node()))
       t.set_history(stand_in({t.node(), t.slot()}));
   return y;
 }
 
-void Checkpoint::backward(Back& b, const Saved& s) {
+void Checkpoint::backward(BackwardContext& b, const Saved& s) {
   const Again guard(s.drawn);
   Tensors stand_ins;
   for (int k = 0; k < b.inputs(); ++k)
@@ -162,7 +162,7 @@ void Checkpoint::backward(Back& b, const Saved& s) {
   if (roots.empty()) return;
   const Tensors g = grad(roots, stand_ins, {.create_graph = b.graph(), .allow_unused = true}, seeds);
   for (std::size_t k = 0; k < g.size(); ++k)
-    if (g[k].defined()) b.give(static_cast<int>(k), [&] { return g[k]; });
+    if (g[k].defined()) b.accumulate(static_cast<int>(k), [&] { return g[k]; });
 }
 
 Samples Checkpoint::samples() {
@@ -211,7 +211,7 @@ std::vector<Tensor> checkpoint_function(TensorFunction f, const std::vector<Tens
   };
   edges_across(y, since, reached);
   for (const Tensor& t : y)
-    if (t.requires_grad() && t.node()->line <= since) reached({t.node(), t.slot()});
+    if (t.requires_grad() && t.node()->sequence <= since) reached({t.node(), t.slot()});
   if (boundary.tensors.empty()) return y;
 
   const std::uint64_t bits = fingerprint(y);

@@ -6,8 +6,8 @@
 
 namespace gradus {
 
-/// f(inputs), of which one line stays on the tape: what f's own lines saved is dropped, and made again by a second call of f
-/// when backward comes to the line. Memory for time: one more forward pass of f.
+/// f(inputs), of which one node stays on the tape: what f's own nodes saved is dropped, and made again by a second call of f
+/// when backward comes to the node. Memory for time: one more forward pass of f.
 ///
 ///   Tensor h = x;
 ///   for (auto& block : blocks)  // blocks outlives the backward pass
@@ -19,7 +19,7 @@ namespace gradus {
 /// and also outside: there the same terms are added in another order.
 /// The second call draws the same random numbers: the default generator is set back for it, and then forward again, so it
 /// must not be used by another thread meanwhile. f's other side effects (running averages of a batch norm) happen twice.
-/// f is kept until the line is walked or dropped, so what it refers to must live as long.
+/// f is kept until the node is traversed or dropped, so what it refers to must live as long.
 /// Errors: GraphError if f uses the result of an op from outside (give it as an input), and from backward() if the second call
 /// gives other numbers than the first did (something that f reads has changed since) or has come upon other leaves.
 std::vector<Tensor> checkpoint_function(TensorFunction f, const std::vector<Tensor>& inputs);

@@ -86,11 +86,11 @@ Shape joined(const char* op, const Tensor& y, const Tensor& x) {
   return Shape(dims, rank);
 }
 
-/// d y / d x for each x: a walk for each element of y, seeded with a one there.
+/// d y / d x for each x: a traversal for each element of y, seeded with a one there.
 Tensors rows(const char* op, const Tensor& y, const Tensors& x, bool create_graph) {
   std::vector<Shape> shapes;
   for (const Tensor& t : x) shapes.push_back(joined(op, y, t));
-  constexpr int64_t most = 65535;  // a line of the tape has no more inputs
+  constexpr int64_t most = 65535;  // a node of the tape has no more inputs
   if (create_graph && y.size() > most)
     throw ShapeError(op, join(y.size(), " rows of ", describe(y), " cannot be recorded together; at most ", most));
   std::vector<Tensors> found(x.size());
@@ -130,7 +130,7 @@ Products jvp_function(const TensorFunction& f, const Tensors& inputs, const Tens
   const Tensors x = stand_ins("jvp", inputs, options.create_graph);
   check_vector("jvp", "input", v, inputs);
   const Tensors y = call("jvp", f, x);
-  Tensors seeds;  // any numbers would do: the way back is linear in them
+  Tensors seeds;  // any numbers would do: the backward pass is linear in them
   for (const Tensor& t : y) seeds.push_back(zeros(t.shape(), t.dtype()).requires_grad_());
   const Tensors back = grad_or_zeros(y, x, seeds, true, true);
   return {outward(y, options.create_graph), grad_or_zeros(back, seeds, v, options.create_graph, false)};

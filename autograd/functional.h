@@ -29,20 +29,20 @@ struct Products {
   std::vector<Tensor> values, products;
 };
 
-/// v^T J for every input: one walk. `v` has one tensor for each output, of its shape and dtype.
+/// v^T J for every input: one backward pass. `v` has one tensor for each output, of its shape and dtype.
 Products vjp_function(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& v,
                       FunctionalOptions options = {});
-/// J v for every output. `v` has one tensor for each input. The way back is linear in its seed, so its derivative with respect
-/// to the seed, along v, is J v: two walks, whatever the sizes.
+/// J v for every output. `v` has one tensor for each input. The backward pass is linear in its seed, so its derivative with respect
+/// to the seed, along v, is J v: two backward passes, whatever the sizes.
 Products jvp_function(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& v,
                       FunctionalOptions options = {});
-/// [output][input], each of the output's shape followed by the input's: one walk for each element of the outputs.
+/// [output][input], each of the output's shape followed by the input's: one backward pass for each element of the outputs.
 /// Errors: also ShapeError where the two ranks together exceed max_rank.
 TensorMatrix jacobian_function(const TensorFunction& f, const std::vector<Tensor>& inputs, FunctionalOptions options = {});
-/// [input a][input b], each of a's shape followed by b's, of f that returns one number: one walk for each element of the inputs.
+/// [input a][input b], each of a's shape followed by b's, of f that returns one number: one backward pass for each element of the inputs.
 /// Errors: also ShapeError unless f returns one number.
 TensorMatrix hessian_function(const TensorFunction& f, const std::vector<Tensor>& inputs, FunctionalOptions options = {});
-/// H v for every input, of f that returns one number: two walks. `v` has one tensor for each input.
+/// H v for every input, of f that returns one number: two backward passes. `v` has one tensor for each input.
 Products hvp_function(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& v,
                       FunctionalOptions options = {});
 

@@ -20,14 +20,14 @@ Tensor fitting(const Tensor& g, Tensor made) {
   return made;
 }
 
-struct HookLine {
+struct HookNode {
   static constexpr const char* name = "hook";
   struct Saved { std::shared_ptr<Hook::Function> f; };
-  static void backward(Back& b, const Saved& s) {
+  static void backward(BackwardContext& b, const Saved& s) {
     const Tensor& g = b.grad();
     const Hook::Function f = *s.f;  // a copy: it may remove itself
-    if (!f) return b.give(0, [&] { return g; });
-    b.give(0, [&] { return fitting(g, f(g)); });
+    if (!f) return b.accumulate(0, [&] { return g; });
+    b.accumulate(0, [&] { return fitting(g, f(g)); });
   }
   static Samples samples() {
     return {sample("that looks", {sample_values({2, 3})}, [](auto& x) { return hook(x[0], [](const Tensor&) {}); }),
@@ -37,11 +37,11 @@ struct HookLine {
 };
 
 /// Input 1 is a leaf of its own, which backward fills as any other.
-struct RetainLine {
+struct RetainNode {
   static constexpr const char* name = "retain_grad";
   struct Saved {};
-  static void backward(Back& b, const Saved&) {
-    for (int k = 0; k < 2; ++k) b.give(k, [&]() -> const Tensor& { return b.grad(); });
+  static void backward(BackwardContext& b, const Saved&) {
+    for (int k = 0; k < 2; ++k) b.accumulate(k, [&]() -> const Tensor& { return b.grad(); });
   }
   static Samples samples() {
     return {sample("ordinary", {sample_values({2, 3})}, [](auto& x) {
@@ -51,7 +51,7 @@ struct RetainLine {
   }
 };
 
-/// Between the line before the inputs and the line behind the results.
+/// Between the node before the inputs and the node behind the results.
 struct Around {
   AroundHook look;
   Tensors of_results;
@@ -60,11 +60,11 @@ struct Around {
 struct HookResults {
   static constexpr const char* name = "hook_results";
   struct Saved { std::shared_ptr<Around> around; };
-  static void backward(Back& b, const Saved& s) {
+  static void backward(BackwardContext& b, const Saved& s) {
     s.around->of_results.clear();
     for (int k = 0; k < b.inputs(); ++k) {
       s.around->of_results.push_back(b.grad(k).detach());
-      if (b.grad(k).defined()) b.give(k, [&] { return b.grad(k); });
+      if (b.grad(k).defined()) b.accumulate(k, [&] { return b.grad(k); });
     }
   }
   static Samples samples();
@@ -74,10 +74,10 @@ struct HookInputs {
   static constexpr const char* name = "hook_inputs";
   struct Saved {
     std::shared_ptr<Around> around;
-    std::vector<std::size_t> places;  // of the line's inputs among the function's
+    std::vector<std::size_t> places;  // of the node's inputs among the function's
     std::size_t inputs;
   };
-  static void backward(Back& b, const Saved& s) {
+  static void backward(BackwardContext& b, const Saved& s) {
     Tensors got(s.inputs);
     for (std::size_t k = 0; k < s.places.size(); ++k) got[s.places[k]] = b.grad(static_cast<int>(k));
     const std::shared_ptr<Around> around = s.around;
@@ -88,7 +88,7 @@ struct HookInputs {
                        join("the function has ", got.size(), " inputs, but ", made.size(), " gradients were returned"));
     for (std::size_t k = 0; k < s.places.size(); ++k)
       if (const std::size_t p = s.places[k]; got[p].defined())
-        b.give(static_cast<int>(k), [&] { return fitting(got[p], made[p]); });
+        b.accumulate(static_cast<int>(k), [&] { return fitting(got[p], made[p]); });
   }
   static Samples samples() { return HookResults::samples(); }
 };
@@ -113,15 +113,15 @@ Tensor& Tensor::retain_grad() {
     throw GraphError("retain_grad", join(describe(*this), " has no history, so there is no gradient to keep"),
                      "x.requires_grad_()");
   if (is_leaf() || retained(node())) return *this;
-  const bool before = std::exchange(recording, true);  // also under NoGrad: it is this tensor's history that gets a line
+  const bool before = std::exchange(recording, true);  // also under NoGrad: it is this tensor's history that gets a node
   const Tensor keeper(Array(), Ref<Node>(new_leaf("retained")));
-  *this = primitive<RetainLine>(array_, [] { return RetainLine::Saved{}; }, *this, keeper);
+  *this = primitive<RetainNode>(array_, [] { return RetainNode::Saved{}; }, *this, keeper);
   recording = before;
   return *this;
 }
 
 Leaf* retained(Node* n) {
-  const bool is = n && n->op == &Info<RetainLine, RetainLine::Saved, &primitive_backward<RetainLine>>::record;
+  const bool is = n && n->op == &Info<RetainNode, RetainNode::Saved, &primitive_backward<RetainNode>>::record;
   return is ? static_cast<Leaf*>(n->edges()[1].node) : nullptr;
 }
 
@@ -160,7 +160,7 @@ std::vector<Tensor> hook_around_function(const std::function<Tensors(const Tenso
 
 Tensor Hook::operator()(const Tensor& x) const {
   if (!recorded(x)) return x;
-  return primitive<HookLine>(x.array(), [&] { return HookLine::Saved{f_}; }, x);
+  return primitive<HookNode>(x.array(), [&] { return HookNode::Saved{f_}; }, x);
 }
 
 Tensor RetainGrad::operator()(const Tensor& x) const {

@@ -1,5 +1,5 @@
-// Looking at a gradient on its way back, or changing it. A hook is a line of the tape like any other: a tensor without one pays
-// nothing, and what is behind the line sees what the hook made of the gradient.
+// Looking at a gradient in the backward pass, or changing it. A hook is a node of the tape like any other: a tensor without one pays
+// nothing, and what is behind the node sees what the hook made of the gradient.
 #pragma once
 
 #include <gradus/autograd/tensor.h>
@@ -10,7 +10,7 @@
 
 namespace gradus {
 
-/// y = hook(x) has x's numbers; backward calls f with the whole gradient of y, once for each walk, and hands the result to x.
+/// y = hook(x) has x's numbers; backward calls f with the whole gradient of y, once for each backward pass, and hands the result to x.
 ///
 ///   Hook clip([](const Tensor& g) { return clamp(g, -1, 1); });   // or one that returns nothing, to look
 ///   h = clip(h);                                                  // uses of h from here on are behind the hook; or
@@ -19,7 +19,7 @@ namespace gradus {
 ///   clip.remove();                                                // from now on it passes the gradient as it is
 ///
 /// For a leaf: `const Tensor w = hook(weight)`, and w used in its place. If gradients are recorded (create_graph) the ops of f
-/// are, too, and a second walk passes the hook again; else f sees constants. One Hook may stand on many tensors, and copies
+/// are, too, and a second traversal passes the hook again; else f sees constants. One Hook may stand on many tensors, and copies
 /// of it are the same hook.
 /// Errors: from backward(), ShapeError or DtypeError for a result unlike the gradient.
 class Hook {
@@ -64,7 +64,7 @@ Tensor hook(const Tensor& x, F f) {
 ///   loss.backward();
 ///   kept.grad();          // d loss / d h
 ///
-/// The gradient of the last walk (a leaf's is the sum of all), a constant also if gradients are recorded. For one tensor at a
+/// The gradient of the last backward pass (a leaf's is the sum of all), a constant also if gradients are recorded. For one tensor at a
 /// time.
 class RetainGrad {
  public:
@@ -77,7 +77,7 @@ class RetainGrad {
 };
 
 using AroundHook = std::function<std::vector<Tensor>(const std::vector<Tensor>&, const std::vector<Tensor>&)>;
-/// f(inputs) with a hook on all of it, be it one op or many: when a walk has passed it, `look` sees the gradients of the results
+/// f(inputs) with a hook on all of it, be it one op or many: when a traversal has passed it, `look` sees the gradients of the results
 /// (constants) and those for the inputs, absent where there is none, and may return others for the inputs.
 ///
 ///   y = hook_around([](const auto& x) { return matmul(x[0], x[1]); }, {a, b},
@@ -106,6 +106,6 @@ auto hook_around(F f, const std::vector<Tensor>& inputs, Look look) {
   else return results;
 }
 
-Leaf* retained(Node* n);  ///< that holds the gradient of a line written by Tensor::retain_grad(); null for any other line
+Leaf* retained(Node* n);  ///< that holds the gradient of a node written by Tensor::retain_grad(); null for any other node
 
 }  // namespace gradus

@@ -3,26 +3,26 @@
 namespace gradus {
 namespace {
 
-constinit thread_local std::uint64_t last_line = 0;
+constinit thread_local std::uint64_t last_sequence = 0;
 
 // What a node saved may hold Tensors (a hook's function), whose nodes die while it is destroyed.
 constinit thread_local Node* dying = nullptr;  // nodes that nobody holds any more, linked by `line`
 constinit thread_local bool destroying = false;
 
 template <class N>
-N* place(const char* maker, std::size_t bytes) {
+N* place_node(const char* maker, std::size_t bytes) {
   const int c = pool::class_of(bytes);
-  N* n = ::new (pool::take(c, maker)) N;
+  N* n = ::new (pool::allocate(c, maker)) N;
   n->size_class = static_cast<std::uint8_t>(c);
-  n->line = ++last_line;
+  n->sequence = ++last_sequence;
   return n;
 }
 
-[[noreturn]] void refuse(const char* op, const char* hint) {
+[[noreturn]] void throw_error(const char* op, const char* hint) {
   throw GraphError(op, "this tensor was recorded by another thread; a tape belongs to one thread", hint);
 }
 
-/// Apart, so that new_line() has no stack frame for a message that it seldom makes.
+/// Apart, so that new_node() has no stack frame for a message that it seldom makes.
 [[noreturn, gnu::cold, gnu::noinline]] void throw_too_many(const char* op, std::size_t inputs, std::size_t outputs) {
   throw GraphError(op, join("at most ", Node::most, " inputs and as many results can be recorded, got ", inputs, " and ", outputs),
                    "do it in parts");
@@ -31,22 +31,22 @@ N* place(const char* maker, std::size_t bytes) {
 }  // namespace
 
 void check_owner(const char* op, const Node& n) {
-  if (n.owner() != counting::number) refuse(op, "detach() it, or build and train the model on the same thread");
+  if (n.owner() != counting::number) throw_error(op, "detach() it, or build and train the model on the same thread");
 }
 
-void take_back(Node* n) { pool::give(n, n->size_class); }
+void discard_node(Node* n) { pool::release(n, n->size_class); }
 
-void refuse_foreign(Node* written, int k) {
+void throw_foreign(Node* written, int k) {
   const char* op = written->op->name;
   for (; k < written->inputs; ++k) written->edges()[k] = {};
   Node::destroy(written);
-  refuse(op, "NoGrad guard; in a thread that only wants results; to train in it, copy the model in it");
+  throw_error(op, "NoGrad guard; in a thread that only wants results; to train in it, copy the model in it");
 }
 
-Node* new_line(const OpInfo* op, std::size_t inputs, std::size_t saved_bytes, std::size_t outputs) {
+Node* new_node(const OpInfo* op, std::size_t inputs, std::size_t saved_bytes, std::size_t outputs) {
   constexpr auto most = static_cast<std::size_t>(Node::most);
   if (inputs > most || outputs > most) [[unlikely]] throw_too_many(op->name, inputs, outputs);
-  Node* n = place<Node>(op->name, sizeof(Node) + inputs * sizeof(Edge) + saved_bytes);
+  Node* n = place_node<Node>(op->name, sizeof(Node) + inputs * sizeof(Edge) + saved_bytes);
   n->op = op;
   n->inputs = static_cast<int>(inputs);
   n->outputs = static_cast<int>(outputs);
@@ -54,27 +54,27 @@ Node* new_line(const OpInfo* op, std::size_t inputs, std::size_t saved_bytes, st
 }
 
 Leaf* new_leaf(std::string name) {
-  Leaf* leaf = place<Leaf>("leaf", sizeof(Leaf));
+  Leaf* leaf = place_node<Leaf>("leaf", sizeof(Leaf));
   leaf->name = std::move(name);
   return leaf;
 }
 
 void Node::destroy(Node* n) {
-  n->line = reinterpret_cast<std::uint64_t>(dying);  // a dead node's number serves as the link of the work list
+  n->sequence = reinterpret_cast<std::uint64_t>(dying);  // a dead node's number serves as the link of the work list
   dying = n;
   if (destroying) return;  // called by a destructor of what a node saved: the loop below, further up the stack, comes to it
   destroying = true;
   while ((n = dying)) {
-    dying = reinterpret_cast<Node*>(n->line);
+    dying = reinterpret_cast<Node*>(n->sequence);
     for (int k = 0; k < n->inputs; ++k)
       if (Node* from = n->edges()[k].node; from && from->down()) {
-        from->line = reinterpret_cast<std::uint64_t>(dying);
+        from->sequence = reinterpret_cast<std::uint64_t>(dying);
         dying = from;
       }
     const int size_class = n->size_class;
     if (!n->op) static_cast<Leaf*>(n)->~Leaf();
-    else if (!n->spent) n->op->destroy_saved(*n);
-    pool::give(n, size_class);
+    else if (!n->released) n->op->destroy_saved(*n);
+    pool::release(n, size_class);
   }
   destroying = false;
 }

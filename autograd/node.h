@@ -1,4 +1,4 @@
-// Node: one numbered line of the tape. It holds Arrays and older Nodes, never Tensors, so a cycle cannot be formed.
+// Node: one numbered record of the tape. It holds Arrays and older Nodes, never Tensors, so a cycle cannot be formed.
 #pragma once
 
 #include <gradus/core/array.h>
@@ -9,7 +9,7 @@
 namespace gradus {
 
 struct Node;
-class Back;
+class BackwardContext;
 struct Sample;
 
 /// What `gradus gradcheck --edges` asks of every op at 0, infinity, NaN and the like (tools/gradcheck/check_edges.h): NaN in gives NaN out,
@@ -27,30 +27,30 @@ struct EdgeException {
   static constexpr double largest = 0x1.fffffep127, subnormal = 0x1p-149;  ///< of f32, and in f64 those of f64
 };
 
-/// What the tape knows of an op: one static record each, enrolled in the table that the tests walk.
+/// What the tape knows of an op: one static record each, registered in the table that the tests walk.
 struct OpInfo {
   const char* name;
-  void (*backward)(Back&);
+  void (*backward)(BackwardContext&);
   void (*destroy_saved)(Node&);
   std::vector<Sample> (*samples)();
   std::span<const EdgeException> exceptions = {};
 };
 
-/// The result `slot` of the line `node`; node null: a constant, nobody waits for its gradient.
+/// The result `slot` of the node `node`; node null: a constant, nobody waits for its gradient.
 struct Edge {
   Node* node;
   std::uint32_t slot;
 };
 
-/// Any thread may hold a line; only the one that recorded it, its owner, may record on it or walk it, which record() and
+/// Any thread may hold a node; only the one that recorded it, its owner, may record on it or traverse it, which record() and
 /// backward() check.
 struct Node : RefCount {
   static constexpr int most = (1 << 24) - 1;  ///< inputs or results
 
   std::uint8_t size_class = 0;
-  bool spent = false;            ///< walked: what it saved is gone
+  bool released = false;            ///< traversed: what it saved is gone
   bool frozen = false;           ///< a leaf whose gradient is not wanted for now
-  std::uint64_t line = 0;        ///< order of birth: an input's line is always smaller
+  std::uint64_t sequence = 0;        ///< order of birth: an input's number is always smaller
   const OpInfo* op = nullptr;    ///< null: a leaf
   int inputs = 0, outputs = 1;
 
@@ -67,14 +67,14 @@ static_assert(sizeof(Node) == 48);
 
 /// A new node with room for `inputs` edges and `saved_bytes` behind them; edges are filled by the caller. Errors: GraphError for
 /// more than Node::most inputs or results.
-Node* new_line(const OpInfo* op, std::size_t inputs, std::size_t saved_bytes, std::size_t outputs = 1);
+Node* new_node(const OpInfo* op, std::size_t inputs, std::size_t saved_bytes, std::size_t outputs = 1);
 
-/// A line that nobody has seen: what it saved was not made, no edge was filled.
-void take_back(Node* n);
+/// A node that nobody has seen: what it saved was not made, no edge was filled.
+void discard_node(Node* n);
 
 void check_owner(const char* op, const Node& n);  ///< GraphError if another thread recorded it
-/// The GraphError of check_owner() for input k of a line being written, which is taken back with its first k edges.
-[[noreturn]] void refuse_foreign(Node* written, int k);
+/// The GraphError of check_owner() for input k of a node being written, which is taken back with its first k edges.
+[[noreturn]] void throw_foreign(Node* written, int k);
 
 inline constinit thread_local bool recording = true;
 

@@ -1,5 +1,5 @@
-// For tools that look on: told of each op as it runs, and of each line as a walk back passes it. An op pays one look at a
-// pointer, an ordinary walk nothing.
+// For tools that look on: told of each op as it runs, and of each node as a backward pass passes it. An op pays one look at a
+// pointer, an ordinary traversal nothing.
 #pragma once
 
 #include <gradus/autograd/tensor.h>
@@ -9,14 +9,14 @@
 namespace gradus {
 
 /// While one is alive, it is told of every op on this thread that makes real numbers by op.h's ways, recorded or not, in the
-/// forward pass or the way back; of a composite (op.h), its parts.
+/// forward pass or the backward pass; of a composite (op.h), its parts.
 class OpObserver {
  public:
   OpObserver();
   virtual ~OpObserver();
   OpObserver(const OpObserver&) = delete;
   OpObserver& operator=(const OpObserver&) = delete;
-  /// The op has run. A recorded result has its line (results[0].node()) already.
+  /// The op has run. A recorded result has its node (results[0].node()) already.
   virtual void after(const char* op, std::span<const Tensor> results, std::span<const Tensor* const> inputs) = 0;
 
  private:
@@ -26,18 +26,18 @@ class OpObserver {
 inline constinit thread_local OpObserver* op_observer = nullptr;
 
 template <class... In>
-[[gnu::cold, gnu::noinline]] void tell_observer(const char* op, const Tensor& y, const In&... in) {
+[[gnu::cold, gnu::noinline]] void notify_observer(const char* op, const Tensor& y, const In&... in) {
   const Tensor* inputs[] = {&in...};
   op_observer->after(op, {&y, 1}, inputs);
 }
 
-/// Told of one walk by walk().
-class WalkObserver {
+/// Told of one backward pass by traverse().
+class TraversalObserver {
  public:
-  virtual ~WalkObserver() = default;
-  /// A line is reached; gradients[s] is that of its result s, absent if nothing below the root used it. A leaf ends here.
-  virtual void reached(Node& line, const Tensor* gradients) = 0;
-  /// The line's way back has run; given(k) is what input k has got so far in all, null if nothing.
+  virtual ~TraversalObserver() = default;
+  /// A node is reached; gradients[s] is that of its result s, absent if nothing below the root used it. A leaf ends here.
+  virtual void reached(Node& node, const Tensor* gradients) = 0;
+  /// The node's backward pass has run; given(k) is what input k has got so far in all, null if nothing.
   class Given {
    public:
     virtual const Tensor* operator()(int k) const = 0;
@@ -45,11 +45,11 @@ class WalkObserver {
    protected:
     ~Given() = default;
   };
-  virtual void passed(Node& line, const Given& given) = 0;
+  virtual void passed(Node& node, const Given& given) = 0;
 };
 
-/// A walk from `root` (seeded with ones) down to every leaf, which keeps what the lines saved and leaves the leaves'
-/// gradients alone. Hooks on the tape see it as any other walk. Errors: as Tensor::backward.
-void walk(const Tensor& root, WalkObserver& observer);
+/// A traversal from `root` (seeded with ones) down to every leaf, which keeps what the nodes saved and leaves the leaves'
+/// gradients alone. Hooks on the tape see it as any other traversal. Errors: as Tensor::backward.
+void traverse(const Tensor& root, TraversalObserver& observer);
 
 }  // namespace gradus

@@ -17,7 +17,7 @@ std::vector<const OpInfo*>& table() {
 struct Alias {
   static constexpr const char* name = "alias";
   struct Saved {};
-  static void backward(Back& b, const Saved&) { b.give(0, [&] { return b.grad(); }); }
+  static void backward(BackwardContext& b, const Saved&) { b.accumulate(0, [&] { return b.grad(); }); }
   static Samples samples() { return {sample("ordinary", {sample_values({2, 3})}, [](auto& x) { return alias(x[0]); })}; }
 };
 
@@ -32,14 +32,14 @@ const std::vector<const OpInfo*>& all_ops() {
   return ops;
 }
 
-bool enrol(const OpInfo* op) {
+bool register_op(const OpInfo* op) {
   for (const OpInfo* known : table())
     if (std::strcmp(known->name, op->name) == 0 && known->backward == op->backward) return true;
   table().push_back(op);
   return true;
 }
 
-void refuse_dtype(const char* op, const Tensor& t) {
+void throw_dtype(const char* op, const Tensor& t) {
   throw DtypeError(op, join("computes with f32 or f64, got ", describe(t)), t.dtype() == u8 ? "x.to(f32) / 255" : "x.to(f32)");
 }
 
@@ -47,14 +47,14 @@ void fit(const char* op, Tensor* operands, int n, Integers integers) {
   const Tensor* lead = operands;  // the first that is not a plain number decides the dtype
   bool real = true;
   for (int i = n; i-- > 0;) {
-    if (!operands[i].weak()) lead = operands + i;
+    if (!operands[i].is_wrapped_number()) lead = operands + i;
     real = real && is_real(operands[i].dtype());
   }
   const Dtype dtype = real ? lead->dtype() : common_dtype(op, operands, n, integers);
   Shape shape = operands[0].shape();
   for (int i = 0; i < n; ++i) {
     Tensor& t = operands[i];
-    if (t.dtype() != dtype && (t.weak() || !is_real(t.dtype()))) t = as_operand(op, t, dtype);
+    if (t.dtype() != dtype && (t.is_wrapped_number() || !is_real(t.dtype()))) t = as_operand(op, t, dtype);
     if (t.dtype() != dtype)
       throw DtypeError(op, join(describe(*lead), " and ", describe(t), " do not mix"), join("x.to(", dtype, ")"));
     shape = broadcast(op, shape, t.shape());
@@ -67,8 +67,8 @@ Tensor alias(const Tensor& x) {
   return primitive<Alias>(x.array(), [] { return Alias::Saved{}; }, x);
 }
 
-void give_through_meaning(Back& b, const std::vector<Tensor>& inputs,
-                          const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& meaning) {
+void accumulate_through_reference(BackwardContext& b, const std::vector<Tensor>& inputs,
+                          const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& reference) {
   std::vector<Tensor> fresh, wanted;
   std::vector<int> which;
   for (std::size_t k = 0; k < inputs.size(); ++k) {
@@ -76,7 +76,7 @@ void give_through_meaning(Back& b, const std::vector<Tensor>& inputs,
     if (inputs[k].requires_grad()) wanted.push_back(fresh.back()), which.push_back(static_cast<int>(k));
   }
   std::vector<Tensor> outputs, seeds;
-  const auto results = meaning(fresh);
+  const auto results = reference(fresh);
   for (std::size_t k = 0; k < results.size(); ++k)
     if (b.grad(static_cast<int>(k)).defined() && results[k].requires_grad()) {
       outputs.push_back(results[k]);
@@ -85,7 +85,7 @@ void give_through_meaning(Back& b, const std::vector<Tensor>& inputs,
   if (outputs.empty()) return;
   const auto grads = grad(outputs, wanted, {.create_graph = true, .allow_unused = true}, seeds);
   for (std::size_t i = 0; i < grads.size(); ++i)
-    if (grads[i].defined()) b.give(which[i], [&] { return grads[i]; });
+    if (grads[i].defined()) b.accumulate(which[i], [&] { return grads[i]; });
 }
 
 }  // namespace gradus

@@ -1,10 +1,10 @@
 // How an op is written. Three kinds, one struct each, next to its samples:
 //
 //   formula    f, and df (da, db, dc: one per input), generic in their number: read with packs they are the kernels, with
-//              Tensors the differentiable way back. `reads` says what the way back looks at; the rest is not kept.
+//              Tensors the differentiable backward pass. `reads` says what the backward pass looks at; the rest is not kept.
 //              `integers`, which an op may leave out, says what it does with i64 and u8: f, read with whole<T>, is theirs.
 //   primitive  forward on Arrays; backward made of other ops.
-//   fused      fast kernels for both ways, and its `meaning` in ops, which serves when gradients are differentiated again.
+//   fused      fast kernels for both ways, and its `reference` in ops, which serves when gradients are differentiated again.
 //
 // An op without samples() does not compile, so every op that can be recorded is gradient-checked.
 #pragma once
@@ -29,7 +29,7 @@ concept Checkable = requires {
 
 /// Every op that some translation unit can record, by name.
 const std::vector<const OpInfo*>& all_ops();
-bool enrol(const OpInfo* op);
+bool register_op(const OpInfo* op);
 
 template <class Saved>
 void destroy_saved(Node& n) {
@@ -43,22 +43,22 @@ constexpr std::span<const EdgeException> exceptions_of() {
   else return {};
 }
 
-template <Checkable Op, class Saved, void (*backward)(Back&)>
+template <Checkable Op, class Saved, void (*backward)(BackwardContext&)>
 struct Info {
   static constexpr OpInfo record{Op::name, backward, &destroy_saved<Saved>, &Op::samples, exceptions_of<Op>()};
-  static const bool enrolled;
+  static const bool registered;
 };
-template <Checkable Op, class Saved, void (*backward)(Back&)>
-const bool Info<Op, Saved, backward>::enrolled = enrol(&record);
+template <Checkable Op, class Saved, void (*backward)(BackwardContext&)>
+const bool Info<Op, Saved, backward>::registered = register_op(&record);
 
-/// An op made of other ops, of which it leaves the lines: listed and checked like them.
+/// An op made of other ops, of which it leaves the nodes: listed and checked like them.
 template <Checkable Op>
 struct Composite {
   static constexpr OpInfo record{Op::name, nullptr, nullptr, &Op::samples, exceptions_of<Op>()};
 };
 template <Checkable... Op>
-bool enrol_composites() {
-  return (enrol(&Composite<Op>::record) && ...);
+bool register_composites() {
+  return (register_op(&Composite<Op>::record) && ...);
 }
 
 inline bool recorded(const Tensor& t) { return recording && t.requires_grad(); }
@@ -70,7 +70,7 @@ bool recorded(const In&... in) {
 inline void connect(Node* n, int k, const Tensor& in) {
   Node* from = in.requires_grad() ? in.node() : nullptr;
   if (from) {
-    if (!from->same_owner(*n)) [[unlikely]] refuse_foreign(n, k);
+    if (!from->same_owner(*n)) [[unlikely]] throw_foreign(n, k);
     from->up();
   }
   n->edges()[k] = {from, in.slot()};
@@ -82,17 +82,17 @@ void save(Node* n, Make& make_saved) {
   try {
     ::new (n->saved()) Saved(make_saved());
   } catch (...) {
-    take_back(n);
+    discard_node(n);
     throw;
   }
 }
 
-/// Writes a line.
-template <Checkable Op, class Saved, void (*backward)(Back&), class Make, class... In>
+/// Writes a node.
+template <Checkable Op, class Saved, void (*backward)(BackwardContext&), class Make, class... In>
 Node* record(Make make_saved, const In&... in) {
   using I = Info<Op, Saved, backward>;
-  (void)I::enrolled;
-  Node* n = new_line(&I::record, sizeof...(In), sizeof(Saved));
+  (void)I::registered;
+  Node* n = new_node(&I::record, sizeof...(In), sizeof(Saved));
   save<Saved>(n, make_saved);
   int k = 0;
   (connect(n, k++, in), ...);
@@ -177,11 +177,11 @@ struct Formula {
   }
 
   template <int k, int... i>
-  static void give(Back& b, const Kept& s, std::integer_sequence<int, i...>) {
+  static void accumulate(BackwardContext& b, const Kept& s, std::integer_sequence<int, i...>) {
     if (!b.wants(k)) return;
     const Tensor& g = b.grad();
     if constexpr (passes(k)) {
-      b.give(k, [&]() -> const Tensor& { return g; });
+      b.accumulate(k, [&]() -> const Tensor& { return g; });
       return;
     }
     if (b.graph()) {
@@ -190,14 +190,14 @@ struct Formula {
         else if constexpr (j < N) return b.input(j, kept_at<j>(s));
         else return b.output(kept_at<j>(s));
       };
-      b.give(k, [&] { return derivative<k>(s.op, g, value.template operator()<i>()...); });
+      b.accumulate(k, [&] { return derivative<k>(s.op, g, value.template operator()<i>()...); });
     } else {
       auto array = [&]<int j>() -> const Array& {  // what is not read is loaded from g, and dropped by the compiler
         if constexpr (reads(j)) return b.checked(kept_at<j>(s));
         else return g.array();
       };
       const Op op = s.op;
-      b.give(k, [&] {
+      b.accumulate(k, [&] {
         return Tensor(std::in_place, [&] {
           constexpr bool last_reader = k == N - 1;
           return map_over(Op::name, last_reader, [op](auto gg, auto... v) { return derivative<k>(op, gg, v...); }, g.array(),
@@ -207,10 +207,10 @@ struct Formula {
     }
   }
 
-  static void backward(Back& b) {
+  static void backward(BackwardContext& b) {
     const Kept& s = b.template saved<Kept>();
     [&]<int... k>(std::integer_sequence<int, k...>) {
-      (give<k>(b, s, std::make_integer_sequence<int, N + 1>()), ...);
+      (accumulate<k>(b, s, std::make_integer_sequence<int, N + 1>()), ...);
     }(std::make_integer_sequence<int, N>());
   }
 
@@ -227,12 +227,12 @@ struct Formula {
           in...);
       y.set_history(Ref<Node>(n));
     }
-    if (op_observer) [[unlikely]] tell_observer(Op::name, y, in...);
+    if (op_observer) [[unlikely]] notify_observer(Op::name, y, in...);
     return y;
   }
 };
 
-[[noreturn]] void refuse_dtype(const char* op, const Tensor& t);
+[[noreturn]] void throw_dtype(const char* op, const Tensor& t);
 
 /// A formula over integers of one dtype and shape: a constant. Op::check_integers(operands..), if there is one, may refuse.
 template <class Op, class... In>
@@ -267,9 +267,9 @@ Tensor formula_over(const Op& op, Tensor&& x) {
 
 // ---- primitives and fused ops ---------------------------------------------------------------------------------------
 
-/// The way back of a primitive: Op::backward(Back&, const Saved&), in ops.
+/// The backward pass of a primitive: Op::backward(BackwardContext&, const Saved&), in ops.
 template <class Op>
-void primitive_backward(Back& b) {
+void primitive_backward(BackwardContext& b) {
   Op::backward(b, b.template saved<typename Op::Saved>());
 }
 
@@ -278,17 +278,17 @@ template <class Op, class Make, class... In>
 Tensor primitive(Array y, Make make_saved, const In&... in) {
   Tensor t(std::move(y));
   if (recorded(in...)) t.set_history(Ref<Node>(record<Op, typename Op::Saved, &primitive_backward<Op>>(make_saved, in...)));
-  if (op_observer) [[unlikely]] tell_observer(Op::name, t, in...);
+  if (op_observer) [[unlikely]] notify_observer(Op::name, t, in...);
   return t;
 }
 
-void tell_observer_of_many(const char* op, const std::vector<Tensor>& results, const std::vector<Tensor>& in);
+void notify_observer_of_many(const char* op, const std::vector<Tensor>& results, const std::vector<Tensor>& in);
 
 template <class Op, class Make>
 void record_many(std::vector<Tensor>& results, Make& make_saved, const std::vector<Tensor>& in) {
   using I = Info<Op, typename Op::Saved, &primitive_backward<Op>>;
-  (void)I::enrolled;
-  Node* n = new_line(&I::record, in.size(), sizeof(typename Op::Saved), results.size());
+  (void)I::registered;
+  Node* n = new_node(&I::record, in.size(), sizeof(typename Op::Saved), results.size());
   save<typename Op::Saved>(n, make_saved);
   for (std::size_t k = 0; k < in.size(); ++k) connect(n, static_cast<int>(k), in[k]);
   const Ref<Node> line(n);
@@ -302,32 +302,32 @@ std::vector<Tensor> primitive_many(std::vector<Array> ys, Make make_saved, const
   bool any = false;
   for (const Tensor& t : in) any = any || recorded(t);
   if (any) record_many<Op>(results, make_saved, in);
-  if (op_observer) [[unlikely]] tell_observer_of_many(Op::name, results, in);
+  if (op_observer) [[unlikely]] notify_observer_of_many(Op::name, results, in);
   return results;
 }
 
-/// The inputs of a fused op as fresh lines, so that each collects its own gradient even where two are the same tensor.
+/// The inputs of a fused op as fresh nodes, so that each collects its own gradient even where two are the same tensor.
 Tensor alias(const Tensor& x);
 
-/// Differentiates `meaning(inputs)` and hands the results to inputs 0, 1, ...: the recorded way back of a fused op.
-void give_through_meaning(Back& b, const std::vector<Tensor>& inputs,
-                          const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& meaning);
+/// Differentiates `reference(inputs)` and hands the results to inputs 0, 1, ...: the recorded backward pass of a fused op.
+void accumulate_through_reference(BackwardContext& b, const std::vector<Tensor>& inputs,
+                          const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& reference);
 
-/// The way back of a fused op: Op::kernel(Back&, Saved) on Arrays; recorded, Op::meaning(inputs, Saved) is differentiated.
-/// Op::inputs(Back&, Saved) names the kept inputs.
+/// The backward pass of a fused op: Op::kernel(BackwardContext&, Saved) on Arrays; recorded, Op::reference(inputs, Saved) is differentiated.
+/// Op::inputs(BackwardContext&, Saved) names the kept inputs.
 template <class Op>
-void fused_backward(Back& b) {
+void fused_backward(BackwardContext& b) {
   const auto& s = b.template saved<typename Op::Saved>();
   if (!b.graph()) Op::kernel(b, s);
   else
-    give_through_meaning(b, Op::inputs(b, s), [&s](const std::vector<Tensor>& x) { return std::vector<Tensor>{Op::meaning(x, s)}; });
+    accumulate_through_reference(b, Op::inputs(b, s), [&s](const std::vector<Tensor>& x) { return std::vector<Tensor>{Op::reference(x, s)}; });
 }
 
 template <class Op, class Make, class... In>
 Tensor fused(Array y, Make make_saved, const In&... in) {
   Tensor t(std::move(y));
   if (recorded(in...)) t.set_history(Ref<Node>(record<Op, typename Op::Saved, &fused_backward<Op>>(make_saved, in...)));
-  if (op_observer) [[unlikely]] tell_observer(Op::name, t, in...);
+  if (op_observer) [[unlikely]] notify_observer(Op::name, t, in...);
   return t;
 }
 

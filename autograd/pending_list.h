@@ -1,4 +1,4 @@
-// DueList: the lines that a walk has still to come to, with the gradients collected for their results so far.
+// PendingList: the nodes that a traversal has still to come to, with the gradients collected for their results so far.
 #pragma once
 
 #include <gradus/autograd/tensor.h>
@@ -9,44 +9,44 @@
 
 namespace gradus {
 
-/// A walk takes the youngest line out and puts older ones in. Most walks have few under way, so a place is looked for from the
+/// A traversal takes the youngest node out and puts older ones in. Most walks have few under way, so a place is looked for from the
 /// young end of a short list. Where many wait (the rows of a tensor, used in turn), all but the youngest stand in a tree.
-class DueList {
+class PendingList {
  public:
-  struct Due {
-    std::uint64_t line;
+  struct Pending {
+    std::uint64_t sequence;
     Node* node;
     Tensor* grads;  // node->outputs of them, in one pool block
   };
 
-  DueList();
-  ~DueList();
-  DueList(const DueList&) = delete;
-  DueList& operator=(const DueList&) = delete;
+  PendingList();
+  ~PendingList();
+  PendingList(const PendingList&) = delete;
+  PendingList& operator=(const PendingList&) = delete;
 
-  Tensor* place_for(Node* n);            ///< where the gradients for n's results are collected
-  const Due* find(const Node* n) const;  ///< null: nothing has come to n
+  Tensor* slot_for(Node* n);            ///< where the gradients for n's results are collected
+  const Pending* find(const Node* n) const;  ///< null: nothing has come to n
   bool empty() const { return young_.empty() && (!old_ || old_->empty()); }
-  Due pop() {                            ///< the youngest, which the caller must drop()
+  Pending pop() {                            ///< the youngest, which the caller must drop()
     if (young_.empty()) [[unlikely]] return pop_old();
-    const Due d = young_.back();
+    const Pending d = young_.back();
     young_.pop_back();
     return d;
   }
-  static void drop(const Due& d);
+  static void drop(const Pending& d);
 
  private:
-  using Old = std::map<std::uint64_t, Due>;
+  using Old = std::map<std::uint64_t, Pending>;
 
-  static Due make(Node* n);
+  static Pending make(Node* n);
   Tensor* put(Node* n, std::size_t i);
   [[gnu::cold, gnu::noinline]] Tensor* put_into_full(Node* n, std::size_t i);
-  [[gnu::cold, gnu::noinline]] Tensor* place_among_old(Node* n);
-  [[gnu::cold, gnu::noinline]] Due pop_old();
+  [[gnu::cold, gnu::noinline]] Tensor* slot_among_old(Node* n);
+  [[gnu::cold, gnu::noinline]] Pending pop_old();
   [[gnu::cold, gnu::noinline]] void drop_old();
 
-  std::vector<Due> young_;    // sorted by line, the youngest at the back
-  std::unique_ptr<Old> old_;  // by line, all older than those in young_; seldom there
+  std::vector<Pending> young_;    // sorted by node, the youngest at the back
+  std::unique_ptr<Old> old_;  // by node, all older than those in young_; seldom there
 };
 
 }  // namespace gradus

@@ -13,7 +13,7 @@ Tensor& Tensor::requires_grad_(bool wanted) {
   if (!is_real(dtype())) throw DtypeError("requires_grad_", join("only f32 and f64 tensors have gradients, this is ", describe(*this)));
   if (!node_) node_ = Ref<Node>(new_leaf({}));
   else if (node_->frozen) node_->frozen = false;
-  weak_ = false;
+  is_wrapped_number_ = false;
   return *this;
 }
 
@@ -57,7 +57,7 @@ void Tensor::set_grad(Array grad) const {
 
 bool Tensor::refresh() {
   const Leaf* l = leaf();
-  if (!l || !l->moved_to || l->moved_to->same_numbers(array_)) return false;
+  if (!l || !l->moved_to || l->moved_to->shares_storage(array_)) return false;
   array_ = *l->moved_to;
   return true;
 }

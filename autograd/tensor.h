@@ -16,10 +16,10 @@ class Tensor {
   Tensor(Array array) : array_(std::move(array)) {}             ///< a constant
   Tensor(Array array, Ref<Node> node, std::uint32_t slot = 0) : array_(std::move(array)), node_(std::move(node)), slot_(slot) {}
   /// A plain number: takes the dtype of the tensor it meets.
-  Tensor(double number) : array_(Array::full({}, number, f64)), weak_(true) {}
+  Tensor(double number) : array_(Array::full({}, number, f64)), is_wrapped_number_(true) {}
   /// A plain integer (or bool), which leaves a tensor of integers one; 2.0 makes it f32.
   template <std::integral I>
-  Tensor(I number) : array_(Array::full({}, number, dtype_of_number(number))), weak_(true) {}
+  Tensor(I number) : array_(Array::full({}, number, dtype_of_number(number))), is_wrapped_number_(true) {}
   /// Built where it stays: moving an Array just written costs a failed store forwarding.
   template <class Make>
     requires std::is_invocable_r_v<Array, Make>
@@ -86,7 +86,7 @@ class Tensor {
   Node* node() const { return node_.get(); }
   const Ref<Node>& node_ref() const { return node_; }
   std::uint32_t slot() const { return slot_; }
-  bool weak() const { return weak_; }
+  bool is_wrapped_number() const { return is_wrapped_number_; }
   Leaf* leaf() const;  ///< null unless this is a leaf
   /// Sees the leaf's numbers where they are now, if they have moved since (Module::to). Returns whether they had.
   bool refresh();
@@ -106,7 +106,7 @@ class Tensor {
   Array array_;
   Ref<Node> node_;
   std::uint32_t slot_ = 0;
-  bool weak_ = false;
+  bool is_wrapped_number_ = false;
 };
 
 /// The line of a tensor the user made and wants the gradient of. `grad` is absent until a backward reaches it.

@@ -17,7 +17,7 @@ Array random_labels(int64_t n, int64_t classes) {
   const Philox random = default_generator().next_stream();
   Array labels({n}, i64);
   for (int64_t i = 0; i < n; ++i)
-    labels.fresh<int64_t>()[i] = static_cast<int64_t>(random.below(static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(classes)));
+    labels.uninitialized<int64_t>()[i] = static_cast<int64_t>(random.below(static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(classes)));
   return labels;
 }
 

@@ -80,20 +80,20 @@ void Array::wrong_type(Dtype t) const {
 
 Array Array::full(const Shape& shape, double value, Dtype dtype) {
   Array a(shape, dtype);
-  visit(dtype, [&]<class T>() { std::fill_n(a.fresh<T>(), a.size(), convert<T>(value)); });
+  visit(dtype, [&]<class T>() { std::fill_n(a.uninitialized<T>(), a.size(), convert<T>(value)); });
   return a;
 }
 
 Array Array::full_i64(const Shape& shape, int64_t value) {
   Array a(shape, i64);
-  std::fill_n(a.fresh<int64_t>(), a.size(), value);
+  std::fill_n(a.uninitialized<int64_t>(), a.size(), value);
   return a;
 }
 
 Array Array::arange(int64_t n, Dtype dtype) {
   Array a({n}, dtype);
   visit(dtype, [&]<class T>() {
-    for (int64_t i = 0; i < n; ++i) a.fresh<T>()[i] = static_cast<T>(i);
+    for (int64_t i = 0; i < n; ++i) a.uninitialized<T>()[i] = static_cast<T>(i);
   });
   return a;
 }
@@ -290,7 +290,7 @@ Array Array::to(Dtype dtype) const {
   visit(layout_.dtype, [&]<class From>() {
     visit(dtype, [&]<class To>() {
       const From* in = from.data<From>();
-      To* to = out.fresh<To>();
+      To* to = out.uninitialized<To>();
       for (int64_t i = 0; i < layout_.size; ++i) to[i] = convert<To>(in[i]);
     });
   });
@@ -300,7 +300,7 @@ Array Array::to(Dtype dtype) const {
 void Array::assign(const Array& from, const char* writer) {
   if (from.layout_.dtype != layout_.dtype) throw DtypeError(writer, join(describe(from), " cannot be written into ", describe(*this)));
   Array source = from.expand(layout_.shape);
-  if (same_numbers(from)) source = source.copy();  // the two may overlap
+  if (shares_storage(from)) source = source.copy();  // the two may overlap
   visit(layout_.dtype, [&]<class T>() {
     copy_strided(sizeof(T), layout_.shape, source.data<T>(), source.layout_.strides, write<T>(writer), layout_.strides);
   });

@@ -64,7 +64,7 @@ class Array {
   }
   /// For the kernel that fills an Array it has just made: no version, nobody can have read it.
   template <class T>
-  T* fresh() {
+  T* uninitialized() {
     return reinterpret_cast<T*>(data_);
   }
   const char* bytes() const { return data_; }
@@ -111,8 +111,8 @@ class Array {
   /// How often the numbers were written over, and by whom last; 0 and null of an absent Array.
   std::uint32_t version() const { return storage_ ? storage_->version() : 0; }
   const char* writer() const { return storage_ ? storage_->writer() : nullptr; }
-  bool alone() const { return storage_ && storage_->alone(); }  ///< nobody else sees these numbers
-  bool same_numbers(const Array& o) const { return storage_.get() == o.storage_.get(); }
+  bool unique() const { return storage_ && storage_->unique(); }  ///< nobody else sees these numbers
+  bool shares_storage(const Array& o) const { return storage_.get() == o.storage_.get(); }
   /// Remembers the version seen now; stale() tells whether somebody wrote since. Of an Array that is there.
   void remember_version() { layout_.seen = storage_->version(); }
   bool stale() const { return layout_.seen != storage_->version(); }
@@ -175,7 +175,7 @@ Array Array::of(const Shape& shape, const std::vector<T>& values) {
   if (shape.size() != static_cast<int64_t>(values.size()))
     throw ShapeError("Array::of", join("shape ", shape, " holds ", shape.size(), " elements, got ", values.size()));
   Array a(shape, dtype_of<T>());
-  T* out = a.fresh<T>();
+  T* out = a.uninitialized<T>();
   for (const T& v : values) *out++ = v;
   return a;
 }

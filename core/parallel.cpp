@@ -33,9 +33,9 @@ constexpr int most_threads = 1024;
 
 thread_local bool inside_piece = false;
 
-struct Inside {
+struct ParallelScope {
   bool before = std::exchange(inside_piece, true);
-  ~Inside() { inside_piece = before; }
+  ~ParallelScope() { inside_piece = before; }
 };
 
 /// Rounding mode and treatment of subnormal numbers, without the flags of what has happened.
@@ -83,7 +83,7 @@ int default_threads() {
 }
 
 void serially(std::int64_t n, PieceRef piece) {
-  Inside guard;
+  ParallelScope guard;
   for (std::int64_t i = 0; i < n; ++i) piece(i);
 }
 
@@ -143,7 +143,7 @@ struct Workers {
         oneapi::tbb::parallel_for(
             std::int64_t(0), n,
             [&](std::int64_t i) {
-              Inside guard;
+              ParallelScope guard;
               piece(i);
             },
             oneapi::tbb::simple_partitioner());
@@ -204,7 +204,7 @@ class Workers {
       lock.unlock();
       std::exception_ptr failed;
       try {
-        Inside guard;
+        ParallelScope guard;
         (*piece_)(i);
       } catch (...) {
         failed = std::current_exception();

@@ -110,7 +110,7 @@ Array uniform(const Shape& shape, double lo, double hi, Philox random, Dtype dty
     throw ShapeError("uniform", join("the range is [", text(lo), ", ", text(hi), "); lo must be below hi, both finite"));
   Array a(shape, dtype);
   visit_real(dtype, [&]<class T>() {
-    T* out = a.fresh<T>();
+    T* out = a.uninitialized<T>();
     const T from = static_cast<T>(lo), span = static_cast<T>(hi - lo);
     const T largest = std::nextafter(static_cast<T>(hi), from);
     each_piece(a.size(), random, [=](const std::uint32_t* w, std::int64_t begin, std::int64_t end) {
@@ -127,7 +127,7 @@ Array normal(const Shape& shape, double mean, double deviation, Philox random, D
   require_real("normal", dtype);
   Array a(shape, dtype);
   visit_real(dtype, [&]<class T>() {
-    T* out = a.fresh<T>();
+    T* out = a.uninitialized<T>();
     each_piece(a.size(), random, [=](const std::uint32_t* w, std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; i += 2, w += 4) {
         const auto [even, odd] = normals(w);

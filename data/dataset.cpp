@@ -10,19 +10,19 @@ void gather(const Array& from, std::span<const std::int64_t> items, Array& to, b
   const std::int64_t row = from.dim(0) ? from.size() / from.dim(0) : 0;
   std::int64_t at = 0;
   if (from.dtype() == u8 && pixels) {
-    float* out = to.fresh<float>();
+    float* out = to.uninitialized<float>();
     for (const std::int64_t i : items) {
       const std::uint8_t* in = from.data<std::uint8_t>() + i * row;
       for (std::int64_t k = 0; k < row; ++k) out[at + k] = static_cast<float>(in[k]) / 255.0f;
       at += row;
     }
   } else if (from.dtype() == u8) {
-    std::int64_t* out = to.fresh<std::int64_t>();
+    std::int64_t* out = to.uninitialized<std::int64_t>();
     for (const std::int64_t i : items)
       for (std::int64_t k = 0; k < row; ++k) out[at++] = from.data<std::uint8_t>()[i * row + k];
   } else {
     const auto bytes = static_cast<std::size_t>(row) * bytes_of(from.dtype());
-    char* out = to.fresh<char>();
+    char* out = to.uninitialized<char>();
     for (const std::int64_t i : items) {
       std::memcpy(out, from.bytes() + static_cast<std::size_t>(i) * bytes, bytes);
       out += bytes;

@@ -218,8 +218,8 @@ ImageSet generate_digits(std::int64_t count, std::uint64_t seed, bool train) {
   if (count < 0) throw DataError("generate_digits", join("count is ", count, "; it must not be negative"));
   constexpr std::uint64_t digits_key = 0x6469676974;  // keeps the images apart from weights drawn with the same seed
   ImageSet set{Array({count, digit_pixels, digit_pixels}, u8), Array({count}, u8)};
-  auto* pixels = set.images.fresh<std::uint8_t>();
-  auto* labels = set.labels.fresh<std::uint8_t>();
+  auto* pixels = set.images.uninitialized<std::uint8_t>();
+  auto* labels = set.labels.uninitialized<std::uint8_t>();
   parallel_ranges(count, 64, [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const auto stream = 2 * static_cast<std::uint64_t>(i) + (train ? 0 : 1);

@@ -47,7 +47,7 @@ class File {
   File(const File&) = delete;
   File& operator=(const File&) = delete;
 
-  [[noreturn]] void refuse(const std::string& problem) const { throw DataError("read_idx", name_ + ": " + problem); }
+  [[noreturn]] void throw_error(const std::string& problem) const { throw DataError("read_idx", name_ + ": " + problem); }
 
   /// Reads up to n bytes; fewer only at the end of the data. A damaged gzip stream is refused, a cut one just ends.
   std::int64_t read(void* to, std::int64_t n) {
@@ -72,8 +72,8 @@ class File {
   const std::string& checked(const std::string& path) const {
     std::error_code failed;
     const auto status = fs::status(path, failed);
-    if (!fs::exists(status)) refuse("there is no such file");
-    if (!fs::is_regular_file(status)) refuse(fs::is_directory(status) ? "this is a folder; an IDX file was asked for"
+    if (!fs::exists(status)) throw_error("there is no such file");
+    if (!fs::is_regular_file(status)) throw_error(fs::is_directory(status) ? "this is a folder; an IDX file was asked for"
                                                                       : "this is not a regular file");
     return path;
   }
@@ -90,7 +90,7 @@ class File {
       done += part - z_.avail_out;
       if (code == Z_MEM_ERROR) throw ResourceError("read_idx", name_ + ": no memory to unpack gzip");
       if (code != Z_OK && code != Z_BUF_ERROR && code != Z_STREAM_END)
-        refuse(join("the gzip data is damaged (", z_.msg ? z_.msg : "it needs a dictionary", "); fetch the file again"));
+        throw_error(join("the gzip data is damaged (", z_.msg ? z_.msg : "it needs a dictionary", "); fetch the file again"));
       in_member_ = code != Z_STREAM_END;
       cut_ = starved && code == Z_BUF_ERROR;
     }
@@ -109,7 +109,7 @@ class File {
     unsigned char start[2] = {};
     file_.read(static_cast<std::uint64_t>(size() - left), start, static_cast<std::size_t>(std::min<std::int64_t>(left, 2)));
     if (!is_gzip(start))
-      refuse(join(left, left == 1 ? " byte follows" : " bytes follow", " the gzip data; what follows is not gzip"));
+      throw_error(join(left, left == 1 ? " byte follows" : " bytes follow", " the gzip data; what follows is not gzip"));
     inflateReset(&z_);
     return in_member_ = true;
   }
@@ -139,33 +139,33 @@ std::int64_t bytes_of_type(unsigned type) {
   }
 }
 
-[[noreturn]] void refuse_magic(const File& file, const unsigned char* m) {
+[[noreturn]] void throw_magic(const File& file, const unsigned char* m) {
   const std::uint32_t magic = big_endian(m);
   if (m[2] == 0 && m[3] == 0 && bytes_of_type(m[1]) && m[0] >= 1 && m[0] <= max_rank)
-    file.refuse(join("magic ", hex(magic), " is the byte-swapped ", hex(std::uint32_t(m[1]) << 8 | m[0]),
+    file.throw_error(join("magic ", hex(magic), " is the byte-swapped ", hex(std::uint32_t(m[1]) << 8 | m[0]),
                      "; this file is little-endian, IDX is big-endian"));
   if (m[0] == 0 && m[1] == 0 && bytes_of_type(m[2]) && m[3] > max_rank)
-    file.refuse(join("magic ", hex(magic), " declares ", int(m[3]), " axes; at most ", max_rank, " are supported"));
+    file.throw_error(join("magic ", hex(magic), " declares ", int(m[3]), " axes; at most ", max_rank, " are supported"));
   if (m[0] == 0 && m[1] == 0 && bytes_of_type(m[2]) && m[3])
-    file.refuse(join("magic ", hex(magic), " declares elements of type ", hex(m[2]).substr(8),
+    file.throw_error(join("magic ", hex(magic), " declares elements of type ", hex(m[2]).substr(8),
                      " (8- or 16-bit signed); supported are 08 (u8), 0c (i32), 0d (f32) and 0e (f64)"));
-  file.refuse(join("not an IDX file (magic ", hex(magic),
+  file.throw_error(join("not an IDX file (magic ", hex(magic),
                    "); IDX images begin with 0x00000803, IDX labels with 0x00000801"));
 }
 
 Header read_header(File& file) {
   unsigned char m[4], lengths[4 * max_rank];
   if (const auto got = file.read(m, 4); got < 4)
-    file.refuse(join("too short for an IDX file; its magic number takes 4 bytes, ", file.has(got)));
+    file.throw_error(join("too short for an IDX file; its magic number takes 4 bytes, ", file.has(got)));
   Header h;
   const unsigned rank = m[3];
   h.type = m[2];
   h.element_bytes = bytes_of_type(h.type);
   if (m[0] || m[1] || rank < 1 || rank > max_rank || !h.element_bytes || h.type == 0x09 || h.type == 0x0B)
-    refuse_magic(file, m);
+    throw_magic(file, m);
   h.bytes = 4 + 4 * std::int64_t(rank);
   if (const auto got = file.read(lengths, h.bytes - 4); got < h.bytes - 4)
-    file.refuse(join("cut short in the header: ", rank, " axes need ", h.bytes, " bytes, ", file.has(got + 4)));
+    file.throw_error(join("cut short in the header: ", rank, " axes need ", h.bytes, " bytes, ", file.has(got + 4)));
 
   h.data_bytes = h.element_bytes;
   bool overflow = false;
@@ -176,14 +176,14 @@ Header read_header(File& file) {
     h.text += (i ? " x " : "") + std::to_string(n);
   }
   overflow |= h.data_bytes > INT64_MAX / 4;  // leaves room for the header and for i32 widened to i64
-  if (overflow) file.refuse(join("header says ", h.text, ", more than any file can hold; the header is damaged"));
+  if (overflow) file.throw_error(join("header says ", h.text, ", more than any file can hold; the header is damaged"));
   if (std::find(h.shape.begin(), h.shape.end(), 0) != h.shape.end()) h.data_bytes = 0;
   h.text += h.type == 0x08 ? " u8" : h.type == 0x0C ? " i32" : h.type == 0x0D ? " f32" : " f64";
   return h;
 }
 
-[[noreturn]] void refuse_cut(const File& file, const Header& h, std::int64_t bytes) {
-  file.refuse(join("header says ", h.text, " (", h.bytes + h.data_bytes, " bytes), ", file.has(bytes),
+[[noreturn]] void throw_cut(const File& file, const Header& h, std::int64_t bytes) {
+  file.throw_error(join("header says ", h.text, " (", h.bytes + h.data_bytes, " bytes), ", file.has(bytes),
                    "; it is cut short, fetch it again"));
 }
 
@@ -192,24 +192,24 @@ Header read_header(File& file) {
 void check_size(const std::string& path, const File& file, const Header& h) {
   const std::int64_t declared = h.bytes + h.data_bytes;
   if (!file.compressed()) {
-    if (declared > file.size()) refuse_cut(file, h, file.size());
+    if (declared > file.size()) throw_cut(file, h, file.size());
     if (declared < file.size())
-      file.refuse(join("header says ", h.text, " (", declared, " bytes), the file has ", file.size(),
+      file.throw_error(join("header says ", h.text, " (", declared, " bytes), the file has ", file.size(),
                        "; what follows is not IDX"));
   } else if (declared / 1032 > file.size()) {
-    file.refuse(join("header says ", h.text, " (", declared, " bytes), which ", file.size(), " bytes of gzip cannot hold"));
+    file.throw_error(join("header says ", h.text, " (", declared, " bytes), which ", file.size(), " bytes of gzip cannot hold"));
   } else if (declared > 16 * file.size() + (1 << 20)) {
     File again(path);
     std::vector<char> some(1 << 16);
     std::int64_t bytes = 0, got = 1;
     while (got > 0 && bytes < declared) bytes += got = again.read(some.data(), static_cast<std::int64_t>(some.size()));
-    if (bytes < declared) refuse_cut(file, h, bytes);
+    if (bytes < declared) throw_cut(file, h, bytes);
   }
 }
 
 template <class Bits, class To>
 void decode(Array& out, const char* raw) {
-  To* to = out.fresh<To>();
+  To* to = out.uninitialized<To>();
   for (std::int64_t i = out.size(); i-- > 0;) {  // from the back: `raw` may be the front of `out`
     Bits bits = 0;
     for (std::size_t k = 0; k < sizeof(Bits); ++k)
@@ -222,13 +222,13 @@ void decode(Array& out, const char* raw) {
 /// Elements arrive at the front of the Array and are turned into the machine's order in place.
 Array read_elements(File& file, const Header& h) {
   Array out(h.shape, h.type == 0x08 ? u8 : h.type == 0x0C ? i64 : h.type == 0x0D ? f32 : f64);
-  char* raw = out.fresh<char>();
-  if (const auto got = file.read(raw, h.data_bytes); got < h.data_bytes) refuse_cut(file, h, h.bytes + got);
+  char* raw = out.uninitialized<char>();
+  if (const auto got = file.read(raw, h.data_bytes); got < h.data_bytes) throw_cut(file, h, h.bytes + got);
   char more;
   if (file.read(&more, 1) != 0)
-    file.refuse(join("header says ", h.text, " (", h.bytes + h.data_bytes,
+    file.throw_error(join("header says ", h.text, " (", h.bytes + h.data_bytes,
                      " bytes), the data goes on; what follows is not IDX"));
-  if (file.cut()) file.refuse("the gzip data ends before its checksum; the file is cut short, fetch it again");
+  if (file.cut()) file.throw_error("the gzip data ends before its checksum; the file is cut short, fetch it again");
   if (h.type == 0x0C) decode<std::uint32_t, std::int64_t>(out, raw);
   if (h.type == 0x0D) decode<std::uint32_t, float>(out, raw);
   if (h.type == 0x0E) decode<std::uint64_t, double>(out, raw);

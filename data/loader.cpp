@@ -62,7 +62,7 @@ void put(const char* name, const Array& from, std::int64_t item, const Array& li
   if (!from.defined()) return;
   const Array dense = from.contiguous();
   const auto bytes = static_cast<std::size_t>(dense.size()) * bytes_of(dense.dtype());
-  std::memcpy(batch.fresh<char>() + row * bytes, dense.bytes(), bytes);
+  std::memcpy(batch.uninitialized<char>() + row * bytes, dense.bytes(), bytes);
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ using namespace gradus;
 /// "Snake", x + sin^2(a x) / a, is written with what formulas know; here a cousin of it: x + tanh^2(a x) / a.
 struct Bump {
   static constexpr const char* name = "bump";
-  static constexpr unsigned reads = reads_input(0);  // the way back looks at the input, not at the result
+  static constexpr unsigned reads = reads_input(0);  // the backward pass looks at the input, not at the result
   double a;
   template <class V>
   V f(V x) const {

@@ -28,7 +28,7 @@ struct SureRule {
 };
 
 int main() {
-  optim::enrol<SureRule>("sure", {"an example", 2026});
+  optim::register_rule<SureRule>("sure", {"an example", 2026});
   std::printf("%s\n", optim::equations("sure(lr=0.05)").c_str());
   const auto report = optim::check_rule("sure");
   std::printf("%s\n", to_string(report).c_str());

@@ -161,13 +161,13 @@ void ModuleBase::to(Dtype dtype) {
 std::string ModuleBase::type_name() const { return short_name(typeid(*this)); }
 std::string ModuleBase::description() const { return type_name(); }
 
-void ModuleBase::refuse_call() const {
+void ModuleBase::throw_call() const {
   throw ModuleError(description(), "its forward does not take one Tensor and return one; a part of a Sequential must");
 }
 
-void ModuleBase::refuse_memory() const { no_memory_for(type_name()); }
+void ModuleBase::throw_memory() const { no_memory_for(type_name()); }
 
-void ModuleBase::refuse_copy() const {
+void ModuleBase::throw_copy() const {
   throw ModuleError(description(), "a member of it cannot be copied, so it cannot be either");
 }
 
@@ -181,7 +181,7 @@ ModuleCall::ModuleCall(ModuleBase& module) try : module_(module), outer_(innermo
   else trail_so_far.count = 0;
   innermost = this;
 } catch (const std::bad_alloc&) {
-  module.refuse_memory();
+  module.throw_memory();
 }
 
 ModuleCall::~ModuleCall() { innermost = outer_; }
@@ -202,7 +202,7 @@ const std::string& ModuleCall::enter() {
 void ModuleCall::expect_listed() {
   adopt_again();
   if (module_.listed_ || (module_.adopted_ && !owner_of(&module_))) return;
-  refuse_unlisted(&module_, module_.description());
+  throw_unlisted(&module_, module_.description());
 }
 
 void ModuleCall::finished(const Tensor& y) {
@@ -244,7 +244,7 @@ ModuleBase* ModuleCall::owner_of(const void* member) {
   return owner;
 }
 
-void ModuleCall::refuse_unlisted(const void* member, const std::string& text) {
+void ModuleCall::throw_unlisted(const void* member, const std::string& text) {
   const ModuleBase* owner = owner_of(member);
   if (!owner)
     throw ModuleError(innermost->module_.type_name(),

@@ -102,9 +102,9 @@ class ModuleBase {
     training_ = other.training_;
     return *this;
   }
-  [[noreturn]] void refuse_call() const;
-  [[noreturn]] void refuse_copy() const;
-  [[noreturn]] void refuse_memory() const;  ///< ResourceError, for std::bad_alloc
+  [[noreturn]] void throw_call() const;
+  [[noreturn]] void throw_copy() const;
+  [[noreturn]] void throw_memory() const;  ///< ResourceError, for std::bad_alloc
 
  private:
   friend class ModuleCall;
@@ -163,7 +163,7 @@ class ModuleCall {
   /// Walks the outermost module being called on this thread again; false if none is being called.
   static bool adopt_again();
   /// ModuleError naming the module that `member`, described by `text`, is part of, and the list it is not in.
-  [[noreturn]] static void refuse_unlisted(const void* member, const std::string& text);
+  [[noreturn]] static void throw_unlisted(const void* member, const std::string& text);
   /// "Conv2d [4,8,26,26] -> ReLU [4,8,26,26]": the last shapes within the outermost call; "" if there are none.
   static std::string trail();
 
@@ -221,7 +221,7 @@ class Module : public ModuleBase, public NoFields {
         return result;
       }
     } catch (const std::bad_alloc&) {
-      refuse_memory();
+      throw_memory();
     }
   }
 
@@ -232,16 +232,16 @@ class Module : public ModuleBase, public NoFields {
   }
   Tensor call(const Tensor& x) override {
     if constexpr (requires(Derived& d) { { d.forward(x) } -> std::same_as<Tensor>; }) return (*this)(x);
-    else refuse_call();
+    else throw_call();
   }
   std::unique_ptr<ModuleBase> clone() const override {
     [[maybe_unused]] const auto& self = static_cast<const Derived&>(*this);
     if constexpr (std::is_copy_constructible_v<Derived>) return std::make_unique<Derived>(self);
-    else refuse_copy();
+    else throw_copy();
   }
   void assign(const ModuleBase& same_type) override {
     if constexpr (std::is_copy_assignable_v<Derived>) derived() = static_cast<const Derived&>(same_type);
-    else refuse_copy();
+    else throw_copy();
   }
 
  private:

@@ -56,7 +56,7 @@ void MemberTensor::adopt(std::string name) {
 
 void MemberTensor::check_listed() const {
   if (nn::ModuleCall::adopt_again() && name_.empty())
-    nn::ModuleCall::refuse_unlisted(this, join(kind(), defined() ? " " + describe(array()) : ""));
+    nn::ModuleCall::throw_unlisted(this, join(kind(), defined() ? " " + describe(array()) : ""));
 }
 
 namespace nn {

@@ -187,7 +187,7 @@ class AfterRule : public AnyRule {
 class MatrixRule : public AnyRule {
  public:
   /// "" or what shape it needs.
-  virtual std::string refuse_shape(const Shape& shape) const = 0;
+  virtual std::string throw_shape(const Shape& shape) const = 0;
   /// Replaces w and the slots.
   virtual void update(const Tensor& g, Tensor& w, std::vector<Tensor>& slots, const double* step) const = 0;
 

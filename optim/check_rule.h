@@ -1,6 +1,6 @@
 // What must hold for every optimizer, checked on one: yours, too.
 //
-//   optim::enrol<MyRule>("mine", {.paper = "...", .year = 2026});
+//   optim::register_rule<MyRule>("mine", {.paper = "...", .year = 2026});
 //   const auto report = optim::check_rule("mine");
 //   std::puts(to_string(report).c_str());
 //   return report.ok() ? 0 : 1;

@@ -134,7 +134,7 @@ std::string empty_and_0d_are_parameters(const std::string& spec) {
          {std::vector<Shape>{{0, 3}, {2, 2}}, {{3, 0}, {2, 2}}, {{0}, {2, 2}}, {{}, {2, 2}}}) {
       auto opt = make(spec, leaves(shapes, dtype));
       const auto& rule = opt.rule().moving();
-      if (rule.info().shape == RuleShape::matrix && !static_cast<const MatrixRule&>(rule).refuse_shape(shapes[0]).empty())
+      if (rule.info().shape == RuleShape::matrix && !static_cast<const MatrixRule&>(rule).throw_shape(shapes[0]).empty())
         continue;
       const auto start = values(opt);
       for (int t = 1; t <= 3; ++t) step_at(opt, t);

@@ -92,9 +92,9 @@ class ClosureRuleWith : public RuleWith<ClosureRule, Options> {
 
 /// In optim/rules/NAME.cpp: the one line that makes a built-in rule of a class.
 #define GRADUS_RULE_CLASS(name, Class, shape, paper, year)                                                             \
-  void enrol_##name();                                                                                                 \
-  void enrol_##name() {                                                                                                \
-    enrol_rule({#name, paper, year, RuleShape::shape},                                                                 \
+  void register_##name();                                                                                                 \
+  void register_##name() {                                                                                                \
+    register_rule({#name, paper, year, RuleShape::shape},                                                                 \
                [](RuleInfo info) -> std::unique_ptr<AnyRule> { return std::make_unique<Class>(std::move(info)); });    \
   }
 #define GRADUS_CLOSURE_RULE(name, Class, paper, year) GRADUS_RULE_CLASS(name, Class, closure, paper, year)

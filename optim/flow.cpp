@@ -20,7 +20,7 @@ Stages stages_from(const Spec& spec, std::size_t count) {
 }  // namespace
 
 void Optimizer::check_stages(const Stages& stages) const {
-  if (groups_.empty()) refuse_moved_from();
+  if (groups_.empty()) throw_moved_from();
   for (std::size_t i = 0; i < stages.size(); ++i) {
     const std::string name = stages[i]->name();
     if (rule().info().shape == RuleShape::closure && !rule().inner())

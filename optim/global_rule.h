@@ -14,7 +14,7 @@
 //     void conclude(Step& k, const Sums<S>& sums) const { k.length = sqrt(sums.far); }
 //     template <class V> auto update(V g, V& w, State<V>& s, const Step& k) const { ... }
 //   };
-//   gradus::optim::enrol_global<MyGlobalRule>("mine", {.paper = "...", .year = 2023});
+//   gradus::optim::register_global<MyGlobalRule>("mine", {.paper = "...", .year = 2023});
 //
 // Written as conclude(k, sums, loss), it needs step(closure). Sums are over the parameters that have a gradient and this
 // rule, whatever their group; in double, in an order that depends on shapes alone. The numbers per step follow the options
@@ -164,8 +164,8 @@ class GlobalRuleOf final : public TextRule<GlobalRule, R> {
 
 /// Makes a global rule known to specs. Errors: OptimError if the name is taken.
 template <template <class> class R>
-void enrol_global(const std::string& name, Paper about) {
-  enrol_rule({name, std::move(about.paper), about.year, RuleShape::global},
+void register_global(const std::string& name, Paper about) {
+  register_rule({name, std::move(about.paper), about.year, RuleShape::global},
              [](RuleInfo info) -> std::unique_ptr<AnyRule> {
                return std::make_unique<GlobalRuleOf<R>>(std::move(info), R<double>{});
              });
@@ -175,5 +175,5 @@ void enrol_global(const std::string& name, Paper about) {
 }  // namespace gradus::optim
 
 #define GRADUS_GLOBAL_RULE(name, Rule, paper, year) \
-  void enrol_##name();                              \
-  void enrol_##name() { enrol_global<Rule>(#name, {paper, year}); }
+  void register_##name();                              \
+  void register_##name() { register_global<Rule>(#name, {paper, year}); }

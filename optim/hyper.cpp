@@ -54,7 +54,7 @@ bool Optimizer::change(const std::vector<Change>& changes) {
 
 void Optimizer::set(const std::string& option, double value) {
   std::vector<Change> changes;
-  if (groups_.empty()) refuse_moved_from();
+  if (groups_.empty()) throw_moved_from();
   add_changes(0, option, value, changes);
   change(changes);
   end_schedule(groups_[0].schedules, option);

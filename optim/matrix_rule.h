@@ -7,11 +7,11 @@
 //     struct Step : gradus::NoFields {};
 //     void advance(Step&, S) const {}
 //     void update(const Tensor& g, Tensor& w, State<Tensor>& s, const Step& k) const;
-//     std::string refuse_shape(const Shape& shape) const;            // "" or what shape it needs
+//     std::string throw_shape(const Shape& shape) const;            // "" or what shape it needs
 //     static constexpr const char* meaning = "...";                  // its equations, as lines of text
 //     void fit_slots(const Shape& w, std::vector<Slot>& slots) const; // optional: slots of other shapes, or not kept
 //   };
-//   gradus::optim::enrol_matrix<MyMatrixRule>("mine", {.paper = "...", .year = 2024});
+//   gradus::optim::register_matrix<MyMatrixRule>("mine", {.paper = "...", .year = 2024});
 #pragma once
 
 #include <gradus/optim/rule.h>
@@ -26,7 +26,7 @@ class MatrixRuleOf final : public TextRule<MatrixRule, R> {
   using Base::Base;
   std::unique_ptr<AnyRule> clone() const override { return std::make_unique<MatrixRuleOf>(*this); }
   std::string equations() const override { return R<double>::meaning; }
-  std::string refuse_shape(const Shape& shape) const override { return this->text_.refuse_shape(shape); }
+  std::string throw_shape(const Shape& shape) const override { return this->text_.throw_shape(shape); }
   void update(const Tensor& g, Tensor& w, std::vector<Tensor>& slots, const double* step) const override {
     auto state = tensor_state<R>(slots);
     this->text_.update(g, w, state, this->step_of(step));
@@ -36,8 +36,8 @@ class MatrixRuleOf final : public TextRule<MatrixRule, R> {
 
 /// Makes a matrix rule known to specs. Errors: OptimError if the name is taken.
 template <template <class> class R>
-void enrol_matrix(const std::string& name, Paper about) {
-  enrol_rule({name, std::move(about.paper), about.year, RuleShape::matrix},
+void register_matrix(const std::string& name, Paper about) {
+  register_rule({name, std::move(about.paper), about.year, RuleShape::matrix},
              [](RuleInfo info) -> std::unique_ptr<AnyRule> {
                return std::make_unique<MatrixRuleOf<R>>(std::move(info), R<double>{});
              });
@@ -47,5 +47,5 @@ void enrol_matrix(const std::string& name, Paper about) {
 }  // namespace gradus::optim
 
 #define GRADUS_MATRIX_RULE(name, Rule, paper, year) \
-  void enrol_##name();                              \
-  void enrol_##name() { enrol_matrix<Rule>(#name, {paper, year}); }
+  void register_##name();                              \
+  void register_##name() { register_matrix<Rule>(#name, {paper, year}); }

@@ -50,7 +50,7 @@ Optimizer::Optimizer(std::unique_ptr<AnyRule> rule, NamedTensors parameters) {
   check_parameters();
 }
 
-void Optimizer::refuse_moved_from() {
+void Optimizer::throw_moved_from() {
   throw OptimError("optimizer", "this one was moved from; another has its parameters and its state");
 }
 
@@ -156,14 +156,14 @@ std::vector<std::size_t> Optimizer::members(const Group& group) const {
 }
 
 Optimizer& Optimizer::group(const std::string& pattern, const std::string& options) {
-  if (groups_.empty()) refuse_moved_from();
+  if (groups_.empty()) throw_moved_from();
   const auto at = std::find_if(groups_.begin() + 1, groups_.end(), [&](const Group& g) { return g.pattern == pattern; });
   Group g{pattern, nullptr, {}, false, {}};
   const auto word_end = options.find_first_of("(=");
   if (word_end == options.npos ? rule_exists(options) : options[word_end] == '(') {
     const Spec spec = parse_spec(options);
     if (spec.stages.size() > 1)
-      refuse_spec(spec, spec.stages[1].at, "a group has one rule; stages stand before the whole optimizer");
+      throw_spec(spec, spec.stages[1].at, "a group has one rule; stages stand before the whole optimizer");
     g.rule = rule_from(spec, spec.stages[0], g.schedules);
     g.own_rule = true;
   } else {

@@ -139,7 +139,7 @@ class Optimizer {
   Audit audit() const;
 
   const AnyRule& rule() const {
-    if (groups_.empty()) [[unlikely]] refuse_moved_from();
+    if (groups_.empty()) [[unlikely]] throw_moved_from();
     return *groups_[0].rule;
   }
   std::string spec() const;       ///< reads back as an equal optimizer without groups
@@ -199,7 +199,7 @@ class Optimizer {
   class Loss;  // the Objective of step_closure
 
   static std::unique_ptr<AnyRule> rule_with(std::unique_ptr<AnyRule> rule, const std::vector<NamedValue>& options);
-  [[noreturn]] static void refuse_moved_from();
+  [[noreturn]] static void throw_moved_from();
   void check_parameters() const;
   void follow(Entry& e) const;
   void follow_all() const;
@@ -230,9 +230,9 @@ class Optimizer {
 
   // step.cpp
   std::vector<Entry*> ready();
-  [[noreturn]] void refuse_without_gradients() const;
-  [[noreturn]] void refuse_gone(const Entry& e) const;
-  [[noreturn]] void refuse_gradient(const Entry& e) const;
+  [[noreturn]] void throw_without_gradients() const;
+  [[noreturn]] void throw_gone(const Entry& e) const;
+  [[noreturn]] void throw_gradient(const Entry& e) const;
   void look_for_mistakes();  // mistakes.cpp
   void prepare(Entry& e, const AnyRule& rule) const;
   void move(const std::vector<Entry*>& entries, const std::vector<Array>& curvature);

@@ -7,7 +7,7 @@
 
 namespace gradus::optim {
 
-void enrol_builtin_rules();  // written by CMake from the names of optim/rules/*.cpp
+void register_builtin_rules();  // written by CMake from the names of optim/rules/*.cpp
 
 namespace {
 
@@ -16,30 +16,30 @@ struct Known {
   MakeRule make;
 };
 
-std::recursive_mutex mutex;  // enrolling the built-in rules comes back in through enrol_rule
+std::recursive_mutex mutex;  // registering the built-in rules comes back in through register_rule
 std::map<std::string, Known>& table() {
   static std::map<std::string, Known> rules;
   return rules;
 }
 
 std::map<std::string, Known>& rules() {
-  static bool enrolled = false;
-  if (!enrolled) {
-    enrolled = true;
-    enrol_builtin_rules();
+  static bool registered = false;
+  if (!registered) {
+    registered = true;
+    register_builtin_rules();
   }
   return table();
 }
 
 }  // namespace
 
-void enrol_rule(RuleInfo info, MakeRule make) {
+void register_rule(RuleInfo info, MakeRule make) {
   std::lock_guard lock(mutex);
   const std::string name = info.name;
   const bool plain = !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == name.npos;
-  if (!plain) throw OptimError("enrol", join("a rule's name is lower-case letters, digits and '_', got \"", name, "\""));
+  if (!plain) throw OptimError("register", join("a rule's name is lower-case letters, digits and '_', got \"", name, "\""));
   if (!rules().try_emplace(name, Known{std::move(info), make}).second)
-    throw OptimError("enrol", join("there is a rule \"", name, "\" already"));
+    throw OptimError("register", join("there is a rule \"", name, "\" already"));
 }
 
 std::vector<RuleEntry> all_rules() {

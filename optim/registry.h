@@ -1,4 +1,4 @@
-// The rules that a spec can name: the built-in ones and those that a program enrols.
+// The rules that a spec can name: the built-in ones and those that a program registers.
 #pragma once
 
 #include <gradus/optim/any_rule.h>
@@ -8,7 +8,7 @@ namespace gradus::optim {
 using MakeRule = std::unique_ptr<AnyRule> (*)(RuleInfo info);
 
 /// Makes `info.name` known. Errors: OptimError if the name is taken or is not lower-case letters, digits and '_'.
-void enrol_rule(RuleInfo info, MakeRule make);
+void register_rule(RuleInfo info, MakeRule make);
 
 struct RuleEntry {
   RuleInfo info;

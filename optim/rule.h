@@ -12,7 +12,7 @@
 //       return GRADUS_SHOW(step);                                    // named values for explain()
 //     }
 //   };
-//   gradus::optim::enrol<SignDescentRule>("sign_descent", {.paper = "...", .year = 2018});
+//   gradus::optim::register_rule<SignDescentRule>("sign_descent", {.paper = "...", .year = 2018});
 //
 // A rule that needs norms of the parameter has `direction` and `length` in place of `update` (rules/lamb.cpp); or, if norms
 // enter the state, `measured` and `norms` besides it (rules/novograd.cpp).
@@ -40,9 +40,9 @@ struct Paper {
 
 /// Makes an element or layer rule known to specs. Errors: OptimError if the name is taken.
 template <template <class> class R>
-void enrol(const std::string& name, Paper about) {
+void register_rule(const std::string& name, Paper about) {
   constexpr bool layer = is_layer_rule<R> || is_normed_rule<R>;
-  enrol_rule({name, std::move(about.paper), about.year, layer ? RuleShape::layer : RuleShape::element},
+  register_rule({name, std::move(about.paper), about.year, layer ? RuleShape::layer : RuleShape::element},
              [](RuleInfo info) -> std::unique_ptr<AnyRule> {
                if constexpr (is_normed_rule<R>)
                  return std::make_unique<NormedRuleOf<R>>(std::move(info), R<double>{});
@@ -58,5 +58,5 @@ void enrol(const std::string& name, Paper about) {
 
 /// In optim/rules/NAME.cpp, inside namespace gradus::optim: the one line that makes a built-in rule.
 #define GRADUS_RULE(name, Rule, paper, year)    \
-  void enrol_##name();                          \
-  void enrol_##name() { enrol<Rule>(#name, {paper, year}); }
+  void register_##name();                          \
+  void register_##name() { register_rule<Rule>(#name, {paper, year}); }

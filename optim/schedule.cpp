@@ -19,8 +19,8 @@ FormulaSchedule::FormulaSchedule(const ScheduleKind& kind, std::vector<double> v
     check_option(kind.name, o.option, o.range, values_[i]);
   }
   check_option(kind.name, {"warmup", Option::Kind::number, 0, {}}, {.low = 0, .whole = true}, warmup);
-  if (kind.refuse)
-    if (const auto why = kind.refuse(values_); !why.empty()) throw OptimError(kind.name, why);
+  if (kind.problem)
+    if (const auto why = kind.problem(values_); !why.empty()) throw OptimError(kind.name, why);
   for (std::size_t i = 0; i < kind.options.size(); ++i) {
     const std::string& name = kind.options[i].option.name;
     if (name == "total" && values_[i] > 0) {  // the total counts the warm-up
@@ -31,8 +31,8 @@ FormulaSchedule::FormulaSchedule(const ScheduleKind& kind, std::vector<double> v
     }
     if (name == "timescale" && values_[i] == 0) running_[i] = std::max(warmup, 1.0);
   }
-  if (kind.refuse)
-    if (const auto why = kind.refuse(running_); !why.empty()) throw OptimError(kind.name, why + " without the warm-up");
+  if (kind.problem)
+    if (const auto why = kind.problem(running_); !why.empty()) throw OptimError(kind.name, why + " without the warm-up");
 }
 
 double FormulaSchedule::at(std::int64_t step) const {

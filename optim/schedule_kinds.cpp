@@ -62,7 +62,7 @@ double one_cycle(ScheduleValues p, double k) {
   const double second = 2 * p[2] * p[1] - 2;
   return k <= second ? between(top, first, turn, second) : between(first, last, second, end);
 }
-std::string one_cycle_refuses(ScheduleValues p) {
+std::string one_cycle_problem(ScheduleValues p) {
   if (p[5] != 0 && p[2] > 0.5) return "with three_phase=true, pct_start must be at most 0.5, got " + text(p[2]);
   return {};
 }
@@ -85,7 +85,7 @@ double wsd(ScheduleValues p, double k) {
   const double x = p[2] > 0 ? std::clamp((k - (p[1] - p[2])) / p[2], 0.0, 1.0) : k >= p[1] ? 1 : 0;
   return p[4] == 0 ? line(p[0], p[3], x) : p[4] == 1 ? half_cosine(p[0], p[3], x) : line(p[0], p[3], std::sqrt(x));
 }
-std::string wsd_refuses(ScheduleValues p) {
+std::string wsd_problem(ScheduleValues p) {
   return p[2] > p[1] ? join("decay must be at most total, got decay=", text(p[2]), ", total=", text(p[1])) : "";
 }
 
@@ -126,7 +126,7 @@ const std::vector<ScheduleKind>& schedule_kinds() {
        "value / div_factor up to value until pct_start * total - 1, down to value / div_factor / final_div_factor",
        {value(), total(), number("pct_start", 0.3, share), number("div_factor", 25, positive),
         number("final_div_factor", 1e4, positive), flag("three_phase"), choice("anneal", {"cos", "linear"})},
-       one_cycle, false, false, 1, 1, one_cycle_refuses},
+       one_cycle, false, false, 1, 1, one_cycle_problem},
       {"cyclic",
        "from value to peak in `up` steps, back in `down` (0: up); triangular2 halves the height each cycle, exp_range: gamma^k",
        {value(), number("peak", needed, any), number("up", 2000, count), number("down", 0, whole),
@@ -145,7 +145,7 @@ const std::vector<ScheduleKind>& schedule_kinds() {
       {"wsd", "value until total - decay, then to end by total; shape sqrt: 1 - sqrt",
        {value(), total(), number("decay", needed, whole), number("end", 0, any),
         choice("shape", {"linear", "cosine", "sqrt"})},
-       wsd, false, true, 1, 1, wsd_refuses},
+       wsd, false, true, 1, 1, wsd_problem},
   };
   return kinds;
 }

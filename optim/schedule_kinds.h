@@ -26,7 +26,7 @@ struct ScheduleKind {
   bool may_warm_up = true;                     ///< takes warmup=W: k/W of the first value, then the schedule from its start
   int length = -1;                             ///< the option that says when it has ended, ...
   double shown = 1;                            ///< ... times this are the steps worth showing
-  std::string (*refuse)(ScheduleValues p) = nullptr;  ///< why the values do not go together
+  std::string (*problem)(ScheduleValues p) = nullptr;  ///< why the values do not go together
 };
 
 const std::vector<ScheduleKind>& schedule_kinds();

@@ -84,12 +84,12 @@ std::string got(const SpecValue& v) {
 double read(const Spec& spec, const Option& o, const SpecValue& v) {
   if (o.kind == Option::Kind::number) {
     if (v.kind == SpecValue::Kind::number) return v.number;
-    refuse_spec(spec, v.at, join(o.name, " takes a number here, got '", got(v), "'"));
+    throw_spec(spec, v.at, join(o.name, " takes a number here, got '", got(v), "'"));
   }
   const auto& words = o.kind == Option::Kind::flag ? std::vector<std::string>{"false", "true"} : o.words;
   const auto found = std::find(words.begin(), words.end(), got(v));
   if (found == words.end())
-    refuse_spec(spec, v.at,
+    throw_spec(spec, v.at,
                 join(o.name, " is one of ", listed(words), "; got '", got(v), "'", perhaps(did_you_mean(got(v), words))));
   return static_cast<double>(found - words.begin());
 }
@@ -114,17 +114,17 @@ Values read_all(const Spec& spec, const SpecStage& s, const std::vector<Option>&
     if (!a.key.empty())
       place = static_cast<std::size_t>(std::find(names.begin(), names.end(), a.key) - names.begin());
     if (place >= options.size())
-      refuse_spec(spec, a.at,
+      throw_spec(spec, a.at,
                   a.key.empty() ? join(s.name, " takes at most ", options.size(), " values (", listed(names), ")")
                                 : join(s.name, " has no option '", a.key, "'", perhaps(did_you_mean(a.key, names)),
                                        " (it has ", listed(names), ")"));
-    if (given[place]) refuse_spec(spec, a.at, names[place] + " is given twice");
+    if (given[place]) throw_spec(spec, a.at, names[place] + " is given twice");
     given[place] = true;
     values.fixed[place] = read(spec, options[place], a.value);
   }
   for (std::size_t i = 0; i < options.size(); ++i)
     if (!given[i] && std::isnan(options[i].value))
-      refuse_spec(spec, s.at, join(s.name, " needs ", options[i].name, " (it has ", listed(names), ")"));
+      throw_spec(spec, s.at, join(s.name, " needs ", options[i].name, " (it has ", listed(names), ")"));
   return values;
 }
 
@@ -139,7 +139,7 @@ const Option warmup_option{"warmup", Option::Kind::number, 0, {}};
 /// warmup(schedule, steps=500, from=0): the first argument is the schedule, the rest are options.
 Schedule read_warmup(const Spec& spec, const SpecStage& s) {
   if (s.arguments.empty() || !s.arguments[0].key.empty())
-    refuse_spec(spec, s.at, "warmup wraps a schedule, as in warmup(cosine(0.1, total=100), steps=10)");
+    throw_spec(spec, s.at, "warmup wraps a schedule, as in warmup(cosine(0.1, total=100), steps=10)");
   SpecStage rest{s.name, {s.arguments.begin() + 1, s.arguments.end()}, s.at};
   const double no_default = std::numeric_limits<double>::quiet_NaN();
   const Values v =
@@ -149,8 +149,8 @@ Schedule read_warmup(const Spec& spec, const SpecStage& s) {
 
 void without_names(const Spec& spec, const SpecStage& s, const char* example) {
   for (const auto& a : s.arguments)
-    if (!a.key.empty()) refuse_spec(spec, a.at, join(s.name, " takes values without names, as in ", example));
-  if (s.arguments.empty()) refuse_spec(spec, s.at, join(s.name, " needs schedules, as in ", example));
+    if (!a.key.empty()) throw_spec(spec, a.at, join(s.name, " takes values without names, as in ", example));
+  if (s.arguments.empty()) throw_spec(spec, s.at, join(s.name, " needs schedules, as in ", example));
 }
 
 Schedule read_sequential(const Spec& spec, const SpecStage& s) {
@@ -163,11 +163,11 @@ Schedule read_sequential(const Spec& spec, const SpecStage& s) {
       parts.push_back(schedule_from(spec, v));
     } else {
       if (v.kind != SpecValue::Kind::number || v.number != std::floor(v.number) || !(std::fabs(v.number) < 1e15))
-        refuse_spec(spec, v.at, join("expected the step at which the next schedule begins, got '", got(v), "'"));
+        throw_spec(spec, v.at, join("expected the step at which the next schedule begins, got '", got(v), "'"));
       milestones.push_back(static_cast<std::int64_t>(v.number));
     }
   }
-  if (s.arguments.size() % 2 == 0) refuse_spec(spec, s.at, "sequential ends with a schedule, not with a milestone");
+  if (s.arguments.size() % 2 == 0) throw_spec(spec, s.at, "sequential ends with a schedule, not with a milestone");
   return Schedule(std::make_unique<SequentialSchedule>(std::move(parts), std::move(milestones)));
 }
 
@@ -187,11 +187,11 @@ Schedule schedule_from(const Spec& spec, const SpecStage& s) {
   if (s.name == "plateau")
     return Schedule(std::make_unique<PlateauSchedule>(read_all(spec, s, plain(PlateauSchedule::options()), false).fixed));
   if (s.name == "user")
-    refuse_spec(spec, s.at, "a user's function cannot be made from text",
+    throw_spec(spec, s.at, "a user's function cannot be made from text",
                 "opt.schedule(\"lr\", [](std::int64_t k) { return 0.1; })");
   const ScheduleKind* kind = find_schedule_kind(s.name);
   if (!kind)
-    refuse_spec(spec, s.at, join("there is no schedule '", s.name, "'", perhaps(did_you_mean(s.name, schedule_names()))),
+    throw_spec(spec, s.at, join("there is no schedule '", s.name, "'", perhaps(did_you_mean(s.name, schedule_names()))),
                 "gradus optimizers lists schedules");
   auto options = plain(kind->options);
   if (kind->may_warm_up) options.push_back(warmup_option);
@@ -212,7 +212,7 @@ Schedule::Schedule(const std::string& text) : Schedule([&] {
   const Spec spec = parse_arguments(text);
   const auto& arguments = spec.stages[0].arguments;
   if (arguments.size() != 1 || !arguments[0].key.empty())
-    refuse_spec(spec, 0, "expected one schedule, as in cosine(0.1, total=100)");
+    throw_spec(spec, 0, "expected one schedule, as in cosine(0.1, total=100)");
   return schedule_from(spec, arguments[0].value);
 }()) {}
 

@@ -47,14 +47,14 @@ class Reader {
   bool took(char c) { return next_is(c) && ++at_; }
   void end() {
     skip();
-    if (at_ < text().size()) refuse_spec(spec_, at_, join("did not expect '", std::string(1, text()[at_]), "' here"));
+    if (at_ < text().size()) throw_spec(spec_, at_, join("did not expect '", std::string(1, text()[at_]), "' here"));
   }
   std::string word(const char* what) {
     skip();
     const std::size_t from = at_;
     if (at_ < text().size() && is_letter(text()[at_]))
       while (at_ < text().size() && (is_letter(text()[at_]) || is_digit(text()[at_]))) ++at_;
-    if (from == at_) refuse_spec(spec_, at_, join("expected ", what));
+    if (from == at_) throw_spec(spec_, at_, join("expected ", what));
     return text().substr(from, at_ - from);
   }
 
@@ -67,10 +67,10 @@ class Reader {
     return s;
   }
   void parentheses(SpecStage& s, int depth) {
-    if (depth == deepest) refuse_spec(spec_, at_, "nested too deeply");
+    if (depth == deepest) throw_spec(spec_, at_, "nested too deeply");
     if (!next_is(')')) arguments(s, depth);
-    if (next_is('|')) refuse_spec(spec_, at_, "stages stand before the whole optimizer", "clip_norm(1) | sam(sgd)");
-    if (!took(')')) refuse_spec(spec_, at_, "expected ',' or ')'");
+    if (next_is('|')) throw_spec(spec_, at_, "stages stand before the whole optimizer", "clip_norm(1) | sam(sgd)");
+    if (!took(')')) throw_spec(spec_, at_, "expected ',' or ')'");
   }
   void arguments(SpecStage& s, int depth) {
     do s.arguments.push_back(argument(depth));
@@ -111,10 +111,10 @@ class Reader {
     const char* from = text().data() + at_ + (text()[at_] == '+' ? 1 : 0);
     double x = 0;
     const auto [stop, error] = read_number(from, text().data() + text().size(), x);
-    if (error == std::errc::result_out_of_range) refuse_spec(spec_, at_, "this number is out of range");
-    if (error != std::errc() || !std::isfinite(x)) refuse_spec(spec_, at_, "expected a number, a word or a stage");
+    if (error == std::errc::result_out_of_range) throw_spec(spec_, at_, "this number is out of range");
+    if (error != std::errc() || !std::isfinite(x)) throw_spec(spec_, at_, "expected a number, a word or a stage");
     at_ = static_cast<std::size_t>(stop - text().data());
-    if (at_ < text().size() && is_letter(text()[at_])) refuse_spec(spec_, at_, "a number ends here; expected ',' or ')'");
+    if (at_ < text().size() && is_letter(text()[at_])) throw_spec(spec_, at_, "a number ends here; expected ',' or ')'");
     return x;
   }
 
@@ -145,32 +145,32 @@ double value_for(const Spec& spec, const Option& o, const SpecValue& v, std::vec
       scheduled.push_back({o.name, schedule_from(spec, v)});
       return scheduled.back().schedule.at(0);
     }
-    refuse_spec(spec, v.at, join(o.name, " takes a number, got '", got, "'"));
+    throw_spec(spec, v.at, join(o.name, " takes a number, got '", got, "'"));
   }
   const auto& words = o.kind == Option::Kind::flag ? std::vector<std::string>{"false", "true"} : o.words;
   const auto found = std::find(words.begin(), words.end(), got);
   if (found != words.end()) return static_cast<double>(found - words.begin());
-  refuse_spec(spec, v.at,
+  throw_spec(spec, v.at,
               join(o.name, " is one of ", listed(words), "; got '", got, "'", perhaps(did_you_mean(got, words))));
 }
 
 /// A value without a name, where only options are expected.
-[[noreturn]] void refuse_value_alone(const AnyRule& rule, const Spec& spec, const SpecArgument& a,
+[[noreturn]] void throw_value_alone(const AnyRule& rule, const Spec& spec, const SpecArgument& a,
                                      const std::string& first) {
   const std::string name = a.value.kind == SpecValue::Kind::stage ? a.value.stage[0].name : a.value.word;
   if (rule_exists(name))
-    refuse_spec(spec, a.at, join(rule.name(), " does not wrap another optimizer, got '", print(a.value), "'"));
-  refuse_spec(spec, a.at, join("a value needs its name here, as in ", first, "=", print(a.value)));
+    throw_spec(spec, a.at, join(rule.name(), " does not wrap another optimizer, got '", print(a.value), "'"));
+  throw_spec(spec, a.at, join("a value needs its name here, as in ", first, "=", print(a.value)));
 }
 
-[[noreturn]] void refuse_rule(const Spec& spec, const SpecStage& stage) {
+[[noreturn]] void throw_rule(const Spec& spec, const SpecStage& stage) {
   if (find_stage_kind(stage.name))
-    refuse_spec(spec, stage.at, join("'", stage.name, "' stands before an optimizer, and none follows it"),
+    throw_spec(spec, stage.at, join("'", stage.name, "' stands before an optimizer, and none follows it"),
                 print(stage) + " | adamw");
   if (schedule_exists(stage.name))
-    refuse_spec(spec, stage.at, join("'", stage.name, "' is a schedule, the value of an option"),
+    throw_spec(spec, stage.at, join("'", stage.name, "' is a schedule, the value of an option"),
                 "adamw(lr=" + print(stage) + ")");
-  refuse_spec(spec, stage.at, join("there is no optimizer '", stage.name, "'", perhaps(nearest_rule(stage.name))));
+  throw_spec(spec, stage.at, join("there is no optimizer '", stage.name, "'", perhaps(nearest_rule(stage.name))));
 }
 
 }  // namespace
@@ -184,7 +184,7 @@ std::string print(const Spec& spec) {
   return s;
 }
 
-void refuse_spec(const Spec& spec, std::size_t at, const std::string& problem, const std::string& hint) {
+void throw_spec(const Spec& spec, std::size_t at, const std::string& problem, const std::string& hint) {
   constexpr std::size_t widest = 200, around = 80, longest_problem = 600;
   std::string line = spec.source, what = problem;
   std::replace(line.begin(), line.end(), '\n', ' ');
@@ -209,12 +209,12 @@ std::vector<std::string> apply_arguments(AnyRule& rule, const Spec& spec, const 
   for (const auto& o : options) known.push_back(o.name);
   for (std::size_t i = first; i < stage.arguments.size(); ++i) {
     const auto& a = stage.arguments[i];
-    if (a.key.empty()) refuse_value_alone(rule, spec, a, known[0]);
+    if (a.key.empty()) throw_value_alone(rule, spec, a, known[0]);
     const auto found = std::find(known.begin(), known.end(), a.key);
     if (found == known.end())
-      refuse_spec(spec, a.at, join(rule.name(), " has no option '", a.key, "'", perhaps(did_you_mean(a.key, known)),
+      throw_spec(spec, a.at, join(rule.name(), " has no option '", a.key, "'", perhaps(did_you_mean(a.key, known)),
                                    " (it has ", listed(known), ")"));
-    if (std::find(given.begin(), given.end(), a.key) != given.end()) refuse_spec(spec, a.at, a.key + " is given twice");
+    if (std::find(given.begin(), given.end(), a.key) != given.end()) throw_spec(spec, a.at, a.key + " is given twice");
     changed->set(a.key, value_for(spec, options[static_cast<std::size_t>(found - known.begin())], a.value, found_schedules));
     given.push_back(a.key);
   }
@@ -227,13 +227,13 @@ std::vector<std::string> apply_arguments(AnyRule& rule, const Spec& spec, const 
 }
 
 std::unique_ptr<AnyRule> rule_from(const Spec& spec, const SpecStage& stage, std::vector<Scheduled>& scheduled) {
-  if (!rule_exists(stage.name)) refuse_rule(spec, stage);
+  if (!rule_exists(stage.name)) throw_rule(spec, stage);
   auto rule = new_rule(stage.name);
   std::size_t first = 0;
   if (rule->wraps() && !stage.arguments.empty() && stage.arguments[0].key.empty()) {
     const auto& v = stage.arguments[0].value;
     if (v.kind == SpecValue::Kind::number)
-      refuse_spec(spec, v.at, join(stage.name, " wraps another optimizer, got a number"));
+      throw_spec(spec, v.at, join(stage.name, " wraps another optimizer, got a number"));
     SpecStage inner;
     if (v.kind == SpecValue::Kind::stage) inner = v.stage[0];
     else inner.name = v.word, inner.at = v.at;

@@ -55,7 +55,7 @@ std::vector<std::string> apply_arguments(AnyRule& rule, const Spec& spec, const 
 /// The rule's spec with schedules where values would stand; `saved` as in schedule_text.
 std::string spec_with(const AnyRule& rule, const std::vector<Scheduled>& scheduled, bool saved = false);
 
-[[noreturn]] void refuse_spec(const Spec& spec, std::size_t at, const std::string& problem, const std::string& hint = {});
+[[noreturn]] void throw_spec(const Spec& spec, std::size_t at, const std::string& problem, const std::string& hint = {});
 
 /// What the rule `spec` names does, as lines of text: the options in force decide which.
 std::string equations(const std::string& spec);

@@ -60,7 +60,7 @@ std::unique_ptr<Stage> stage_from(const Spec& spec, const SpecStage& s) {
   if (!kind) {
     const std::string what =
         schedule_exists(s.name) ? " is a schedule, the value of an option as in lr=" + s.name + "(...); it" : "";
-    refuse_spec(spec, s.at,
+    throw_spec(spec, s.at,
                 join("'", s.name, "'", what, " cannot stand before an optimizer", perhaps(did_you_mean(s.name, stages)),
                      " (", listed(stages), " can)"));
   }
@@ -72,18 +72,18 @@ std::unique_ptr<Stage> stage_from(const Spec& spec, const SpecStage& s) {
     const auto place =
         a.key.empty() ? i : static_cast<std::size_t>(std::find(names.begin(), names.end(), a.key) - names.begin());
     if (place >= names.size())
-      refuse_spec(spec, a.at,
+      throw_spec(spec, a.at,
                   names.empty() ? join(s.name, " takes no options")
                                 : join(s.name, " has no such option", perhaps(did_you_mean(a.key, names)), " (it has ",
                                        listed(names), ")"));
-    if (given[place]) refuse_spec(spec, a.at, names[place] + " is given twice");
+    if (given[place]) throw_spec(spec, a.at, names[place] + " is given twice");
     given[place] = true;
     if (a.value.kind == SpecValue::Kind::number) stage->set(place, a.value.number);
     else stage->schedule(place, schedule_from(spec, a.value));
   }
   for (std::size_t i = 0; i < names.size(); ++i)
     if (!given[i] && std::isnan(kind->options[i].option.value))
-      refuse_spec(spec, s.at, join(s.name, " needs ", names[i], ": it ", kind->meaning));
+      throw_spec(spec, s.at, join(s.name, " needs ", names[i], ": it ", kind->meaning));
   return stage;
 }
 

@@ -132,7 +132,7 @@ struct Agc final : StageOf<Agc> {
     }
     Array out = Array::like(f.g);
     visit_real(out.dtype(), [&]<class T>() {
-      T* to = out.fresh<T>();
+      T* to = out.uninitialized<T>();
       each_row(rows, [&](std::int64_t i) {
         write_row(to + i * rows.length, f.g.data<T>() + i * rows.length, rows.length,
                   f.factor * factors[static_cast<std::size_t>(i)], 0);
@@ -151,7 +151,7 @@ struct Centralize final : StageOf<Centralize> {
       const Rows rows(f.g);
       Array out = Array::like(f.g);
       visit_real(out.dtype(), [&]<class T>() {
-        T* to = out.fresh<T>();
+        T* to = out.uninitialized<T>();
         const T* from = f.g.data<T>();
         each_row(rows, [&](std::int64_t i) {
           double sum = 0;

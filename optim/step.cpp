@@ -19,14 +19,14 @@ void announce_write(Tensor& leaf, const AnyRule& r) {
 }  // namespace
 
 /// No gradient can come to it any more, and without a word the parameter in its place would never move.
-void Optimizer::refuse_gone(const Entry& e) const {
+void Optimizer::throw_gone(const Entry& e) const {
   throw OptimError(rule().name(), join("parameter \"", e.name, "\" (", describe(e.leaf.array()),
                                        ") is no part of a module any longer: it, or a module that held it, was replaced"),
                    "make a new optimizer after changing the module");
 }
 
 /// backward() went over a tape that was recorded before the parameter was converted.
-void Optimizer::refuse_gradient(const Entry& e) const {
+void Optimizer::throw_gradient(const Entry& e) const {
   throw OptimError(rule().name(), join("parameter \"", e.name, "\" is ", describe(e.leaf.array()), ", its gradient ",
                                        describe(e.leaf.leaf()->grad.array())),
                    "run the model again after converting it, then backward()");
@@ -41,13 +41,13 @@ std::vector<Optimizer::Entry*> Optimizer::ready() {
     if (leaf->moved_to) [[unlikely]] follow(e);
     if (leaf->frozen) continue;
     if (!leaf->grad.defined()) {
-      if (leaf->gone) [[unlikely]] refuse_gone(e);
+      if (leaf->gone) [[unlikely]] throw_gone(e);
       continue;
     }
-    if (leaf->grad.dtype() != e.leaf.dtype() || !(leaf->grad.shape() == e.leaf.shape())) [[unlikely]] refuse_gradient(e);
+    if (leaf->grad.dtype() != e.leaf.dtype() || !(leaf->grad.shape() == e.leaf.shape())) [[unlikely]] throw_gradient(e);
     const AnyRule& r = rule_of(e);
     if (r.info().shape == RuleShape::matrix)
-      if (const auto why = static_cast<const MatrixRule&>(r).refuse_shape(e.leaf.shape()); !why.empty())
+      if (const auto why = static_cast<const MatrixRule&>(r).throw_shape(e.leaf.shape()); !why.empty())
         throw OptimError(r.name(), join("parameter \"", e.name, "\" is ", describe(e.leaf.array()), "; ", why),
                          join("opt.group(\"", e.name, "\", \"adamw(lr=1e-3)\")"));
     entries.push_back(&e);
@@ -77,7 +77,7 @@ void Optimizer::prepare(Entry& e, const AnyRule& r) const {
 Array Optimizer::gradient_of(const Entry& e) const {
   if (e.flow.defined()) return e.flow;
   const Array& g = e.leaf.leaf()->grad.array();
-  return g.dense() && !g.same_numbers(e.leaf.array()) ? g : g.copy();
+  return g.dense() && !g.shares_storage(e.leaf.array()) ? g : g.copy();
 }
 
 /// All of a parameter, for a pass.
@@ -86,7 +86,7 @@ Piece Optimizer::piece_of(Entry& e, std::vector<Array>& kept_alive) {
   const Array& w = e.leaf.array();
   void* numbers = const_cast<char*>(w.bytes());
   const Array& given = e.flow.defined() ? e.flow : e.leaf.leaf()->grad.array();
-  const bool as_it_is = given.dense() && !given.same_numbers(w);
+  const bool as_it_is = given.dense() && !given.shares_storage(w);
   if (!as_it_is) kept_alive.push_back(gradient_of(e));
   const void* g = as_it_is ? given.bytes() : kept_alive.back().bytes();
   return {numbers, g, e.pointers.data(), e.step.data(), r.maximize() ? -e.factor : e.factor, 0, w.size()};
@@ -170,8 +170,8 @@ void Optimizer::finish(Entry& e) const {
   const NoGrad constants;
   Tensor w(e.leaf.array()), kept(e.kept);
   whole.after(w, kept, e.t);
-  e.kept = kept.array().same_numbers(e.leaf.array()) ? kept.array().copy() : kept.array().contiguous();
-  if (!w.array().same_numbers(e.leaf.array())) e.leaf.writable().assign(w.array(), whole.writer());
+  e.kept = kept.array().shares_storage(e.leaf.array()) ? kept.array().copy() : kept.array().contiguous();
+  if (!w.array().shares_storage(e.leaf.array())) e.leaf.writable().assign(w.array(), whole.writer());
 }
 
 void Optimizer::move(const std::vector<Entry*>& entries, const std::vector<Array>& curvature) {
@@ -211,7 +211,7 @@ void Optimizer::move(const std::vector<Entry*>& entries, const std::vector<Array
 }
 
 void Optimizer::check_mode(const char* op) const {
-  if (groups_.empty()) refuse_moved_from();
+  if (groups_.empty()) throw_moved_from();
   if (evaluating_)
     throw OptimError(op, join("the parameters are where ", rule().name(), " evaluates, not where it trains"), "opt.train()");
 }
@@ -243,7 +243,7 @@ void Optimizer::take_step(const std::vector<Array>& curvature) try {
 }
 
 /// Later a step may find none: a part of a model that this batch did not go through. The first one is a mistake.
-void Optimizer::refuse_without_gradients() const {
+void Optimizer::throw_without_gradients() const {
   const auto reached = [](const Entry& e) { return e.leaf.leaf()->reached > 0; };
   const auto frozen = [](const Entry& e) { return e.leaf.leaf()->frozen; };
   const std::string all = join("any of the ", entries_.size(), " parameters (\"", entries_[0].name, "\", ...)");
@@ -259,7 +259,7 @@ void Optimizer::refuse_without_gradients() const {
 /// False if a stage has held the step back.
 bool Optimizer::pass_and_move(const std::vector<Array>& curvature) {
   auto entries = ready();
-  if (steps_ == 0 && entries.empty()) refuse_without_gradients();
+  if (steps_ == 0 && entries.empty()) throw_without_gradients();
   follow_schedules();
   if (!stages_.empty() && !pass_stages(entries)) return false;
   move(entries, curvature);

@@ -144,7 +144,7 @@ Array random_signs(const Tensor& w, std::uint64_t seed, std::int64_t steps, std:
   const Philox random{seed, std::uint64_t(1) << 63 | static_cast<std::uint64_t>(steps) << 20 | place};
   Array u(w.shape(), w.dtype());
   visit_real(w.dtype(), [&]<class T>() {
-    T* to = u.fresh<T>();
+    T* to = u.uninitialized<T>();
     for (std::int64_t i = 0; i < u.size(); ++i) {
       const auto k = static_cast<std::uint64_t>(i);
       to[i] = random.word(k / 32) >> (k % 32) & 1 ? T(1) : T(-1);

@@ -28,7 +28,7 @@ int run(int argc, char** argv) {
       ->check(number_problem<int>)->trigger_on_parse();
   CommandLine line{.typed = line_as_typed(argc, argv)};
   for (const auto add : commands) add(app, line);
-  refuse_empty_values(app);
+  throw_empty_values(app);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

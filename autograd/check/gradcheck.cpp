@@ -34,7 +34,7 @@ class Values {
     const double* from = x.data();
     for (Tensor& t : leaves_) {
       Array in(t.shape(), f64);
-      std::copy_n(from, t.size(), in.fresh<double>());
+      std::copy_n(from, t.size(), in.uninitialized<double>());
       from += t.size();
       if (t.size() > 0) t.writable().assign(in.to(t.dtype()), "gradcheck");
     }
@@ -205,7 +205,7 @@ Problem gradient_of(const char* op, const Problem& p, const GradcheckOptions& op
     Array v(y.shape(), f64);
     for (int64_t i = 0; i < v.size(); ++i) {
       const double u = random.uniform<double>(drawn++);
-      v.fresh<double>()[i] = (u < 0.5 ? -1 : 1) * (0.5 + std::fabs(u - 0.5));
+      v.uninitialized<double>()[i] = (u < 0.5 ? -1 : 1) * (0.5 + std::fabs(u - 0.5));
     }
     seeds.push_back(leaf(v));
     second.leaves.push_back(seeds.back());
@@ -232,7 +232,7 @@ GradcheckReport check_second(const char* op, const Problem& p, const GradcheckOp
     GradcheckReport r;
     r.error = apart, r.bound = 1e-10, r.cause = Cause::kernel;
     r.message = join(op, ": the gradient recorded with create_graph is not the plain one: error ", text(apart),
-                     ", allowed 1e-10; a fused op's kernel and its meaning disagree");
+                     ", allowed 1e-10; a fused op's kernel and its reference definition disagree");
     return r;
   }
   return check(op, second, options, second_order_bound, false);

@@ -41,7 +41,7 @@ enum class Cause {
   missing_term,    ///< a sum, mean or variance over an axis
   constant,        ///< nearly right: eps, say
   edge,            ///< wrong at the ends of an axis only
-  kernel,          ///< a fused op's kernel and its meaning disagree
+  kernel,          ///< a fused op's kernel and its reference definition disagree
   not_finite
 };
 const char* cause_name(Cause cause);  ///< "missing sum"

@@ -1,4 +1,4 @@
-// The tape as a picture: every line with its shapes, the norm of the gradient that reached it, and its time.
+// The tape as a picture: every node with its shapes, the norm of the gradient that reached it, and its time.
 #pragma once
 
 #include <gradus/autograd/tensor.h>
@@ -12,19 +12,19 @@
 namespace gradus {
 
 struct DrawOptions {
-  bool walk = true;       ///< walk back once for norms and times; hooks on the tape are called by that, as by any walk
-  int most_lines = 1000;  ///< of a longer tape the youngest are drawn, and the picture says so; >= 1
+  bool run_backward = true;  ///< run backward once for norms and times; hooks on the tape are called by that, as by any traversal
+  int most_nodes = 1000;  ///< of a longer tape the youngest are drawn, and the picture says so; >= 1
 };
 
-/// A line of the tape, or one of its leaves. Unknown numbers are NaN, unknown texts empty.
-struct DrawnLine {
-  std::uint64_t line = 0;
+/// A node of the tape, or one of its leaves. Unknown numbers are NaN, unknown texts empty.
+struct DrawnNode {
+  std::uint64_t sequence = 0;
   std::string op;      ///< "leaf" for a leaf
   std::string name;    ///< of a leaf
   std::string module;  ///< dotted path of the module that ran the op, if draw_tape called the function
   std::string shape;   ///< "f32[2,3]", for each result
   struct Input {
-    int from;             ///< place in lines(); -1: a constant, -2: a line that was left out
+    int from;             ///< place in nodes(); -1: a constant, -2: a node that was left out
     std::uint32_t slot;   ///< which of its results
     std::string shape;    ///< of a constant, where known
   };
@@ -36,9 +36,9 @@ struct DrawnLine {
 
 class TapeDrawing {
  public:
-  const std::vector<DrawnLine>& lines() const { return lines_; }  ///< oldest first
-  std::size_t left_out() const { return left_out_; }              ///< older lines than those
-  std::string summary() const;  ///< one sentence: how many lines, what is not known and why
+  const std::vector<DrawnNode>& nodes() const { return nodes_; }  ///< oldest first
+  std::size_t left_out() const { return left_out_; }              ///< older nodes than those
+  std::string summary() const;  ///< one sentence: how many nodes, what is not known and why
   std::string dot() const;      ///< for Graphviz
   std::string svg() const;      ///< layers from top to bottom; a file of its own, light and dark
   std::string html() const;     ///< the picture and the time of each op; asks the network for nothing
@@ -51,18 +51,18 @@ class TapeDrawing {
   void collect(const Tensor& root, const DrawOptions& options);
   void walk_back(const Tensor& root);
 
-  std::vector<DrawnLine> lines_;
+  std::vector<DrawnNode> nodes_;
   std::size_t left_out_ = 0;
-  bool walked_ = false;  // somebody had walked the tape before, so that norms could not be had
+  bool released_ = false;  // somebody had walked the tape before, so that norms could not be had
 };
 
-/// The lines behind a tensor: draw_tape(loss).save("tape.html"). Norms and backward times are from a walk of its own, seeded
-/// with ones, which keeps what the lines saved and leaves every leaf's gradient alone; a tape that backward() has freed is
+/// The nodes behind a tensor: draw_tape(loss).save("tape.html"). Norms and backward times are from a traversal of its own, seeded
+/// with ones, which keeps what the nodes saved and leaves every leaf's gradient alone; a tape that backward() has freed is
 /// drawn without. Errors: GraphError for a constant.
 TapeDrawing draw_tape(const Tensor& root, DrawOptions options = {});
 
 TapeDrawing draw_tape_of(const std::function<Tensor()>& f, DrawOptions options);
-/// The lines that f(), which returns a Tensor, writes, also with the time of each op going forward (from the end of the op
+/// The nodes that f(), which returns a Tensor, writes, also with the time of each op going forward (from the end of the op
 /// before) and the module that ran it: draw_tape([&] { return cross_entropy(net(x), y); }).
 template <class F>
   requires std::invocable<const F&>

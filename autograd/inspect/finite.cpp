@@ -27,7 +27,7 @@ std::string place(const std::vector<int64_t>& index) {
 }
 
 /// Element and count into `found`, and in words: "-inf at [3,0] (12 of 320 elements are not finite)".
-std::string noted(NonFinite& found, const Array& a, const Look& l) {
+std::string noted(NonFinite& found, const Array& a, const ArrayStats& l) {
   found.element = index_of(l.first(), a.shape());
   found.value = a.contiguous().element(l.first());
   found.count = l.nans + l.infs;
@@ -46,7 +46,7 @@ struct Ran {
   };
   const char* op;
   std::string module;
-  Ref<Node> line;
+  Ref<Node> node;
   std::vector<Input> inputs;
   std::vector<Array> results;
 };
@@ -64,13 +64,13 @@ class Run {
     for (const Tensor* x : inputs) r.inputs.push_back({x->array(), x->node(), x->slot(), static_cast<int>(ran.size())});
     for (const Tensor& y : results) r.results.push_back(y.array());
     if (!results.empty() && results[0].node()) {
-      r.line = results[0].node_ref();
-      places_[r.line.get()] = static_cast<int>(ran.size());
+      r.node = results[0].node_ref();
+      places_[r.node.get()] = static_cast<int>(ran.size());
     }
     ran.push_back(std::move(r));
   }
 
-  /// Who made what an op read: by its line, or, if it was not recorded, by its numbers.
+  /// Who made what an op read: by its node, or, if it was not recorded, by its numbers.
   Made maker(const Ran::Input& in) const {
     if (in.node) {
       const auto at = places_.find(in.node);
@@ -79,14 +79,14 @@ class Run {
     for (int i = in.before; i-- > 0;) {
       const Ran& r = ran[static_cast<std::size_t>(i)];
       for (std::size_t s = 0; s < r.results.size(); ++s)
-        if (!r.line && r.results[s].same_numbers(in.array)) return {i, s};
+        if (!r.node && r.results[s].shares_storage(in.array)) return {i, s};
     }
     return {};
   }
   Made maker(const Tensor& t) const { return maker({t.array(), t.node(), t.slot(), static_cast<int>(ran.size())}); }
 
-  const Ran* of(const Node* line) const {
-    const auto at = places_.find(line);
+  const Ran* of(const Node* node) const {
+    const auto at = places_.find(node);
     return at == places_.end() ? nullptr : &ran[static_cast<std::size_t>(at->second)];
   }
 
@@ -118,7 +118,7 @@ std::string inputs_in_words(const Ran& r, const Array& like, int64_t element) {
     const std::string name = name_of(r.inputs[k].node);
     s += join("; input ", k, name.empty() ? std::string() : join(" (\"", name, "\")"), " is ");
     if (a.shape() == like.shape() && a.size() > 1) s += join(six_digits(a.contiguous().element(element)), " there and ");
-    s += range_in_words(look_at(a));
+    s += range_text(array_stats(a));
   }
   return s;
 }
@@ -139,10 +139,10 @@ class Trace {
   Origin of(Made at) const {
     for (;;) {
       const Ran& r = run_.ran[static_cast<std::size_t>(at.op)];
-      const bool nan = look_at(r.results[at.slot]).nans > 0;
-      const int worst = oldest(r, [](const Look& l) { return l.nans > 0; });
+      const bool nan = array_stats(r.results[at.slot]).nans > 0;
+      const int worst = oldest(r, [](const ArrayStats& l) { return l.nans > 0; });
       if (worst < 0 && nan) return of_nan_made_here(at.op);
-      const int next = worst >= 0 ? worst : oldest(r, [](const Look& l) { return l.infs > 0; });
+      const int next = worst >= 0 ? worst : oldest(r, [](const ArrayStats& l) { return l.infs > 0; });
       if (next < 0) return {at.op};
       const Made from = run_.maker(r.inputs[static_cast<std::size_t>(next)]);
       if (from.op < 0) return {at.op, next};
@@ -154,7 +154,7 @@ class Trace {
   /// Of infinities that a constant brought (a mask), the op that made NaN of them is at fault; of others who made them.
   Origin of_nan_made_here(int op) const {
     const Ran& r = run_.ran[static_cast<std::size_t>(op)];
-    const int infinite = oldest(r, [](const Look& l) { return l.infs > 0; });
+    const int infinite = oldest(r, [](const ArrayStats& l) { return l.infs > 0; });
     if (infinite < 0) return {op};
     const Made from = run_.maker(r.inputs[static_cast<std::size_t>(infinite)]);
     Origin o = from.op < 0 ? Origin{op, infinite} : of(from);
@@ -169,7 +169,7 @@ class Trace {
   int oldest(const Ran& r, Holds holds) const {
     int found = -1, first = std::numeric_limits<int>::max();
     for (std::size_t k = 0; k < r.inputs.size(); ++k)
-      if (holds(look_at(r.inputs[k].array)))
+      if (holds(array_stats(r.inputs[k].array)))
         if (const int op = run_.maker(r.inputs[k]).op; op < first) first = op, found = static_cast<int>(k);
     return found;
   }
@@ -180,19 +180,19 @@ class Trace {
 NonFinite described(const Run& run, const Origin& o) {
   const Ran& r = run.ran[static_cast<std::size_t>(o.op)];
   NonFinite n;
-  n.op = r.op, n.module = r.module, n.line = r.line ? r.line->line : 0;
+  n.op = r.op, n.module = r.module, n.sequence = r.node ? r.node->sequence : 0;
   if (o.input >= 0) {
     const auto& in = r.inputs[static_cast<std::size_t>(o.input)];
     const bool leaf = in.node && !in.node->op;
     n.source = leaf ? NonFinite::Source::parameter : NonFinite::Source::constant;
     n.parameter = name_of(in.node);
     const std::string who = !leaf ? "which comes from outside the step" : n.parameter.empty() ? "a leaf" : "\"" + n.parameter + "\"";
-    n.text = join("its input ", o.input, ", ", describe(in.array), ", ", who, ", is ", noted(n, in.array, look_at(in.array)), " and ",
-                  range_in_words(look_at(in.array)));
+    n.text = join("its input ", o.input, ", ", describe(in.array), ", ", who, ", is ", noted(n, in.array, array_stats(in.array)), " and ",
+                  range_text(array_stats(in.array)));
   } else {
     std::size_t slot = 0;
-    while (slot + 1 < r.results.size() && look_at(r.results[slot]).finite()) ++slot;
-    const Look l = look_at(r.results[slot]);
+    while (slot + 1 < r.results.size() && array_stats(r.results[slot]).finite()) ++slot;
+    const ArrayStats l = array_stats(r.results[slot]);
     n.text = join("its result ", describe(r.results[slot]), " is ", noted(n, r.results[slot], l),
                   inputs_in_words(r, r.results[slot], l.first()));
   }
@@ -207,14 +207,14 @@ NonFinite forward_cause(const Run& run, const Tensor& loss) {
   NonFinite n;
   n.source = loss.is_leaf() ? NonFinite::Source::parameter : NonFinite::Source::constant;
   n.op = "loss", n.parameter = loss.name();
-  n.text = join("it comes from outside the step and is ", noted(n, loss.array(), look_at(loss.array())));
+  n.text = join("it comes from outside the step and is ", noted(n, loss.array(), array_stats(loss.array())));
   return n;
 }
 
 // ---- backward -------------------------------------------------------------------------------------------------------
 
-/// Notes for every place of a gradient which line first made it NaN, and which infinite.
-class Backward final : public WalkObserver {
+/// Notes for every place of a gradient which node first made it NaN, and which infinite.
+class Backward final : public TraversalObserver {
  public:
   struct Mark {
     Node* giver = nullptr;
@@ -226,19 +226,19 @@ class Backward final : public WalkObserver {
     Mark nan, inf;
   };
 
-  void reached(Node& line, const Tensor* gradients) override {
-    got_ = {gradients, static_cast<std::size_t>(line.outputs)};
-    if (!line.op && !leaf && !all_finite(gradients[0].array())) leaf = static_cast<Leaf*>(&line);
+  void reached(Node& node, const Tensor* gradients) override {
+    got_ = {gradients, static_cast<std::size_t>(node.outputs)};
+    if (!node.op && !leaf && !all_finite(gradients[0].array())) leaf = static_cast<Leaf*>(&node);
   }
-  void passed(Node& line, const Given& given) override {
-    for (int k = 0; k < line.inputs; ++k) {
+  void passed(Node& node, const Given& given) override {
+    for (int k = 0; k < node.inputs; ++k) {
       const Tensor* g = given(k);
       if (!g || all_finite(g->array())) continue;
-      const Look l = look_at(g->array());
-      const Edge to = line.edges()[k];
+      const ArrayStats l = array_stats(g->array());
+      const Edge to = node.edges()[k];
       Place& p = places[{to.node, to.slot}];
-      if (l.nans > 0 && !p.nan.giver) p.nan = {&line, k, g->array(), range_got()};
-      if (l.infs > 0 && !p.inf.giver) p.inf = {&line, k, g->array(), range_got()};
+      if (l.nans > 0 && !p.nan.giver) p.nan = {&node, k, g->array(), range_got()};
+      if (l.infs > 0 && !p.inf.giver) p.inf = {&node, k, g->array(), range_got()};
     }
   }
 
@@ -260,12 +260,12 @@ class Backward final : public WalkObserver {
 
  private:
   std::string range_got() const {
-    Look all;
+    ArrayStats all;
     for (const Tensor& g : got_) {
-      const Look l = look_at(g.array());
+      const ArrayStats l = array_stats(g.array());
       all.nans += l.nans, all.infs += l.infs, all.low = std::min(all.low, l.low), all.high = std::max(all.high, l.high);
     }
-    return range_in_words(all);
+    return range_text(all);
   }
   std::span<const Tensor> got_;
 };
@@ -274,8 +274,8 @@ NonFinite backward_cause(const Run& run, const Backward& b) {
   const Backward::Mark m = b.cause();
   NonFinite n;
   n.source = NonFinite::Source::backward;
-  n.op = m.giver->op->name, n.line = m.giver->line, n.parameter = b.leaf->name;
-  const Look l = look_at(m.gradient);
+  n.op = m.giver->op->name, n.sequence = m.giver->sequence, n.parameter = b.leaf->name;
+  const ArrayStats l = array_stats(m.gradient);
   n.text = join("the gradient it gives its input ", m.input, ", ", describe(m.gradient), ", is ", noted(n, m.gradient, l),
                 "; the one it got is ", m.got);
   if (const Ran* r = run.of(m.giver)) {
@@ -338,10 +338,10 @@ std::optional<NonFinite> find_non_finite(const std::function<Tensor()>& f) {
     const Forward observer(run);
     return f();
   }();
-  if (!look_at(loss.array()).finite()) return forward_cause(run, loss);
+  if (!array_stats(loss.array()).finite()) return forward_cause(run, loss);
   if (!loss.requires_grad()) return {};
   Backward backward;
-  walk(loss, backward);
+  traverse(loss, backward);
   if (!backward.leaf) return {};
   return backward_cause(run, backward);
 }

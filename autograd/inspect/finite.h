@@ -14,7 +14,7 @@ namespace gradus {
 struct NonFinite {
   enum class Source {
     op,         ///< made numbers that are not finite of finite ones
-    backward,   ///< the same on its way back: the gradient for one of its inputs
+    backward,   ///< the same in the backward pass: the gradient for one of its inputs
     parameter,  ///< a leaf held them before the step
     constant,   ///< they came from outside: the data, or a tensor made before
     unknown,    ///< FiniteWatch only: when the step was run again all was finite
@@ -23,7 +23,7 @@ struct NonFinite {
   std::string op;         ///< that made them, or was the first to read them
   std::string module;     ///< dotted path of the module that ran it; "" outside of modules
   std::string parameter;  ///< name of the leaf that held them, or whose gradient they were; "" otherwise or if it has none
-  std::uint64_t line = 0;  ///< of the tape; 0 for an op that was not recorded
+  std::uint64_t sequence = 0;  ///< of the tape; 0 for an op that was not recorded
   std::vector<int64_t> element;  ///< the first that is not finite; axis 0 is the sample where there are samples
   double value = 0;              ///< it: NaN or infinite
   int64_t count = 0;             ///< elements that are not finite
@@ -38,11 +38,11 @@ struct NonFiniteError : Error {
   std::int64_t step;  ///< counted from 1
 };
 
-/// Runs f, which returns a loss (one number), and walks back from it, looking at every value and every gradient; no leaf's
+/// Runs f, which returns a loss (one number), and runs backward from it, looking at every value and every gradient; no leaf's
 /// gradient is touched, no parameter changed. Absent if the loss and the gradient of every leaf are finite.
 /// The cause is sought from what is wrong backwards: an infinity that a mask put there on purpose and that softmax has made
 /// finite again is none. Several times as slow as a step, and it holds every intermediate result at once.
-/// f must not call backward() itself. Within a checkpoint the way back counts as one op.
+/// f must not call backward() itself. Within a checkpoint the backward pass counts as one op.
 std::optional<NonFinite> find_non_finite(const std::function<Tensor()>& f);
 
 /// Watches a training loop:

@@ -7,7 +7,7 @@ namespace gradus {
 namespace {
 
 std::string line_of(Node* n, std::size_t width) {
-  const std::string number = std::to_string(n->line);
+  const std::string number = std::to_string(n->sequence);
   std::string s = std::string(width - number.size(), ' ') + number + " ";
   if (!n->op) {
     const std::string& name = static_cast<Leaf*>(n)->name;
@@ -17,30 +17,30 @@ std::string line_of(Node* n, std::size_t width) {
   for (int k = 0; k < n->inputs; ++k) {
     const Edge e = n->edges()[k];
     s += k == 0 ? " <- " : ", ";
-    s += !e.node ? "constant" : e.node->outputs > 1 ? join(e.node->line, ".", e.slot) : std::to_string(e.node->line);
+    s += !e.node ? "constant" : e.node->outputs > 1 ? join(e.node->sequence, ".", e.slot) : std::to_string(e.node->sequence);
   }
-  return n->spent ? s + " (walked)" : s;
+  return n->released ? s + " (released)" : s;
 }
 
 }  // namespace
 
-std::vector<Node*> lines_behind(Node* root) {
+std::vector<Node*> nodes_behind(Node* root) {
   std::vector<Node*> found{root};
   std::unordered_set<Node*> seen{root};
   for (std::size_t i = 0; i < found.size(); ++i)
     for (int k = 0; k < found[i]->inputs; ++k)
       if (Node* n = found[i]->edges()[k].node; n && seen.insert(n).second) found.push_back(n);
-  std::sort(found.begin(), found.end(), [](Node* a, Node* b) { return a->line < b->line; });
+  std::sort(found.begin(), found.end(), [](Node* a, Node* b) { return a->sequence < b->sequence; });
   return found;
 }
 
 std::string print_tape(const Tensor& t) {
   if (!t.requires_grad()) return "constant " + describe(t) + "\n";
   check_owner("print_tape", *t.node());
-  const auto lines = lines_behind(t.node());
-  const std::size_t width = std::to_string(lines.back()->line).size();
+  const auto nodes = nodes_behind(t.node());
+  const std::size_t width = std::to_string(nodes.back()->sequence).size();
   std::string s;
-  for (Node* n : lines) {
+  for (Node* n : nodes) {
     s += line_of(n, width);
     if (n == t.node()) s += " -> " + describe(t.array());
     s += '\n';

@@ -10,7 +10,7 @@ enum class Negative { refused, from_the_end };
 
 /// The one check of indices: a dense i64 copy of `index`, all in [0, n). Errors: DtypeError, IndexError naming the first
 /// that lies outside.
-Array places(const char* op, const Tensor& index, int64_t n, Negative negative = Negative::refused);
+Array checked_indices(const char* op, const Tensor& index, int64_t n, Negative negative = Negative::refused);
 
 /// A dense array as [outer, length, inner] around one axis.
 struct AroundAxis {

@@ -20,7 +20,7 @@ Tensor order_of(const Array& a, const Array& b) {
   Array out(a.shape(), f64);
   const auto* p = a.data<int64_t>();
   const auto* q = b.data<B>();
-  double* to = out.fresh<double>();
+  double* to = out.uninitialized<double>();
   using Wide = std::conditional_t<std::is_same_v<B, double>, long double, int64_t>;
   static_assert(std::numeric_limits<long double>::digits >= 64, "a long double holds every i64 and every double");
   parallel_ranges(out.size(), grain_elements, [&](int64_t begin, int64_t end) {
@@ -44,13 +44,13 @@ int64_t first_where(const Array& a, F holds) {
   return all.dtype() == i64 ? look(all.data<int64_t>()) : look(all.data<std::uint8_t>());
 }
 
-void refuse_reals(const char* op, const Tensor& t) {
+void throw_reals(const char* op, const Tensor& t) {
   if (is_real(t.dtype())) throw DtypeError(op, join("takes bools or integers, got ", describe(t)), "compare it, e.g. x > 0");
 }
 
 template <class F>
 Tensor bitwise(const char* op, const Tensor& a, const Tensor& b, F f) {
-  refuse_reals(op, a), refuse_reals(op, b);
+  throw_reals(op, a), throw_reals(op, b);
   Tensor both[2] = {a, b};
   fit(op, both, 2, Integers::exact);
   return Tensor(map_whole(f, both[0].array(), both[1].array()));
@@ -64,7 +64,7 @@ Dtype common_dtype(const char* op, const Tensor* operands, int n, Integers integ
   bool real_number = false, integer_number = false;
   for (int i = 0; i < n; ++i) {
     const Tensor& t = operands[i];
-    if (t.weak()) {
+    if (t.is_wrapped_number()) {
       real_number |= is_real(t.dtype()), integer_number |= t.dtype() == i64;
       continue;
     }
@@ -82,13 +82,13 @@ Dtype common_dtype(const char* op, const Tensor* operands, int n, Integers integ
     return real->dtype();
   }
   if (!tensor && real_number) return f64;  // plain numbers among themselves
-  if (integers == Integers::refused) refuse_dtype(op, tensor ? *tensor : operands[0]);
+  if (integers == Integers::refused) throw_dtype(op, tensor ? *tensor : operands[0]);
   if (real_number || integers == Integers::as_f32) return f32;
   return most == boolean && integer_number ? i64 : most;
 }
 
 Tensor as_operand(const char* op, const Tensor& t, Dtype dtype) {
-  if (t.weak() && t.dtype() == i64 && dtype == u8)
+  if (t.is_wrapped_number() && t.dtype() == i64 && dtype == u8)
     if (const auto x = t.item<int64_t>(); x < 0 || x > 255)
       throw DtypeError(op, join("the other operand is of u8, which holds 0 to 255, not ", x), "x.to(i64)");
   return Tensor(t.array().to(dtype));
@@ -97,7 +97,7 @@ Tensor as_operand(const char* op, const Tensor& t, Dtype dtype) {
 void put_order(const char* op, Tensor (&operands)[2]) {
   Tensor &a = operands[0], &b = operands[1];
   for (Tensor* t : {&a, &b})  // beside reals a plain number is one
-    if (const Tensor& other = t == &a ? b : a; t->weak() && is_real(other.dtype()) && !other.weak()) {
+    if (const Tensor& other = t == &a ? b : a; t->is_wrapped_number() && is_real(other.dtype()) && !other.is_wrapped_number()) {
       *t = Tensor(t->array().to(other.dtype()));
       return;
     }
@@ -111,19 +111,19 @@ void put_order(const char* op, Tensor (&operands)[2]) {
   b = Tensor(0.0);
 }
 
-void refuse_bools(const char* op, const Tensor& t, const char* hint) {
+void throw_bools(const char* op, const Tensor& t, const char* hint) {
   if (t.dtype() == boolean) throw DtypeError(op, join("not of bools, got ", describe(t)), hint);
 }
 
 void check_integer_division(const char* op, const Tensor& a, const Tensor& b) {
-  refuse_bools(op, a, "x.to(i64)");
+  throw_bools(op, a, "x.to(i64)");
   if (const int64_t at = first_where(b.array(), [](auto x) { return x == 0; }); at >= 0)
     throw ArithmeticError(op, join(describe(a), " is divided by integers, of which number ", at, " is 0"),
                           "a / b, which is real");
 }
 
 void check_integer_power(const char* op, const Tensor& a, const Tensor& exponent) {
-  refuse_bools(op, a, "x.to(i64)");
+  throw_bools(op, a, "x.to(i64)");
   if (const int64_t at = first_where(exponent.array(), [](auto n) { return n < 0; }); at >= 0)
     throw ArithmeticError(op, join(describe(a), " to a negative power is not of integers; number ", at,
                                    " of the exponents is ", exponent.array().contiguous().data<int64_t>()[at]),
@@ -135,7 +135,7 @@ Tensor integer_scan(const Tensor& x, int axis, bool product) {
   Array y = Array::like(from);
   const AroundAxis a(x.shape(), axis);
   const auto* in = reinterpret_cast<const std::uint64_t*>(from.data<int64_t>());  // unsigned numbers wrap around
-  auto* out = reinterpret_cast<std::uint64_t*>(y.fresh<int64_t>());
+  auto* out = reinterpret_cast<std::uint64_t*>(y.uninitialized<int64_t>());
   const int64_t each = a.length * a.inner, grain = std::max<int64_t>(1, grain_elements / std::max<int64_t>(1, each));
   parallel_ranges(a.outer, grain, [&](int64_t begin, int64_t end) {
     for (int64_t o = begin; o < end; ++o)
@@ -162,7 +162,7 @@ Tensor operator&(const Tensor& a, const Tensor& b) { return bitwise("&", a, b, [
 Tensor operator|(const Tensor& a, const Tensor& b) { return bitwise("|", a, b, [](auto x, auto y) { return x | y; }); }
 Tensor operator^(const Tensor& a, const Tensor& b) { return bitwise("^", a, b, [](auto x, auto y) { return x ^ y; }); }
 Tensor operator~(const Tensor& a) {
-  refuse_reals("~", a);
+  throw_reals("~", a);
   return a ^ (a.dtype() == boolean ? Tensor(true) : Tensor(a.dtype() == u8 ? 255 : -1));
 }
 Tensor operator!(const Tensor& a) { return a == 0; }

@@ -14,7 +14,7 @@ Tensor as_operand(const char* op, const Tensor& t, Dtype dtype);
 void put_order(const char* op, Tensor (&operands)[2]);
 
 // Errors: DtypeError.
-void refuse_bools(const char* op, const Tensor& t, const char* hint);
+void throw_bools(const char* op, const Tensor& t, const char* hint);
 /// Also ArithmeticError for a divisor of 0.
 void check_integer_division(const char* op, const Tensor& a, const Tensor& b);
 /// Also ArithmeticError for a negative exponent.

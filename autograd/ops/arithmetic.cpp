@@ -20,7 +20,7 @@ struct Sub {
   static constexpr const char* name = "sub";
   static constexpr unsigned reads = reads_nothing, passes = 0b01;
   static constexpr Integers integers = Integers::exact;
-  static void check_integers(const Tensor& a, const Tensor&) { refuse_bools(name, a, "a ^ b, or a.to(i64)"); }
+  static void check_integers(const Tensor& a, const Tensor&) { throw_bools(name, a, "a ^ b, or a.to(i64)"); }
   template <class V> V f(V a, V b) const { return a - b; }
   template <class V> V da(V g, V, V, V) const { return g; }
   template <class V> V db(V g, V, V, V) const { return -g; }
@@ -111,7 +111,7 @@ struct Neg {
   static constexpr const char* name = "neg";
   static constexpr unsigned reads = reads_nothing;
   static constexpr Integers integers = Integers::exact;
-  static void check_integers(const Tensor& x) { refuse_bools(name, x, "!x, or x.to(i64)"); }
+  static void check_integers(const Tensor& x) { throw_bools(name, x, "!x, or x.to(i64)"); }
   template <class V> V f(V x) const { return -x; }
   template <class V> V df(V g, V, V) const { return -g; }
   static Samples samples() { return elementwise(operator-, -2, 2); }
@@ -278,7 +278,7 @@ struct Where {
 /// Comparisons read the same formulas, but are constants: nothing to differentiate. Of integers their order is compared.
 template <class Compare>
 Tensor compare(const char* name, Compare c, const Tensor& a, const Tensor& b) {
-  Tensor operands[2] = {a.weak() ? a : a.detach(), b.weak() ? b : b.detach()};
+  Tensor operands[2] = {a.is_wrapped_number() ? a : a.detach(), b.is_wrapped_number() ? b : b.detach()};
   if (!is_real(a.dtype()) || !is_real(b.dtype())) put_order(name, operands);
   fit(name, operands, 2);
   return Tensor(map([c](auto x, auto y) { return select(c(x, y), decltype(x)(1), decltype(x)(0)); }, operands[0].array(), operands[1].array())
@@ -331,7 +331,7 @@ Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
     fit("where", both, 2, Integers::exact);
     return formula(Where{}, Tensor(condition.array().to(both[0].dtype())), both[0], both[1]);
   }
-  const Dtype dtype = a.weak() ? b.dtype() : a.dtype();
+  const Dtype dtype = a.is_wrapped_number() ? b.dtype() : a.dtype();
   return formula(Where{}, Tensor(condition.array().to(dtype)), a, b);
 }
 

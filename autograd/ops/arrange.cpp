@@ -38,7 +38,7 @@ Tensor write_diagonal(const Tensor& x, const Diagonal& d);
 struct ReadDiagonal {
   static constexpr const char* name = "diagonal";
   struct Saved { Diagonal d; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return write_diagonal(b.grad(), s.d); }); }
+  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return write_diagonal(b.grad(), s.d); }); }
   static Samples samples() {
     return {sample("main", {sample_values({3, 4})}, [](auto& x) { return diagonal(x[0]); }),
             sample("above", {sample_values({3, 4})}, [](auto& x) { return diagonal(x[0], 2); }),
@@ -52,7 +52,7 @@ struct ReadDiagonal {
 struct WriteDiagonal {
   static constexpr const char* name = "diag_embed";
   struct Saved { Diagonal d; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return read_diagonal(b.grad(), s.d); }); }
+  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return read_diagonal(b.grad(), s.d); }); }
   static Samples samples() {
     return {sample("matrix", {sample_values({3})}, [](auto& x) { return diag_embed(x[0]); }),
             sample("above, in a batch", {sample_values({2, 3})}, [](auto& x) { return diag_embed(x[0], 1); }),
@@ -76,7 +76,7 @@ Tensor triangle(const char* op, const Tensor& x, int64_t offset, bool lower) {
   const int64_t rows = x.shape()[x.rank() - 2], columns = x.shape().back();
   Array keep({rows, columns}, boolean);
   for (int64_t i = 0; i < rows; ++i)
-    for (int64_t j = 0; j < columns; ++j) keep.fresh<bool>()[i * columns + j] = lower ? j - i <= offset : j - i >= offset;
+    for (int64_t j = 0; j < columns; ++j) keep.uninitialized<bool>()[i * columns + j] = lower ? j - i <= offset : j - i >= offset;
   return where(Tensor(keep), x, Tensor(Array::zeros({}, x.dtype())));
 }
 
@@ -149,7 +149,7 @@ struct MoveDim {
 };
 
 [[maybe_unused]] const bool arrange_composites =
-    enrol_composites<Tril, Triu, MaskedFill, Repeat, RepeatInterleave, Unbind, Chunk, MoveDim>();
+    register_composites<Tril, Triu, MaskedFill, Repeat, RepeatInterleave, Unbind, Chunk, MoveDim>();
 
 }  // namespace
 
@@ -250,12 +250,12 @@ Tensor movedim(const Tensor& x, Axis source, Axis target) {
 
 Tensor one_hot(const Tensor& index, int64_t classes, Dtype dtype) {
   check_option("one_hot", "number of classes", classes, 1, most_elements);
-  const Array at = places("one_hot", index, classes);
+  const Array at = checked_indices("one_hot", index, classes);
   Shape shape = index.shape();
   shape.push_back(classes);
   Array y = Array::zeros(shape, dtype);
   visit(dtype, [&]<class T>() {
-    for (int64_t k = 0; k < at.size(); ++k) y.fresh<T>()[k * classes + at.data<int64_t>()[k]] = T(1);
+    for (int64_t k = 0; k < at.size(); ++k) y.uninitialized<T>()[k * classes + at.data<int64_t>()[k]] = T(1);
   });
   return Tensor(y);
 }

@@ -38,11 +38,11 @@ struct Attention {
   }
 };
 
-[[maybe_unused]] const bool attention_composites = enrol_composites<Attention>();
+[[maybe_unused]] const bool attention_composites = register_composites<Attention>();
 
-void check(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& o) {
+void check_attention(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& o) {
   const char* op = "scaled_dot_product_attention";
-  if (!is_real(q.dtype())) refuse_dtype(op, q);
+  if (!is_real(q.dtype())) throw_dtype(op, q);
   for (const Tensor* t : {&k, &v})
     if (t->dtype() != q.dtype())
       throw DtypeError(op,
@@ -65,7 +65,7 @@ void check(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOpt
 /// bool [L,S]: query i sees the keys up to i.
 Array causal_mask(int64_t queries, int64_t keys) {
   Array allowed({queries, keys}, boolean);
-  bool* p = allowed.fresh<bool>();
+  bool* p = allowed.uninitialized<bool>();
   for (int64_t i = 0; i < queries; ++i)
     for (int64_t j = 0; j < keys; ++j) *p++ = j <= i;
   return allowed;
@@ -74,7 +74,7 @@ Array causal_mask(int64_t queries, int64_t keys) {
 }  // namespace
 
 Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value, const AttentionOptions& o) {
-  check(query, key, value, o);
+  check_attention(query, key, value, o);
   const double scale = o.scale != 0 ? o.scale : 1 / std::sqrt(static_cast<double>(query.shape().back()));
   Tensor scores = matmul(query * scale, transpose(key, -1, -2));
   const int64_t queries = query.shape()[query.rank() - 2], keys = key.shape()[key.rank() - 2];

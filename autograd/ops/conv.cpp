@@ -34,11 +34,11 @@ void check_result(const char* op, const Tensor& y, const Conv2dGeometry& g) {
 }
 
 /// dy summed over images and positions.
-Tensor bias_gradient(const Back& b, const Tensor& dy, const Conv2dGeometry& g) {
+Tensor bias_gradient(const BackwardContext& b, const Tensor& dy, const Conv2dGeometry& g) {
   if (b.graph() || dy.size() == 0) return sum(dy, {0, 2, 3});
   Array y({g.c_out}, dy.dtype());
   const Array from = dy.array().contiguous();
-  visit_real(dy.dtype(), [&]<class T>() { conv2d_bias_gradient<T>(g, from.data<T>(), y.fresh<T>()); });
+  visit_real(dy.dtype(), [&]<class T>() { conv2d_bias_gradient<T>(g, from.data<T>(), y.uninitialized<T>()); });
   return Tensor(y);
 }
 
@@ -103,13 +103,13 @@ Samples geometries(bool with_bias, Call call) {
 struct Conv2d {
   static constexpr const char* name = "conv2d";
   struct Saved { Array x, weight; Conv2dGeometry g; };
-  static void backward(Back& b, const Saved& s) {
+  static void backward(BackwardContext& b, const Saved& s) {
     const Tensor& dy = b.grad();
-    b.give(0, [&] { return conv2d_input(dy, b.input(1, s.weight), s.g); });
+    b.accumulate(0, [&] { return conv2d_input(dy, b.input(1, s.weight), s.g); });
     const bool biased = b.inputs() > 2 && b.wants(2);
     Tensor dbias;  // a by-product, unless it is to be recorded
-    b.give(1, [&] { return conv2d_weight(b.input(0, s.x), dy, s.g, biased && !b.graph() ? &dbias : nullptr); });
-    if (biased) b.give(2, [&] { return dbias.defined() ? dbias : bias_gradient(b, dy, s.g); });
+    b.accumulate(1, [&] { return conv2d_weight(b.input(0, s.x), dy, s.g, biased && !b.graph() ? &dbias : nullptr); });
+    if (biased) b.accumulate(2, [&] { return dbias.defined() ? dbias : bias_gradient(b, dy, s.g); });
   }
   static Samples samples() {
     Samples all = geometries(true, [](const char* label, auto& g, auto& x, auto& w, auto&, auto&) {
@@ -130,10 +130,10 @@ struct Conv2d {
 struct Conv2dInput {
   static constexpr const char* name = "conv2d_input";
   struct Saved { Array dy, weight; Conv2dGeometry g; };
-  static void backward(Back& b, const Saved& s) {
+  static void backward(BackwardContext& b, const Saved& s) {
     const Tensor& u = b.grad();
-    b.give(0, [&] { return correlate(u, b.input(1, s.weight), {}, s.g); });
-    b.give(1, [&] { return conv2d_weight(u, b.input(0, s.dy), s.g); });
+    b.accumulate(0, [&] { return correlate(u, b.input(1, s.weight), {}, s.g); });
+    b.accumulate(1, [&] { return conv2d_weight(u, b.input(0, s.dy), s.g); });
   }
   static Samples samples() {
     return geometries(false, [](const char* label, auto& g, auto&, auto& w, auto& y, auto&) {
@@ -147,10 +147,10 @@ struct Conv2dInput {
 struct Conv2dWeight {
   static constexpr const char* name = "conv2d_weight";
   struct Saved { Array x, dy; Conv2dGeometry g; };
-  static void backward(Back& b, const Saved& s) {
+  static void backward(BackwardContext& b, const Saved& s) {
     const Tensor& u = b.grad();
-    b.give(0, [&] { return conv2d_input(b.input(1, s.dy), u, s.g); });
-    b.give(1, [&] { return correlate(b.input(0, s.x), u, {}, s.g); });
+    b.accumulate(0, [&] { return conv2d_input(b.input(1, s.dy), u, s.g); });
+    b.accumulate(1, [&] { return correlate(b.input(0, s.x), u, {}, s.g); });
   }
   static Samples samples() {
     return geometries(false, [](const char* label, auto& g, auto& x, auto&, auto& y, auto&) {
@@ -161,7 +161,7 @@ struct Conv2dWeight {
   }
 };
 
-// A view is made dense once, and what is kept is the dense one, so that the way back need not do it again.
+// A view is made dense once, and what is kept is the dense one, so that the backward pass need not do it again.
 
 Tensor conv2d_weight(const Tensor& x, const Tensor& dy, const Conv2dGeometry& g, Tensor* dbias) {
   check_input("conv2d_weight", x, g), check_kernel("conv2d_weight", {}, g), check_result("conv2d_weight", dy, g);
@@ -171,8 +171,8 @@ Tensor conv2d_weight(const Tensor& x, const Tensor& dy, const Conv2dGeometry& g,
   Array dw = !any ? Array::zeros(shape, x.dtype()) : Array(shape, x.dtype());
   Array db = dbias && any ? Array({g.c_out}, x.dtype()) : Array();
   visit_real(x.dtype(), [&]<class T>() {
-    T* const bias = db.defined() ? db.fresh<T>() : nullptr;
-    if (any) conv2d_weight_gradient<T>(g, in.data<T>(), from.data<T>(), dw.fresh<T>(), bias);
+    T* const bias = db.defined() ? db.uninitialized<T>() : nullptr;
+    if (any) conv2d_weight_gradient<T>(g, in.data<T>(), from.data<T>(), dw.uninitialized<T>(), bias);
   });
   if (db.defined()) *dbias = Tensor(std::move(db));
   return primitive<Conv2dWeight>(dw, [&] { return Conv2dWeight::Saved{kept(in), kept(from), g}; }, x, dy);
@@ -188,7 +188,7 @@ Tensor convolution::correlate(const Tensor& x, const Tensor& weight, const Tenso
   Array y({g.n, g.c_out, g.out_h(), g.out_w()}, x.dtype(), "conv2d");
   visit_real(x.dtype(), [&]<class T>() {
     if (y.size() > 0)
-      conv2d_forward<T>(g, in.data<T>(), w.data<T>(), added.defined() ? added.data<T>() : nullptr, y.fresh<T>());
+      conv2d_forward<T>(g, in.data<T>(), w.data<T>(), added.defined() ? added.data<T>() : nullptr, y.uninitialized<T>());
   });
   const auto saved = [&] { return Conv2d::Saved{kept(in), kept(w), g}; };
   return bias.defined() ? primitive<Conv2d>(y, saved, x, weight, bias) : primitive<Conv2d>(y, saved, x, weight);
@@ -199,7 +199,7 @@ Tensor convolution::conv2d_input(const Tensor& dy, const Tensor& weight, const C
   const Array from = dy.array().contiguous(), w = weight.array().contiguous();
   Array dx({g.n, g.c_in, g.h, g.w}, dy.dtype());
   visit_real(dy.dtype(), [&]<class T>() {
-    if (dx.size() > 0) conv2d_input_gradient<T>(g, from.data<T>(), w.data<T>(), dx.fresh<T>());
+    if (dx.size() > 0) conv2d_input_gradient<T>(g, from.data<T>(), w.data<T>(), dx.uninitialized<T>());
   });
   return primitive<Conv2dInput>(dx, [&] { return Conv2dInput::Saved{kept(from), kept(w), g}; }, dy, weight);
 }
@@ -208,7 +208,7 @@ namespace {
 
 // ---- what conv2d refuses --------------------------------------------------------------------------------------------
 
-std::string count(int64_t n, const char* what) { return join(n, " ", what, n == 1 ? "" : "s"); }
+std::string positions_of(int64_t n, const char* what) { return join(n, " ", what, n == 1 ? "" : "s"); }
 
 Conv2dGeometry geometry(const Shape& x, const Shape& weight, const ConvOptions& o) {
   return {.n = x[0], .c_in = x[1], .h = x[2], .w = x[3], .c_out = weight[0], .kh = weight[2], .kw = weight[3],
@@ -244,7 +244,7 @@ void check_channels(const Tensor& x, const Tensor& weight, const ConvOptions& o)
   const bool looks_nhwc = s[3] == wanted && fits({s[0], s[3], s[1], s[2]}, weight.shape(), o);
   throw ShapeError(
       "conv2d",
-      join("the input has ", count(s[1], "channel"), " (axis 1), the weight wants ", wanted,
+      join("the input has ", positions_of(s[1], "channel"), " (axis 1), the weight wants ", wanted,
            o.groups > 1 ? join(" (", o.groups, " groups of ", weight.shape()[1], ")") : "", ": input ", describe(x),
            ", weight ", describe(weight),
            looks_nhwc ? "; the layout is [N,C,H,W], the input looks like [N,H,W,C]" : "; the layout is [N,C,H,W]"),
@@ -272,7 +272,7 @@ void check_weight(const Tensor& weight, const Tensor& bias, const ConvOptions& o
   check_option("conv2d", "stride", o.stride, 1), check_option("conv2d", "padding", o.padding, 0);
   check_option("conv2d", "dilation", o.dilation, 1), check_option("conv2d", "number of groups", o.groups, 1);
   if (s[0] % o.groups != 0)
-    throw ShapeError("conv2d", join("the weight's ", count(s[0], "output channel"), " cannot be shared out among ", o.groups,
+    throw ShapeError("conv2d", join("the weight's ", positions_of(s[0], "output channel"), " cannot be shared out among ", o.groups,
                                     " groups: weight ", describe(weight)));
   if (bias.defined() && !(bias.shape() == Shape{s[0]}))
     throw ShapeError("conv2d", join("the bias is ", describe(bias), ", it must be [", s[0],
@@ -282,7 +282,7 @@ void check_weight(const Tensor& weight, const Tensor& bias, const ConvOptions& o
 }  // namespace
 
 Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvOptions& options) {
-  if (!is_real(x.dtype())) refuse_dtype("conv2d", x);
+  if (!is_real(x.dtype())) throw_dtype("conv2d", x);
   if (x.dtype() != weight.dtype())
     throw DtypeError("conv2d",
                      join("the input is ", describe(x), ", the weight ", describe(weight), "; they must have one dtype"),

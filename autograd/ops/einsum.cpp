@@ -57,7 +57,7 @@ struct Einsum {
   }
 };
 
-[[maybe_unused]] const bool einsum_composites = enrol_composites<Outer, Dot, Einsum>();
+[[maybe_unused]] const bool einsum_composites = register_composites<Outer, Dot, Einsum>();
 
 /// A tensor whose axes have names, each at most once.
 struct Named {
@@ -185,7 +185,7 @@ Equation parsed(const std::string& text, const std::vector<Tensor>& x) {
   return e;
 }
 
-std::string name_of(char axis) {
+std::string letter_name(char axis) {
   return std::isdigit(static_cast<unsigned char>(axis)) ? "an axis of \"...\"" : "axis '" + std::string(1, axis) + "'";
 }
 
@@ -198,16 +198,16 @@ std::map<char, int64_t> measured(Equation& e, std::vector<Tensor>& x) {
       throw ShapeError("einsum",
                        join("tensor ", k, " is ", describe(x[k]), ", \"", axes, "\" names ", axes.size(), " axes"));
     for (std::size_t i = 0; i < axes.size(); ++i) {
-      const auto refuse = [&](int64_t known, int64_t n, const char* rule) {
-        throw ShapeError("einsum", join(name_of(axes[i]), " has length ", known, " and, in tensor ", k, ", ", describe(x[k]),
+      const auto throw_error = [&](int64_t known, int64_t n, const char* rule) {
+        throw ShapeError("einsum", join(letter_name(axes[i]), " has length ", known, " and, in tensor ", k, ", ", describe(x[k]),
                                         ", length ", n, "; ", rule));
       };
       const int64_t n = x[k].shape()[static_cast<int>(i)];
       if (const int64_t twin = x[k].shape()[static_cast<int>(axes.find(axes[i]))]; twin != n)
-        refuse(twin, n, "on a diagonal they must be equal");
+        throw_error(twin, n, "on a diagonal they must be equal");
       int64_t& known = lengths.emplace(axes[i], n).first->second;
       if (known == 1) known = n;
-      if (known != n && n != 1) refuse(known, n, "they must be equal, or one of them 1");
+      if (known != n && n != 1) throw_error(known, n, "they must be equal, or one of them 1");
     }
   }
   for (std::size_t k = 0; k < x.size(); ++k)
@@ -236,7 +236,7 @@ Tensor einsum(const std::string& equation, const std::vector<Tensor>& tensors) {
   std::vector<Tensor> x = tensors;
   Equation e = parsed(equation, x);
   for (const Tensor& t : x) {
-    if (!is_real(t.dtype())) refuse_dtype("einsum", t);
+    if (!is_real(t.dtype())) throw_dtype("einsum", t);
     if (t.dtype() != x[0].dtype())
       throw DtypeError("einsum", join(describe(x[0]), " and ", describe(t), " do not mix"), join("x.to(", x[0].dtype(), ")"));
   }

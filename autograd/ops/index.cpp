@@ -1,4 +1,4 @@
-// Reading and adding at places named by integer tensors.
+// Reading and adding at indices named by integer tensors.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/internal/indices.h>
@@ -19,14 +19,14 @@ std::string position(const Shape& s, int64_t i) {
 
 }  // namespace
 
-Array places(const char* op, const Tensor& index, int64_t n, Negative negative) {
+Array checked_indices(const char* op, const Tensor& index, int64_t n, Negative negative) {
   if (index.dtype() != i64 && index.dtype() != u8)
     throw DtypeError(op, join("indices must be i64 or u8, got ", describe(index)),
                      is_real(index.dtype()) ? "x.to(i64)" : "");
   Array out = index.dtype() == i64 ? Array(index.shape(), i64) : index.array().to(i64);
   const Array from = index.dtype() == i64 ? index.array().contiguous() : out;
   const int64_t* in = from.data<int64_t>();
-  int64_t* p = out.fresh<int64_t>();
+  int64_t* p = out.uninitialized<int64_t>();
   const int64_t more = negative == Negative::from_the_end ? n : 0;
   const auto length = static_cast<std::uint64_t>(n);
   bool outside = false;
@@ -59,8 +59,8 @@ Tensor add_rows_at(const Tensor& x, const Array& at, int64_t rows);
 struct Gather {
   static constexpr const char* name = "gather";
   struct Saved { Shape from; int axis; Array index; };
-  static void backward(Back& b, const Saved& s) {
-    b.give(0, [&] { return scatter_at(b.grad(), s.axis, s.index, s.from); });
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return scatter_at(b.grad(), s.axis, s.index, s.from); });
   }
   static Samples samples() {
     auto index = [](const Shape& s, std::vector<int64_t> v) { return Array::of(s, v); };
@@ -72,8 +72,8 @@ struct Gather {
 struct ScatterAdd {
   static constexpr const char* name = "scatter_add";
   struct Saved { int axis; Array index; };
-  static void backward(Back& b, const Saved& s) {
-    b.give(0, [&] { return gather_at(b.grad(), s.axis, s.index); });
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return gather_at(b.grad(), s.axis, s.index); });
   }
   static Samples samples() {
     const Array index = Array::of<int64_t>({2, 4}, {0, 0, 2, 1, 1, 2, 2, 2});
@@ -84,8 +84,8 @@ struct ScatterAdd {
 struct Embedding {
   static constexpr const char* name = "embedding";
   struct Saved { int64_t rows; Array index; };
-  static void backward(Back& b, const Saved& s) {
-    b.give(0, [&] { return add_rows_at(b.grad(), s.index, s.rows); });
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return add_rows_at(b.grad(), s.index, s.rows); });
   }
   static Samples samples() {
     return {sample("repeated rows", {sample_values({4, 3}), Array::of<int64_t>({2, 3}, {0, 3, 3, 1, 0, 3})}, [](auto& x) { return embedding(x[0], x[1]); })};
@@ -95,8 +95,8 @@ struct Embedding {
 struct EmbeddingAdd {
   static constexpr const char* name = "embedding_add";
   struct Saved { Array index; };
-  static void backward(Back& b, const Saved& s) {
-    b.give(0, [&] { return rows_at(b.grad(), s.index); });
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return rows_at(b.grad(), s.index); });
   }
   static Samples samples() {
     return {sample("repeated rows", {sample_values({5, 3}), Array::of<int64_t>({5}, {0, 3, 3, 1, 0})}, [](auto& x) { return embedding_add(x[0], x[1], 4); })};
@@ -110,7 +110,7 @@ Tensor gather_at(const Tensor& x, int axis, const Array& at) {
   const int64_t n = x.shape()[axis];
   visit(x.dtype(), [&]<class T>() {
     const T* in = from.data<T>();
-    T* out = y.fresh<T>();
+    T* out = y.uninitialized<T>();
     const int64_t* p = at.data<int64_t>();
     for (int64_t o = 0; o < to.outer; ++o)
       for (int64_t l = 0; l < to.length; ++l)
@@ -125,7 +125,7 @@ Tensor scatter_at(const Tensor& x, int axis, const Array& at, const Shape& shape
   const AroundAxis to(at.shape(), axis);
   visit_real(x.dtype(), [&]<class T>() {
     const T* in = from.data<T>();
-    T* out = y.fresh<T>();
+    T* out = y.uninitialized<T>();
     const int64_t* p = at.data<int64_t>();
     for (int64_t o = 0; o < to.outer; ++o)
       for (int64_t l = 0; l < to.length; ++l)
@@ -141,7 +141,7 @@ Tensor rows_at(const Tensor& weight, const Array& at) {
   shape.push_back(d);
   Array y(shape, weight.dtype());
   visit(weight.dtype(), [&]<class T>() {
-    for (int64_t k = 0; k < at.size(); ++k) std::copy_n(from.data<T>() + at.data<int64_t>()[k] * d, d, y.fresh<T>() + k * d);
+    for (int64_t k = 0; k < at.size(); ++k) std::copy_n(from.data<T>() + at.data<int64_t>()[k] * d, d, y.uninitialized<T>() + k * d);
   });
   return primitive<Embedding>(y, [&] { return Embedding::Saved{rows, at}; }, weight);
 }
@@ -151,9 +151,9 @@ Tensor add_rows_at(const Tensor& x, const Array& at, int64_t rows) {
   const Array from = x.array().contiguous();
   Array y = Array::full({rows, d}, -0.0, x.dtype());  // -0 changes nothing: optim/touched_rows.h tells these rows by it
   visit_real(x.dtype(), [&]<class T>() {
-    for (int64_t k = 0; k < at.size(); ++k) std::fill_n(y.fresh<T>() + at.data<int64_t>()[k] * d, d, T(0));
+    for (int64_t k = 0; k < at.size(); ++k) std::fill_n(y.uninitialized<T>() + at.data<int64_t>()[k] * d, d, T(0));
     for (int64_t k = 0; k < at.size(); ++k) {
-      T* row = y.fresh<T>() + at.data<int64_t>()[k] * d;
+      T* row = y.uninitialized<T>() + at.data<int64_t>()[k] * d;
       const T* in = from.data<T>() + k * d;
       for (int64_t j = 0; j < d; ++j) row[j] += in[j];
     }
@@ -167,7 +167,7 @@ Tensor gather(const Tensor& x, Axis along, const Tensor& index) {
   if (x.rank() == 0 && index.rank() == 0) return reshape(gather(reshape(x, {1}), along, reshape(index, {1})), {});
   const int axis = normal_axis("gather", along, x.rank());
   check_gather("gather", x.shape(), axis, index.shape());
-  return gather_at(x, axis, places("gather", index, x.shape()[axis]));
+  return gather_at(x, axis, checked_indices("gather", index, x.shape()[axis]));
 }
 
 Tensor scatter_add(const Tensor& x, Axis along, const Tensor& index, const Shape& shape) {
@@ -178,13 +178,13 @@ Tensor scatter_add(const Tensor& x, Axis along, const Tensor& index, const Shape
   check_option("scatter_add", "length of the result", shape[axis], 0, most_elements);
   if (!(x.shape() == index.shape()))
     throw ShapeError("scatter_add", join("the tensor is ", describe(x), ", index ", index.shape(), "; they must agree"));
-  if (!is_real(x.dtype())) refuse_dtype("scatter_add", x);
-  return scatter_at(x, axis, places("scatter_add", index, shape[axis]), shape);
+  if (!is_real(x.dtype())) throw_dtype("scatter_add", x);
+  return scatter_at(x, axis, checked_indices("scatter_add", index, shape[axis]), shape);
 }
 
 Tensor embedding(const Tensor& weight, const Tensor& index) {
   if (weight.rank() != 2) throw ShapeError("embedding", join("the weight must be [rows, features], got ", describe(weight)));
-  return rows_at(weight, places("embedding", index, weight.shape()[0]));
+  return rows_at(weight, checked_indices("embedding", index, weight.shape()[0]));
 }
 
 Tensor embedding_add(const Tensor& x, const Tensor& index, int64_t rows) {
@@ -195,8 +195,8 @@ Tensor embedding_add(const Tensor& x, const Tensor& index, int64_t rows) {
     throw ShapeError("embedding_add", join("the tensor is ", describe(x), ", index ", index.shape(),
                                            "; all axes but the last must be equal"));
   check_option("embedding_add", "number of rows", rows, 0, most_elements);
-  if (!is_real(x.dtype())) refuse_dtype("embedding_add", x);
-  return add_rows_at(x, places("embedding_add", index, rows), rows);
+  if (!is_real(x.dtype())) throw_dtype("embedding_add", x);
+  return add_rows_at(x, checked_indices("embedding_add", index, rows), rows);
 }
 
 }  // namespace gradus

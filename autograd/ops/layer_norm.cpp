@@ -16,7 +16,7 @@ inline int64_t rows_grain(int64_t n) { return std::max<int64_t>(1, grain_element
 
 /// One row in wider numbers: slow, but right at any size.
 template <class T, bool centred>
-void forward_wider(int64_t n, const T* x, double eps, T* y, double* scale) {
+void rows_forward_wider(int64_t n, const T* x, double eps, T* y, double* scale) {
   using Wide = Wider<T>;
   Wide mean = 0, square = 0;
   for (int round = 0; centred && round < 2; ++round) {  // the second finds what the first has rounded away
@@ -31,7 +31,7 @@ void forward_wider(int64_t n, const T* x, double eps, T* y, double* scale) {
 }
 
 template <class T, bool centred>
-void backward_wider(int64_t n, const T* g, const T* y, double scale, T* dx) {
+void rows_backward_wider(int64_t n, const T* g, const T* y, double scale, T* dx) {
   using Wide = Wider<T>;
   Wide mean = 0, slope = 0;
   for (int64_t i = 0; i < n; ++i) {
@@ -44,7 +44,7 @@ void backward_wider(int64_t n, const T* g, const T* y, double scale, T* dx) {
 /// y = (x - mean) scale, mean being 0 unless `centred`; scale = 1 / sqrt(mean square of that + eps). The mean that
 /// is subtracted is near the true one; that of the distances from it is the rest, so that what differs little differs right.
 template <class T, bool centred>
-void forward(int64_t rows, int64_t n, const T* x, double eps, T* y, double* scale) {
+void rows_forward(int64_t rows, int64_t n, const T* x, double eps, T* y, double* scale) {
   using P = pack<T>;
   parallel_ranges(rows, rows_grain(n), [=](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
@@ -68,7 +68,7 @@ void forward(int64_t rows, int64_t n, const T* x, double eps, T* y, double* scal
       const double rest = centred ? distances.sum.total().over(count) : 0;
       scale[r] = 1 / std::sqrt(mean_square_less(distances.product.total().over(count), rest) + eps);
       if (!ordinary_scale<T>(scale[r])) [[unlikely]] {
-        forward_wider<T, centred>(n, in, eps, out, scale + r);
+        rows_forward_wider<T, centred>(n, in, eps, out, scale + r);
         continue;
       }
       const TwoParts<T> mean(near, rest);
@@ -83,7 +83,7 @@ void forward(int64_t rows, int64_t n, const T* x, double eps, T* y, double* scal
 
 /// dx = scale (g - mean(g) - y mean(g y)), without mean(g) unless `centred`.
 template <class T, bool centred>
-void backward(int64_t rows, int64_t n, const T* g, const T* y, const double* scale, T* dx) {
+void rows_backward(int64_t rows, int64_t n, const T* g, const T* y, const double* scale, T* dx) {
   using P = pack<T>;
   parallel_ranges(rows, rows_grain(n), [=](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
@@ -96,7 +96,7 @@ void backward(int64_t rows, int64_t n, const T* g, const T* y, const double* sca
       });
       const double mean = centred ? sums.sum.total().over(count) : 0, slope = sums.product.total().over(count);
       if (!ordinary_scale<T>(scale[r]) || !std::isfinite(mean) || !std::isfinite(slope)) [[unlikely]] {
-        backward_wider<T, centred>(n, u, v, scale[r], out);
+        rows_backward_wider<T, centred>(n, u, v, scale[r], out);
         continue;
       }
       const P level(mean), tilt(slope), s(scale[r]);
@@ -107,33 +107,33 @@ void backward(int64_t rows, int64_t n, const T* g, const T* y, const double* sca
   });
 }
 
-constexpr EdgeException of_one[] = {
+constexpr EdgeException exceptions_of_one[] = {
     {EdgeRule::digits, 1, "g - y mean(g y) of a row of one is a difference that only eps keeps from 0"}};
 
 /// x [rows, n], each row normalised. What is kept beside x is the result.
 template <bool centred>
 struct Rows {
   static constexpr const char* name = centred ? "normalize_rows" : "rms_rows";
-  static constexpr auto exceptions = std::span<const EdgeException>(of_one).first(centred ? 0 : 1);
+  static constexpr auto exceptions = std::span<const EdgeException>(exceptions_of_one).first(centred ? 0 : 1);
   struct Saved {
     Array x, y, scale;
     double eps;
   };
-  static void kernel(Back& b, const Saved& s) {
-    b.give(0, [&] {
+  static void kernel(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] {
       const Array g = b.grad().array().contiguous();
       const Array& y = b.checked(s.y);
       const double* scale = s.scale.template data<double>();
       Array dx = Array::like(y);
       visit_real(y.dtype(), [&]<class T>() {
         if (dx.size() > 0)
-          backward<T, centred>(dx.shape()[0], dx.shape()[1], g.data<T>(), y.data<T>(), scale, dx.fresh<T>());
+          rows_backward<T, centred>(dx.shape()[0], dx.shape()[1], g.data<T>(), y.data<T>(), scale, dx.uninitialized<T>());
       });
       return Tensor(dx);
     });
   }
-  static std::vector<Tensor> inputs(Back& b, const Saved& s) { return {b.input(0, s.x)}; }
-  static Tensor meaning(const std::vector<Tensor>& in, const Saved& s) {
+  static std::vector<Tensor> inputs(BackwardContext& b, const Saved& s) { return {b.input(0, s.x)}; }
+  static Tensor reference(const std::vector<Tensor>& in, const Saved& s) {
     const Array unit = unit_near(s.scale.unsqueeze(1), in[0].dtype());
     const Tensor eps(map([e = s.eps](auto u) { return e * u * u; }, unit).to(in[0].dtype()));
     const auto less = [](const Tensor& x) { return centred ? gradus::centred(x, {1}) : x; };
@@ -150,7 +150,7 @@ Tensor normalize_rows(const Tensor& x, double eps) {
   Array y = Array::like(in), scale({in.shape()[0]}, f64);
   visit_real(x.dtype(), [&]<class T>() {
     if (y.size() > 0)
-      forward<T, centred>(in.shape()[0], in.shape()[1], in.data<T>(), eps, y.fresh<T>(), scale.fresh<double>());
+      rows_forward<T, centred>(in.shape()[0], in.shape()[1], in.data<T>(), eps, y.uninitialized<T>(), scale.uninitialized<double>());
   });
   return fused<Rows<centred>>(y, [&] { return typename Rows<centred>::Saved{kept(in), kept(y), scale, eps}; }, x);
 }
@@ -193,8 +193,8 @@ Tensor affine(const Tensor& y, const Tensor& weight, const Tensor& bias, const S
 }
 
 /// x as [rows, n], the last axes of lengths `shape` being one row.
-Tensor as_rows(const char* op, const Tensor& x, const Shape& shape) {
-  if (!is_real(x.dtype())) refuse_dtype(op, x);
+Tensor rows_along(const char* op, const Tensor& x, const Shape& shape) {
+  if (!is_real(x.dtype())) throw_dtype(op, x);
   bool fits = shape.rank() >= 1 && shape.rank() <= x.rank() && shape.size() > 0;
   for (int i = 0; fits && i < shape.rank(); ++i) fits = shape[i] == x.shape()[x.rank() - shape.rank() + i];
   if (!fits)
@@ -255,19 +255,19 @@ struct InstanceNorm {
   }
 };
 
-[[maybe_unused]] const bool layer_norm_composites = enrol_composites<LayerNorm, RmsNorm, GroupNorm, InstanceNorm>();
+[[maybe_unused]] const bool layer_norm_composites = register_composites<LayerNorm, RmsNorm, GroupNorm, InstanceNorm>();
 
 }  // namespace
 
 Tensor layer_norm(const Tensor& x, const Shape& shape, const Tensor& weight, const Tensor& bias, double eps) {
-  const Tensor rows = as_rows("layer_norm", x, shape);
+  const Tensor rows = rows_along("layer_norm", x, shape);
   check_weights("layer_norm", x, weight, bias, shape, "the shape to normalise");
   check_eps("layer_norm", eps);
   return affine(reshape(normalize_rows<true>(rows, eps), x.shape()), weight, bias, shape);
 }
 
 Tensor rms_norm(const Tensor& x, const Shape& shape, const Tensor& weight, double eps) {
-  const Tensor rows = as_rows("rms_norm", x, shape);
+  const Tensor rows = rows_along("rms_norm", x, shape);
   check_weights("rms_norm", x, weight, {}, shape, "the shape to normalise");
   check_eps("rms_norm", eps);
   return affine(reshape(normalize_rows<false>(rows, eps), x.shape()), weight, {}, shape);
@@ -276,7 +276,7 @@ Tensor rms_norm(const Tensor& x, const Shape& shape, const Tensor& weight, doubl
 namespace {
 
 Tensor grouped(const char* op, const Tensor& x, int64_t groups, const Tensor& weight, const Tensor& bias, double eps) {
-  if (!is_real(x.dtype())) refuse_dtype(op, x);
+  if (!is_real(x.dtype())) throw_dtype(op, x);
   if (x.rank() < 2) throw ShapeError(op, join("the input must be [N,C] or [N,C,...], got ", describe(x)));
   const int64_t n = x.shape()[0], channels = x.shape()[1];
   if (groups < 1 || channels < 1 || channels % groups != 0)

@@ -38,7 +38,7 @@ Array classes_second(const Array& x) {
   return x.permute(axes);
 }
 
-/// What a row of logits leaves for the way back: p_c = e^(x_c - largest) / total.
+/// What a row of logits leaves for the backward pass: p_c = e^(x_c - largest) / total.
 template <class T>
 struct RowStats { T largest, total; };
 
@@ -77,8 +77,8 @@ struct CrossEntropy {
     });
   }
 
-  static void kernel(Back& b, const Saved& s) {
-    b.give(0, [&] {
+  static void kernel(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] {
       const Array &x = b.checked(s.logits), g = b.grad().array().contiguous();
       const int64_t rows = s.labels.size();
       Array dx = Array::like(x);
@@ -87,16 +87,16 @@ struct CrossEntropy {
         if (rows > 0)
           backward<T>(rows, x.size() / rows, x.data<T>(), s.labels.data<int64_t>(),
                       reinterpret_cast<const RowStats<T>*>(s.stats.bytes()), g.data<T>(), s.reduction == Reduction::none,
-                      scale, dx.fresh<T>());
+                      scale, dx.uninitialized<T>());
       });
       return Tensor(classes_second(dx));
     });
   }
-  static std::vector<Tensor> inputs(Back& b, const Saved& s) {
+  static std::vector<Tensor> inputs(BackwardContext& b, const Saved& s) {
     b.checked(s.logits);
     return {b.input(0, kept(classes_second(s.logits)))};
   }
-  static Tensor meaning(const std::vector<Tensor>& x, const Saved& s) {
+  static Tensor reference(const std::vector<Tensor>& x, const Saved& s) {
     const Tensor chosen = gather(log_softmax(x[0], 1), 1, Tensor(s.labels.unsqueeze(1)));
     return reduced(-squeeze(chosen, 1), s.reduction);
   }
@@ -141,7 +141,7 @@ bool class_numbers(const Array& a, int64_t classes) {
 }
 
 void check_logits(const Tensor& logits) {
-  if (!is_real(logits.dtype())) refuse_dtype("cross_entropy", logits);
+  if (!is_real(logits.dtype())) throw_dtype("cross_entropy", logits);
   if (logits.rank() < 2)
     throw ShapeError("cross_entropy", join("the logits must be [N,C] or [N,C,...], got ", describe(logits)),
                      logits.rank() == 1 ? "logits.unsqueeze(0), with labels of shape [1]" : "");
@@ -216,14 +216,14 @@ void warn_of_softmax(const Tensor& logits, const Array& x, int64_t rows, int64_t
 struct MseLoss {
   static constexpr const char* name = "mse_loss";
   struct Saved { Array prediction, target; Reduction reduction; };
-  static void kernel(Back& b, const Saved& s) {
+  static void kernel(BackwardContext& b, const Saved& s) {
     const Array &p = b.checked(s.prediction), &t = b.checked(s.target);
     const double scale = 2 * b.grad().item() / (s.reduction == Reduction::mean ? static_cast<double>(p.size()) : 1);
-    b.give(0, [&] { return Tensor(map([scale](auto x, auto y) { return scale * (x - y); }, p, t)); });
-    b.give(1, [&] { return Tensor(map([scale](auto x, auto y) { return scale * (y - x); }, p, t)); });
+    b.accumulate(0, [&] { return Tensor(map([scale](auto x, auto y) { return scale * (x - y); }, p, t)); });
+    b.accumulate(1, [&] { return Tensor(map([scale](auto x, auto y) { return scale * (y - x); }, p, t)); });
   }
-  static std::vector<Tensor> inputs(Back& b, const Saved& s) { return {b.input(0, s.prediction), b.input(1, s.target)}; }
-  static Tensor meaning(const std::vector<Tensor>& x, const Saved& s) { return reduced(square(x[0] - x[1]), s.reduction); }
+  static std::vector<Tensor> inputs(BackwardContext& b, const Saved& s) { return {b.input(0, s.prediction), b.input(1, s.target)}; }
+  static Tensor reference(const std::vector<Tensor>& x, const Saved& s) { return reduced(square(x[0] - x[1]), s.reduction); }
   static Samples samples() {
     const auto call = [](Reduction r) { return [r](auto& x) { return mse_loss(x[0], x[1], r); }; };
     const Array p = sample_values({3, 4}), t = sample_values({3, 4}, -2, 2, 2);
@@ -234,7 +234,7 @@ struct MseLoss {
 };
 
 void check_mse(const Tensor& prediction, const Tensor& target) {
-  if (!is_real(prediction.dtype())) refuse_dtype("mse_loss", prediction);
+  if (!is_real(prediction.dtype())) throw_dtype("mse_loss", prediction);
   const std::string both = join("prediction ", describe(prediction), " and target ", describe(target));
   if (prediction.dtype() != target.dtype())
     throw DtypeError("mse_loss", join(both, " must have one dtype"), join("target.to(", prediction.dtype(), ")"));
@@ -268,8 +268,8 @@ Tensor cross_entropy(const Tensor& logits, const Tensor& labels, Reduction reduc
   warn_of_softmax(logits, x, rows, classes);
   Array losses(wanted, x.dtype()), stats({rows, 2}, x.dtype());
   visit_real(x.dtype(), [&]<class T>() {
-    CrossEntropy::forward<T>(rows, classes, x.data<T>(), chosen.data<int64_t>(), losses.fresh<T>(),
-                             reinterpret_cast<RowStats<T>*>(stats.fresh<T>()));
+    CrossEntropy::forward<T>(rows, classes, x.data<T>(), chosen.data<int64_t>(), losses.uninitialized<T>(),
+                             reinterpret_cast<RowStats<T>*>(stats.uninitialized<T>()));
   });
   return fused<CrossEntropy>(
       reduced(losses, reduction),

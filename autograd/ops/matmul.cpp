@@ -39,8 +39,8 @@ Array product(Array a, Array b) {
   if (!one_batch_stride(b, b_stride)) b = b.copy(), one_batch_stride(b, b_stride);
   visit_real(a.dtype(), [&]<class T>() {
     const int64_t count = y.size() / (m * n);
-    if (count == 1) gemm<T>(m, n, k, operand<T>(a), operand<T>(b), y.fresh<T>(), n);
-    else batched_gemm<T>({count, a_stride, b_stride, m * n}, m, n, k, operand<T>(a), operand<T>(b), y.fresh<T>(), n);
+    if (count == 1) gemm<T>(m, n, k, operand<T>(a), operand<T>(b), y.uninitialized<T>(), n);
+    else batched_gemm<T>({count, a_stride, b_stride, m * n}, m, n, k, operand<T>(a), operand<T>(b), y.uninitialized<T>(), n);
   });
   return y;
 }
@@ -48,10 +48,10 @@ Array product(Array a, Array b) {
 struct MatMul {
   static constexpr const char* name = "matmul";
   struct Saved { Array a, b; };
-  static void backward(Back& back, const Saved& s) {
+  static void backward(BackwardContext& back, const Saved& s) {
     const Tensor a = back.input(0, s.a), b = back.input(1, s.b);
-    back.give(0, [&] { return sum_to(matmul(back.grad(), transpose(b, -1, -2)), a.shape()); });
-    back.give(1, [&] { return sum_to(matmul(transpose(a, -1, -2), back.grad()), b.shape()); });
+    back.accumulate(0, [&] { return sum_to(matmul(back.grad(), transpose(b, -1, -2)), a.shape()); });
+    back.accumulate(1, [&] { return sum_to(matmul(transpose(a, -1, -2), back.grad()), b.shape()); });
   }
   static Samples samples() {
     auto call = [](auto& x) { return matmul(x[0], x[1]); };
@@ -67,7 +67,7 @@ struct MatMul {
   }
 };
 
-[[noreturn]] void refuse_product(const Tensor& a, const Tensor& b) {
+[[noreturn]] void throw_product(const Tensor& a, const Tensor& b) {
   const int64_t inner_a = a.shape().back(), inner_b = b.shape()[b.rank() > 1 ? b.rank() - 2 : 0];
   std::string hint;
   if (b.rank() == 2 && b.shape()[1] == inner_a) hint = join("matmul(a, transpose(b, 0, 1)), which gives [..,", b.shape()[0], "]");
@@ -86,11 +86,11 @@ Shape as_rows(const Shape& s) {
 struct Linear {
   static constexpr const char* name = "linear";
   struct Saved { Array x, weight; };
-  static void backward(Back& b, const Saved& s) {
+  static void backward(BackwardContext& b, const Saved& s) {
     const Tensor x = b.input(0, s.x), weight = b.input(1, s.weight), &g = b.grad();
-    b.give(0, [&] { return matmul(g, weight); });
-    b.give(1, [&] { return matmul(transpose(reshape(g, as_rows(g.shape())), 0, 1), reshape(x, as_rows(x.shape()))); });
-    if (b.inputs() > 2) b.give(2, [&] { return sum_to(g, {g.shape().back()}); });
+    b.accumulate(0, [&] { return matmul(g, weight); });
+    b.accumulate(1, [&] { return matmul(transpose(reshape(g, as_rows(g.shape())), 0, 1), reshape(x, as_rows(x.shape()))); });
+    if (b.inputs() > 2) b.accumulate(2, [&] { return sum_to(g, {g.shape().back()}); });
   }
   static Samples samples() {
     const Array w = sample_values({5, 4}, -2, 2, 2), bias = sample_values({5}, -2, 2, 3);
@@ -103,7 +103,7 @@ struct Linear {
 };
 
 void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (!is_real(x.dtype())) refuse_dtype("linear", x);
+  if (!is_real(x.dtype())) throw_dtype("linear", x);
   if (weight.rank() != 2 || x.rank() < 1 || x.shape().back() != weight.shape()[1]) {
     std::string hint;
     if (weight.rank() == 2 && x.rank() > 2 && x.size() == x.shape()[0] * weight.shape()[1]) hint = join("x.flatten(1), which gives [", x.shape()[0], ",", weight.shape()[1], "]");
@@ -118,13 +118,13 @@ void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 }  // namespace
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
-  if (!is_real(a.dtype())) refuse_dtype("matmul", a);
+  if (!is_real(a.dtype())) throw_dtype("matmul", a);
   if (a.dtype() != b.dtype()) throw DtypeError("matmul", join(describe(a), " and ", describe(b), " do not mix"), join("b.to(", a.dtype(), ")"));
   if (a.rank() == 0 || b.rank() == 0) throw ShapeError("matmul", join("0-d operands have no axis to multiply along: ", describe(a), ", ", describe(b)), "a * b");
   if (a.rank() == 1 && b.rank() == 1) return reshape(matmul(unsqueeze(a, 0), unsqueeze(b, 1)), {});
   if (a.rank() == 1) return squeeze(matmul(unsqueeze(a, 0), b), -2);
   if (b.rank() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), -1);
-  if (a.shape().back() != b.shape()[b.rank() - 2]) refuse_product(a, b);
+  if (a.shape().back() != b.shape()[b.rank() - 2]) throw_product(a, b);
   Array left = a.array(), right = b.array();
   if (a.rank() > 2 || b.rank() > 2) {
     auto leading = [](const Shape& s) { return Shape(s.begin(), s.rank() - 2); };
@@ -150,7 +150,7 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
     Array dense_bias;
     if (bias.defined()) dense_bias = bias.array().contiguous(), extras.column_bias = dense_bias.data<T>();
     if (y.size() > 0)
-      gemm<T>(m, n, k, operand<T>(flat), {weight.array().data<T>(), weight.array().stride(1), weight.array().stride(0)}, y.fresh<T>(), n, extras);
+      gemm<T>(m, n, k, operand<T>(flat), {weight.array().data<T>(), weight.array().stride(1), weight.array().stride(0)}, y.uninitialized<T>(), n, extras);
   });
   if (x.rank() != 2) {
     Shape shape = x.shape();

@@ -111,7 +111,7 @@ void each_of_channel(const Planes& p, int64_t c, F f) {
 
 /// Channel c in wider numbers: slow, but right at any size.
 template <class T>
-void forward_wider(const Planes& p, int64_t c, const T* x, Channels& all, double eps, T* y) {
+void batch_norm_forward_wider(const Planes& p, int64_t c, const T* x, Channels& all, double eps, T* y) {
   using Wide = Wider<T>;
   const auto n = static_cast<Wide>(p.per_channel());
   Wide mean = 0, variance = 0;
@@ -123,12 +123,12 @@ void forward_wider(const Planes& p, int64_t c, const T* x, Channels& all, double
   each_of_channel(p, c, [&](int64_t at) { variance += (x[at] - mean) * (x[at] - mean) / n; });
   const Wide scale = 1 / std::sqrt(variance + eps), weight = all.weight.data<double>()[c], bias = all.bias.data<double>()[c];
   each_of_channel(p, c, [&](int64_t at) { y[at] = static_cast<T>((x[at] - mean) * scale * weight + bias); });
-  all.mean.fresh<double>()[c] = static_cast<double>(mean);
-  all.variance.fresh<double>()[c] = static_cast<double>(variance);
-  all.scale.fresh<double>()[c] = static_cast<double>(scale);
+  all.mean.uninitialized<double>()[c] = static_cast<double>(mean);
+  all.variance.uninitialized<double>()[c] = static_cast<double>(variance);
+  all.scale.uninitialized<double>()[c] = static_cast<double>(scale);
 }
 template <class T>
-void backward_wider(const Planes& p, int64_t c, const T* x, const T* g, const Channels& all, double* dweight, double* dbias,
+void batch_norm_backward_wider(const Planes& p, int64_t c, const T* x, const T* g, const Channels& all, double* dweight, double* dbias,
                     T* dx) {
   using Wide = Wider<T>;
   const Wide mean = all.mean.data<double>()[c], scale = all.scale.data<double>()[c];
@@ -143,11 +143,11 @@ void backward_wider(const Planes& p, int64_t c, const T* x, const T* g, const Ch
 }
 
 template <class T>
-void forward(const Planes& p, const T* x, Channels& c, double eps, T* y) {
+void batch_norm_forward(const Planes& p, const T* x, Channels& c, double eps, T* y) {
   using P = pack<T>;
   const auto n = static_cast<double>(p.per_channel());
   const double *weight = c.weight.data<double>(), *bias = c.bias.data<double>();
-  double *mean = c.mean.fresh<double>(), *variance = c.variance.fresh<double>(), *scale = c.scale.fresh<double>();
+  double *mean = c.mean.uninitialized<double>(), *variance = c.variance.uninitialized<double>(), *scale = c.scale.uninitialized<double>();
   each_group<T>(p, [=, &c](const auto& group) {
     const int64_t first = group.first;
     double middle[P::width] = {}, factor[P::width] = {}, added[P::width] = {};
@@ -177,14 +177,14 @@ void forward(const Planes& p, const T* x, Channels& c, double eps, T* y) {
       lanes.store(y + at, fma(lanes.load(x + at) - high, slope, offset));
     });
     for (int i = 0; i < group.channels; ++i)
-      if (!ordinary<T>(c, first + i)) [[unlikely]] forward_wider<T>(p, first + i, x, c, eps, y);
+      if (!ordinary<T>(c, first + i)) [[unlikely]] batch_norm_forward_wider<T>(p, first + i, x, c, eps, y);
   });
 }
 
 /// With d = x - mean and n elements a channel: dbias = sum g, dweight = scale sum g d, and
 /// dx = weight scale (g - sum g / n - d scale^2 sum(g d) / n). dx may be null.
 template <class T>
-void backward(const Planes& p, const T* x, const T* g, const Channels& c, double* dweight, double* dbias, T* dx) {
+void batch_norm_backward(const Planes& p, const T* x, const T* g, const Channels& c, double* dweight, double* dbias, T* dx) {
   using P = pack<T>;
   const auto n = static_cast<double>(p.per_channel());
   const double *weight = c.weight.data<double>(), *mean = c.mean.data<double>(), *scale = c.scale.data<double>();
@@ -216,7 +216,7 @@ void backward(const Planes& p, const T* x, const T* g, const Channels& c, double
         lanes.store(dx + at, k * fma(lanes.load(x + at) - high, b, lanes.load(g + at) - a));
       });
     for (int i = 0; i < group.channels; ++i)
-      if (!ordinary_sums[i]) [[unlikely]] backward_wider<T>(p, first + i, x, g, c, dweight, dbias, dx);
+      if (!ordinary_sums[i]) [[unlikely]] batch_norm_backward_wider<T>(p, first + i, x, g, c, dweight, dbias, dx);
   });
 }
 
@@ -233,22 +233,22 @@ struct BatchNorm {
     Channels channels;
     double eps;
   };
-  static void kernel(Back& b, const Saved& s) {
+  static void kernel(BackwardContext& b, const Saved& s) {
     const Array &x = b.checked(s.x), g = b.grad().array().contiguous();
     (void)b.checked(s.weight);  // in f64 channels.weight is the same numbers
     Array dweight(s.weight.shape(), f64), dbias(s.weight.shape(), f64), dx = b.wants(0) ? Array::like(x) : Array();
     visit_real(x.dtype(), [&]<class T>() {
-      backward<T>(Planes(x.shape()), x.data<T>(), g.data<T>(), s.channels, dweight.fresh<double>(), dbias.fresh<double>(),
-                  dx.defined() ? dx.fresh<T>() : nullptr);
+      batch_norm_backward<T>(Planes(x.shape()), x.data<T>(), g.data<T>(), s.channels, dweight.uninitialized<double>(), dbias.uninitialized<double>(),
+                  dx.defined() ? dx.uninitialized<T>() : nullptr);
     });
-    b.give(0, [&] { return Tensor(dx); });
-    b.give(1, [&] { return Tensor(dweight.to(x.dtype())); });
-    b.give(2, [&] { return Tensor(dbias.to(x.dtype())); });
+    b.accumulate(0, [&] { return Tensor(dx); });
+    b.accumulate(1, [&] { return Tensor(dweight.to(x.dtype())); });
+    b.accumulate(2, [&] { return Tensor(dbias.to(x.dtype())); });
   }
-  static std::vector<Tensor> inputs(Back& b, const Saved& s) {
+  static std::vector<Tensor> inputs(BackwardContext& b, const Saved& s) {
     return {b.input(0, s.x), b.input(1, s.weight), b.input(2, s.bias)};
   }
-  static Tensor meaning(const std::vector<Tensor>& in, const Saved& s) {
+  static Tensor reference(const std::vector<Tensor>& in, const Saved& s) {
     const Tensor& x = in[0];
     std::vector<int> axes{0};
     for (int i = 2; i < x.rank(); ++i) axes.push_back(i);
@@ -275,7 +275,7 @@ struct BatchNorm {
 };
 
 void check(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (!is_real(x.dtype())) refuse_dtype("batch_norm", x);
+  if (!is_real(x.dtype())) throw_dtype("batch_norm", x);
   if (x.rank() < 2) throw ShapeError("batch_norm", join("the input must be [N,C] or [N,C,...], got ", describe(x)));
   const int64_t channels = x.shape()[1];
   for (const Tensor* t : {&weight, &bias}) {
@@ -309,7 +309,7 @@ BatchNormResult batch_norm(const Tensor& x, const Tensor& w, const Tensor& b, do
                     Array(c, f64)};
   Array y = Array::like(in);
   const Planes planes(x.shape());
-  visit_real(x.dtype(), [&]<class T>() { forward<T>(planes, in.data<T>(), channels, eps, y.fresh<T>()); });
+  visit_real(x.dtype(), [&]<class T>() { batch_norm_forward<T>(planes, in.data<T>(), channels, eps, y.uninitialized<T>()); });
   const auto n = static_cast<double>(planes.per_channel());
   const Array unbiased = map([k = n / (n - 1)](auto v) { return k * v; }, channels.variance);
   const auto saved = [&] { return BatchNorm::Saved{kept(in), kept(weight.array()), kept(bias.array()), channels, eps}; };

@@ -23,7 +23,7 @@ Tensor cut_borders(Tensor g, const Borders& b) {
 struct PadConstant {
   static constexpr const char* name = "pad";
   struct Saved { Borders borders; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return cut_borders(b.grad(), s.borders); }); }
+  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return cut_borders(b.grad(), s.borders); }); }
   static Samples samples() {
     return {sample("last axis", {sample_values({2, 3})},
                    [](auto& x) {
@@ -77,7 +77,7 @@ struct PadMirrored {
   }
 };
 
-[[maybe_unused]] const bool pad_composites = enrol_composites<PadMirrored>();
+[[maybe_unused]] const bool pad_composites = register_composites<PadMirrored>();
 
 const char* name_of(Padding mode) {
   constexpr const char* names[] = {"constant", "reflect", "replicate", "circular"};
@@ -92,20 +92,20 @@ Borders checked(const Tensor& x, const std::vector<int64_t>& widths, Padding mod
   for (std::size_t k = 0; k + 1 < widths.size(); k += 2) {
     const int axis = x.rank() - 1 - static_cast<int>(k / 2);
     const int64_t n = x.shape()[axis], before = b.before[axis] = widths[k], after = b.after[axis] = widths[k + 1];
-    const auto refuse = [&](const std::string& right) {
+    const auto throw_error = [&](const std::string& right) {
       throw ShapeError("pad", join("widths ", before, " and ", after, " with mode ", name_of(mode), " do not fit axis ",
                                    axis, " of ", describe(x), "; ", right));
     };
     int64_t length = 0;
     if (__builtin_add_overflow(before, after, &length) || __builtin_add_overflow(length, n, &length))
-      refuse("the result would be longer than 64 bits can count");
+      throw_error("the result would be longer than 64 bits can count");
     const int64_t most = mode == Padding::reflect ? n - 1 : n;
     if (mode == Padding::constant && n + std::min<int64_t>(before, 0) + std::min<int64_t>(after, 0) < 0)
-      refuse(join("at most ", n, " can be cut off"));
+      throw_error(join("at most ", n, " can be cut off"));
     if (mode == Padding::constant) continue;
-    if (before < 0 || after < 0) refuse("they must not be negative");
-    if ((before > 0 || after > 0) && n == 0) refuse("an empty axis has nothing to repeat");
-    if (mode != Padding::replicate && (before > most || after > most)) refuse(join("they must not exceed ", most));
+    if (before < 0 || after < 0) throw_error("they must not be negative");
+    if ((before > 0 || after > 0) && n == 0) throw_error("an empty axis has nothing to repeat");
+    if (mode != Padding::replicate && (before > most || after > most)) throw_error(join("they must not exceed ", most));
   }
   return b;
 }

@@ -1,4 +1,4 @@
-// Pooling. Both are linear once the winners of max_pool2d are known, so each has its transpose as its way back.
+// Pooling. Both are linear once the winners of max_pool2d are known, so each has its transpose as its backward pass.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/internal/sizes.h>
@@ -17,7 +17,7 @@ Shape with_plane(Shape s, int64_t h, int64_t w) {
 /// Numbers that are all different, so that a small step changes no winner. At most 101 elements.
 Array distinct(const Shape& shape) {
   Array a(shape, f64);
-  for (int64_t i = 0; i < a.size(); ++i) a.fresh<double>()[i] = static_cast<double>(i * 37 % 101) * 0.04 - 2;
+  for (int64_t i = 0; i < a.size(); ++i) a.uninitialized<double>()[i] = static_cast<double>(i * 37 % 101) * 0.04 - 2;
   return a;
 }
 
@@ -47,12 +47,12 @@ Tensor unpool_max(const Tensor& dy, const PoolGeometry& g, const Array& where);
 struct MaxPool {
   static constexpr const char* name = "max_pool2d";
   struct Saved { PoolGeometry g; Array where; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return unpool_max(b.grad(), s.g, s.where); }); }
+  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return unpool_max(b.grad(), s.g, s.where); }); }
   static Samples samples() { return windows(max_pool2d, true); }
 };
 
-/// The way back reads what the geometry says. Errors: ShapeError.
-void check_result(const char* op, const Tensor& y, const PoolGeometry& g) {
+/// The backward pass reads what the geometry says. Errors: ShapeError.
+void check_pooled(const char* op, const Tensor& y, const PoolGeometry& g) {
   if (y.rank() != 4 || y.dim(0) * y.dim(1) != g.planes || y.dim(2) != g.out_h() || y.dim(3) != g.out_w())
     throw ShapeError(op, join("the gradient is ", describe(y), "; it must be ", g.planes, " planes of ", g.out_h(), " by ", g.out_w()));
 }
@@ -76,32 +76,32 @@ void visit_positions(const Array& where, F f) {
 struct MaxUnpool {
   static constexpr const char* name = "max_unpool2d";
   struct Saved { PoolGeometry g; Array where; };
-  static void backward(Back& b, const Saved& s) {
-    b.give(0, [&] {
-      Array places({s.g.planes, s.g.out_h() * s.g.out_w()}, i64);
-      visit_positions(s.where, [&](auto* where) { max_pool2d_places(s.g, where, places.fresh<int64_t>()); });
-      const Tensor nowhere = Tensor(places.copy()) < Tensor(Array::zeros({}, i64));
-      std::replace(places.fresh<int64_t>(), places.fresh<int64_t>() + places.size(), int64_t(-1), int64_t(0));
-      const Tensor there = gather(reshape(b.grad(), {s.g.planes, s.g.h * s.g.w}), 1, Tensor(places));
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] {
+      Array indices({s.g.planes, s.g.out_h() * s.g.out_w()}, i64);
+      visit_positions(s.where, [&](auto* where) { max_pool2d_places(s.g, where, indices.uninitialized<int64_t>()); });
+      const Tensor nowhere = Tensor(indices.copy()) < Tensor(Array::zeros({}, i64));
+      std::replace(indices.uninitialized<int64_t>(), indices.uninitialized<int64_t>() + indices.size(), int64_t(-1), int64_t(0));
+      const Tensor there = gather(reshape(b.grad(), {s.g.planes, s.g.h * s.g.w}), 1, Tensor(indices));
       return reshape(where(nowhere, Tensor(0.0), there), s.where.shape());
     });
   }
   static Samples samples() {
-    return {sample("places chosen twice", {sample_values({1, 2, 2, 3})}, [](auto& x) {
+    return {sample("indices chosen twice", {sample_values({1, 2, 2, 3})}, [](auto& x) {
       const PoolGeometry g = for_result({.planes = 2, .h = 3, .w = 4, .kh = 2, .kw = 2}, x[0]);
       Array where(x[0].shape(), u8);
-      for (int64_t i = 0; i < where.size(); ++i) where.fresh<std::uint8_t>()[i] = static_cast<std::uint8_t>(i * i % 4);
+      for (int64_t i = 0; i < where.size(); ++i) where.uninitialized<std::uint8_t>()[i] = static_cast<std::uint8_t>(i * i % 4);
       return unpool_max(x[0], g, where);
     })};
   }
 };
 
 Tensor unpool_max(const Tensor& dy, const PoolGeometry& g, const Array& where) {
-  check_result("max_unpool2d", dy, g);
+  check_pooled("max_unpool2d", dy, g);
   const Array from = dy.array().contiguous();
   Array dx(with_plane(dy.shape(), g.h, g.w), dy.dtype());
   visit_real(dy.dtype(), [&]<class T>() {
-    visit_positions(where, [&](auto* positions) { max_pool2d_backward(g, from.data<T>(), positions, dx.fresh<T>()); });
+    visit_positions(where, [&](auto* positions) { max_pool2d_backward(g, from.data<T>(), positions, dx.uninitialized<T>()); });
   });
   return primitive<MaxUnpool>(dx, [&] { return MaxUnpool::Saved{g, where}; }, dy);
 }
@@ -114,14 +114,14 @@ Tensor unaverage(const Tensor& dy, const PoolGeometry& g);
 struct AvgPool {
   static constexpr const char* name = "avg_pool2d";
   struct Saved { PoolGeometry g; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return unaverage(b.grad(), s.g); }); }
+  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return unaverage(b.grad(), s.g); }); }
   static Samples samples() { return windows(avg_pool2d, false); }
 };
 
 struct AvgUnpool {
   static constexpr const char* name = "avg_unpool2d";
   struct Saved { PoolGeometry g; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return average(b.grad(), s.g); }); }
+  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return average(b.grad(), s.g); }); }
   static Samples samples() {
     const PoolGeometry g{.planes = 2, .h = 4, .w = 5, .kh = 3, .kw = 2, .stride_w = 2, .pad_h = 1};
     return {sample("overlapping", {sample_values({1, 2, 4, 2})}, [g](auto& x) { return unaverage(x[0], for_result(g, x[0])); })};
@@ -131,15 +131,15 @@ struct AvgUnpool {
 Tensor average(const Tensor& x, const PoolGeometry& g) {
   const Array in = x.array().contiguous();
   Array y(with_plane(x.shape(), g.out_h(), g.out_w()), x.dtype());
-  visit_real(x.dtype(), [&]<class T>() { avg_pool2d_forward<T>(g, true, in.data<T>(), y.fresh<T>()); });
+  visit_real(x.dtype(), [&]<class T>() { avg_pool2d_forward<T>(g, true, in.data<T>(), y.uninitialized<T>()); });
   return primitive<AvgPool>(y, [&] { return AvgPool::Saved{g}; }, x);
 }
 
 Tensor unaverage(const Tensor& dy, const PoolGeometry& g) {
-  check_result("avg_unpool2d", dy, g);
+  check_pooled("avg_unpool2d", dy, g);
   const Array from = dy.array().contiguous();
   Array dx(with_plane(dy.shape(), g.h, g.w), dy.dtype());
-  visit_real(dy.dtype(), [&]<class T>() { avg_pool2d_backward<T>(g, true, from.data<T>(), dx.fresh<T>()); });
+  visit_real(dy.dtype(), [&]<class T>() { avg_pool2d_backward<T>(g, true, from.data<T>(), dx.uninitialized<T>()); });
   return primitive<AvgUnpool>(dx, [&] { return AvgUnpool::Saved{g}; }, dy);
 }
 
@@ -148,8 +148,8 @@ Tensor unaverage(const Tensor& dy, const PoolGeometry& g) {
 std::string by(Pair p) { return join(p.h, " by ", p.w); }
 
 /// Errors: DtypeError, ShapeError; `op` names who refuses.
-PoolGeometry geometry(const char* op, const Tensor& x, Pair kernel, const PoolOptions& o) {
-  if (!is_real(x.dtype())) refuse_dtype(op, x);
+PoolGeometry window_geometry(const char* op, const Tensor& x, Pair kernel, const PoolOptions& o) {
+  if (!is_real(x.dtype())) throw_dtype(op, x);
   const Shape& s = x.shape();
   if (x.rank() != 4)
     throw ShapeError(op, join("the input must be [N,C,H,W], got ", describe(x)),
@@ -174,22 +174,22 @@ PoolGeometry geometry(const char* op, const Tensor& x, Pair kernel, const PoolOp
 }  // namespace
 
 Tensor max_pool2d(const Tensor& x, Pair kernel, const PoolOptions& options) {
-  const PoolGeometry g = geometry("max_pool2d", x, kernel, options);
+  const PoolGeometry g = window_geometry("max_pool2d", x, kernel, options);
   const Array in = x.array().contiguous();
   const Shape shape = with_plane(x.shape(), g.out_h(), g.out_w());
   Array y(shape, x.dtype());
   const bool bytes = fits_a_byte(g);
   Array where = recorded(x) ? Array(shape, bytes ? u8 : i64) : Array();
   visit_real(x.dtype(), [&]<class T>() {
-    const auto run = [&](auto* positions) { max_pool2d_forward(g, in.data<T>(), y.fresh<T>(), positions); };
-    if (bytes) run(where.defined() ? where.fresh<std::uint8_t>() : nullptr);
-    else run(where.defined() ? where.fresh<int64_t>() : nullptr);
+    const auto run = [&](auto* positions) { max_pool2d_forward(g, in.data<T>(), y.uninitialized<T>(), positions); };
+    if (bytes) run(where.defined() ? where.uninitialized<std::uint8_t>() : nullptr);
+    else run(where.defined() ? where.uninitialized<int64_t>() : nullptr);
   });
   return primitive<MaxPool>(y, [&] { return MaxPool::Saved{g, where}; }, x);
 }
 
 Tensor avg_pool2d(const Tensor& x, Pair kernel, const PoolOptions& options) {
-  const PoolGeometry g = geometry("avg_pool2d", x, kernel, options);
+  const PoolGeometry g = window_geometry("avg_pool2d", x, kernel, options);
   if (options.dilation.h != 1 || options.dilation.w != 1)
     throw ShapeError("avg_pool2d",
                      join("the dilation is ", by(options.dilation), "; only max_pool2d has one, here it must be 1"));

@@ -13,11 +13,11 @@ namespace {
 constexpr std::uint64_t stream = 0x64726f70;
 
 /// Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, "Dropout", 2014, scaled while training. Linear, and its
-/// own transpose: the way back draws the same mask again and keeps nothing.
+/// own transpose: the backward pass draws the same mask again and keeps nothing.
 struct Dropout {
   static constexpr const char* name = "dropout";
   struct Saved { double p; std::uint64_t seed; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return dropout(b.grad(), s.p, s.seed); }); }
+  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return dropout(b.grad(), s.p, s.seed); }); }
   static Samples samples() {
     return {sample("half", {sample_values({5, 7})}, [](auto& x) { return dropout(x[0], 0.5, 3); }),
             sample("a tenth", {sample_values({4, 9})}, [](auto& x) { return dropout(x[0], 0.1, 4); }),
@@ -43,14 +43,14 @@ void drop(const T* x, T* y, int64_t begin, int64_t end, double p, Philox random)
 }  // namespace
 
 Tensor dropout(const Tensor& x, double p, std::uint64_t seed) {
-  if (!is_real(x.dtype())) refuse_dtype("dropout", x);
+  if (!is_real(x.dtype())) throw_dtype("dropout", x);
   if (!(p >= 0 && p < 1)) throw Error("dropout", join("the probability must lie in [0, 1), got ", text(p)));
   if (p == 0) return x;
   const Array in = x.array().contiguous();
   Array y = Array::like(in);
   visit_real(x.dtype(), [&]<class T>() {
     const T* from = in.data<T>();
-    T* to = y.fresh<T>();
+    T* to = y.uninitialized<T>();
     parallel_ranges(y.size(), grain_elements / 4, [&](int64_t begin, int64_t end) {
       drop<T>(from, to, begin, end, p, {seed, stream});
     });

@@ -110,7 +110,7 @@ struct Celu {
   static Samples samples() { return elementwise([](const Tensor& x) { return celu(x, 1.4); }); }
 };
 
-[[maybe_unused]] const bool rectifier_composites = enrol_composites<Relu6>();
+[[maybe_unused]] const bool rectifier_composites = register_composites<Relu6>();
 
 }  // namespace
 

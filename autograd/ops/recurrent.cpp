@@ -25,7 +25,7 @@ Tensor gate(const Tensor& gates, int k, int of) {
 
 std::vector<Tensor> lstm_step(const Tensor& gates, const Tensor& c);
 
-/// gates [N, 4 H] (input, forget, cell, output), c [N, H] -> h, c. The way back computes the gates again.
+/// gates [N, 4 H] (input, forget, cell, output), c [N, H] -> h, c. The backward pass computes the gates again.
 struct LstmStep {
   static constexpr const char* name = "lstm_step";
   struct Saved { Array gates, c; };
@@ -64,24 +64,24 @@ struct LstmStep {
     });
   }
 
-  static std::vector<Tensor> meaning(const std::vector<Tensor>& in) {
+  static std::vector<Tensor> reference(const std::vector<Tensor>& in) {
     const Tensor i = sigmoid(gate(in[0], 0, 4)), f = sigmoid(gate(in[0], 1, 4)), g = tanh(gate(in[0], 2, 4)),
                  o = sigmoid(gate(in[0], 3, 4));
     const Tensor c = f * in[1] + i * g;
     return {o * tanh(c), c};
   }
-  static void backward(Back& b, const Saved& s) {
-    if (b.graph()) return give_through_meaning(b, {b.input(0, s.gates), b.input(1, s.c)}, meaning);
+  static void backward(BackwardContext& b, const Saved& s) {
+    if (b.graph()) return accumulate_through_reference(b, {b.input(0, s.gates), b.input(1, s.c)}, reference);
     const Array &gates = b.checked(s.gates), &c = b.checked(s.c);
     Array dh, dc_out, dgates = Array::like(gates), dc = Array::like(c);
     if (b.grad(0).defined()) dh = b.grad(0).array().contiguous();
     if (b.grad(1).defined()) dc_out = b.grad(1).array().contiguous();
     visit_real(gates.dtype(), [&]<class T>() {
       backward_rows<T>(c.shape()[0], c.shape()[1], gates.data<T>(), c.data<T>(), dh.defined() ? dh.data<T>() : nullptr,
-                       dc_out.defined() ? dc_out.data<T>() : nullptr, dgates.fresh<T>(), dc.fresh<T>());
+                       dc_out.defined() ? dc_out.data<T>() : nullptr, dgates.uninitialized<T>(), dc.uninitialized<T>());
     });
-    b.give(0, [&] { return Tensor(dgates); });
-    b.give(1, [&] { return Tensor(dc); });
+    b.accumulate(0, [&] { return Tensor(dgates); });
+    b.accumulate(1, [&] { return Tensor(dc); });
   }
   static Samples samples() {
     const auto both = [](auto& x) { return lstm_step(x[0], x[1]); };
@@ -106,7 +106,7 @@ std::vector<Tensor> lstm_step(const Tensor& gates, const Tensor& c) {
   const Array g = gates.array().contiguous(), before = c.array().contiguous();
   Array h = Array::like(before), next = Array::like(before);
   visit_real(c.dtype(), [&]<class T>() {
-    LstmStep::forward<T>(before.shape()[0], before.shape()[1], g.data<T>(), before.data<T>(), h.fresh<T>(), next.fresh<T>());
+    LstmStep::forward<T>(before.shape()[0], before.shape()[1], g.data<T>(), before.data<T>(), h.uninitialized<T>(), next.uninitialized<T>());
   });
   return primitive_many<LstmStep>({h, next}, [&] { return LstmStep::Saved{kept(g), kept(before)}; }, {gates, c});
 }
@@ -149,21 +149,21 @@ struct GruStep {
     });
   }
 
-  static void kernel(Back& b, const Saved& s) {
+  static void kernel(BackwardContext& b, const Saved& s) {
     const Array &x = b.checked(s.from_x), &y = b.checked(s.from_h), &h = b.checked(s.h), g = b.grad().array().contiguous();
     Array dx = Array::like(x), dy = Array::like(y), dh = Array::like(h);
     visit_real(h.dtype(), [&]<class T>() {
-      backward_rows<T>(h.shape()[0], h.shape()[1], x.data<T>(), y.data<T>(), h.data<T>(), g.data<T>(), dx.fresh<T>(),
-                       dy.fresh<T>(), dh.fresh<T>());
+      backward_rows<T>(h.shape()[0], h.shape()[1], x.data<T>(), y.data<T>(), h.data<T>(), g.data<T>(), dx.uninitialized<T>(),
+                       dy.uninitialized<T>(), dh.uninitialized<T>());
     });
-    b.give(0, [&] { return Tensor(dx); });
-    b.give(1, [&] { return Tensor(dy); });
-    b.give(2, [&] { return Tensor(dh); });
+    b.accumulate(0, [&] { return Tensor(dx); });
+    b.accumulate(1, [&] { return Tensor(dy); });
+    b.accumulate(2, [&] { return Tensor(dh); });
   }
-  static std::vector<Tensor> inputs(Back& b, const Saved& s) {
+  static std::vector<Tensor> inputs(BackwardContext& b, const Saved& s) {
     return {b.input(0, s.from_x), b.input(1, s.from_h), b.input(2, s.h)};
   }
-  static Tensor meaning(const std::vector<Tensor>& in, const Saved&) {
+  static Tensor reference(const std::vector<Tensor>& in, const Saved&) {
     const Tensor r = sigmoid(gate(in[0], 0, 3) + gate(in[1], 0, 3)), z = sigmoid(gate(in[0], 1, 3) + gate(in[1], 1, 3));
     const Tensor fresh = tanh(gate(in[0], 2, 3) + r * gate(in[1], 2, 3));
     return fresh + z * (in[2] - fresh);
@@ -183,7 +183,7 @@ Tensor gru_step(const Tensor& from_x, const Tensor& from_h, const Tensor& h) {
   const Array x = from_x.array().contiguous(), y = from_h.array().contiguous(), before = h.array().contiguous();
   Array out = Array::like(before);
   visit_real(h.dtype(), [&]<class T>() {
-    GruStep::forward<T>(before.shape()[0], before.shape()[1], x.data<T>(), y.data<T>(), before.data<T>(), out.fresh<T>());
+    GruStep::forward<T>(before.shape()[0], before.shape()[1], x.data<T>(), y.data<T>(), before.data<T>(), out.uninitialized<T>());
   });
   return fused<GruStep>(out, [&] { return GruStep::Saved{kept(x), kept(y), kept(before)}; }, from_x, from_h, h);
 }
@@ -251,10 +251,10 @@ struct RnnCell {
   }
 };
 
-[[maybe_unused]] const bool recurrent_composites = enrol_composites<LstmCell, GruCell, RnnCell>();
+[[maybe_unused]] const bool recurrent_composites = register_composites<LstmCell, GruCell, RnnCell>();
 
-void check(const char* op, int gates, const Tensor& x, const Tensor& h, const Tensor& c, const CellWeights& w) {
-  if (!is_real(x.dtype())) refuse_dtype(op, x);
+void check_recurrent(const char* op, int gates, const Tensor& x, const Tensor& h, const Tensor& c, const CellWeights& w) {
+  if (!is_real(x.dtype())) throw_dtype(op, x);
   const auto needs = [&](const char* what, const Tensor& t, const Shape& shape, const char* why) {
     if (!t.defined()) return;
     if (t.dtype() != x.dtype())
@@ -279,18 +279,18 @@ void check(const char* op, int gates, const Tensor& x, const Tensor& h, const Te
 }  // namespace
 
 LstmState lstm_cell(const Tensor& x, const LstmState& state, const CellWeights& w) {
-  check("lstm_cell", 4, x, state.h, state.c, w);
+  check_recurrent("lstm_cell", 4, x, state.h, state.c, w);
   const auto next = lstm_step(linear(x, w.w_ih, w.b_ih) + linear(state.h, w.w_hh, w.b_hh), state.c);
   return {next[0], next[1]};
 }
 
 Tensor gru_cell(const Tensor& x, const Tensor& h, const CellWeights& w) {
-  check("gru_cell", 3, x, h, {}, w);
+  check_recurrent("gru_cell", 3, x, h, {}, w);
   return gru_step(linear(x, w.w_ih, w.b_ih), linear(h, w.w_hh, w.b_hh), h);
 }
 
 Tensor rnn_cell(const Tensor& x, const Tensor& h, const CellWeights& w) {
-  check("rnn_cell", 1, x, h, {}, w);
+  check_recurrent("rnn_cell", 1, x, h, {}, w);
   return tanh(linear(x, w.w_ih, w.b_ih) + linear(h, w.w_hh, w.b_hh));
 }
 

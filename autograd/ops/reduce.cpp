@@ -7,7 +7,7 @@ namespace gradus {
 namespace {
 
 template <class Call>
-Samples over_axes(Call call) {
+Samples reduced_over(Call call) {
   return {sample("all", {sample_values({3, 4})}, [call](auto& x) { return call(x[0], std::vector<int>{}); }),
           sample("rows", {sample_values({3, 4})}, [call](auto& x) { return call(x[0], std::vector<int>{1}); }),
           sample("columns", {sample_values({3, 4})}, [call](auto& x) { return call(x[0], std::vector<int>{0}); }),
@@ -18,8 +18,8 @@ Samples over_axes(Call call) {
 struct Sum {
   static constexpr const char* name = "sum";
   struct Saved { Shape from; std::uint32_t axes; };
-  static void backward(Back& b, const Saved& s) {
-    b.give(0, [&] {
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] {
       const Tensor& g = b.grad();
       if (g.size() == 1 && !b.graph() && s.from.size() <= 4096)  // one dense fill, where a view would cost more
         return Tensor(std::in_place, [&] { return Array::full(s.from, g.item(), g.dtype()); });
@@ -27,7 +27,7 @@ struct Sum {
     });
   }
   static Samples samples() {
-    auto all = over_axes([](const Tensor& x, const std::vector<int>& axes) { return sum(x, axes); });
+    auto all = reduced_over([](const Tensor& x, const std::vector<int>& axes) { return sum(x, axes); });
     all.push_back(sample("integers stay out", {sample_values({2})}, [](auto& x) { return x[0] * sum(arange(3)).to(x[0].dtype()); }));
     return all;
   }
@@ -36,7 +36,7 @@ struct Sum {
 struct SumTo {
   static constexpr const char* name = "sum_to";
   struct Saved { Shape from; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return expand(b.grad(), s.from); }); }
+  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return expand(b.grad(), s.from); }); }
   static Samples samples() {
     return {sample("row", {sample_values({3, 4})}, [](auto& x) { return sum_to(x[0], {x[0].dim(1)}); }),
             sample("column", {sample_values({3, 4})}, [](auto& x) { return sum_to(x[0], {x[0].dim(0), 1}); })};
@@ -47,8 +47,8 @@ struct SumTo {
 struct Extremum {
   static constexpr const char* name = "extremum";
   struct Saved { Shape from; int axis; Array index; };
-  static void backward(Back& b, const Saved& s) {
-    b.give(0, [&] { return scatter_add(reshape(b.grad(), s.index.shape()), s.axis, Tensor(s.index), s.from); });
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return scatter_add(reshape(b.grad(), s.index.shape()), s.axis, Tensor(s.index), s.from); });
   }
   static Samples samples() {
     return {sample("max of rows", {sample_values({3, 5})}, [](auto& x) { return max(x[0], 1); }),
@@ -91,7 +91,7 @@ Tensor sum(const Tensor& x) {
   if (recorded(x))
     y.set_history(Ref<Node>(record<Sum, Sum::Saved, &primitive_backward<Sum>>(
         [&] { return Sum::Saved{x.shape(), (1u << x.rank()) - 1}; }, x)));
-  if (op_observer) [[unlikely]] tell_observer(Sum::name, y, x);
+  if (op_observer) [[unlikely]] notify_observer(Sum::name, y, x);
   return y;
 }
 

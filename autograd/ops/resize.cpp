@@ -1,5 +1,5 @@
 // Resampling: every result along an axis is a weighted sum of a few elements of that axis. Nearest, linear and cubic
-// interpolation and adaptive averages are tables of such weights, one for each axis; the way back is the table transposed.
+// interpolation and adaptive averages are tables of such weights, one for each axis; the backward pass is the table transposed.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/internal/indices.h>
@@ -42,8 +42,8 @@ Tensor resample(const Tensor& x, int axis, const Table& table);
 struct Resample {
   static constexpr const char* name = "resample";
   struct Saved { int axis; Table table; };
-  static void backward(Back& b, const Saved& s) {
-    b.give(0, [&] { return resample(b.grad(), s.axis, std::make_shared<Weights>(s.table->transposed())); });
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return resample(b.grad(), s.axis, std::make_shared<Weights>(s.table->transposed())); });
   }
   static Samples samples() {
     const auto table = [](int64_t n) {
@@ -67,7 +67,7 @@ Tensor resample(const Tensor& x, int axis, const Table& table) {
     const Weights& t = *table;
     const std::vector<T> weight(t.weight.begin(), t.weight.end());
     const T* source = from.data<T>();
-    T* out = y.fresh<T>();
+    T* out = y.uninitialized<T>();
     const int64_t rows = t.rows();
     parallel_ranges(in.outer, std::max<int64_t>(1, grain_elements / 4 / std::max<int64_t>(1, rows * in.inner)),
                     [&](int64_t begin, int64_t end) {
@@ -177,10 +177,10 @@ struct AdaptiveMax {
   static Samples samples() { return sizes(adaptive_max_pool2d); }
 };
 
-[[maybe_unused]] const bool resize_composites = enrol_composites<Interpolate, AdaptiveAvg, AdaptiveMax>();
+[[maybe_unused]] const bool resize_composites = register_composites<Interpolate, AdaptiveAvg, AdaptiveMax>();
 
-void check(const char* op, const Tensor& x, Pair size) {
-  if (!is_real(x.dtype())) refuse_dtype(op, x);
+void check_resize(const char* op, const Tensor& x, Pair size) {
+  if (!is_real(x.dtype())) throw_dtype(op, x);
   const Shape& s = x.shape();
   if (x.rank() != 4)
     throw ShapeError(op, join("the input must be [N,C,H,W], got ", describe(x)),
@@ -198,7 +198,7 @@ void check(const char* op, const Tensor& x, Pair size) {
 }  // namespace
 
 Tensor interpolate(const Tensor& x, Pair size, Interpolation mode, bool align_corners) {
-  check("interpolate", x, size);
+  check_resize("interpolate", x, size);
   if (align_corners && mode == Interpolation::nearest)
     throw Error("interpolate",
                 "align_corners has no meaning for nearest; it must be false, or the mode bilinear or bicubic");
@@ -207,17 +207,17 @@ Tensor interpolate(const Tensor& x, Pair size, Interpolation mode, bool align_co
 }
 
 Tensor adaptive_avg_pool2d(const Tensor& x, Pair size) {
-  check("adaptive_avg_pool2d", x, size);
+  check_resize("adaptive_avg_pool2d", x, size);
   return resample(resample(x, 2, averages(x.shape()[2], size.h)), 3, averages(x.shape()[3], size.w));
 }
 
 Tensor adaptive_max_pool2d(const Tensor& x, Pair size) {
-  check("adaptive_max_pool2d", x, size);
+  check_resize("adaptive_max_pool2d", x, size);
   const int64_t planes = x.shape()[0] * x.shape()[1], h = x.shape()[2], w = x.shape()[3];
-  Array places({planes, size.h * size.w}, i64);
+  Array indices({planes, size.h * size.w}, i64);
   const Array from = x.array().contiguous();
   visit_real(x.dtype(), [&]<class T>() {
-    int64_t* out = places.fresh<int64_t>();
+    int64_t* out = indices.uninitialized<int64_t>();
     for (int64_t p = 0; p < planes; ++p)
       for (int64_t i = 0; i < size.h; ++i)
         for (int64_t j = 0; j < size.w; ++j) {
@@ -229,7 +229,7 @@ Tensor adaptive_max_pool2d(const Tensor& x, Pair size) {
           *out++ = best;
         }
   });
-  return reshape(gather(reshape(x, {planes, h * w}), 1, Tensor(places)), {x.shape()[0], x.shape()[1], size.h, size.w});
+  return reshape(gather(reshape(x, {planes, h * w}), 1, Tensor(indices)), {x.shape()[0], x.shape()[1], size.h, size.w});
 }
 
 }  // namespace gradus

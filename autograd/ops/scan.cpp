@@ -55,7 +55,7 @@ Tensor running_sum(const Tensor& x, int axis, bool reverse);
 struct CumSum {
   static constexpr const char* name = "cumsum";
   struct Saved { int axis; bool reverse; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return running_sum(b.grad(), s.axis, !s.reverse); }); }
+  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return running_sum(b.grad(), s.axis, !s.reverse); }); }
   static Samples samples() {
     return {sample("rows", {sample_values({3, 5})}, [](auto& x) { return cumsum(x[0], 1); }),
             sample("columns", {sample_values({4, 3})}, [](auto& x) { return cumsum(x[0], 0); }),
@@ -70,7 +70,7 @@ Tensor running_sum(const Tensor& x, int axis, bool reverse) {
   Array y = Array::like(from);
   visit_real(x.dtype(), [&]<class T>() {
     const T* in = from.data<T>();
-    T* out = y.fresh<T>();
+    T* out = y.uninitialized<T>();
     const auto term = [in](int64_t at) { return in[at]; };
     each_lane_of<T>(AroundAxis(x.shape(), axis), reverse, out, term, [](int64_t) { return T(1); }, term);
   });
@@ -91,17 +91,17 @@ struct LinearScan {
       {EdgeRule::digits, 1, "products of factors overflow on their way, also where they meet 0", 1e20},
       {EdgeRule::digits, 1, "products of factors overflow on their way, also where they meet 0", EdgeException::largest}};
   struct Saved { Array a, r; int axis; };
-  static void backward(Back& back, const Saved& s) {
+  static void backward(BackwardContext& back, const Saved& s) {
     const Tensor a = back.input(0, s.a), r = back.output(s.r);
     if (r.size() == 0) {
-      back.give(0, [&] { return back.grad(); });
-      back.give(1, [&] { return back.grad(); });
+      back.accumulate(0, [&] { return back.grad(); });
+      back.accumulate(1, [&] { return back.grad(); });
       return;
     }
     const std::vector<int> along{s.axis};
     const Tensor v = flip(linear_scan(shifted(flip(a, along), s.axis, 0), flip(back.grad(), along), s.axis), along);
-    back.give(0, [&] { return v * shifted(r, s.axis, 0); });
-    back.give(1, [&] { return v; });
+    back.accumulate(0, [&] { return v * shifted(r, s.axis, 0); });
+    back.accumulate(1, [&] { return v; });
   }
   static Samples samples() {
     const auto at = [](int axis) { return [axis](auto& x) { return linear_scan(x[0], x[1], axis); }; };
@@ -119,9 +119,9 @@ struct CumProd {
       {EdgeRule::form, 0, "a product of some factors that is subnormal has few digits", EdgeException::subnormal},
       {EdgeRule::form, 0, "a product that overflows on its way stays infinite, as PyTorch's", EdgeException::largest}};
   struct Saved { Array x, y; int axis; };
-  static void backward(Back& b, const Saved& s) {
+  static void backward(BackwardContext& b, const Saved& s) {
     const Tensor x = b.input(0, s.x), y = b.output(s.y), &g = b.grad();
-    b.give(0, [&] {
+    b.accumulate(0, [&] {
       if (g.size() == 0) return g;
       const std::vector<int> along{s.axis};
       return flip(linear_scan(shifted(flip(x, along), s.axis, 0), flip(g, along), s.axis), along) * shifted(y, s.axis, 1);
@@ -129,7 +129,7 @@ struct CumProd {
   }
   static Samples samples() {
     Array zeros = sample_values({3, 4});
-    for (const int64_t k : {1, 6, 7}) zeros.fresh<double>()[k] = 0;
+    for (const int64_t k : {1, 6, 7}) zeros.uninitialized<double>()[k] = 0;
     return {sample("rows", {sample_values({3, 5})}, [](auto& x) { return cumprod(x[0], 1); }),
             sample("columns", {sample_values({4, 3})}, [](auto& x) { return cumprod(x[0], 0); }),
             sample("zeros among them", {zeros}, [](auto& x) { return cumprod(x[0], 1); }),
@@ -144,7 +144,7 @@ struct Prod {
       {EdgeRule::form, 0, "a product that overflows on its way stays infinite, as PyTorch's", EdgeException::largest}};
   static Samples samples() {
     Array zeros = sample_values({3, 4});
-    for (const int64_t k : {1, 6, 7}) zeros.fresh<double>()[k] = 0;
+    for (const int64_t k : {1, 6, 7}) zeros.uninitialized<double>()[k] = 0;
     return {sample("all", {sample_values({2, 3})}, [](auto& x) { return prod(x[0]); }),
             sample("rows", {sample_values({3, 4})}, [](auto& x) { return prod(x[0], 1); }),
             sample("columns, kept", {sample_values({3, 4})}, [](auto& x) { return prod(x[0], 0, true); }),
@@ -153,7 +153,7 @@ struct Prod {
   }
 };
 
-[[maybe_unused]] const bool scan_composites = enrol_composites<Prod>();
+[[maybe_unused]] const bool scan_composites = register_composites<Prod>();
 
 }  // namespace
 
@@ -172,7 +172,7 @@ Tensor cumprod(const Tensor& x, Axis along) {
   Array y = Array::like(from);
   visit_real(x.dtype(), [&]<class T>() {
     const T* in = from.data<T>();
-    T* out = y.fresh<T>();
+    T* out = y.uninitialized<T>();
     const auto factor = [in](int64_t at) { return in[at]; };
     each_lane_of<T>(AroundAxis(x.shape(), axis), false, out, factor, factor, [](int64_t) { return T(-0.0); });
   });
@@ -180,7 +180,7 @@ Tensor cumprod(const Tensor& x, Axis along) {
 }
 
 Tensor linear_scan(const Tensor& a, const Tensor& b, Axis along) {
-  if (!is_real(a.dtype())) refuse_dtype("linear_scan", a);
+  if (!is_real(a.dtype())) throw_dtype("linear_scan", a);
   if (a.dtype() != b.dtype())
     throw DtypeError("linear_scan", join(describe(a), " and ", describe(b), " do not mix"), join("b.to(", a.dtype(), ")"));
   if (!(a.shape() == b.shape()))
@@ -192,7 +192,7 @@ Tensor linear_scan(const Tensor& a, const Tensor& b, Axis along) {
   Array r = Array::like(terms);
   visit_real(a.dtype(), [&]<class T>() {
     const T *p = factors.data<T>(), *q = terms.data<T>();
-    T* out = r.fresh<T>();
+    T* out = r.uninitialized<T>();
     const auto term = [q](int64_t at) { return q[at]; };
     each_lane_of<T>(AroundAxis(a.shape(), axis), false, out, term, [p](int64_t at) { return p[at]; }, term);
   });

@@ -1,5 +1,5 @@
 // Whole slices named by a list of indices, and what is made of that: flip, roll, take, and the paddings that repeat numbers.
-// index_select and index_sum are each other's way back.
+// index_select and index_sum are each other's backward pass.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/internal/indices.h>
@@ -15,7 +15,7 @@ Tensor sum_at(const Tensor& x, int axis, const Array& at, int64_t length);
 struct IndexSelect {
   static constexpr const char* name = "index_select";
   struct Saved { int axis; int64_t length; Array at; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return sum_at(b.grad(), s.axis, s.at, s.length); }); }
+  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return sum_at(b.grad(), s.axis, s.at, s.length); }); }
   static Samples samples() {
     const Array index = Array::of<int64_t>({5}, {2, 0, 0, 2, 1});
     return {sample("rows", {sample_values({3, 4}), index}, [](auto& x) { return index_select(x[0], 0, x[1]); }),
@@ -30,11 +30,11 @@ struct IndexSelect {
 struct IndexSum {
   static constexpr const char* name = "index_sum";
   struct Saved { int axis; Array at; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return select_at(b.grad(), s.axis, s.at); }); }
+  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return select_at(b.grad(), s.axis, s.at); }); }
   static Samples samples() {
     const auto every_other = [](int64_t n) {  // 0 2 1 0 2 1 ..
       Array at({n}, i64);
-      for (int64_t i = 0; i < n; ++i) at.fresh<int64_t>()[i] = 2 * i % 3;
+      for (int64_t i = 0; i < n; ++i) at.uninitialized<int64_t>()[i] = 2 * i % 3;
       return at;
     };
     return {sample("rows", {sample_values({4, 3})},
@@ -53,7 +53,7 @@ Tensor select_at(const Tensor& x, int axis, const Array& at) {
   const int64_t n = at.size();
   visit(x.dtype(), [&]<class T>() {
     const T* source = from.data<T>();
-    T* out = y.fresh<T>();
+    T* out = y.uninitialized<T>();
     const int64_t* index = at.data<int64_t>();
     parallel_ranges(in.outer, std::max<int64_t>(1, grain_elements / std::max<int64_t>(1, n * in.inner)),
                     [&](int64_t begin, int64_t end) {
@@ -79,7 +79,7 @@ Tensor sum_at(const Tensor& x, int axis, const Array& at, int64_t length) {
   const AroundAxis in(x.shape(), axis);
   visit_real(x.dtype(), [&]<class T>() {
     const T* source = from.data<T>();
-    T* out = y.fresh<T>();
+    T* out = y.uninitialized<T>();
     const int64_t* index = at.data<int64_t>();
     parallel_ranges(in.outer, std::max<int64_t>(1, grain_elements / std::max<int64_t>(1, in.length * in.inner)),
                     [&](int64_t begin, int64_t end) {
@@ -98,7 +98,7 @@ Tensor sum_at(const Tensor& x, int axis, const Array& at, int64_t length) {
 template <class F>
 Array list(int64_t n, F f) {
   Array at({n}, i64);
-  for (int64_t i = 0; i < n; ++i) at.fresh<int64_t>()[i] = f(i);
+  for (int64_t i = 0; i < n; ++i) at.uninitialized<int64_t>()[i] = f(i);
   return at;
 }
 
@@ -128,7 +128,7 @@ struct Take {
   static constexpr const char* name = "take";
   static Samples samples() {
     const auto call = [](auto& x) { return take(x[0], x[1]); };
-    return {sample("matrix of places", {sample_values({3, 4}), Array::of<int64_t>({2, 3}, {11, 0, 5, 5, -1, 2})}, call),
+    return {sample("matrix of indices", {sample_values({3, 4}), Array::of<int64_t>({2, 3}, {11, 0, 5, 5, -1, 2})}, call),
             sample("one place", {sample_values({3, 4}), Array::of<int64_t>({}, {7})}, call)};
   }
 };
@@ -137,8 +137,8 @@ struct TakeAlong {
   static constexpr const char* name = "take_along_dim";
   static Samples samples() {
     const auto call = [](auto& x) { return take_along_dim(x[0], x[1], 1); };
-    return {sample("own places", {sample_values({2, 3}), Array::of<int64_t>({2, 4}, {0, 2, 2, 1, 1, 1, 0, 2})}, call),
-            sample("places broadcast", {sample_values({3, 4}), Array::of<int64_t>({1, 2}, {3, 1})}, call),
+    return {sample("own indices", {sample_values({2, 3}), Array::of<int64_t>({2, 4}, {0, 2, 2, 1, 1, 1, 0, 2})}, call),
+            sample("indices broadcast", {sample_values({3, 4}), Array::of<int64_t>({1, 2}, {3, 1})}, call),
             sample("tensor broadcast", {sample_values({1, 3}), Array::of<int64_t>({2, 2}, {2, 0, 1, 1})}, call)};
   }
 };
@@ -148,7 +148,7 @@ struct MaskedSelect {
   static Samples samples() {
     return {sample("some", {sample_values({4, 5})}, [](auto& x) {
       Array mask(x[0].shape(), boolean);
-      for (int64_t i = 0; i < mask.size(); ++i) mask.fresh<bool>()[i] = i % 3 != 1;
+      for (int64_t i = 0; i < mask.size(); ++i) mask.uninitialized<bool>()[i] = i % 3 != 1;
       return masked_select(x[0], Tensor(mask));
     }),
             sample("mask broadcast", {sample_values({3, 4})},
@@ -166,7 +166,7 @@ struct IndexAdd {
   }
 };
 
-[[maybe_unused]] const bool select_composites = enrol_composites<Flip, Roll, Take, TakeAlong, MaskedSelect, IndexAdd>();
+[[maybe_unused]] const bool select_composites = register_composites<Flip, Roll, Take, TakeAlong, MaskedSelect, IndexAdd>();
 
 }  // namespace
 
@@ -176,7 +176,7 @@ Tensor index_select(const Tensor& x, Axis along, const Tensor& index) {
   if (index.rank() != 1)
     throw ShapeError("index_select", join("the index must have one axis, got ", describe(index)),
                      "take_along_dim(x, index, axis)");
-  return select_at(x, axis, places("index_select", index, x.shape()[axis]));
+  return select_at(x, axis, checked_indices("index_select", index, x.shape()[axis]));
 }
 
 Tensor index_add(const Tensor& x, Axis along, const Tensor& index, const Tensor& source) {
@@ -189,8 +189,8 @@ Tensor index_add(const Tensor& x, Axis along, const Tensor& index, const Tensor&
     throw ShapeError("index_add",
                      join("the tensor is ", describe(x), ", the index ", describe(index), ", the source ", describe(source),
                           "; the source must be the tensor's shape, with the index's length on axis ", axis));
-  if (!is_real(source.dtype())) refuse_dtype("index_add", source);
-  return x + sum_at(source, axis, places("index_add", index, x.shape()[axis]), x.shape()[axis]);
+  if (!is_real(source.dtype())) throw_dtype("index_add", source);
+  return x + sum_at(source, axis, checked_indices("index_add", index, x.shape()[axis]), x.shape()[axis]);
 }
 
 Tensor flip(const Tensor& x, const std::vector<int>& axes) {
@@ -222,7 +222,7 @@ Tensor roll(const Tensor& x, const std::vector<int64_t>& shifts, const std::vect
 }
 
 Tensor take(const Tensor& x, const Tensor& index) {
-  const Array at = places("take", index, x.size(), Negative::from_the_end);
+  const Array at = checked_indices("take", index, x.size(), Negative::from_the_end);
   return reshape(select_at(reshape(x, {x.size()}), 0, at.reshape({at.size()})), index.shape());
 }
 

@@ -5,11 +5,11 @@ namespace gradus {
 std::string text_of(Pair p) { return p.h == p.w ? join(p.h) : join("{", p.h, ", ", p.w, "}"); }
 
 void check_option(const char* op, const char* what, Pair p, int64_t low, int64_t high) {
-  const auto refuse = [&](const char* bound, int64_t limit) {
+  const auto throw_error = [&](const char* bound, int64_t limit) {
     throw ShapeError(op, join("the ", what, " must be at ", bound, " ", limit, ", got ", text_of(p)));
   };
-  if (p.h < low || p.w < low) refuse("least", low);
-  if (p.h > high || p.w > high) refuse("most", high);
+  if (p.h < low || p.w < low) throw_error("least", low);
+  if (p.h > high || p.w > high) throw_error("most", high);
 }
 
 int64_t product(const char* op, int64_t a, int64_t b) {

@@ -107,7 +107,7 @@ struct Glu {
   }
 };
 
-[[maybe_unused]] const bool smooth_composites = enrol_composites<Glu>();
+[[maybe_unused]] const bool smooth_composites = register_composites<Glu>();
 
 }  // namespace
 

@@ -1,4 +1,4 @@
-// softmax and log_softmax: fast kernels both ways. Their way back reads the result only, so the input is not kept; where
+// softmax and log_softmax: fast kernels both ways. Their backward pass reads the result only, so the input is not kept; where
 // gradients are recorded it is the same formula in ops.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
@@ -47,7 +47,7 @@ enum class Infinite {
 };
 
 template <class T, bool logarithm, Infinite infinite>
-void forward(const Layout& l, const T* x, T* y) {
+void softmax_forward(const Layout& l, const T* x, T* y) {
   using P = pack<T>;
   constexpr double lowest = -std::numeric_limits<double>::infinity();
   const auto distance = [](P v, P top) {
@@ -91,7 +91,7 @@ void forward(const Layout& l, const T* x, T* y) {
 
 /// softmax: y (g - sum(g y)); log_softmax: g - e^y sum(g).
 template <class T, bool logarithm>
-void backward(const Layout& l, const T* g, const T* y, T* dx) {
+void softmax_backward(const Layout& l, const T* g, const T* y, T* dx) {
   using P = pack<T>;
   const auto term = [=](P sum, int64_t i, const Lanes<T>& lanes) {
     return logarithm ? sum + lanes.load(g + i) : fma(lanes.load(g + i), lanes.load(y + i), sum);
@@ -116,7 +116,7 @@ Array backward_kernel(const Array& grad, const Array& y, int axis) {
   const Array g = grad.contiguous();
   Array dx = Array::like(y);
   visit_real(y.dtype(),
-             [&]<class T>() { backward<T, logarithm>(Layout(y.shape(), axis), g.data<T>(), y.data<T>(), dx.fresh<T>()); });
+             [&]<class T>() { softmax_backward<T, logarithm>(Layout(y.shape(), axis), g.data<T>(), y.data<T>(), dx.uninitialized<T>()); });
   return dx;
 }
 
@@ -137,10 +137,10 @@ struct Softmax {
   static constexpr const char* name = "softmax";
   static constexpr bool logarithm = false;
   struct Saved { Array y; int axis; };
-  static void backward(Back& b, const Saved& s) {
+  static void backward(BackwardContext& b, const Saved& s) {
     const Tensor y = b.output(s.y), &g = b.grad();
-    if (b.graph()) b.give(0, [&] { return y * (g - sum(g * y, {s.axis}, true)); });
-    else b.give(0, [&] { return Tensor(backward_kernel<logarithm>(g.array(), y.array(), s.axis)); });
+    if (b.graph()) b.accumulate(0, [&] { return y * (g - sum(g * y, {s.axis}, true)); });
+    else b.accumulate(0, [&] { return Tensor(backward_kernel<logarithm>(g.array(), y.array(), s.axis)); });
   }
   static Samples samples() { return along_axes(softmax); }
 };
@@ -149,23 +149,23 @@ struct LogSoftmax {
   static constexpr const char* name = "log_softmax";
   static constexpr bool logarithm = true;
   struct Saved { Array y; int axis; };
-  static void backward(Back& b, const Saved& s) {
+  static void backward(BackwardContext& b, const Saved& s) {
     const Tensor y = b.output(s.y), &g = b.grad();
-    if (b.graph()) b.give(0, [&] { return g - exp(y) * sum(g, {s.axis}, true); });
-    else b.give(0, [&] { return Tensor(backward_kernel<logarithm>(g.array(), y.array(), s.axis)); });
+    if (b.graph()) b.accumulate(0, [&] { return g - exp(y) * sum(g, {s.axis}, true); });
+    else b.accumulate(0, [&] { return Tensor(backward_kernel<logarithm>(g.array(), y.array(), s.axis)); });
   }
   static Samples samples() { return along_axes(log_softmax); }
 };
 
 template <class Op, Infinite infinite = Infinite::nan>
 Tensor normalised(const Tensor& x, Axis along) {
-  if (!is_real(x.dtype())) refuse_dtype(Op::name, x);
+  if (!is_real(x.dtype())) throw_dtype(Op::name, x);
   if (x.rank() == 0) return reshape(normalised<Op, infinite>(reshape(x, {1}), along), {});
   const int axis = normal_axis(Op::name, along, x.rank());
   const Array in = x.array().contiguous();
   Array y = Array::like(in);
   visit_real(x.dtype(), [&]<class T>() {
-    forward<T, Op::logarithm, infinite>(Layout(x.shape(), axis), in.data<T>(), y.fresh<T>());
+    softmax_forward<T, Op::logarithm, infinite>(Layout(x.shape(), axis), in.data<T>(), y.uninitialized<T>());
   });
   return primitive<Op>(y, [&] { return typename Op::Saved{kept(y), axis}; }, x);
 }

@@ -1,4 +1,4 @@
-// Orders along an axis. The places are found without a record; the values are gathered from them, so the gradient is
+// Orders along an axis. The indices are found without a record; the values are gathered from them, so the gradient is
 // gather's.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
@@ -26,10 +26,10 @@ Array order(const Tensor& x, int axis, int64_t count, bool descending) {
   const AroundAxis a(x.shape(), axis);
   Shape shape = x.shape();
   shape[axis] = count;
-  Array places(shape, i64);
+  Array indices(shape, i64);
   visit(x.dtype(), [&]<class T>() {
     const T* in = from.data<T>();
-    int64_t* out = places.fresh<int64_t>();
+    int64_t* out = indices.uninitialized<int64_t>();
     parallel_ranges(a.outer * a.inner, std::max<int64_t>(1, 2048 / std::max<int64_t>(1, a.length)),
                     [&](int64_t begin, int64_t end) {
                       std::vector<int64_t> at(static_cast<std::size_t>(a.length));
@@ -49,11 +49,11 @@ Array order(const Tensor& x, int axis, int64_t count, bool descending) {
                       }
                     });
   });
-  return places;
+  return indices;
 }
 
 /// Puts the first NaN of a lane, if there is one, in the place of what was found in it.
-void nan_wins(const Tensor& x, int axis, Array& places) {
+void nan_wins(const Tensor& x, int axis, Array& indices) {
   if (!is_real(x.dtype())) return;
   const Array from = x.array().contiguous();
   const AroundAxis a(x.shape(), axis);
@@ -62,18 +62,18 @@ void nan_wins(const Tensor& x, int axis, Array& places) {
       const T* values = from.data<T>() + lane / a.inner * a.length * a.inner + lane % a.inner;
       int64_t k = 0;
       while (k < a.length && !std::isnan(values[k * a.inner])) ++k;
-      if (k < a.length) places.fresh<int64_t>()[lane] = k;
+      if (k < a.length) indices.uninitialized<int64_t>()[lane] = k;
     }
   });
 }
 
-ValuesAndIndices chosen(const Tensor& x, int axis, const Array& places) {
-  return {gather(x, axis, Tensor(places)), Tensor(places)};
+ValuesAndIndices chosen(const Tensor& x, int axis, const Array& indices) {
+  return {gather(x, axis, Tensor(indices)), Tensor(indices)};
 }
 
 /// The same where each lane gives one; its axis goes unless `keep`.
-ValuesAndIndices one_of_each(const Tensor& x, int axis, const Array& places, bool keep) {
-  const ValuesAndIndices one = chosen(x, axis, places);
+ValuesAndIndices one_of_each(const Tensor& x, int axis, const Array& indices, bool keep) {
+  const ValuesAndIndices one = chosen(x, axis, indices);
   return keep ? one : ValuesAndIndices{squeeze(one.values, axis), squeeze(one.indices, axis)};
 }
 
@@ -123,7 +123,7 @@ struct Median {
   }
 };
 
-[[maybe_unused]] const bool sort_composites = enrol_composites<Sort, TopK, KthValue, Median>();
+[[maybe_unused]] const bool sort_composites = register_composites<Sort, TopK, KthValue, Median>();
 
 }  // namespace
 
@@ -159,9 +159,9 @@ ValuesAndIndices median(const Tensor& x, Axis along, bool keep) {
   if (x.shape()[axis] == 0)
     throw ShapeError("median", join("axis ", axis, " of ", describe(x), " is empty; it must have at least one element"));
   const int64_t k = (x.shape()[axis] + 1) / 2;
-  Array places = order(x, axis, k, false).slice(axis, k - 1, k).copy();
-  nan_wins(x, axis, places);
-  return one_of_each(x, axis, places, keep);
+  Array indices = order(x, axis, k, false).slice(axis, k - 1, k).copy();
+  nan_wins(x, axis, indices);
+  return one_of_each(x, axis, indices, keep);
 }
 
 }  // namespace gradus

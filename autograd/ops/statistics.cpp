@@ -37,7 +37,7 @@ struct Mean {
 struct Centred {
   static constexpr const char* name = "centred";
   struct Saved { std::vector<int> axes; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return centred(b.grad(), s.axes); }); }
+  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return centred(b.grad(), s.axes); }); }
   static Samples samples() {
     return over_axes([](const Tensor& x, const std::vector<int>& axes, bool) { return centred(x, axes); });
   }
@@ -57,9 +57,9 @@ Tensor masked_last(const Tensor& x, std::uint32_t axes, std::vector<int>& order)
 struct LogSumExp {
   static constexpr const char* name = "logsumexp";
   struct Saved { Array x; std::uint32_t axes; };
-  static void backward(Back& b, const Saved& s) {
+  static void backward(BackwardContext& b, const Saved& s) {
     const Tensor x = b.input(0, s.x);
-    b.give(0, [&] {
+    b.accumulate(0, [&] {
       std::vector<int> order, back(static_cast<std::size_t>(x.rank()));
       const Tensor share = softmax_shares(masked_last(x, s.axes, order));
       Shape moved;
@@ -78,7 +78,7 @@ struct LogSumExp {
   }
 };
 
-[[maybe_unused]] const bool statistics_composites = enrol_composites<Mean>();
+[[maybe_unused]] const bool statistics_composites = register_composites<Mean>();
 
 int64_t count_of(const Tensor& x, std::uint32_t axes) {
   int64_t n = 1;
@@ -89,7 +89,7 @@ int64_t count_of(const Tensor& x, std::uint32_t axes) {
 
 /// By what a sum of squared distances is divided; if there are too few, by 0: NaN or infinity, as PyTorch.
 double degrees(const char* op, const Tensor& x, const std::vector<int>& axes, int correction) {
-  if (!is_real(x.dtype())) refuse_dtype(op, x);
+  if (!is_real(x.dtype())) throw_dtype(op, x);
   return static_cast<double>(std::max<int64_t>(count_of(x, axes_mask(op, axes, x.rank())) - correction, 0));
 }
 
@@ -158,8 +158,8 @@ struct Spread {
     double n;
     bool keep;
   };
-  static void kernel(Back& b, const Saved& s) {
-    b.give(0, [&] {
+  static void kernel(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] {
       const Array d = s.distances.of(b.checked(s.x));
       const Array g = b.grad().array().reshape(s.y.shape());
       const Array factor = map([k = (root ? 1 : 2) / s.n](auto v) { return k * v; }, g).expand(d.shape());
@@ -171,8 +171,8 @@ struct Spread {
       }
     });
   }
-  static std::vector<Tensor> inputs(Back& b, const Saved& s) { return {b.input(0, s.x)}; }
-  static Tensor meaning(const std::vector<Tensor>& in, const Saved& s) {
+  static std::vector<Tensor> inputs(BackwardContext& b, const Saved& s) { return {b.input(0, s.x)}; }
+  static Tensor reference(const std::vector<Tensor>& in, const Saved& s) {
     return (root ? std_of_centred : var_of_centred)(in[0], s.axes, s.n, s.keep);
   }
 };
@@ -209,7 +209,7 @@ Array unit_near(const Array& scale, Dtype dtype) {
   Array unit = Array::ones(scale.shape(), f64);
   for (int64_t i = 0; i < scale.size(); ++i)
     if (const double s = scale.element(i); s > 0 && std::isfinite(s))
-      unit.fresh<double>()[i] = std::ldexp(1.0, dtype == f32 ? std::clamp(std::ilogb(s), smallest, largest) : std::ilogb(s));
+      unit.uninitialized<double>()[i] = std::ldexp(1.0, dtype == f32 ? std::clamp(std::ilogb(s), smallest, largest) : std::ilogb(s));
   return unit;
 }
 
@@ -243,7 +243,7 @@ Tensor std(const Tensor& x, const std::vector<int>& axes, int correction, bool k
 }
 
 Tensor logsumexp(const Tensor& x, const std::vector<int>& axes, bool keep) {
-  if (!is_real(x.dtype())) refuse_dtype("logsumexp", x);
+  if (!is_real(x.dtype())) throw_dtype("logsumexp", x);
   const std::uint32_t mask = axes_mask("logsumexp", axes, x.rank());
   if (x.size() == 0) return log(sum(exp(x), axes, keep));  // of nothing: log 0
   Array largest = x.array();

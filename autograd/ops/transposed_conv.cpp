@@ -11,9 +11,9 @@ namespace {
 struct AddBias {
   static constexpr const char* name = "add_bias";
   struct Saved {};
-  static void backward(Back& b, const Saved&) {
-    b.give(0, [&] { return b.grad(); });
-    b.give(1, [&] { return sum(contiguous(b.grad()), {0, 2, 3}); });
+  static void backward(BackwardContext& b, const Saved&) {
+    b.accumulate(0, [&] { return b.grad(); });
+    b.accumulate(1, [&] { return sum(contiguous(b.grad()), {0, 2, 3}); });
   }
   static Samples samples();
 };
@@ -78,10 +78,10 @@ struct ConvTranspose2d {
   }
 };
 
-[[maybe_unused]] const bool transposed_conv_composites = enrol_composites<Conv1d, ConvTranspose1d, ConvTranspose2d>();
+[[maybe_unused]] const bool transposed_conv_composites = register_composites<Conv1d, ConvTranspose1d, ConvTranspose2d>();
 
 void check_dtypes(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (!is_real(x.dtype())) refuse_dtype(op, x);
+  if (!is_real(x.dtype())) throw_dtype(op, x);
   for (const Tensor* t : {&weight, &bias})
     if (t->defined() && t->dtype() != x.dtype())
       throw DtypeError(op,
@@ -98,7 +98,7 @@ void check_bias(const char* op, const Tensor& bias, int64_t channels, const Tens
 
 /// [N,C,L] as [N,C,1,L], and back.
 Tensor as_image(const Tensor& x) { return unsqueeze(x, 2); }
-Tensor as_line(const Tensor& x) { return squeeze(x, 2); }
+Tensor as_text(const Tensor& x) { return squeeze(x, 2); }
 
 void check_line(const char* op, const char* weight_axes, const Tensor& x, const Tensor& weight, const Tensor& bias) {
   check_dtypes(op, x, weight, bias);
@@ -176,14 +176,14 @@ Tensor conv1d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
                          .pad_w = o.padding,
                          .dil_w = o.dilation,
                          .groups = o.groups};
-  return as_line(convolution::correlate(as_image(x), as_image(weight), bias, g));
+  return as_text(convolution::correlate(as_image(x), as_image(weight), bias, g));
 }
 
 Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvTranspose1dOptions& o) {
   check_line("conv_transpose1d", "[C,O/groups,K]", x, weight, bias);
   if (x.shape()[2] < 1)
     throw ShapeError("conv_transpose1d", join("the lines of ", describe(x), " are empty; they must be at least 1 long"));
-  return as_line(transposed("conv_transpose1d", as_image(x), as_image(weight), bias,
+  return as_text(transposed("conv_transpose1d", as_image(x), as_image(weight), bias,
                             {.stride = {1, o.stride}, .padding = {0, o.padding}, .output_padding = {0, o.output_padding},
                              .dilation = {1, o.dilation}, .groups = o.groups}));
 }

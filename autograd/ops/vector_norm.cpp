@@ -24,7 +24,7 @@ Samples norms_over_axes(const NormCall& call) {
 
 /// The gradient of a norm from x, the norm y and its own gradient g: slope(x, y, g), on packs or in ops.
 template <class Slope>
-Tensor norm_gradient(Back& b, const Array& x, const Array& y, Slope slope) {
+Tensor norm_gradient(BackwardContext& b, const Array& x, const Array& y, Slope slope) {
   if (b.graph()) return slope(b.input(0, x), b.output(y), b.grad());
   const Shape& s = x.shape();
   return Tensor(std::in_place, [&] {
@@ -52,8 +52,8 @@ struct Norm2 {
     const auto none = y == V(0.0);
     return x / select(none, V(1.0), y) * select(none, V(0.0), g);
   }
-  static void backward(Back& b, const Saved& s) {
-    b.give(0, [&] {
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] {
       const Array& g = b.grad().array();
       bool suffice = false;
       if (!b.graph()) visit_real(g.dtype(), [&]<class T>() { suffice = quotients_suffice<T>(s.y, g); });
@@ -81,8 +81,8 @@ struct NormP {
     const V ratio = select(none, V(1.0), abs(x)) / select(none, V(1.0), y);
     return select(none, V(0.0), sign(x) * pow(ratio, p - 1) * g);
   }
-  static void backward(Back& b, const Saved& s) {
-    b.give(0, [&] { return norm_gradient(b, s.x, s.y, [p = s.p](auto x, auto y, auto g) { return slope(x, y, g, p); }); });
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return norm_gradient(b, s.x, s.y, [p = s.p](auto x, auto y, auto g) { return slope(x, y, g, p); }); });
   }
   static Samples samples() {
     constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -115,7 +115,7 @@ Array units(const Array& x, std::uint32_t axes, const Array& y) {
   Array unit = Array::ones(y.shape(), y.dtype());
   for (int64_t i = 0; i < y.size(); ++i) {
     const T top = dense.data<T>()[i];
-    if (outside(from[i]) && top > 0 && top <= high) unit.fresh<T>()[i] = std::ldexp(T(1), std::ilogb(top));
+    if (outside(from[i]) && top > 0 && top <= high) unit.uninitialized<T>()[i] = std::ldexp(T(1), std::ilogb(top));
   }
   return unit;
 }
@@ -168,12 +168,12 @@ struct Normalize {
   }
 };
 
-[[maybe_unused]] const bool norm_composites = enrol_composites<Normalize>();
+[[maybe_unused]] const bool norm_composites = register_composites<Normalize>();
 
 }  // namespace
 
 Tensor norm(const Tensor& x, double p, const std::vector<int>& axes, bool keep) {
-  if (!is_real(x.dtype())) refuse_dtype("norm", x);
+  if (!is_real(x.dtype())) throw_dtype("norm", x);
   if (!(p == p)) throw Error("norm", "p must be a number, got NaN");
   const std::uint32_t mask = axes_mask("norm", axes, x.rank());
   if (p == 0) return sum((x != 0.0).to(x.dtype()), axes, keep);  // NaN is not 0: it counts
@@ -231,19 +231,19 @@ struct CosineSimilarity {
     double eps;
   };
   /// The gradient of x: g / |x| (other / |other| - y x / |x|).
-  static Tensor gradient(Back& b, const Side& of, const Side& other, const Saved& s) {
+  static Tensor gradient(BackwardContext& b, const Side& of, const Side& other, const Saved& s) {
     const Array &x = b.checked(of.x), g = b.grad().array().unsqueeze(s.axis);
     const Array tilt = map([](auto y, auto u) { return -(y * u); }, b.checked(s.y), of.slope),
                 factor = map([](auto v, auto u) { return v * u; }, g, of.over);
     return Tensor(map([](auto v, auto w, auto u, auto t, auto f) { return f * fma(v, t, w * u); }, x, b.checked(other.x),
                       other.over.expand(x.shape()), tilt.expand(x.shape()), factor.expand(x.shape())));
   }
-  static void kernel(Back& b, const Saved& s) {
-    b.give(0, [&] { return gradient(b, s.a, s.b, s); });
-    b.give(1, [&] { return gradient(b, s.b, s.a, s); });
+  static void kernel(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return gradient(b, s.a, s.b, s); });
+    b.accumulate(1, [&] { return gradient(b, s.b, s.a, s); });
   }
-  static std::vector<Tensor> inputs(Back& b, const Saved& s) { return {b.input(0, s.a.x), b.input(1, s.b.x)}; }
-  static Tensor meaning(const std::vector<Tensor>& in, const Saved& s) {
+  static std::vector<Tensor> inputs(BackwardContext& b, const Saved& s) { return {b.input(0, s.a.x), b.input(1, s.b.x)}; }
+  static Tensor reference(const std::vector<Tensor>& in, const Saved& s) {
     return product_of_units(in[0], in[1], s.axis, s.eps);
   }
   static Samples samples() {
@@ -276,7 +276,7 @@ Tensor stretched(const Tensor& x, int rank, int axis, int64_t n) {
 Tensor cosine_similarity(const Tensor& a, const Tensor& b, Axis along, double eps) {
   const char* op = CosineSimilarity::name;
   for (const Tensor* t : {&a, &b})
-    if (!is_real(t->dtype())) refuse_dtype(op, *t);
+    if (!is_real(t->dtype())) throw_dtype(op, *t);
   if (a.dtype() != b.dtype())
     throw DtypeError(op, join(describe(a), " and ", describe(b), " do not mix"), join("b.to(", a.dtype(), ")"));
   const Shape wide = broadcast(op, a.shape(), b.shape());

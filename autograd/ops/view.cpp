@@ -11,7 +11,7 @@ namespace {
 struct Expand {
   static constexpr const char* name = "expand";
   struct Saved { Shape from; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return sum_to(b.grad(), s.from); }); }
+  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return sum_to(b.grad(), s.from); }); }
   static Samples samples() {
     return {sample("new axis", {sample_values({3})}, [](auto& x) { return expand(x[0], {4, x[0].dim(0)}); }),
             sample("middle axis", {sample_values({2, 1, 3})}, [](auto& x) { return expand(x[0], {2, 4, 3}); }),
@@ -22,7 +22,7 @@ struct Expand {
 struct Reshape {
   static constexpr const char* name = "reshape";
   struct Saved { Shape from; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return reshape(b.grad(), s.from); }); }
+  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return reshape(b.grad(), s.from); }); }
   static Samples samples() {
     return {sample("view", {sample_values({2, 6})}, [](auto& x) { return reshape(x[0], {3, -1}); }),
             sample("of a transpose", {sample_values({2, 6})}, [](auto& x) { return reshape(transpose(x[0], 0, 1), {4, 3}); }),
@@ -35,7 +35,7 @@ struct Reshape {
 struct Permute {
   static constexpr const char* name = "permute";
   struct Saved { std::vector<int> inverse; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return permute(b.grad(), s.inverse); }); }
+  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return permute(b.grad(), s.inverse); }); }
   static Samples samples() {
     return {sample("three axes", {sample_values({2, 3, 4})}, [](auto& x) { return permute(x[0], {2, 0, 1}); }),
             sample("transpose", {sample_values({3, 4})}, [](auto& x) { return transpose(x[0], 0, -1); })};
@@ -57,7 +57,7 @@ Array cut(const Array& x, const Window& w, int64_t length) {
 struct Slice {
   static constexpr const char* name = "slice";
   struct Saved { Window window; };
-  static void backward(Back& b, const Saved& s) {
+  static void backward(BackwardContext& b, const Saved& s) {
     b.give_part(0, [&] { return unslice(b.grad(), s.window); },
                 [&](const Array& whole) { return cut(whole, s.window, b.grad().shape()[s.window.axis]); });
   }
@@ -73,9 +73,9 @@ struct Slice {
 struct Unslice {
   static constexpr const char* name = "unslice";
   struct Saved { Window window; int64_t length; };
-  static void backward(Back& b, const Saved& s) {
+  static void backward(BackwardContext& b, const Saved& s) {
     const int64_t span = s.length > 0 ? (s.length - 1) * s.window.step + 1 : 0;
-    b.give(0, [&] { return slice(b.grad(), s.window.axis, s.window.start, s.window.start + span, s.window.step); });
+    b.accumulate(0, [&] { return slice(b.grad(), s.window.axis, s.window.start, s.window.start + span, s.window.step); });
   }
   static Samples samples() {
     return {sample("among zeros", {sample_values({2, 3})}, [](auto& x) {
@@ -101,9 +101,9 @@ std::vector<Tensor> cut_up(const Tensor& x, int axis, const std::vector<int64_t>
 struct Cat {
   static constexpr const char* name = "cat";
   struct Saved { int axis; std::vector<int64_t> lengths; };
-  static void backward(Back& b, const Saved& s) {
+  static void backward(BackwardContext& b, const Saved& s) {
     const std::vector<Tensor> pieces = cut_up(b.grad(), s.axis, s.lengths);
-    for (int k = 0; k < b.inputs(); ++k) b.give(k, [&] { return pieces[static_cast<std::size_t>(k)]; });
+    for (int k = 0; k < b.inputs(); ++k) b.accumulate(k, [&] { return pieces[static_cast<std::size_t>(k)]; });
   }
   static Samples samples() {
     return {sample("three rows", {sample_values({1, 3}), sample_values({2, 3}, -2, 2, 2), sample_values({1, 3}, -2, 2, 3)},
@@ -118,7 +118,7 @@ struct Cat {
 struct Split {
   static constexpr const char* name = "split";
   struct Saved { int axis; std::vector<Shape> shapes; };
-  static void backward(Back& b, const Saved& s) {
+  static void backward(BackwardContext& b, const Saved& s) {
     std::vector<Tensor> pieces;
     int used = 0;
     while (!b.grad(used).defined()) ++used;
@@ -126,7 +126,7 @@ struct Split {
       const Tensor& g = b.grad(static_cast<int>(k));
       pieces.push_back(g.defined() ? g : zeros(s.shapes[k], b.grad(used).dtype()));
     }
-    b.give(0, [&] { return cat(pieces, s.axis); });
+    b.accumulate(0, [&] { return cat(pieces, s.axis); });
   }
   static Samples samples() {
     return {sample("uneven", {sample_values({5, 2})}, [](auto& x) { return split(x[0], 2, 0); }),
@@ -150,7 +150,7 @@ std::vector<Tensor> cut_up(const Tensor& x, int axis, const std::vector<int64_t>
 struct To {
   static constexpr const char* name = "to";
   struct Saved { Dtype from; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return to(b.grad(), s.from); }); }
+  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return to(b.grad(), s.from); }); }
   static Samples samples() {
     return {sample("to itself and back", {sample_values({3})}, [](auto& x) { return to(x[0], f64) * 2.0; })};
   }
@@ -159,7 +159,7 @@ struct To {
 struct Contiguous {
   static constexpr const char* name = "contiguous";
   struct Saved {};
-  static void backward(Back& b, const Saved&) { b.give(0, [&] { return b.grad(); }); }
+  static void backward(BackwardContext& b, const Saved&) { b.accumulate(0, [&] { return b.grad(); }); }
   static Samples samples() {
     return {sample("transposed", {sample_values({2, 3})}, [](auto& x) { return contiguous(transpose(x[0], 0, 1)); })};
   }

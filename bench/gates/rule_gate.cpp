@@ -76,7 +76,7 @@ struct Numbers {
 void run_by_hand(Loop loop, Numbers& x) {
   const Constants c;
   const int64_t n = x.w.size();
-  float *w = x.w.fresh<float>(), *m = x.m.fresh<float>(), *v = x.v.fresh<float>();
+  float *w = x.w.uninitialized<float>(), *m = x.m.uninitialized<float>(), *v = x.v.uninitialized<float>();
   const float* g = x.g.data<float>();
   auto piece = [=](int64_t i) {
     const optim::FlushSubnormals guard;
@@ -117,9 +117,9 @@ void gate(int64_t n, int pairs) {
   const auto rule = optim::new_rule("adamw");
   std::vector<double> step(2);
   rule->advance(step.data(), 10);
-  void* slots[] = {x.m.fresh<float>(), x.v.fresh<float>(), nullptr};
+  void* slots[] = {x.m.uninitialized<float>(), x.v.uninitialized<float>(), nullptr};
   const std::vector<optim::ElementWork> work{{static_cast<const optim::ElementRule*>(rule.get()), f32,
-                                              {x.w.fresh<float>(), x.g.data<float>(), slots, step.data(), 1.0, 0, n}}};
+                                              {x.w.uninitialized<float>(), x.g.data<float>(), slots, step.data(), 1.0, 0, n}}};
   for (const int t : {1, 2}) {
     set_threads(t);
     const int repeats = static_cast<int>(std::max<int64_t>(1, 4000000 / n));
@@ -146,10 +146,10 @@ void streams(std::vector<std::vector<Array>>& tensors, std::size_t slots) {
   parallel_for(static_cast<int64_t>(tensors.size()), [&](int64_t k) {
     auto& t = tensors[static_cast<std::size_t>(k)];
     const int64_t n = t[0].size();
-    float* __restrict w = t[0].fresh<float>();
+    float* __restrict w = t[0].uninitialized<float>();
     const float* __restrict g = t[1].data<float>();
-    float* __restrict m = t[2].fresh<float>();
-    float* __restrict v = t[3].fresh<float>();
+    float* __restrict m = t[2].uninitialized<float>();
+    float* __restrict v = t[3].uninitialized<float>();
     if (slots == 0) for (int64_t i = 0; i < n; ++i) w[i] += g[i];
     if (slots == 1) for (int64_t i = 0; i < n; ++i) m[i] += g[i], w[i] += m[i];
     if (slots == 2) for (int64_t i = 0; i < n; ++i) m[i] += g[i], v[i] -= g[i], w[i] += m[i] + v[i];
@@ -158,7 +158,7 @@ void streams(std::vector<std::vector<Array>>& tensors, std::size_t slots) {
     for (int64_t at = 0; at < n; at += block) {
       const int64_t end = std::min(n, at + block);
       for (std::size_t s = 0; s < slots; ++s) {
-        float* __restrict slot = t[2 + s].fresh<float>();
+        float* __restrict slot = t[2 + s].uninitialized<float>();
         for (int64_t i = at; i < end; ++i) slot[i] += g[i];
       }
       for (int64_t i = at; i < end; ++i) w[i] += m[i];

@@ -225,7 +225,7 @@ void read_elements(const InputFile& file, std::uint64_t offset, const Element& e
 }
 
 /// The text of the header; `data` becomes the offset behind it, `version` that of the format.
-std::string header_text(const InputFile& file, std::uint64_t& data, int& version) {
+std::string npy_header(const InputFile& file, std::uint64_t& data, int& version) {
   char start[12] = {};
   const auto have = static_cast<std::size_t>(std::min<std::uint64_t>(file.size(), sizeof start));
   file.read(0, start, have);
@@ -274,13 +274,13 @@ Array load_npy(const std::string& path) {
   const InputFile file(path);
   std::uint64_t data = 0;
   int version = 0;
-  const std::string text = header_text(file, data, version);
+  const std::string text = npy_header(file, data, version);
   Header h = DictReader(text, version, path)();
   const Element e = element_of(h.descr, path);
   check_length(file, h, e, data);
   if (h.fortran_order) std::reverse(h.lengths.begin(), h.lengths.end());
   Array a(Shape(h.lengths.data(), static_cast<int>(h.lengths.size())), e.dtype);
-  visit(e.dtype, [&]<class T>() { read_elements(file, data, e, a.fresh<T>(), a.size()); });
+  visit(e.dtype, [&]<class T>() { read_elements(file, data, e, a.uninitialized<T>(), a.size()); });
   if (!h.fortran_order) return a;
   std::vector<int> axes;
   for (int i = a.rank(); i-- > 0;) axes.push_back(i);

@@ -84,7 +84,7 @@ std::vector<std::size_t> check_cover(const InputFile& file, const std::deque<Ten
 Array read_tensor(const InputFile& file, const TensorEntry& e, std::uint64_t data) {
   Array a(e.shape, dtype_of(e));
   const auto bytes = static_cast<std::size_t>(e.end - e.begin);
-  auto* to = visit(a.dtype(), [&]<class T>() { return reinterpret_cast<char*>(a.fresh<T>()); });
+  auto* to = visit(a.dtype(), [&]<class T>() { return reinterpret_cast<char*>(a.uninitialized<T>()); });
   file.read(data + e.begin, to, bytes);
   if (a.dtype() == boolean)
     for (std::size_t i = 0; i < bytes; ++i)

@@ -10,8 +10,8 @@
 
 namespace gradus {
 
-Look look_at(const Array& array) {
-  Look l;
+ArrayStats array_stats(const Array& array) {
+  ArrayStats l;
   if (!array.defined() || !is_real(array.dtype())) return l;
   const Array a = array.contiguous();
   for (int64_t i = 0; i < a.size(); ++i) {
@@ -30,7 +30,7 @@ std::string six_digits(double x) {
   return buffer;
 }
 
-std::string range_in_words(const Look& l) {
+std::string range_text(const ArrayStats& l) {
   if (l.low > l.high) return "nowhere finite";
   const std::string low = six_digits(l.low), at = l.low == l.high ? low : join("in [", low, ", ", six_digits(l.high), "]");
   return l.finite() ? at : at + " where finite";

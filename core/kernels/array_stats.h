@@ -9,7 +9,7 @@
 namespace gradus {
 
 /// Places are row-major; -1: there is none.
-struct Look {
+struct ArrayStats {
   int64_t nans = 0, infs = 0, first_nan = -1, first_inf = -1;
   double low = std::numeric_limits<double>::infinity(), high = -low;  // of the finite ones
 
@@ -18,9 +18,9 @@ struct Look {
 };
 
 /// Of f32 and f64; an absent Array, or one of integers, looks empty and finite.
-Look look_at(const Array& array);
+ArrayStats array_stats(const Array& array);
 /// "in [0, 3.5]", "in [0, 3.5] where finite", "nowhere finite", or the number that all of them are.
-std::string range_in_words(const Look& look);
+std::string range_text(const ArrayStats& look);
 /// Six digits; "NaN", "inf", "-inf".
 std::string six_digits(double x);
 

@@ -8,7 +8,7 @@
 namespace gradus {
 namespace {
 
-constexpr int strip = 64;
+constexpr int strip_width = 64;
 
 /// Does x take the place of best? NaN wins over every number; of equals the first stays.
 template <bool largest, class T>
@@ -19,8 +19,8 @@ inline bool better(T x, T best) {
 template <class T>
 struct Best {
   using Row = std::conditional_t<sizeof(T) == 8, int64_t, std::int32_t>;
-  T value[strip];
-  Row row[strip];
+  T value[strip_width];
+  Row row[strip_width];
 };
 
 /// Goes down neighbouring columns, whose first row is in `best` already.
@@ -48,7 +48,7 @@ void of_columns(const T* p, int64_t rows, int64_t stride, int columns, T* value,
     std::copy_n(p + from * stride, columns, best.value);
     std::fill_n(best.row, columns, 0);
     const int64_t n = std::min(piece, rows - from);
-    columns == strip ? go_down<largest>(p + from * stride, n, stride, strip, best)
+    columns == strip_width ? go_down<largest>(p + from * stride, n, stride, strip_width, best)
                      : go_down<largest>(p + from * stride, n, stride, columns, best);
     for (int c = 0; c < columns; ++c)
       if (from == 0 || better<largest>(best.value[c], value[c])) value[c] = best.value[c], index[c] = from + best.row[c];
@@ -60,16 +60,16 @@ template <bool largest, class T>
 void of_run(const T* p, int64_t n, T& value, int64_t& index) {
   value = p[0], index = 0;
   int64_t i = 1;
-  if (n >= 4 * strip) {
-    T values[strip];
-    int64_t rows[strip];
-    of_columns<largest>(p, n / strip, strip, strip, values, rows);
-    for (int c = 0; c < strip; ++c) {
-      const int64_t at = rows[c] * strip + c;
+  if (n >= 4 * strip_width) {
+    T values[strip_width];
+    int64_t rows[strip_width];
+    of_columns<largest>(p, n / strip_width, strip_width, strip_width, values, rows);
+    for (int c = 0; c < strip_width; ++c) {
+      const int64_t at = rows[c] * strip_width + c;
       const bool equal = values[c] == value || (values[c] != values[c] && value != value);
       if (better<largest>(values[c], value) || (equal && at < index)) value = values[c], index = at;
     }
-    i = n / strip * strip;
+    i = n / strip_width * strip_width;
   }
   for (; i < n; ++i)
     if (better<largest>(p[i], value)) value = p[i], index = i;
@@ -79,12 +79,12 @@ template <bool largest, class T>
 Extreme extreme_of(Array a, int axis) {
   const Shape shape = reduced_shape(a.shape(), 1u << axis, true);
   Extreme e{Array(shape, a.dtype()), Array(shape, i64)};
-  T* value = e.value.fresh<T>();
-  int64_t* index = e.index.fresh<int64_t>();
-  const auto kept = [&] { return Walk<1>(shape, {a.strides()}); };
+  T* value = e.value.uninitialized<T>();
+  int64_t* index = e.index.uninitialized<int64_t>();
+  const auto kept = [&] { return StridedLoop<1>(shape, {a.strides()}); };
   if (a.stride(axis) != 1 && (kept().run_stride(0) != 1 || kept().run() == 1)) a = a.contiguous();
   const T* from = a.data<T>();
-  const Walk<1> walk = kept();
+  const StridedLoop<1> walk = kept();
   const int64_t n = a.shape()[axis], stride = a.stride(axis), columns = walk.run(), step = walk.run_stride(0);
   if (stride == 1 || columns == 1) {
     parallel_ranges(walk.runs(), std::max<int64_t>(1, grain_elements / (n * columns)), [&](int64_t begin, int64_t end) {
@@ -95,13 +95,13 @@ Extreme extreme_of(Array a, int axis) {
     });
     return e;
   }
-  const int64_t strips = (columns + strip - 1) / strip;
-  parallel_ranges(walk.runs() * strips, std::max<int64_t>(1, grain_elements / (n * std::min<int64_t>(strip, columns))),
+  const int64_t strips = (columns + strip_width - 1) / strip_width;
+  parallel_ranges(walk.runs() * strips, std::max<int64_t>(1, grain_elements / (n * std::min<int64_t>(strip_width, columns))),
                   [&](int64_t begin, int64_t end) {
     for (int64_t job = begin; job < end; ++job) {
-      const int64_t first = job % strips * strip, to = job / strips * columns + first;
+      const int64_t first = job % strips * strip_width, to = job / strips * columns + first;
       walk.each_run(job / strips, job / strips + 1, [&](const int64_t* at) {
-        of_columns<largest>(from + at[0] + first, n, stride, static_cast<int>(std::min<int64_t>(strip, columns - first)),
+        of_columns<largest>(from + at[0] + first, n, stride, static_cast<int>(std::min<int64_t>(strip_width, columns - first)),
                             value + to, index + to);
       });
     }

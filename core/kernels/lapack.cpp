@@ -79,7 +79,7 @@ Qr qr(const Array& a) {
   Array r = Array::zeros({k, n}, f64);
   for (int j = 0; j < n; ++j)
     for (int i = 0; i <= std::min(j, k - 1); ++i)
-      r.fresh<double>()[i * n + j] = numbers[static_cast<std::size_t>(j * m + i)];
+      r.uninitialized<double>()[i * n + j] = numbers[static_cast<std::size_t>(j * m + i)];
   dorgqr_(&m, &k, &k, numbers.data(), &m, tau.data(), work.data(), &room, &info);
   return {from_columns(m, k, numbers, a.dtype()), r.to(a.dtype())};
 }

@@ -17,7 +17,7 @@ constexpr std::size_t buffer_bytes = 4096;  // whole packs of any width; all inp
 
 /// A line of memory holds elements far apart in row-major order: a copy, which moves whole lines, pays.
 bool scattered(const Array& a) {
-  const Walk<1> walk(a.shape(), {a.strides()});
+  const StridedLoop<1> walk(a.shape(), {a.strides()});
   bool less = false;
   for (int i = 0; i + 1 < walk.rank; ++i)
     less = less || (walk.strides[0][i] != 0 && std::abs(walk.strides[0][i]) < std::abs(walk.run_stride(0)));
@@ -26,7 +26,7 @@ bool scattered(const Array& a) {
 
 /// to[0..end-begin) = elements begin..end-1 of an Array in row-major order.
 template <class T>
-void line_up(const Walk<1>& walk, const T* from, int64_t begin, int64_t end, T* to) {
+void line_up(const StridedLoop<1>& walk, const T* from, int64_t begin, int64_t end, T* to) {
   const int64_t length = walk.run(), step = walk.run_stride(0);
   int64_t skip = begin % length, left = end - begin;
   walk.each_run(begin / length, (end - 1) / length + 1, [&](const int64_t* at) {
@@ -43,7 +43,7 @@ void line_up(const Walk<1>& walk, const T* from, int64_t begin, int64_t end, T* 
 template <class T>
 void run_pieces(Array& out, const Array* const* in, int count, MapPass pass, const void* f) {
   constexpr auto chunk = static_cast<int64_t>(buffer_bytes / sizeof(T));
-  T* const to = out.fresh<T>();
+  T* const to = out.uninitialized<T>();
   bool dense = true;
   for (int k = 0; k < count; ++k) dense = dense && in[k]->dense();
   parallel_ranges(out.size(), grain_elements, [&](int64_t begin, int64_t end) {
@@ -60,7 +60,7 @@ void run_pieces(Array& out, const Array* const* in, int count, MapPass pass, con
         const Array& a = *in[k];
         from[k] = a.dense() ? a.data<T>() + at : buffers[k];
         if (a.dense()) continue;
-        line_up(Walk<1>(a.shape(), {a.strides()}), a.data<T>(), at, stop, buffers[k]);
+        line_up(StridedLoop<1>(a.shape(), {a.strides()}), a.data<T>(), at, stop, buffers[k]);
         for (int64_t i = stop - at; i % 16 != 0; ++i) buffers[k][i] = 0;  // lanes behind the end, up to a pack of any width
       }
       pass(f, to + at, from, stop - at);

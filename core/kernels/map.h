@@ -46,11 +46,11 @@ Array map_over(const char* op, bool overwrite, F f, const First& first, const In
   visit_real(first.dtype(), [&]<class T>() {
     const bool dense = (first.dense() && ... && in.dense());
     if (dense && out.size() <= pack<T>::width) {  // one pack: a call would cost as much
-      map_packs<T>(f, out.fresh<T>(), 0, out.size() > 0, first.template data<T>(), in.template data<T>()...);
+      map_packs<T>(f, out.uninitialized<T>(), 0, out.size() > 0, first.template data<T>(), in.template data<T>()...);
     } else if (dense && out.size() <= grain_elements) {
-      map_loop<T>(f, out.fresh<T>(), out.size(), first.template data<T>(), in.template data<T>()...);
+      map_loop<T>(f, out.uninitialized<T>(), out.size(), first.template data<T>(), in.template data<T>()...);
     } else {
-      if (overwrite && first.dense() && first.alone()) out = first;
+      if (overwrite && first.dense() && first.unique()) out = first;
       const Array* all[] = {&first, &in...};
       map_pieces(out, all, 1 + sizeof...(In), [](const void* g, void* to, const void* const* from, int64_t n) {
         map_pass<T, F>(g, to, from, n, std::make_integer_sequence<int, 1 + sizeof...(In)>());

@@ -156,8 +156,8 @@ struct Split {
       part.push_back(shape[i]);
     }
   }
-  Walk<2> outer() const { return Walk<2>(kept, {kept_strides[0], kept_strides[1]}); }
-  Walk<2> inner() const { return Walk<2>(gone, {gone_strides[0], gone_strides[1]}); }
+  StridedLoop<2> outer() const { return StridedLoop<2>(kept, {kept_strides[0], kept_strides[1]}); }
+  StridedLoop<2> inner() const { return StridedLoop<2>(gone, {gone_strides[0], gone_strides[1]}); }
   /// The last kept axis is contiguous, and something is summed.
   bool by_columns() const { return gone.rank() > 0 && outer().run_stride(0) == 1 && outer().run() > 1; }
 };
@@ -181,7 +181,7 @@ void load_transposed_part(const T* p, int64_t step, int runs, int n, pack<T>* v)
 
 /// Can this layout be walked in that order, with contiguous (or repeated) numbers innermost? If not, it is made dense first.
 bool follows(const Split& s, const Split& row_major) {
-  const Walk<2> outer = s.outer(), inner = s.inner();
+  const StridedLoop<2> outer = s.outer(), inner = s.inner();
   if (inner.run() != row_major.inner().run()) return false;
   if (!row_major.by_columns()) return inner.run_stride(0) == 1 || inner.run_stride(0) == 0 || s.by_columns();
   return outer.run() == row_major.outer().run() && (outer.run_stride(0) == 1 || inner.run_stride(0) == 1);
@@ -190,7 +190,7 @@ bool follows(const Split& s, const Split& row_major) {
 /// Each output is the sum of a (possibly many-axed) run of its own.
 template <class T>
 void sum_rows(const Array& a, const Split& s, T* out) {
-  const Walk<2> outer = s.outer(), inner = s.inner();
+  const StridedLoop<2> outer = s.outer(), inner = s.inner();
   const int64_t length = outer.run(), work = std::max<int64_t>(1, s.gone.size());
   parallel_ranges(outer.runs() * length, std::max<int64_t>(1, grain_elements / work), [&](int64_t begin, int64_t end) {
     const T* from = a.data<T>();
@@ -209,7 +209,7 @@ void sum_rows(const Array& a, const Split& s, T* out) {
 /// Sums of rows where not the rows but their neighbours are contiguous: a transposed matrix.
 template <class T>
 void sum_rows_across(const Array& a, const Split& s, T* out) {
-  const Walk<2> outer = s.outer(), inner = s.inner();
+  const StridedLoop<2> outer = s.outer(), inner = s.inner();
   const int64_t columns = outer.run(), strips = (columns + strip<T> - 1) / strip<T>;
   const int64_t work = strip<T> * std::max<int64_t>(1, s.gone.size());
   parallel_ranges(outer.runs() * strips, std::max<int64_t>(1, grain_elements / work), [&](int64_t begin, int64_t end) {
@@ -232,7 +232,7 @@ void sum_rows_across(const Array& a, const Split& s, T* out) {
 /// The last kept axis is contiguous: rows are added to rows, in blocks so that long columns keep their digits.
 template <class T>
 void sum_columns(const Array& a, const Split& s, T* out) {
-  const Walk<2> outer = s.outer(), inner = s.inner();
+  const StridedLoop<2> outer = s.outer(), inner = s.inner();
   const int64_t columns = outer.run(), runs = outer.runs(), steps = inner.run(), step = inner.run_stride(0);
   constexpr int64_t w = pack<T>::width, wide = 32 * w;
   const int64_t strips = (columns + wide - 1) / wide;
@@ -267,7 +267,7 @@ void sum_columns(const Array& a, const Split& s, T* out) {
 /// The same where not the rows but the columns are contiguous: a transposed matrix. Squares are transposed in registers.
 template <class T>
 void sum_columns_across(const Array& a, const Split& s, T* out) {
-  const Walk<2> outer = s.outer(), inner = s.inner();
+  const StridedLoop<2> outer = s.outer(), inner = s.inner();
   constexpr int w = pack<T>::width;
   const int64_t columns = outer.run(), step = outer.run_stride(0), steps = inner.run(), strips = (columns + w - 1) / w;
   parallel_ranges(outer.runs() * strips, std::max<int64_t>(1, grain_elements / (w * std::max<int64_t>(1, s.gone.size()))),
@@ -330,11 +330,11 @@ Array sum_axes(const Array& a, std::uint32_t axes) {
   if (!follows(s, order)) from = a.copy(), s = order;
   visit_real(a.dtype(), [&]<class T>() {
     if (out.size() == 1 && order.inner().runs() == 1)
-      *out.fresh<T>() = sum_long(from.data<T>(), from.size(), s.inner().run_stride(0));
+      *out.uninitialized<T>() = sum_long(from.data<T>(), from.size(), s.inner().run_stride(0));
     else if (order.by_columns())
-      (s.outer().run_stride(0) == 1 ? sum_columns<T> : sum_columns_across<T>)(from, s, out.fresh<T>());
-    else if (s.by_columns() && s.inner().run_stride(0) > 1) sum_rows_across(from, s, out.fresh<T>());
-    else sum_rows(from, s, out.fresh<T>());
+      (s.outer().run_stride(0) == 1 ? sum_columns<T> : sum_columns_across<T>)(from, s, out.uninitialized<T>());
+    else if (s.by_columns() && s.inner().run_stride(0) > 1) sum_rows_across(from, s, out.uninitialized<T>());
+    else sum_rows(from, s, out.uninitialized<T>());
   });
   return out;
 }
@@ -342,7 +342,7 @@ Array sum_axes(const Array& a, std::uint32_t axes) {
 Array sum_all(const Array& a) {
   if (!a.dense()) return sum_axes(a, (1u << a.rank()) - 1).reshape({});
   Array out(Shape{}, a.dtype());
-  visit_real(a.dtype(), [&]<class T>() { *out.fresh<T>() = sum_long(a.data<T>(), a.size(), 1); });
+  visit_real(a.dtype(), [&]<class T>() { *out.uninitialized<T>() = sum_long(a.data<T>(), a.size(), 1); });
   return out;
 }
 

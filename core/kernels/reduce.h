@@ -23,7 +23,7 @@ Array sum_integers(const Array& a, std::uint32_t axes);
 /// Sum of every element, 0-d. f32, f64.
 Array sum_all(const Array& a);
 
-/// Sum of `a` over the axes along which `shape` was broadcast to a.shape(): the way back of expand.
+/// Sum of `a` over the axes along which `shape` was broadcast to a.shape(): the backward pass of expand.
 Array sum_to(const Array& a, const Shape& shape);
 
 /// Largest (or smallest) value along one axis, and the first index where it stands (i64); NaN wins. The axis stays with length 1.

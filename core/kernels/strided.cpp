@@ -110,7 +110,7 @@ void transpose_plane(const Plane& p, const N* from, N* to) {
 
 /// The plane of axis `across` and the last one, for every place of the others.
 template <class N>
-void copy_planes(const Walk<2>& walk, int across, const N* from, N* to) {
+void copy_planes(const StridedLoop<2>& walk, int across, const N* from, N* to) {
   const int last = walk.rank - 1;
   const Plane all{walk.dims[last],         walk.dims[across],     walk.strides[0][last],
                   walk.strides[0][across], walk.strides[1][last], walk.strides[1][across]};
@@ -142,7 +142,7 @@ void copy_planes(const Walk<2>& walk, int across, const N* from, N* to) {
 
 /// Along the last axis, one run after the other.
 template <class N>
-void copy_runs(const Walk<2>& walk, const N* from, N* to, int64_t begin, int64_t end) {
+void copy_runs(const StridedLoop<2>& walk, const N* from, N* to, int64_t begin, int64_t end) {
   const int64_t n = walk.run(), step_from = walk.run_stride(0), step_to = walk.run_stride(1);
   walk.each_run(begin, end, [&](const int64_t* at) {
     const N* in = from + at[0];
@@ -153,7 +153,7 @@ void copy_runs(const Walk<2>& walk, const N* from, N* to, int64_t begin, int64_t
 }
 
 /// The axis to take together with the last one: where the source steps less, or else repeats itself. None is the last one.
-inline int axis_across(const Walk<2>& walk) {
+inline int axis_across(const StridedLoop<2>& walk) {
   const int last = walk.rank - 1;
   const int64_t* steps = walk.strides[0];
   if (std::abs(steps[last]) <= 1) return last;
@@ -166,12 +166,12 @@ inline int axis_across(const Walk<2>& walk) {
 
 /// No place of the target is written twice.
 template <class N>
-void copy_distinct(const Walk<2>& walk, const N* from, N* to) {
+void copy_distinct(const StridedLoop<2>& walk, const N* from, N* to) {
   if (const int across = axis_across(walk); across < walk.rank - 1) return copy_planes(walk, across, from, to);
   if (walk.runs() == 1 && walk.run() > grain_elements)  // one long run
     return parallel_ranges(walk.run(), grain_elements, [&](int64_t begin, int64_t end) {
       const int64_t step_from = walk.run_stride(0), step_to = walk.run_stride(1);
-      copy_runs(Walk<2>({end - begin}, {&step_from, &step_to}), from + begin * step_from, to + begin * step_to, 0, 1);
+      copy_runs(StridedLoop<2>({end - begin}, {&step_from, &step_to}), from + begin * step_from, to + begin * step_to, 0, 1);
     });
   parallel_ranges(walk.runs(), std::max<int64_t>(1, grain_elements / walk.run()),
                   [&](int64_t begin, int64_t end) { copy_runs(walk, from, to, begin, end); });
@@ -204,8 +204,8 @@ void copy_as(const Shape& shape, const void* from, const int64_t* from_strides, 
   const N* in = static_cast<const N*>(from);
   N* out = static_cast<N*>(to);
   if (shape.size() > small && sort_axes(shape, from_strides, to_strides, sorted, steps))
-    return copy_distinct(Walk<2>(sorted, {steps[0], steps[1]}), in, out);
-  const Walk<2> walk(shape, {from_strides, to_strides});  // in order: of two numbers for one place the last stays
+    return copy_distinct(StridedLoop<2>(sorted, {steps[0], steps[1]}), in, out);
+  const StridedLoop<2> walk(shape, {from_strides, to_strides});  // in order: of two numbers for one place the last stays
   const int64_t n = walk.run(), step_in = walk.run_stride(0), step_out = walk.run_stride(1);
   walk.each_run(0, walk.runs(), [&](const int64_t* at) {
     for (int64_t i = 0; i < n; ++i) out[at[1] + i * step_out] = in[at[0] + i * step_in];

@@ -10,12 +10,12 @@ namespace gradus {
 
 /// N layouts over one shape, reduced to the fewest axes that describe them all. rank >= 1.
 template <int N>
-struct Walk {
+struct StridedLoop {
   int rank = 0;
   int64_t dims[max_rank] = {};
   int64_t strides[N][max_rank] = {};
 
-  Walk(const Shape& shape, const int64_t* const (&layouts)[N]) {
+  StridedLoop(const Shape& shape, const int64_t* const (&layouts)[N]) {
     for (int i = 0; i < shape.rank(); ++i) {
       if (shape[i] == 1) continue;
       if (rank > 0 && merges(i, shape, layouts)) {

@@ -38,9 +38,9 @@ Array sum_integers(const Array& a, std::uint32_t axes) {
   Array out = Array::zeros(reduced_shape(a.shape(), axes, true), i64);
   if (a.size() == 0) return out;
   const Array spread = out.expand(a.shape());
-  const Walk<2> walk(a.shape(), {a.strides(), spread.strides()});
+  const StridedLoop<2> walk(a.shape(), {a.strides(), spread.strides()});
   const int64_t n = walk.run(), step = walk.run_stride(0), step_out = walk.run_stride(1);
-  auto* sums = reinterpret_cast<std::uint64_t*>(out.fresh<int64_t>());
+  auto* sums = reinterpret_cast<std::uint64_t*>(out.uninitialized<int64_t>());
   const auto add = [&]<class T>() {
     const T* from = a.data<T>();
     walk.each_run(0, walk.runs(), [&](const int64_t* at) {

@@ -44,7 +44,7 @@ class Inside {
 
 // Calls f(output, its place in the plane) for the outputs of a plane whose window lies somewhere in the image.
 template <class Position, class F>
-void for_places(const PoolGeometry& g, const Position* where, F f) {
+void for_positions(const PoolGeometry& g, const Position* where, F f) {
   const std::int64_t oh = g.out_h(), ow = g.out_w(), columns = g.columns().count();
   const std::int64_t top = g.rows().begin * g.dil_h - g.pad_h, left = g.columns().begin * g.dil_w - g.pad_w;
   const auto offset = [&](std::int64_t i) { return (i / columns * g.dil_h + top) * g.w + i % columns * g.dil_w + left; };
@@ -103,7 +103,7 @@ void max_pool2d_backward(const PoolGeometry& g, const T* dy, const Position* whe
     for (std::int64_t p = begin; p < end; ++p) {
       T* to = dx + p * in;
       std::fill(to, to + in, T(0));
-      for_places(g, where + p * out, [&](std::int64_t i, std::int64_t place) { to[place] += dy[p * out + i]; });
+      for_positions(g, where + p * out, [&](std::int64_t i, std::int64_t place) { to[place] += dy[p * out + i]; });
     }
   });
 }
@@ -113,7 +113,7 @@ void max_pool2d_places(const PoolGeometry& g, const Position* where, std::int64_
   const std::int64_t out = g.out_h() * g.out_w();
   std::fill(places, places + g.planes * out, -1);
   for (std::int64_t p = 0; p < g.planes; ++p)
-    for_places(g, where + p * out, [&](std::int64_t i, std::int64_t place) { places[p * out + i] = place; });
+    for_positions(g, where + p * out, [&](std::int64_t i, std::int64_t place) { places[p * out + i] = place; });
 }
 
 template <class T>

@@ -178,10 +178,10 @@ void* from_system(int c, const char* maker) {
 
 }  // namespace
 
-void* take_slow(int c, const char* maker) {
+void* allocate_slow(int c, const char* maker) {
   join_common();
   counting::merge_waiting();
-  if (c < small_classes && cache.head[c]) return take(c, maker);  // there was one among them
+  if (c < small_classes && cache.head[c]) return allocate(c, maker);  // there was one among them
   if (cache.countdown > 0 && --cache.countdown == 0) [[unlikely]] no_memory(class_bytes(c), maker);
   {
     auto& all = common();
@@ -197,7 +197,7 @@ void* take_slow(int c, const char* maker) {
   return from_system(c, maker);
 }
 
-void give_slow(void* p, int c) {
+void release_slow(void* p, int c) {
   join_common();
   auto& all = common();
   std::lock_guard lock(all.mutex);
@@ -206,7 +206,7 @@ void give_slow(void* p, int c) {
   if (cache.left) settle_late(all);
 }
 
-void refuse(std::size_t bytes, const char* maker) {
+void throw_error(std::size_t bytes, const char* maker) {
   throw ResourceError(maker, join(bytes, " bytes were asked for; a process can address ", largest));
 }
 

@@ -49,12 +49,12 @@ struct Cache {
 inline constinit thread_local Cache cache{};  // constinit: no guard on every access
 
 /// The common list, or the system; ResourceError naming `maker` if there is no memory even after trim().
-void* take_slow(int c, const char* maker);
-void give_slow(void* p, int c);
-[[noreturn]] void refuse(std::size_t bytes, const char* maker);  ///< ResourceError: more than `largest`
+void* allocate_slow(int c, const char* maker);
+void release_slow(void* p, int c);
+[[noreturn]] void throw_error(std::size_t bytes, const char* maker);  ///< ResourceError: more than `largest`
 
 /// `maker` is the op or function that wants the block, for the message if there is none.
-inline void* take(int c, const char* maker = "memory") {
+inline void* allocate(int c, const char* maker = "memory") {
   if (c < small_classes) {
     if (void* p = cache.head[c]) [[likely]] {
       GRADUS_UNPOISON(p, class_bytes(c));
@@ -63,10 +63,10 @@ inline void* take(int c, const char* maker = "memory") {
       return p;
     }
   }
-  return take_slow(c, maker);
+  return allocate_slow(c, maker);
 }
 
-inline void give(void* p, int c) {
+inline void release(void* p, int c) {
   if (c < small_classes && cache.room[c] > 0) [[likely]] {
     GRADUS_UNPOISON(p, class_bytes(c));
     *static_cast<void**>(p) = cache.head[c];
@@ -74,7 +74,7 @@ inline void give(void* p, int c) {
     cache.head[c] = p;
     --cache.room[c];
   } else {
-    give_slow(p, c);
+    release_slow(p, c);
   }
 }
 

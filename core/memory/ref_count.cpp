@@ -11,7 +11,7 @@ struct CountingThread {
     RefCount::Destroy destroy = nullptr;
     RefCount* first = nullptr;
   };
-  static constexpr int kinds = 4;  // two are in use: storage, and lines of the tape
+  static constexpr int kinds = 4;  // two are in use: storage, and nodes of the tape
   List lists[kinds];
   std::atomic<bool> any{false};
   std::uint32_t number = 0;

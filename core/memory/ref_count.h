@@ -33,7 +33,7 @@ class RefCount {
     return others_.load(std::memory_order_acquire) == 0 || owner_is_done();
   }
   /// There is one reference, and it is the caller's. False also where that cannot be known without waiting.
-  bool alone() const {
+  bool unique() const {
     const std::int32_t others = others_.load(std::memory_order_acquire);
     if (others & waiting) [[unlikely]] return alone_after_merging();
     return owned_here() ? own_ == 1 && others == 0 : others == (one | merged);

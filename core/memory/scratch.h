@@ -13,7 +13,7 @@ template <class T>
 class Scratch {
  public:
   explicit Scratch(std::int64_t count, const char* maker = __builtin_FUNCTION()) {
-    if (static_cast<std::size_t>(count) > pool::largest / sizeof(T)) [[unlikely]] pool::refuse(SIZE_MAX, maker);
+    if (static_cast<std::size_t>(count) > pool::largest / sizeof(T)) [[unlikely]] pool::throw_error(SIZE_MAX, maker);
 #ifdef GRADUS_ASAN
     constexpr std::size_t red_zone = 64;
 #else
@@ -21,12 +21,12 @@ class Scratch {
 #endif
     const std::size_t used = (static_cast<std::size_t>(count) * sizeof(T) + 63) & ~std::size_t(63);
     class_ = pool::class_of(used + red_zone + (used == 0 ? 64 : 0));
-    data_ = static_cast<T*>(pool::take(class_, maker));
+    data_ = static_cast<T*>(pool::allocate(class_, maker));
     GRADUS_POISON(reinterpret_cast<char*>(data_) + used, pool::class_bytes(class_) - used);
   }
   ~Scratch() {
     GRADUS_UNPOISON(data_, pool::class_bytes(class_));
-    pool::give(data_, class_);
+    pool::release(data_, class_);
   }
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;

@@ -41,10 +41,10 @@ class alignas(64) Storage : public RefCount {
 #else
     constexpr std::size_t red_zone = 0;
 #endif
-    if (bytes > pool::largest) [[unlikely]] pool::refuse(bytes, maker);
+    if (bytes > pool::largest) [[unlikely]] pool::throw_error(bytes, maker);
     const std::size_t used = sizeof(Storage) + padded(bytes);
     const int c = pool::class_of(used + red_zone);
-    auto* s = ::new (pool::take(c, maker)) Storage;
+    auto* s = ::new (pool::allocate(c, maker)) Storage;
     s->class_ = c;
     if (c >= pool::small_classes) [[unlikely]] s->count_atomically();  // it must not wait for its owner when it is given up
     GRADUS_POISON(reinterpret_cast<char*>(s) + used, pool::class_bytes(c) - used);
@@ -54,7 +54,7 @@ class alignas(64) Storage : public RefCount {
   [[gnu::noinline]] static void destroy(Storage* s) {
     const int c = s->class_;
     GRADUS_UNPOISON(s, pool::class_bytes(c));
-    pool::give(s, c);
+    pool::release(s, c);
   }
 
   char* data() { return reinterpret_cast<char*>(this + 1); }

@@ -66,7 +66,7 @@ Tensor Conv2d::forward(const Tensor& x) {
   try {
     return conv2d(x, weight, bias, how);
   } catch (const ShapeError& e) {
-    refuse_input(*this, e, channels_hint(*this, x.shape()));
+    throw_input(*this, e, channels_hint(*this, x.shape()));
   }
 }
 
@@ -83,7 +83,7 @@ Tensor MaxPool2d::forward(const Tensor& x) {
   try {
     return max_pool2d(x, kernel, options);
   } catch (const ShapeError& e) {
-    refuse_input(*this, e);
+    throw_input(*this, e);
   }
 }
 
@@ -95,7 +95,7 @@ Tensor AvgPool2d::forward(const Tensor& x) {
   try {
     return avg_pool2d(x, kernel, options);
   } catch (const ShapeError& e) {
-    refuse_input(*this, e);
+    throw_input(*this, e);
   }
 }
 

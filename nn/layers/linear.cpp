@@ -28,10 +28,10 @@ Tensor Linear::forward(const Tensor& x) {
   if (x.rank() == 0 || x.shape().back() != in_features) [[unlikely]] {
     const Shape& s = x.shape();
     const std::string both = join(": input ", describe(x), ", weight ", describe(weight.array()));
-    if (s.rank() == 0) refuse_input(*this, join("the input needs a last axis of ", in_features, ", got one number", both));
+    if (s.rank() == 0) throw_input(*this, join("the input needs a last axis of ", in_features, ", got one number", both));
     const int axis = fitting_flatten(s, in_features);
     const std::string other = join("Linear(", s.back(), ", ", out_features, bias.defined() ? ")" : ", {.bias = false})");
-    refuse_input(*this, join("the last axis of the input must be ", in_features, ", got ", s.back(), both),
+    throw_input(*this, join("the last axis of the input must be ", in_features, ", got ", s.back(), both),
                  axis > 0 ? join("x.flatten(", axis, ")") : s.rank() <= 2 && s.back() > 0 ? other : "");
   }
   return linear(x, weight, bias);

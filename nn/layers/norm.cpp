@@ -31,9 +31,9 @@ BatchNorm::BatchNorm(const char* layer, int64_t features, BatchNormOptions o)
 
 Tensor BatchNorm::normalise(const ModuleBase& layer, const Tensor& x, const char* wanted, bool rank_fits) {
   check_dtype(layer, x, running_mean.dtype());
-  if (!rank_fits) refuse_input(layer, join("the input must be ", wanted, ", got ", describe(x)));
+  if (!rank_fits) throw_input(layer, join("the input must be ", wanted, ", got ", describe(x)));
   if (const int64_t got = x.shape()[1]; got != num_features)
-    refuse_input(layer,
+    throw_input(layer,
                  join("the input has ", got, got == 1 ? " channel" : " channels", " (axis 1), the layer has ", num_features,
                       ": input ", describe(x)),
                  got > 0 ? join(layer.type_name(), "(", got, ")") : "");
@@ -47,7 +47,7 @@ Tensor BatchNorm::with_batch(const ModuleBase& layer, const Tensor& x) {
     try {
       return batch_norm(x, scale, shift, options.eps);
     } catch (const ShapeError& e) {
-      refuse_input(layer, e);
+      throw_input(layer, e);
     }
   }();
   blend(running_mean, result.mean, options.momentum);

@@ -29,7 +29,7 @@ ModuleBase& Sequential::operator[](std::size_t i) {
   return *children_[i];
 }
 
-void Sequential::refuse_type(std::size_t i) {
+void Sequential::throw_type(std::size_t i) {
   throw ModuleError(type_name(), join("module ", i, " is ", (*this)[i].description(), ", another type was asked for"));
 }
 

@@ -29,14 +29,14 @@ class Sequential : public Module<Sequential> {
   template <std::derived_from<ModuleBase> M>
   M& get(std::size_t i) {
     if (M* m = dynamic_cast<M*>(&(*this)[i])) return *m;
-    refuse_type(i);
+    throw_type(i);
   }
 
   Tensor forward(const Tensor& x);
   std::vector<Member> members() override;
 
  private:
-  [[noreturn]] void refuse_type(std::size_t i);
+  [[noreturn]] void throw_type(std::size_t i);
   std::vector<std::unique_ptr<ModuleBase>> children_;
 };
 

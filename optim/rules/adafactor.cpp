@@ -100,7 +100,7 @@ struct AdafactorRule {
     w = w - step;
   }
 
-  std::string refuse_shape(const Shape&) const { return ""; }
+  std::string throw_shape(const Shape&) const { return ""; }
   static constexpr const char* meaning =
       "once per step\n"
       "  fresh = t^beta2_decay\n"

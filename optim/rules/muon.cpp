@@ -46,7 +46,7 @@ struct MuonRule {
     w = (1 - lr * weight_decay) * w - (lr * scale) * direction;
   }
 
-  std::string refuse_shape(const Shape& shape) const {
+  std::string throw_shape(const Shape& shape) const {
     return shape.rank() == 2 ? "" : "muon moves matrices; give other parameters a group with another rule";
   }
   static constexpr const char* meaning =

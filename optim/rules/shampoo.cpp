@@ -82,7 +82,7 @@ struct ShampooRule {
     w = w - lr * step;
   }
 
-  std::string refuse_shape(const Shape&) const { return ""; }
+  std::string throw_shape(const Shape&) const { return ""; }
   static constexpr const char* meaning =
       "for every parameter, as a matrix (a vector has no right side)\n"
       "  g <- g + weight_decay*w\n"

@@ -117,7 +117,7 @@ struct SoapRule {
     }
   }
 
-  std::string refuse_shape(const Shape&) const { return ""; }
+  std::string throw_shape(const Shape&) const { return ""; }
   static constexpr const char* meaning =
       "for every parameter, as a matrix; L, R: bases (a vector has none unless precondition_1d)\n"
       "  at the first step nothing moves; afterwards\n"

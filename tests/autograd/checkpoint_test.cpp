@@ -104,27 +104,27 @@ TEST_CASE("checkpoint: what changed in between is noticed") {
   const auto f = [&](const std::vector<Tensor>& in) { return sum(tanh(in[0]) * w); };
   const Tensor y = checkpoint(f, {x});
   w.writable().assign(Array::zeros({3}, f64), "test");
-  CHECK(says(refusal<GraphError>([&] { y.backward(); }), {"checkpoint", "other numbers than in the forward pass"}));
+  CHECK(says(thrown<GraphError>([&] { y.backward(); }), {"checkpoint", "other numbers than in the forward pass"}));
   CHECK_FALSE(x.grad().defined());
 
   Tensor input = leaf(sample_values({3}));
   const Tensor z = checkpoint(f, {input});
   input.writable().assign(Array::zeros({3}, f64), "test");
-  CHECK(says(refusal<GraphError>([&] { z.backward(); }), {"checkpoint", "test has overwritten"}));
+  CHECK(says(thrown<GraphError>([&] { z.backward(); }), {"checkpoint", "test has overwritten"}));
 
   Tensor other = leaf(w.array());  // the same numbers, but not the leaf that the forward pass saw
   Tensor* used = &w;
   const Tensor u = checkpoint([&](const std::vector<Tensor>& in) { return sum(in[0] + *used); }, {x});
   used = &other;
-  CHECK(says(refusal<GraphError>([&] { u.backward(); }), {"a leaf that it did not use"}));
+  CHECK(says(thrown<GraphError>([&] { u.backward(); }), {"a leaf that it did not use"}));
   const auto nothing = [](const std::vector<Tensor>&) { return Tensor(); };
-  CHECK(says(refusal<GraphError>([&] { checkpoint(nothing, {x}); }), {"result 0", "absent"}));
+  CHECK(says(thrown<GraphError>([&] { checkpoint(nothing, {x}); }), {"result 0", "absent"}));
 }
 
 TEST_CASE("checkpoint: the result of an op from outside is refused, wherever it enters") {
   const Tensor w = leaf(Array::ones({3})), h = w * 2.0, x = leaf(Array::ones({3}));
   const auto refused = [&](TensorFunction f, const std::vector<Tensor>& inputs) {
-    return says(refusal<GraphError>([&] { (void)checkpoint(f, inputs); }), {"checkpoint: the function uses a result of mul", "make it an input"});
+    return says(thrown<GraphError>([&] { (void)checkpoint(f, inputs); }), {"checkpoint: the function uses a result of mul", "make it an input"});
   };
   CHECK(refused([h](const std::vector<Tensor>& in) { return std::vector{in[0] * h}; }, {x}));
   CHECK(refused([h](const std::vector<Tensor>&) { return std::vector{exp(h)}; }, {}));
@@ -166,10 +166,10 @@ TEST_CASE("hook: sees the whole gradient, changes it, is removed") {
 
 TEST_CASE("hook: a result unlike the gradient is refused") {
   const Tensor x = leaf(sample_values({2}));
-  CHECK(says(refusal<ShapeError>([&] { sum(hook(x, [](const Tensor& g) { return sum(g); })).backward(); }),
+  CHECK(says(thrown<ShapeError>([&] { sum(hook(x, [](const Tensor& g) { return sum(g); })).backward(); }),
              {"hook: ", "f64[2]", "f64[]"}));
-  CHECK(says(refusal<ShapeError>([&] { sum(hook(x, [](const Tensor&) { return Tensor(); })).backward(); }), {"absent"}));
-  CHECK(says(refusal<DtypeError>([&] { sum(hook(x, [](const Tensor& g) { return g.to(f32); })).backward(); }),
+  CHECK(says(thrown<ShapeError>([&] { sum(hook(x, [](const Tensor&) { return Tensor(); })).backward(); }), {"absent"}));
+  CHECK(says(thrown<DtypeError>([&] { sum(hook(x, [](const Tensor& g) { return g.to(f32); })).backward(); }),
              {"f32[2]", "g.to(f64)"}));
   CHECK_FALSE(x.grad().defined());
 }
@@ -186,7 +186,7 @@ TEST_CASE("RetainGrad: the gradient of a result") {
     CHECK_FALSE(kept.grad().requires_grad());
   }
   kept = RetainGrad();
-  CHECK(pool::usage().live_blocks == before);  // it held no line of the tape
+  CHECK(pool::usage().live_blocks == before);  // it held no node of the tape
 }
 
 TEST_CASE("GRADUS_CHECK_GRAD: passes for the right gradient, and its report names a wrong one") {

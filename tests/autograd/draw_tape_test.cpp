@@ -23,11 +23,11 @@ struct Net : nn::Module<Net> {
 
 double length(const Tensor& g) { return std::sqrt(sum(square(g.to(f64))).item()); }
 
-const DrawnLine& drawn(const TapeDrawing& t, std::uint64_t line) {
-  for (const DrawnLine& d : t.lines())
-    if (d.line == line) return d;
+const DrawnNode& drawn(const TapeDrawing& t, std::uint64_t line) {
+  for (const DrawnNode& d : t.nodes())
+    if (d.sequence == line) return d;
   FAIL("line " << line << " is not drawn");
-  return t.lines().front();
+  return t.nodes().front();
 }
 
 /// Every tag is closed, every attribute quoted, every & begins an entity. Void: elements of HTML without an end.
@@ -64,7 +64,7 @@ std::size_t count_of(const std::string& s, const std::string& part) {
 
 }  // namespace
 
-TEST_CASE("every line is drawn, with the gradient that grad() finds; the tape can still be walked") {
+TEST_CASE("every node is drawn, with the gradient that grad() finds; the tape can still be traversed") {
   const Tensor w = leaf(real({3, 4}).array(), "w"), b = leaf(real({4}).array(), "b"), unused = leaf(Array::ones({2}));
   const Tensor h = matmul(real({2, 3}), w) + b, t = tanh(h);
   const auto halves = split(t, 2, 1);
@@ -72,9 +72,9 @@ TEST_CASE("every line is drawn, with the gradient that grad() finds; the tape ca
   const Tensor loss = sum(masked * masked) + sum(t);
   const TapeDrawing d = draw_tape(loss);
 
-  REQUIRE(d.lines().size() == 2 + 10);  // without what nobody used
+  REQUIRE(d.nodes().size() == 2 + 10);  // without what nobody used
   for (const Tensor& x : {w, b, h, t, halves[0], masked, loss}) {
-    const DrawnLine& line = drawn(d, x.node()->line);
+    const DrawnNode& line = drawn(d, x.node()->sequence);
     if (x.node() != halves[0].node()) {
       CHECK(line.gradient_norm == doctest::Approx(length(grad({loss}, {x}, {.retain_graph = true})[0])).epsilon(1e-6));
       CHECK(line.shape == describe(x.array()));
@@ -82,22 +82,22 @@ TEST_CASE("every line is drawn, with the gradient that grad() finds; the tape ca
     CHECK(std::isnan(line.forward_seconds));
     CHECK(std::isnan(line.backward_seconds) == x.is_leaf());
   }
-  const DrawnLine& both = drawn(d, halves[0].node()->line);
+  const DrawnNode& both = drawn(d, halves[0].node()->sequence);
   CHECK(both.shape == "f32[2,2], f32[2,2]");
   const auto g = grad({loss}, halves, {.retain_graph = true});
   CHECK(both.gradient_norm == doctest::Approx(std::hypot(length(g[0]), length(g[1]))).epsilon(1e-6));
-  CHECK(d.lines().back().op == "add");
-  CHECK(drawn(d, w.node()->line).name == "w");
-  const DrawnLine& product = drawn(d, h.node()->line);
+  CHECK(d.nodes().back().op == "add");
+  CHECK(drawn(d, w.node()->sequence).name == "w");
+  const DrawnNode& product = drawn(d, h.node()->sequence);
   REQUIRE(product.inputs.size() == 2);
-  CHECK(d.lines()[static_cast<std::size_t>(product.inputs[1].from)].op == "expand");
+  CHECK(d.nodes()[static_cast<std::size_t>(product.inputs[1].from)].op == "expand");
 
   CHECK(!w.grad().defined());
   loss.backward();
   CHECK(w.grad().defined());
   const TapeDrawing later = draw_tape(loss);
-  CHECK(later.lines().size() == d.lines().size());
-  CHECK(std::isnan(drawn(later, w.node()->line).gradient_norm));
+  CHECK(later.nodes().size() == d.nodes().size());
+  CHECK(std::isnan(drawn(later, w.node()->sequence).gradient_norm));
   CHECK(says(later.summary(), {"a backward had freed"}));
   CHECK(well_formed(later.svg()));
 }
@@ -107,22 +107,22 @@ TEST_CASE("a function that is drawn tells the modules, the forward times and the
   const Tensor x = real({3, 6}), y(Array::of<int64_t>({3}, {0, 3, 1}));
   const TapeDrawing d = draw_tape([&] { return cross_entropy(net(x), y); });
   std::vector<std::string> seen;
-  for (const DrawnLine& l : d.lines())
+  for (const DrawnNode& l : d.nodes())
     if (l.op != "leaf") {
       seen.push_back(l.module + ":" + l.op);
       CHECK(l.forward_seconds >= 0);
       CHECK(l.backward_seconds >= 0);
     }
   CHECK(seen == std::vector<std::string>{"first:linear", ":tanh", "second:linear", ":cross_entropy"});
-  const DrawnLine& first = d.lines()[d.lines().size() - 4];
+  const DrawnNode& first = d.nodes()[d.nodes().size() - 4];
   CHECK(first.inputs[0].from == -1);
   CHECK(first.inputs[0].shape == "f32[3,6]");
   CHECK(says(d.svg(), {"first.weight", "f32[3,6]", "forward "}));
   CHECK(says(d.html(), {"Time by op", "cross_entropy"}));
-  CHECK(draw_tape([&] { return cross_entropy(net(x), y); }, {.walk = false}).lines().back().has_gradient == false);
+  CHECK(draw_tape([&] { return cross_entropy(net(x), y); }, {.run_backward = false}).nodes().back().has_gradient == false);
 }
 
-TEST_CASE("DOT, SVG and HTML are well-formed whatever the names, hold every line and ask the network for nothing") {
+TEST_CASE("DOT, SVG and HTML are well-formed whatever the names, hold every node and ask the network for nothing") {
   const Tensor w = leaf(real({2, 2}).array(), "a<b> & \"c\\d\"\ne"), v = leaf(real({2, 2}).array(), std::string(300, 'n'));
   const Tensor r = relu(matmul(w, v)), zero = log(r * 0.0);
   const TapeDrawing d = draw_tape(sum(zero * r) + w.sum());
@@ -133,12 +133,12 @@ TEST_CASE("DOT, SVG and HTML are well-formed whatever the names, hold every line
   CHECK(!well_formed("<svg>a & b</svg>"));
   CHECK(says(svg, {"a&lt;b&gt; &amp; &quot;c\\d&quot; e", "class=\"alarm\">|g| NaN<"}));
   CHECK(says(dot, {"digraph tape {", "a<b> & \\\"c\\\\d\\\" e"}));
-  for (const DrawnLine& l : d.lines()) {
-    CHECK(count_of(dot, join("  n", l.line, " [label=")) == 1);
-    CHECK(says(svg, {join("<title>line ", l.line, ": ", l.op, "</title>")}));
+  for (const DrawnNode& l : d.nodes()) {
+    CHECK(count_of(dot, join("  n", l.sequence, " [label=")) == 1);
+    CHECK(says(svg, {join("<title>node ", l.sequence, ": ", l.op, "</title>")}));
   }
   std::size_t edges = 0;
-  for (const DrawnLine& l : d.lines()) edges += l.inputs.size();
+  for (const DrawnNode& l : d.nodes()) edges += l.inputs.size();
   CHECK(count_of(dot, " -> ") == edges);
   CHECK(count_of(svg, "class=\"wire\"") == edges);
   for (const char* asks : {"src=", "url(h", "@import", "<script", "href=\"h"}) CHECK(html.find(asks) == html.npos);
@@ -149,11 +149,11 @@ TEST_CASE("a long tape is cut, and says so") {
   const Tensor w = leaf(Array::ones({3}), "w");
   Tensor y = w;
   for (int i = 0; i < 5000; ++i) y = y * w;
-  const TapeDrawing d = draw_tape(y, {.most_lines = 40});
+  const TapeDrawing d = draw_tape(y, {.most_nodes = 40});
   CHECK(d.left_out() == 4960);
-  CHECK(d.lines().size() == 41);
-  CHECK(d.lines()[0].name == "w");
-  CHECK(d.lines()[1].inputs[0].from == -2);
+  CHECK(d.nodes().size() == 41);
+  CHECK(d.nodes()[0].name == "w");
+  CHECK(d.nodes()[1].inputs[0].from == -2);
   CHECK(says(d.summary(), {"40 lines", "4,960 older ones are left out"}));
   CHECK(says(d.dot(), {"left out"}));
   CHECK(draw_tape(y).html().size() < 2'000'000);
@@ -169,10 +169,10 @@ TEST_CASE("draw_tape writes what the ending says and refuses the rest") {
     d.save(path + ending);
     CHECK(read_file(path + ending) == text);
   }
-  CHECK(says(refusal<DataError>([&] { d.save(path + ".png"); }), {"tape.png", ".dot, .svg, .html"}));
-  CHECK(says(refusal<GraphError>([] { draw_tape(ones({2})); }), {"draw_tape", "f32[2]", "no history"}));
-  CHECK(says(refusal<GraphError>([&] { draw_tape(w, {.most_lines = 0}); }), {"most_lines", "0"}));
-  CHECK(draw_tape(w).lines().size() == 1);
+  CHECK(says(thrown<DataError>([&] { d.save(path + ".png"); }), {"tape.png", ".dot, .svg, .html"}));
+  CHECK(says(thrown<GraphError>([] { draw_tape(ones({2})); }), {"draw_tape", "f32[2]", "no history"}));
+  CHECK(says(thrown<GraphError>([&] { draw_tape(w, {.most_nodes = 0}); }), {"most_nodes", "0"}));
+  CHECK(draw_tape(w).nodes().size() == 1);
   CHECK(well_formed(draw_tape(w).svg()));
 }
 

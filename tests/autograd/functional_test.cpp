@@ -120,18 +120,18 @@ TEST_CASE("per-sample gradients: each is that of its sample, their mean that of 
 TEST_CASE("refusals of derivatives as functions") {
   const Tensor x = values({3}), y = values({2});
   const auto twice = [](const Tensor& t) { return t * 2.0; };
-  CHECK(says(refusal<ShapeError>([&] { vjp(twice, x, y); }), {"vjp: ", "f64[2]", "f64[3]"}));
-  CHECK(says(refusal<ShapeError>([&] { jvp(twice, x, y); }), {"jvp: ", "f64[2]", "f64[3]"}));
-  CHECK(says(refusal<ShapeError>([&] { hvp(twice, x, x); }), {"hvp: ", "one number", "f64[3]"}));
-  CHECK(says(refusal<ShapeError>([&] { hessian(twice, x); }), {"hessian: ", "one number", "f64[3]"}));
-  CHECK(says(refusal<DtypeError>([&] { jvp(twice, x, x.to(f32)); }), {"jvp: ", "f32[3]", "v.to(f64)"}));
-  CHECK(says(refusal<DtypeError>([&] { jacobian(twice, arange(3)); }), {"jacobian: ", "i64[3]", "capture"}));
-  CHECK(says(refusal<ShapeError>([&] { jacobian(twice, values({1, 1, 2, 1})); }), {"jacobian: ", "8 in all", "at most 6"}));
-  CHECK(says(refusal<GraphError>([&] { jacobian([](const std::vector<Tensor>&) { return Tensor(1.0); }, std::vector<Tensor>{}); }),
+  CHECK(says(thrown<ShapeError>([&] { vjp(twice, x, y); }), {"vjp: ", "f64[2]", "f64[3]"}));
+  CHECK(says(thrown<ShapeError>([&] { jvp(twice, x, y); }), {"jvp: ", "f64[2]", "f64[3]"}));
+  CHECK(says(thrown<ShapeError>([&] { hvp(twice, x, x); }), {"hvp: ", "one number", "f64[3]"}));
+  CHECK(says(thrown<ShapeError>([&] { hessian(twice, x); }), {"hessian: ", "one number", "f64[3]"}));
+  CHECK(says(thrown<DtypeError>([&] { jvp(twice, x, x.to(f32)); }), {"jvp: ", "f32[3]", "v.to(f64)"}));
+  CHECK(says(thrown<DtypeError>([&] { jacobian(twice, arange(3)); }), {"jacobian: ", "i64[3]", "capture"}));
+  CHECK(says(thrown<ShapeError>([&] { jacobian(twice, values({1, 1, 2, 1})); }), {"jacobian: ", "8 in all", "at most 6"}));
+  CHECK(says(thrown<GraphError>([&] { jacobian([](const std::vector<Tensor>&) { return Tensor(1.0); }, std::vector<Tensor>{}); }),
              {"no inputs"}));
   const Tensor w = leaf(sample_values({3}));
   const auto many = [&](const std::vector<Tensor>& b) { return b[0] * w; };
-  CHECK(says(refusal<ShapeError>([&] { per_sample_grads(many, {w}, {values({2, 3})}); }), {"per_sample_grads: ", "one number"}));
-  CHECK(says(refusal<GraphError>([&] { per_sample_grads(many, {x}, {values({2, 3})}); }), {"not a leaf"}));
-  CHECK(says(refusal<ShapeError>([&] { per_sample_grads(many, {w}, {x, y}); }), {"f64[3]", "f64[2]", "axis 0"}));
+  CHECK(says(thrown<ShapeError>([&] { per_sample_grads(many, {w}, {values({2, 3})}); }), {"per_sample_grads: ", "one number"}));
+  CHECK(says(thrown<GraphError>([&] { per_sample_grads(many, {x}, {values({2, 3})}); }), {"not a leaf"}));
+  CHECK(says(thrown<ShapeError>([&] { per_sample_grads(many, {w}, {x, y}); }), {"f64[3]", "f64[2]", "axis 0"}));
 }

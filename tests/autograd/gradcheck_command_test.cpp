@@ -14,7 +14,7 @@ namespace {
 struct PlantedWrong {
   static constexpr const char* name = "planted wrong";
   struct Saved {};
-  static void backward(Back& b, const Saved&) { b.give(0, [&] { return b.grad(); }); }
+  static void backward(BackwardContext& b, const Saved&) { b.accumulate(0, [&] { return b.grad(); }); }
   static Samples samples();
 };
 Tensor planted_wrong(const Tensor& x) {
@@ -28,7 +28,7 @@ Samples PlantedWrong::samples() {
 struct PlantedBare {
   static constexpr const char* name = "planted bare";
   struct Saved {};
-  static void backward(Back&, const Saved&) {}
+  static void backward(BackwardContext&, const Saved&) {}
   static Samples samples() { return {}; }
 };
 [[maybe_unused]] Tensor planted_bare(const Tensor& x) {

@@ -18,15 +18,15 @@ Tensor values(const Shape& shape, double low = -2, double high = 2, unsigned see
   return Tensor(sample_values(shape, low, high, seed));
 }
 
-/// Ops whose way back is wrong on purpose. The name keeps them out of every_op_test.
+/// Ops whose backward pass is wrong on purpose. The name keeps them out of every_op_test.
 enum class Mistake { none, factor, sign, transposed, zero, one_element, nan, off_by_one };
 
 struct Planted {
   static constexpr const char* name = "planted matmul";
   struct Saved { Array a, b; Mistake mistake; };
-  static void backward(Back& back, const Saved& s) {
+  static void backward(BackwardContext& back, const Saved& s) {
     const Tensor a = back.input(0, s.a), b = back.input(1, s.b), &g = back.grad();
-    back.give(0, [&] {
+    back.accumulate(0, [&] {
       const Tensor right = matmul(g, transpose(b, 0, 1));
       switch (s.mistake) {
         case Mistake::factor: return right * 1.0001;
@@ -36,14 +36,14 @@ struct Planted {
         case Mistake::nan: return (right - right) / (right - right);
         case Mistake::one_element: {
           Array wrong = right.array().copy();
-          wrong.fresh<double>()[5] *= 1 + 1e-6;
+          wrong.uninitialized<double>()[5] *= 1 + 1e-6;
           return Tensor(wrong);
         }
         case Mistake::off_by_one: return cat({slice(right, 0, 1, right.dim(0)), slice(right, 0, 0, 1)});
         default: return right;
       }
     });
-    back.give(1, [&] { return matmul(transpose(a, 0, 1), g); });
+    back.accumulate(1, [&] { return matmul(transpose(a, 0, 1), g); });
   }
   static Samples samples() {
     return {sample("one", {sample_values({2, 2}), sample_values({2, 2})}, [](auto& x) { return x[0] + x[1]; })};
@@ -64,9 +64,9 @@ enum class Sum { last, mean, none };
 struct PlantedBias {
   static constexpr const char* name = "planted bias";
   struct Saved { Sum sum; };
-  static void backward(Back& b, const Saved& s) {
-    b.give(0, [&] { return b.grad(); });
-    b.give(1, [&] {
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return b.grad(); });
+    b.accumulate(1, [&] {
       return s.sum == Sum::mean ? mean(b.grad(), {0}) : s.sum == Sum::last ? select(b.grad(), 0, -1) : b.grad();
     });
   }
@@ -76,24 +76,24 @@ Tensor planted_bias(const Tensor& x, const Tensor& row, Sum how) {
   return primitive<PlantedBias>((x.detach() + row.detach()).array(), [how] { return PlantedBias::Saved{how}; }, x, row);
 }
 
-/// x^3 with a way back that is right, and wrong when it is itself differentiated: x stands there as a constant.
+/// x^3 with a backward pass that is right, and wrong when it is itself differentiated: x stands there as a constant.
 struct PlantedCube {
   static constexpr const char* name = "planted cube";
   struct Saved { Array x; };
-  static void backward(Back& b, const Saved& s) { b.give(0, [&] { return b.grad() * (3.0 * square(Tensor(s.x))); }); }
+  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return b.grad() * (3.0 * square(Tensor(s.x))); }); }
   static Samples samples() { return {sample("one", {sample_values({2})}, [](auto& x) { return pow(x[0], 3); })}; }
 };
 Tensor planted_cube(const Tensor& x) {
   return primitive<PlantedCube>(pow(x.detach(), 3).array(), [&] { return PlantedCube::Saved{kept(x.array())}; }, x);
 }
 
-/// A fused op whose kernel and meaning differ by a factor.
+/// A fused op whose kernel and reference differ by a factor.
 struct PlantedFused {
   static constexpr const char* name = "planted fused";
   struct Saved { Array x; };
-  static std::vector<Tensor> inputs(Back& b, const Saved& s) { return {b.input(0, s.x)}; }
-  static Tensor meaning(const std::vector<Tensor>& x, const Saved&) { return square(x[0]); }
-  static void kernel(Back& b, const Saved& s) { b.give(0, [&] { return b.grad() * (2.0 * 1.000001) * Tensor(s.x); }); }
+  static std::vector<Tensor> inputs(BackwardContext& b, const Saved& s) { return {b.input(0, s.x)}; }
+  static Tensor reference(const std::vector<Tensor>& x, const Saved&) { return square(x[0]); }
+  static void kernel(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return b.grad() * (2.0 * 1.000001) * Tensor(s.x); }); }
   static Samples samples() { return {sample("one", {sample_values({2})}, [](auto& x) { return square(x[0]); })}; }
 };
 Tensor planted_fused(const Tensor& x) {
@@ -180,10 +180,10 @@ TEST_CASE("gradgradcheck finds a gradient that is right but not differentiable a
   CHECK(gradgradcheck([](auto& x) { return pow(x[0], 3); }, {values({5})}));
 }
 
-TEST_CASE("gradgradcheck finds a fused kernel that is not its meaning") {
+TEST_CASE("gradgradcheck finds a fused kernel that is not its reference") {
   const auto r = gradgradcheck([](auto& x) { return planted_fused(x[0]); }, {values({5})});
   CHECK_FALSE(r.passed);
-  CHECK(says(r, "a fused op's kernel and its meaning disagree"));
+  CHECK(says(r, "a fused op's kernel and its reference definition disagree"));
 }
 
 TEST_CASE("a kink is called not differentiable, and a kink nearby disturbs nothing") {

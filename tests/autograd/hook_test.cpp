@@ -17,10 +17,10 @@ bool equal(const Tensor& a, const Tensor& b) { return a.shape() == b.shape() && 
 
 }  // namespace
 
-TEST_CASE("x.retain_grad(): grad() of a tensor that is not a leaf, summed over walks as a leaf's") {
+TEST_CASE("x.retain_grad(): grad() of a tensor that is not a leaf, summed over backward passes as a leaf's") {
   const Tensor x = leaf(real({2, 3}).array(), "x");
   Tensor h = x * 3.0;
-  CHECK(says(refusal<GraphError>([&] { h.grad(); }), {"no gradient is kept for the result of mul_number", "x.retain_grad()"}));
+  CHECK(says(thrown<GraphError>([&] { h.grad(); }), {"no gradient is kept for the result of mul_number", "x.retain_grad()"}));
   CHECK(&h.retain_grad() == &h);
   CHECK(equal(h, x * 3.0));
   CHECK(!h.grad().defined());
@@ -30,7 +30,7 @@ TEST_CASE("x.retain_grad(): grad() of a tensor that is not a leaf, summed over w
   CHECK(equal(copy.grad(), h.grad()));
   CHECK(equal(x.grad(), (h * 2.0 + 1.0) * 3.0));
   loss.backward();
-  CHECK(equal(h.grad(), (h * 2.0 + 1.0) * 2.0));  // also after its line has been walked
+  CHECK(equal(h.grad(), (h * 2.0 + 1.0) * 2.0));  // also after its node has been traversed
   const auto line = h.node();
   h.retain_grad();
   CHECK(h.node() == line);
@@ -41,7 +41,7 @@ TEST_CASE("retain_grad() of a leaf does nothing, of a constant is refused; grad(
   x.retain_grad();
   CHECK(x.is_leaf());
   Tensor constant = ones({3});
-  CHECK(says(refusal<GraphError>([&] { constant.retain_grad(); }), {"retain_grad", "f32[3]", "no history"}));
+  CHECK(says(thrown<GraphError>([&] { constant.retain_grad(); }), {"retain_grad", "f32[3]", "no history"}));
   Tensor h = exp(x);
   {
     NoGrad guard;
@@ -68,7 +68,7 @@ TEST_CASE("x.register_hook(f): uses from here on are behind it, until it is remo
   Hook looks = h.register_hook([&](const Tensor& g) { seen = g; });
   Hook doubles = h.register_hook([](const Tensor& g) { return g * 2.0; });
   (sum(square(h)) + before).backward();
-  CHECK(equal(seen, h * 2.0 * 2.0));  // the younger hook comes first on the way back
+  CHECK(equal(seen, h * 2.0 * 2.0));  // the younger hook comes first in the backward pass
   CHECK(equal(x.grad(), (h * 4.0 + 1.0) * 2.0));
   looks.remove();
   doubles.remove();
@@ -78,12 +78,12 @@ TEST_CASE("x.register_hook(f): uses from here on are behind it, until it is remo
   CHECK(!seen.defined());
 
   Tensor w = leaf(Array::ones({2}), "w"), constant = ones({2});
-  CHECK(says(refusal<GraphError>([&] { w.register_hook([](const Tensor&) {}); }), {"\"w\"", "is a leaf", "hook(weight, f)"}));
+  CHECK(says(thrown<GraphError>([&] { w.register_hook([](const Tensor&) {}); }), {"\"w\"", "is a leaf", "hook(weight, f)"}));
   CHECK(w.is_leaf());
-  CHECK(says(refusal<GraphError>([&] { constant.register_hook([](const Tensor&) {}); }), {"no history"}));
+  CHECK(says(thrown<GraphError>([&] { constant.register_hook([](const Tensor&) {}); }), {"no history"}));
 }
 
-TEST_CASE("hook_around sees what goes into and comes out of the way back of an op") {
+TEST_CASE("hook_around sees what goes into and comes out of the backward pass of an op") {
   const Tensor a = leaf(real({2, 3}).array()), b = leaf(real({3, 2}).array());
   Tensors results, inputs;
   const auto product = [](const Tensors& x) { return matmul(x[0], x[1]); };
@@ -132,7 +132,7 @@ TEST_CASE("hook_around refuses gradients that do not fit, and keeps nothing aliv
   const Tensor x = leaf(real({2, 3}).array());
   const auto f = [](const Tensors& in) { return tanh(in[0]); };
   const auto walk_with = [&](auto look) {
-    return refusal<Error>([&] { sum(hook_around(f, {x}, look)).backward(); });
+    return thrown<Error>([&] { sum(hook_around(f, {x}, look)).backward(); });
   };
   CHECK(says(walk_with([](const Tensors&, const Tensors&) { return Tensors(); }), {"hook_around", "1 inputs, but 0"}));
   CHECK(says(walk_with([](const Tensors&, const Tensors&) { return Tensors{ones({2})}; }), {"hook", "f32[2,3]", "f32[2]"}));

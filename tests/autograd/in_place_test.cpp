@@ -1,4 +1,4 @@
-// Every way in which numbers can be overwritten, against every op whose way back looks at them: the backward must refuse,
+// Every way in which numbers can be overwritten, against every op whose backward pass looks at them: the backward must refuse,
 // and name the op and the writer. Which op looks at what is not taken from a list but found out: numbers are changed behind
 // the version's back, and if the gradient changes, they were needed.
 #include <gradus/autograd/backward.h>
@@ -61,10 +61,10 @@ struct Waiting {
 Array changed(const Array& a, bool nan) {
   Array b = a.copy();
   for (int64_t i = 0; i < b.size(); ++i) switch (b.dtype()) {
-      case Dtype::f64: b.fresh<double>()[i] = nan ? std::nan("") : 1.7 - 0.6 * a.element(i); break;
-      case Dtype::boolean: b.fresh<bool>()[i] = a.element(i) == 0; break;
-      case Dtype::u8: b.fresh<std::uint8_t>()[i] = static_cast<std::uint8_t>(a.element(a.size() - 1 - i)); break;
-      case Dtype::i64: b.fresh<int64_t>()[i] = static_cast<int64_t>(a.element(a.size() - 1 - i)); break;
+      case Dtype::f64: b.uninitialized<double>()[i] = nan ? std::nan("") : 1.7 - 0.6 * a.element(i); break;
+      case Dtype::boolean: b.uninitialized<bool>()[i] = a.element(i) == 0; break;
+      case Dtype::u8: b.uninitialized<std::uint8_t>()[i] = static_cast<std::uint8_t>(a.element(a.size() - 1 - i)); break;
+      case Dtype::i64: b.uninitialized<int64_t>()[i] = static_cast<int64_t>(a.element(a.size() - 1 - i)); break;
       default: break;
     }
   return b;
@@ -164,7 +164,7 @@ const Writer writers[] = {
 };
 
 /// Op and writer named by the refusal; empty if nobody refuses.
-std::string refusal(const Waiting& w) {
+std::string thrown(const Waiting& w) {
   try {
     w.backward();
   } catch (const GraphError& e) {
@@ -210,7 +210,7 @@ TEST_CASE("every writer against every op that needs what was written: all are de
           if (writer.of_parameters && (i >= w.x.size() || !w.x[i].is_leaf())) continue;
           const std::string line = line_named(w);
           writer.write(w, i);
-          const std::string said = refusal(w);
+          const std::string said = thrown(w);
           if (!needs) {
             ++harmless, alarms += !said.empty();
             continue;

@@ -22,7 +22,7 @@ Tensor any_longs(const Shape& shape, unsigned seed) {
   Array a(shape, i64);
   for (int64_t i = 0; i < a.size(); ++i) {
     const auto x = static_cast<int64_t>(draw()) >> (draw() % 64);
-    a.fresh<int64_t>()[i] = draw() % 16 == 0 ? lowest : draw() % 16 == 0 ? highest : x;
+    a.uninitialized<int64_t>()[i] = draw() % 16 == 0 ? lowest : draw() % 16 == 0 ? highest : x;
   }
   return Tensor(a);
 }

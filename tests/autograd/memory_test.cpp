@@ -40,14 +40,14 @@ Tensor chain(const Tensor& x) {
   return y;
 }
 
-/// x -> x, and on the way back notes how much memory is in use.
+/// x -> x, and in the backward pass notes how much memory is in use.
 std::vector<std::int64_t> seen;
 struct Probe {
   static constexpr const char* name = "planted probe";
   struct Saved {};
-  static void backward(Back& b, const Saved&) {
+  static void backward(BackwardContext& b, const Saved&) {
     seen.push_back(pool::usage().live_bytes);
-    b.give(0, [&] { return b.grad(); });
+    b.accumulate(0, [&] { return b.grad(); });
   }
   static Samples samples() { return {sample("one", {sample_values({2})}, [](auto& x) { return x[0] * 1.0; })}; }
 };
@@ -152,7 +152,7 @@ TEST_CASE("retain_graph keeps it all") {
   CHECK(pool::usage().live_bytes < held);
 }
 
-TEST_CASE("an op keeps only what its way back reads") {
+TEST_CASE("an op keeps only what its backward pass reads") {
   Tensor x = leaf(Array::ones({1 << 14}, f64));
   const auto before = pool::usage().live_bytes;
   const Tensor y = sum(x * 2.0 + 3.0 - 1.0);  // three products in between, none of them needed
@@ -182,7 +182,7 @@ TEST_CASE("relu writes over what its owner has given up, and over nothing that a
   CHECK(part.array().element(1) == first);
 
   Tensor w = leaf(numbers);
-  sum(relu(tanh(w))).backward();  // tanh keeps its result for the way back
+  sum(relu(tanh(w))).backward();  // tanh keeps its result for the backward pass
   Tensor v = leaf(numbers);
   const Tensor t = tanh(v);
   sum(relu(t)).backward();

@@ -13,7 +13,7 @@ namespace {
 
 Tensor index(const std::vector<int64_t>& v) { return Tensor(Array::of<int64_t>({static_cast<int64_t>(v.size())}, v)); }
 
-#define REFUSES(Type, call, ...) CHECK(says(refusal<Type>([&] { call; }), {__VA_ARGS__}))
+#define REFUSES(Type, call, ...) CHECK(says(thrown<Type>([&] { call; }), {__VA_ARGS__}))
 
 }  // namespace
 

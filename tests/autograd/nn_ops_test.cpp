@@ -67,7 +67,7 @@ Array by_differences(Value value, std::vector<Array> values, std::size_t which, 
       values[which].template write<double>("test")[i] += step;
       return value(values);
     };
-    slope.fresh<double>()[i] = (moved(h) - moved(-h)) / (2 * h);
+    slope.uninitialized<double>()[i] = (moved(h) - moved(-h)) / (2 * h);
   }
   return slope;
 }
@@ -180,7 +180,7 @@ TEST_CASE("conv2d: values against loops, with views as operands, and only the gr
                 if (yy >= 0 && yy < 6 && xx >= 0 && xx < 5)
                   s += x.array().at({n, o / 3 * 2 + k, yy, xx}) * w.array().at({o, k, p, q});
               }
-          want.fresh<double>()[i] = s;
+          want.uninitialized<double>()[i] = s;
         }
   CHECK(difference(y.array(), want) < 1e-14);
 
@@ -215,16 +215,16 @@ TEST_CASE("pooling: values, the first of equals, views, and refusals") {
   const Tensor kept = leaf(wide.array());
   CHECK(same_bits(max_pool2d(kept, 2).array(), max_pool2d(wide, 2).array()));  // with places and without
 
-  CHECK(says(refusal<ShapeError>([&] {
+  CHECK(says(thrown<ShapeError>([&] {
                max_pool2d(real({3, 8, 8}), 2);
              }),
              {"max_pool2d: ", "[N,C,H,W]", "f32[3,8,8]", "try: x.reshape({1, 3, 8, 8})"}));
-  CHECK(says(refusal<ShapeError>([&] { max_pool2d(wide, 3, {.padding = 2}); }),
+  CHECK(says(thrown<ShapeError>([&] { max_pool2d(wide, 3, {.padding = 2}); }),
              {"padding is 2 by 2", "half the kernel, 1 by 1"}));
-  CHECK(says(refusal<ShapeError>([&] { avg_pool2d(wide, 9); }), {"avg_pool2d: ", "window of 9 by 9", "f32[2,3,8,6]"}));
-  CHECK(says(refusal<ShapeError>([&] { avg_pool2d(wide, 2, {.dilation = 2}); }), {"only max_pool2d"}));
-  CHECK(says(refusal<ShapeError>([&] { max_pool2d(wide, 0); }), {"the kernel must be at least 1, got 0"}));
-  CHECK(says(refusal<DtypeError>([&] { max_pool2d(zeros({1, 1, 4, 4}, u8), 2); }), {"try: x.to(f32) / 255"}));
+  CHECK(says(thrown<ShapeError>([&] { avg_pool2d(wide, 9); }), {"avg_pool2d: ", "window of 9 by 9", "f32[2,3,8,6]"}));
+  CHECK(says(thrown<ShapeError>([&] { avg_pool2d(wide, 2, {.dilation = 2}); }), {"only max_pool2d"}));
+  CHECK(says(thrown<ShapeError>([&] { max_pool2d(wide, 0); }), {"the kernel must be at least 1, got 0"}));
+  CHECK(says(thrown<DtypeError>([&] { max_pool2d(zeros({1, 1, 4, 4}, u8), 2); }), {"try: x.to(f32) / 255"}));
 }
 
 TEST_CASE("softmax and log_softmax: values along any axis, of views, far from zero, and at infinities") {
@@ -247,8 +247,8 @@ TEST_CASE("softmax and log_softmax: values along any axis, of views, far from ze
         1e-6);
   CHECK(log_softmax(far).array().at({2, 0}) == doctest::Approx(-900));
   CHECK(std::isnan(softmax(tensor<float>({1, 2}, {inf, 0})).array().at({0, 0})));
-  CHECK(says(refusal<DtypeError>([&] { softmax(zeros({2, 2}, i64)); }), {"softmax: ", "i64[2,2]"}));
-  CHECK(says(refusal<IndexError>([&] { log_softmax(real({2, 2}), 2); }), {"log_softmax: "}));
+  CHECK(says(thrown<DtypeError>([&] { softmax(zeros({2, 2}, i64)); }), {"softmax: ", "i64[2,2]"}));
+  CHECK(says(thrown<IndexError>([&] { log_softmax(real({2, 2}), 2); }), {"log_softmax: "}));
 }
 
 TEST_CASE("cross_entropy: values, its meaning, images, and the labels of the call") {
@@ -262,7 +262,7 @@ TEST_CASE("cross_entropy: values, its meaning, images, and the labels of the cal
   const Tensor pixels = real({2, 3, 4, 5}), classes(Array::arange(40).to(u8).reshape({2, 4, 5}));
   const Tensor three(map([](auto v) { return v; }, Array::zeros({1})).to(i64).expand({2, 4, 5}));
   CHECK(cross_entropy(pixels, three).item() == doctest::Approx(-mean(select(log_softmax(pixels, 1), 1, 0)).item()));
-  CHECK(says(refusal<IndexError>([&] { cross_entropy(pixels, classes); }), {"label 3 at sample 3"}));
+  CHECK(says(thrown<IndexError>([&] { cross_entropy(pixels, classes); }), {"label 3 at sample 3"}));
 
   const Tensor logits = leaf(x.array());
   Tensor mine(labels.array().copy());
@@ -280,11 +280,11 @@ TEST_CASE("mse_loss: values, and shapes that would broadcast are refused") {
   CHECK(mse_loss(p, t).item() == doctest::Approx(3.5));
   CHECK(mse_loss(p, t, Reduction::sum).item() == doctest::Approx(14));
   CHECK(difference(mse_loss(p, t, Reduction::none).array(), Array::of<float>({2, 2}, {1, 4, 0, 9})) == 0);
-  CHECK(says(refusal<ShapeError>([&] { mse_loss(real({4, 1}), real({4})); }),
+  CHECK(says(thrown<ShapeError>([&] { mse_loss(real({4, 1}), real({4})); }),
              {"mse_loss: prediction f32[4,1] and target f32[4] would broadcast to [4,4]", "try: target.unsqueeze(1)"}));
-  CHECK(says(refusal<ShapeError>([&] { mse_loss(real({4}), real({4, 1})); }), {"try: target.squeeze(1)"}));
-  CHECK(says(refusal<ShapeError>([&] { mse_loss(real({4}), real({3})); }), {"differ in shape", "f32[4]", "f32[3]"}));
-  CHECK(says(refusal<DtypeError>([&] { mse_loss(real({4}), real({4}, f64)); }), {"try: target.to(f32)"}));
+  CHECK(says(thrown<ShapeError>([&] { mse_loss(real({4}), real({4, 1})); }), {"try: target.squeeze(1)"}));
+  CHECK(says(thrown<ShapeError>([&] { mse_loss(real({4}), real({3})); }), {"differ in shape", "f32[4]", "f32[3]"}));
+  CHECK(says(thrown<DtypeError>([&] { mse_loss(real({4}), real({4}, f64)); }), {"try: target.to(f32)"}));
 }
 
 TEST_CASE("batch_norm: values, statistics in spite of a large mean, and refusals") {
@@ -302,17 +302,17 @@ TEST_CASE("batch_norm: values, statistics in spite of a large mean, and refusals
     CHECK(difference(r.variance.to(f64), var(exact, axes, 1).array()) < 1e-5);
   }
   const Tensor w = real({4}), b = real({4});
-  CHECK(says(refusal<ShapeError>([&] {
+  CHECK(says(thrown<ShapeError>([&] {
                batch_norm(real({1, 4}), w, b);
              }),
              {"batch_norm: ", "more than one value for each channel", "f32[1,4]", "drop_last", "model.eval()"}));
-  CHECK(says(refusal<ShapeError>([&] {
+  CHECK(says(thrown<ShapeError>([&] {
                batch_norm(real({2, 3, 5, 5}), w, b);
              }),
              {"3 channels (axis 1)", "weight is f32[4]", "f32[2,3,5,5]"}));
-  CHECK(says(refusal<ShapeError>([&] { batch_norm(real({4}), w, b); }), {"[N,C]"}));
-  CHECK(says(refusal<DtypeError>([&] { batch_norm(zeros({2, 4}, u8), w, b); }), {"u8[2,4]"}));
-  CHECK(says(refusal<DtypeError>([&] { batch_norm(real({2, 4}, f64), w, b); }), {"f64[2,4]", "try: x.to(f32)"}));
+  CHECK(says(thrown<ShapeError>([&] { batch_norm(real({4}), w, b); }), {"[N,C]"}));
+  CHECK(says(thrown<DtypeError>([&] { batch_norm(zeros({2, 4}, u8), w, b); }), {"u8[2,4]"}));
+  CHECK(says(thrown<DtypeError>([&] { batch_norm(real({2, 4}, f64), w, b); }), {"f64[2,4]", "try: x.to(f32)"}));
 }
 
 TEST_CASE("dropout: the mask is a function of seed and element, about p of it zero") {
@@ -330,10 +330,10 @@ TEST_CASE("dropout: the mask is a function of seed and element, about p of it ze
   CHECK(same_bits(y.slice(0, 0, 50), dropout(ones({50, 100}), 0.3, 11).array()));
   CHECK(same_bits(dropout(transpose(x, 0, 1), 0.3, 11).array(), y));
   CHECK(dropout(tensor<float>({1}, {INFINITY}), 1 - 1e-12, 1).item() == 0);
-  CHECK(dropout(x, 0, 5).array().same_numbers(x.array()));
-  CHECK(says(refusal<Error>([&] { dropout(x, 1, 5); }), {"dropout: ", "[0, 1)", "got 1"}));
-  CHECK(says(refusal<Error>([&] { dropout(x, NAN, 5); }), {"got nan"}));
-  CHECK(says(refusal<DtypeError>([&] { dropout(zeros({3}, i64), 0.5, 5); }), {"i64[3]"}));
+  CHECK(dropout(x, 0, 5).array().shares_storage(x.array()));
+  CHECK(says(thrown<Error>([&] { dropout(x, 1, 5); }), {"dropout: ", "[0, 1)", "got 1"}));
+  CHECK(says(thrown<Error>([&] { dropout(x, NAN, 5); }), {"got nan"}));
+  CHECK(says(thrown<DtypeError>([&] { dropout(zeros({3}, i64), 0.5, 5); }), {"i64[3]"}));
 }
 
 TEST_CASE("the same bits at any number of threads") {

@@ -18,7 +18,7 @@ namespace {
 struct PlantedStrides {
   static constexpr const char* name = "planted strides";
   struct Saved {};
-  static void backward(Back& b, const Saved&) { b.give(0, [&] { return 2.0 * b.grad(); }); }
+  static void backward(BackwardContext& b, const Saved&) { b.accumulate(0, [&] { return 2.0 * b.grad(); }); }
   static Samples samples();
 };
 Tensor planted_strides(const Tensor& x) {
@@ -35,8 +35,8 @@ Samples PlantedStrides::samples() {
 struct PlantedSeed {
   static constexpr const char* name = "planted seed";
   struct Saved {};
-  static void backward(Back& b, const Saved&) {
-    b.give(0, [&] {
+  static void backward(BackwardContext& b, const Saved&) {
+    b.accumulate(0, [&] {
       const Array& g = b.grad().array();
       return g.dense() ? 2.0 * b.grad() : Tensor(Array::full(g.shape(), 2 * g.element(0), g.dtype()));
     });

@@ -81,8 +81,8 @@ TEST_CASE("a sum whose pieces are cut by the number of threads is caught by this
       for (int64_t i = size * k / n; i < size * (k + 1) / n; ++i) parts[static_cast<std::size_t>(k)] += x[static_cast<std::size_t>(i)];
     });
     Array total({}, f32);
-    *total.fresh<float>() = 0;
-    for (const float p : parts) *total.fresh<float>() += p;
+    *total.uninitialized<float>() = 0;
+    for (const float p : parts) *total.uninitialized<float>() += p;
     return std::vector<Array>{total};
   };
   bool differs = false;

@@ -89,8 +89,8 @@ TEST_CASE("more than a node can count is refused") {
   OpInfo op{};
   op.name = "split";
   constexpr std::size_t n = std::size_t(1) << 24;
-  CHECK(says(refusal<GraphError>([&] { (void)new_line(&op, n, 0, 1); }), {"split: at most 16777215 inputs", "16777216 and 1"}));
-  CHECK(says(refusal<GraphError>([&] { (void)new_line(&op, 1, 0, n); }), {"split: at most 16777215 inputs", "1 and 16777216"}));
+  CHECK(says(thrown<GraphError>([&] { (void)new_node(&op, n, 0, 1); }), {"split: at most 16777215 inputs", "16777216 and 1"}));
+  CHECK(says(thrown<GraphError>([&] { (void)new_node(&op, 1, 0, n); }), {"split: at most 16777215 inputs", "1 and 16777216"}));
 }
 
 TEST_CASE("chains of functions that each capture the tensor before are freed without recursion") {

@@ -10,7 +10,7 @@
 
 using namespace gradus;
 
-TEST_CASE("print_tape shows the lines behind a tensor in the order they were written") {
+TEST_CASE("print_tape shows the nodes behind a tensor in the order they were written") {
   std::string text, walked;
   std::thread([&] {  // a thread of its own starts at line 1
     Tensor x = leaf(Array::ones({2, 3}), "x"), w = leaf(Array::ones({4, 3})), unused = leaf(Array::ones({2}));
@@ -29,7 +29,7 @@ TEST_CASE("print_tape shows the lines behind a tensor in the order they were wri
         "7 mul <- 6.1, constant\n"
         "8 mul <- 7, 6.0\n"
         "9 sum <- 8 -> f32[]\n");
-  CHECK(walked.find("9 sum <- 8 (walked) -> f32[]\n") != std::string::npos);
+  CHECK(walked.find("9 sum <- 8 (released) -> f32[]\n") != std::string::npos);
 }
 
 TEST_CASE("print_tape of a constant, and of a tensor with a million lines") {

@@ -192,7 +192,7 @@ double distance(const Array& a, const Array& b) {
 
 Tensor seed(const Tensor& y) {
   Array s(y.shape(), f64);
-  for (int64_t i = 0; i < s.size(); ++i) s.fresh<double>()[i] = static_cast<double>(37 * i % 101) / 50 - 1;
+  for (int64_t i = 0; i < s.size(); ++i) s.uninitialized<double>()[i] = static_cast<double>(37 * i % 101) / 50 - 1;
   return Tensor(s.to(y.dtype()));
 }
 

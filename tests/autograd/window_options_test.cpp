@@ -165,7 +165,7 @@ TEST_CASE("output_padding of a stride and more, where the dilation allows it") {
 TEST_CASE("options that 64 bits, or memory, cannot hold are refused by name") {
   const Tensor x = real({1, 1, 4, 4}), line = real({1, 1, 4}), w = real({1, 1, 2, 2}), edge = real({1, 1, 2});
   constexpr int64_t huge = int64_t(1) << 62, most = std::numeric_limits<int64_t>::max();
-  const auto refused = [](auto f, const std::string& what) { return says(refusal<ShapeError>(f), {what}); };
+  const auto refused = [](auto f, const std::string& what) { return says(thrown<ShapeError>(f), {what}); };
   for (const int64_t n : {largest + 1, huge, most}) {
     CAPTURE(n);
     CHECK(refused([&] { max_pool2d(x, 2, {.dilation = n}); }, "max_pool2d: the dilation must be at most 2147483647, got "));

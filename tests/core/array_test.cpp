@@ -21,7 +21,7 @@ std::vector<double> values(const Array& a) {
 using V = std::vector<double>;
 
 template <class E, class F>
-std::string refusal(F&& f) {
+std::string thrown(F&& f) {
   try {
     f();
   } catch (const E& e) {
@@ -88,7 +88,7 @@ TEST_CASE("array: slice as Python does") {
   CHECK_FALSE(m.slice(0, 1, 3).dense());  // its last pack would reach beyond the numbers
   CHECK(Array({3, 8}, f64).slice(0, 1, 3).dense());
   CHECK_FALSE(m.slice(1, 1, 3).dense());
-  CHECK(m.slice(1, 1, 3).same_numbers(m));
+  CHECK(m.slice(1, 1, 3).shares_storage(m));
   CHECK_THROWS_AS(x.slice(0, 0, 5, 0), IndexError);
   CHECK_THROWS_AS(x.slice(1, 0, 5), IndexError);
 }
@@ -118,7 +118,7 @@ TEST_CASE("array: select, squeeze, unsqueeze, permute, transpose") {
   CHECK_THROWS_AS(x.permute({0, 1, 1}), ShapeError);
   CHECK_THROWS_AS(x.permute({0, 1, 3}), IndexError);
   CHECK_THROWS_AS(Array({1, 1, 1, 1, 1, 1}).unsqueeze(0), ShapeError);
-  CHECK(refusal<IndexError>([] { Array::zeros({}).select(0, 0); }).find("0-d") != std::string::npos);
+  CHECK(thrown<IndexError>([] { Array::zeros({}).select(0, 0); }).find("0-d") != std::string::npos);
 }
 
 TEST_CASE("array: expand and broadcast") {
@@ -129,7 +129,7 @@ TEST_CASE("array: expand and broadcast") {
   CHECK(row.expand({0, 3}).size() == 0);
   CHECK(values(row.expand({2, 3}).copy()) == V{0, 1, 2, 0, 1, 2});
   CHECK(row.expand({2, 3}).copy().dense());
-  CHECK(refusal<ShapeError>([&] { row.expand({2, 4}); }) ==
+  CHECK(thrown<ShapeError>([&] { row.expand({2, 4}); }) ==
         "expand: i64[1,3] does not expand to [2,4]; only axes of length 1 repeat");
   CHECK_THROWS_AS(row.expand({3}), ShapeError);
   CHECK_THROWS_AS(row.expand({-2, 3}), ShapeError);
@@ -137,10 +137,10 @@ TEST_CASE("array: expand and broadcast") {
   CHECK(broadcast("add", {2, 1, 4}, {3, 1}) == Shape{2, 3, 4});
   CHECK(broadcast("add", {}, {3}) == Shape{3});
   CHECK(broadcast("add", {0}, {1}) == Shape{0});
-  CHECK(refusal<ShapeError>([] { broadcast("add", {32, 10}, {32}); }) ==
+  CHECK(thrown<ShapeError>([] { broadcast("add", {32, 10}, {32}); }) ==
         "add: shapes [32,10] and [32] do not broadcast; counted from the right, lengths must be equal or 1\n"
         "  try: unsqueeze the second operand at the end, to [32,1]");
-  CHECK(refusal<ShapeError>([] { broadcast("add", {2}, {3}); }) ==
+  CHECK(thrown<ShapeError>([] { broadcast("add", {2}, {3}); }) ==
         "add: shapes [2] and [3] do not broadcast; counted from the right, lengths must be equal or 1");
 }
 
@@ -148,9 +148,9 @@ TEST_CASE("array: reshape is a view of what is dense, else a copy, and dense eit
   const Array x = Array::arange(12);
   const Array m = x.reshape({3, -1});
   CHECK(describe(m) == "i64[3,4]");
-  CHECK(m.same_numbers(x));
+  CHECK(m.shares_storage(x));
   const Array t = m.transpose(0, 1).reshape({12});
-  CHECK_FALSE(t.same_numbers(x));
+  CHECK_FALSE(t.shares_storage(x));
   CHECK(t.dense());
   CHECK(values(t) == V{0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11});
   CHECK(describe(m.flatten()) == "i64[12]");
@@ -159,8 +159,8 @@ TEST_CASE("array: reshape is a view of what is dense, else a copy, and dense eit
   CHECK(describe(Array({0, 3}).reshape({-1, 3})) == "f32[0,3]");
   CHECK(describe(Array({0, 3}).flatten()) == "f32[0]");
   CHECK(describe(Array::zeros({1}).reshape({})) == "f32[]");
-  CHECK(refusal<ShapeError>([&] { x.reshape({5, -1}); }) == "reshape: [12] holds 12 elements, [5,-1] needs a multiple of 5");
-  CHECK(refusal<ShapeError>([&] { x.reshape({3, 5}); }) == "reshape: [12] holds 12 elements, [3,5] holds 15");
+  CHECK(thrown<ShapeError>([&] { x.reshape({5, -1}); }) == "reshape: [12] holds 12 elements, [5,-1] needs a multiple of 5");
+  CHECK(thrown<ShapeError>([&] { x.reshape({3, 5}); }) == "reshape: [12] holds 12 elements, [3,5] holds 15");
   CHECK_THROWS_AS(x.reshape({-1, -1}), ShapeError);
   CHECK_THROWS_AS(x.reshape({-12, -1}), ShapeError);
   CHECK_THROWS_AS(Array({0}).reshape({0, -1}), ShapeError);  // -1 could be anything
@@ -170,8 +170,8 @@ TEST_CASE("array: at, item and typed access") {
   const Array x = Array::arange(6).reshape({2, 3});
   CHECK(x.at({1, 2}) == 5);
   CHECK(x.at({-1, -3}) == 3);
-  CHECK(refusal<IndexError>([&] { x.at({0, -4}); }) == "at: index -4 is out of range on axis 1 of i64[2,3]");
-  CHECK(refusal<IndexError>([&] { x.at({2, 0}); }) == "at: index 2 is out of range on axis 0 of i64[2,3]");
+  CHECK(thrown<IndexError>([&] { x.at({0, -4}); }) == "at: index -4 is out of range on axis 1 of i64[2,3]");
+  CHECK(thrown<IndexError>([&] { x.at({2, 0}); }) == "at: index 2 is out of range on axis 0 of i64[2,3]");
   CHECK_THROWS_AS(x.at({0}), IndexError);
   CHECK(Array::full({1, 1}, 4).item() == 4);
   CHECK_THROWS_AS(x.item(), ShapeError);
@@ -231,7 +231,7 @@ TEST_CASE("array: to another dtype; what an integer cannot hold is clamped") {
   CHECK(values(x.to(f32).to(i64)) == values(i));
   CHECK(values(Array::of<float>({3}, {0, -0.5f, 2}).to(boolean)) == V{0, 1, 1});
   CHECK(values(Array::full({1}, 300, u8)) == V{255});
-  CHECK(x.to(f64).same_numbers(x));
+  CHECK(x.to(f64).shares_storage(x));
   CHECK(values(Array::arange(6).reshape({2, 3}).transpose(0, 1).to(f32)) == V{0, 3, 1, 4, 2, 5});
 }
 
@@ -267,9 +267,9 @@ TEST_CASE("array: copies of random views agree with element()") {
 
 TEST_CASE("strided: a walk merges what is contiguous, and can start anywhere") {
   const int64_t dense[] = {12, 4, 1}, swapped[] = {1, 2, 6};
-  CHECK(Walk<1>({2, 3, 4}, {dense}).rank == 1);
-  CHECK(Walk<1>({2, 3, 4}, {dense}).run() == 24);
-  const Walk<2> walk({2, 3, 4}, {dense, swapped});
+  CHECK(StridedLoop<1>({2, 3, 4}, {dense}).rank == 1);
+  CHECK(StridedLoop<1>({2, 3, 4}, {dense}).run() == 24);
+  const StridedLoop<2> walk({2, 3, 4}, {dense, swapped});
   CHECK(walk.rank == 3);
   std::vector<int64_t> all, parts;
   walk.each_run(0, walk.runs(), [&](const int64_t* at) { all.push_back(at[0] * 100 + at[1]); });
@@ -277,8 +277,8 @@ TEST_CASE("strided: a walk merges what is contiguous, and can start anywhere") {
     walk.each_run(r, r + 1, [&](const int64_t* at) { parts.push_back(at[0] * 100 + at[1]); });
   CHECK(all == std::vector<int64_t>{0, 402, 804, 1201, 1603, 2005});
   CHECK(parts == all);
-  CHECK(Walk<1>({}, {dense}).run() == 1);
-  CHECK(Walk<1>({1, 1, 1}, {dense}).rank == 1);
+  CHECK(StridedLoop<1>({}, {dense}).run() == 1);
+  CHECK(StridedLoop<1>({1, 1, 1}, {dense}).rank == 1);
 }
 
 TEST_CASE("pool: classes hold what they are asked for, waste little, and grow") {
@@ -308,7 +308,7 @@ TEST_CASE("pool: live blocks and bytes return to where they were") {
     CHECK(during.live_bytes - before.live_bytes >= bytes);
     const Array view = held.back().slice(0, 0, 5), copy = held.back();
     CHECK(pool::usage().live_blocks == during.live_blocks);
-    CHECK_FALSE(view.alone());
+    CHECK_FALSE(view.unique());
   }
   CHECK(pool::usage().live_blocks == before.live_blocks);
   CHECK(pool::usage().live_bytes == before.live_bytes);
@@ -348,7 +348,7 @@ TEST_CASE("array: shared between threads") {
     const double here = read(x);
     other.join();
     CHECK(there == here);
-    CHECK(x.alone());
+    CHECK(x.unique());
   }
   CHECK(pool::usage().live_blocks == before.live_blocks);
 }

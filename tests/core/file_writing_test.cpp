@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 namespace {
 
 template <class F>
-std::string refusal(F&& f) {
+std::string thrown(F&& f) {
   try {
     f();
   } catch (const DataError& e) {
@@ -59,7 +59,7 @@ TEST_CASE("file writing: a full disk leaves the old file, and nothing beside it"
     std::string what;
     {
       const SmallDisk disk(1000);
-      what = refusal([&] { write_atomically(path, std::string(100'000, 'n')); });
+      what = thrown([&] { write_atomically(path, std::string(100'000, 'n')); });
     }
     std::signal(SIGXFSZ, before);
     CHECK(what == path + ": cannot be written: File too large");
@@ -92,10 +92,10 @@ TEST_CASE("file writing: a symbolic link stays, and the file that it leads to is
   CHECK(fs::is_symlink(ahead));
   CHECK(read_file(dir / "real/new") == "made");
   REQUIRE(::symlink("circle", circle.c_str()) == 0);
-  CHECK(refusal([&] { write_atomically(circle, "n"); }) ==
+  CHECK(thrown([&] { write_atomically(circle, "n"); }) ==
         circle + ": cannot be written: Too many levels of symbolic links");
   REQUIRE(::symlink("no/such", astray.c_str()) == 0);
-  CHECK(refusal([&] { write_atomically(astray, "n"); }) == astray + ": cannot be written, no file can be made in \"" +
+  CHECK(thrown([&] { write_atomically(astray, "n"); }) == astray + ": cannot be written, no file can be made in \"" +
                                                                (dir / "no") + "\": No such file or directory");
   CHECK(dir.files() == 6);
 }
@@ -162,10 +162,10 @@ TEST_CASE("file writing: a write-protected file is refused, also to root and thr
     REQUIRE(::chmod(path.c_str(), mode) == 0);
     for (const std::string& p : {path, link}) {
       bool asked = false;
-      CHECK(refusal([&] { write_atomically(p, [&](OutputFile&) { asked = true; }); }) ==
+      CHECK(thrown([&] { write_atomically(p, [&](OutputFile&) { asked = true; }); }) ==
             p + ": is write-protected, so it is not replaced; \"chmod u+w\" would allow it");
       CHECK_FALSE(asked);
-      CHECK(refusal([&] { check_writable(p); }).find("is write-protected") != std::string::npos);
+      CHECK(thrown([&] { check_writable(p); }).find("is write-protected") != std::string::npos);
     }
   }
   REQUIRE(::chmod(path.c_str(), 0644) == 0);
@@ -185,7 +185,7 @@ TEST_CASE("file writing: a name may be as long as the folder allows, and so may 
   }
   CHECK(dir.files() == 4);
   bool asked = false;
-  CHECK(refusal([&] { write_atomically(dir / std::string(256, 'n'), [&](OutputFile&) { asked = true; }); })
+  CHECK(thrown([&] { write_atomically(dir / std::string(256, 'n'), [&](OutputFile&) { asked = true; }); })
             .find("File name too long") != std::string::npos);
   CHECK_FALSE(asked);
   std::string deep = dir.path();
@@ -256,8 +256,8 @@ TEST_CASE("file writing: check_writable says what write_atomically would, and le
   const std::string too_long = dir / std::string(300, 'n');
   for (const std::string& path : {dir / "no/such", dir / "d", dir / "x/y", dir / "d/", std::string(), too_long}) {
     CAPTURE(path);
-    const std::string said = refusal([&] { check_writable(path); });
+    const std::string said = thrown([&] { check_writable(path); });
     CHECK(said != "no error");
-    CHECK(said == refusal([&] { write_atomically(path, "n"); }));
+    CHECK(said == thrown([&] { write_atomically(path, "n"); }));
   }
 }

@@ -15,7 +15,7 @@ using gradus::testing::TempDir;
 namespace {
 
 template <class F>
-std::string refusal(F&& f) {
+std::string thrown(F&& f) {
   try {
     f();
   } catch (const DataError& e) {
@@ -63,14 +63,14 @@ TEST_CASE("files: a writer that throws leaves the old file, and nothing beside i
 TEST_CASE("files: where nothing can be written") {
   const TempDir dir;
   const std::string missing = dir / "no/such/x";
-  CHECK(refusal([&] { write_atomically(missing, "n"); }) ==
+  CHECK(thrown([&] { write_atomically(missing, "n"); }) ==
         missing + ": cannot be written, no file can be made in \"" + (dir / "no/such") + "\": No such file or directory");
   std::filesystem::create_directory(dir / "d");
-  CHECK(refusal([&] { write_atomically(dir / "d", "n"); }) == (dir / "d") + ": cannot be replaced: Is a directory");
+  CHECK(thrown([&] { write_atomically(dir / "d", "n"); }) == (dir / "d") + ": cannot be replaced: Is a directory");
   CHECK(dir.files() == 1);
-  CHECK(refusal([&] { write_atomically("", "n"); }) == "\"\": cannot be written, an empty path names no file");
+  CHECK(thrown([&] { write_atomically("", "n"); }) == "\"\": cannot be written, an empty path names no file");
   const std::string long_name = dir / std::string(300, 'n');
-  CHECK(refusal([&] { write_atomically(long_name, "n"); }).find("File name too long") != std::string::npos);
+  CHECK(thrown([&] { write_atomically(long_name, "n"); }).find("File name too long") != std::string::npos);
 }
 
 TEST_CASE("files: a device or pipe is written to, never replaced") {
@@ -94,14 +94,14 @@ TEST_CASE("files: a device or pipe is written to, never replaced") {
 
 TEST_CASE("files: what cannot be read") {
   const TempDir dir;
-  CHECK(refusal([&] { read_file(dir / "none"); }) == (dir / "none") + ": cannot be opened: No such file or directory");
-  CHECK(refusal([&] { read_file(dir.path()); }) == dir.path() + ": is a directory; a file was expected");
+  CHECK(thrown([&] { read_file(dir / "none"); }) == (dir / "none") + ": cannot be opened: No such file or directory");
+  CHECK(thrown([&] { read_file(dir.path()); }) == dir.path() + ": is a directory; a file was expected");
   REQUIRE(::mkfifo((dir / "pipe").c_str(), 0600) == 0);
-  CHECK(refusal([&] { read_file(dir / "pipe"); }) == (dir / "pipe") + ": is not a regular file");
+  CHECK(thrown([&] { read_file(dir / "pipe"); }) == (dir / "pipe") + ": is not a regular file");
   const InputFile file(dir.put("x", "12345"));
   char to[8];
   CHECK(file.size() == 5);
-  CHECK(refusal([&] { file.read(3, to, 4); }) == (dir / "x") + ": truncated: it ends at byte 5, 2 bytes are missing");
+  CHECK(thrown([&] { file.read(3, to, 4); }) == (dir / "x") + ": truncated: it ends at byte 5, 2 bytes are missing");
 }
 
 TEST_CASE("files: numbers and foreign bytes in messages") {

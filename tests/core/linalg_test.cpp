@@ -22,13 +22,13 @@ double product_error(const Array& a, const Array& b, const Array& c) {
 }
 Array identity(int64_t n) {
   Array a = Array::zeros({n, n}, f64);
-  for (int64_t i = 0; i < n; ++i) a.fresh<double>()[i * n + i] = 1;
+  for (int64_t i = 0; i < n; ++i) a.uninitialized<double>()[i * n + i] = 1;
   return a;
 }
 Array symmetric(int64_t n) {
   Array a = uniform({n, n}, -1, 1, Philox{3, static_cast<std::uint64_t>(n)}, f64);
   for (int64_t i = 0; i < n; ++i)
-    for (int64_t j = 0; j < i; ++j) a.fresh<double>()[j * n + i] = a.fresh<double>()[i * n + j];
+    for (int64_t j = 0; j < i; ++j) a.uninitialized<double>()[j * n + i] = a.uninitialized<double>()[i * n + j];
   return a;
 }
 
@@ -40,7 +40,7 @@ TEST_CASE("eigh: a V = V diag(values), V orthonormal, values ascending") {
     const Eigen e = eigh(a);
     Array scaled = e.vectors.copy();
     for (int64_t i = 0; i < n; ++i)
-      for (int64_t j = 0; j < n; ++j) scaled.fresh<double>()[i * n + j] *= e.values.element(j);
+      for (int64_t j = 0; j < n; ++j) scaled.uninitialized<double>()[i * n + j] *= e.values.element(j);
     CHECK(product_error(a, e.vectors, scaled) <= 1e-13 * static_cast<double>(n));
     CHECK(product_error(e.vectors.transpose(0, 1), e.vectors, identity(n)) <= 1e-13);
     for (int64_t j = 1; j < n; ++j) CHECK(e.values.element(j) >= e.values.element(j - 1));

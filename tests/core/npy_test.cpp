@@ -48,7 +48,7 @@ std::vector<double> values(const Array& a) {
   return v;
 }
 
-std::string refusal(const std::string& path) {
+std::string thrown(const std::string& path) {
   try {
     load_npy(path);
   } catch (const DataError& e) {
@@ -159,7 +159,7 @@ TEST_CASE("npy: hostile files are refused, and nothing stays allocated") {
   auto header = [](const std::string& dictionary) { return npy(1, dictionary, ""); };
   auto check = [&](const std::string& name, const std::string& file, const std::string& expected) {
     CAPTURE(name);
-    CHECK(refusal(dir.put(name, file)) == expected);
+    CHECK(thrown(dir.put(name, file)) == expected);
   };
   const std::string in_header = "header of a .npy file: ";
   check("empty", "", "not a .npy file (starts with \"\")");
@@ -230,7 +230,7 @@ TEST_CASE("npy: hostile files are refused, and nothing stays allocated") {
 TEST_CASE("npy: every prefix of a good file is refused, and no changed byte of a header crashes") {
   const TempDir dir;
   const std::string good = npy(">f4", "(3, 2)", std::string(24, 'x'), "True");
-  for (std::size_t n = 0; n < good.size(); ++n) CHECK(refusal(dir.put("x", good.substr(0, n))) != "no error");
+  for (std::size_t n = 0; n < good.size(); ++n) CHECK(thrown(dir.put("x", good.substr(0, n))) != "no error");
   for (std::size_t i = 0; i < 128; ++i)
     for (const char c : {'\0', '\xff', '9', '(', '\'', '-'}) {
       std::string changed = good;
@@ -284,11 +284,11 @@ TEST_CASE("npy: types without a byte order, by their letter and by their name, a
   for (const char* descr : {"<float32", ">bool", "F4", "b4", "f1", "f16", "B1", "?1", "d8", " f4", "f4 ", "<<f4", "!f4", "^f4",
                             "<", "|", "1f4", "(2,)f4", "f4,f4", "g", "c8", "S4", "Float32", "i3"}) {
     CAPTURE(descr);
-    CHECK(refusal(dir.put("x.npy", npy(descr, "(1,)", two))) ==
+    CHECK(thrown(dir.put("x.npy", npy(descr, "(1,)", two))) ==
           join("descr '", descr, "' is not read; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1 are"));
   }
   for (const char* descr : {"O", "O8", "|O", "<O", "object"})
-    CHECK(refusal(dir.put("x.npy", npy(descr, "(1,)", two))) ==
+    CHECK(thrown(dir.put("x.npy", npy(descr, "(1,)", two))) ==
           join("descr '", descr, "' holds Python objects, which are programs; they are never read"));
 }
 
@@ -297,7 +297,7 @@ TEST_CASE("npy: lengths as Python 2 wrote them") {
   auto shape = [&](const std::string& tuple, int version = 1) {
     const std::string dictionary = "{'descr': '|u1', 'fortran_order': False, 'shape': " + tuple + ", }";
     const std::string path = dir.put("x.npy", npy(version, dictionary, "123456"));
-    const std::string said = refusal(path);
+    const std::string said = thrown(path);
     return said == "no error" ? to_string(load_npy(path).shape()) : said;
   };
   const std::string in_header = "header of a .npy file: ";

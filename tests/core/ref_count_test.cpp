@@ -84,7 +84,7 @@ TEST_CASE("one Array, Tensor, leaf and constant copied by four threads and their
     work(4);
     for (auto& other : others) other.join();
     CHECK(wrong == 0);
-    CHECK(a.alone());
+    CHECK(a.unique());
     CHECK(w.node()->references() == 2);  // w, and y's line
   }
 }
@@ -97,7 +97,7 @@ TEST_CASE("what another thread gives up last comes back: at once if large, else 
     const Array kept = made[7];
     const auto during = pool::usage();
     std::thread([given = std::move(made)]() mutable { given.clear(); }).join();
-    CHECK(kept.alone());
+    CHECK(kept.unique());
     CHECK(holds(kept, 7));
     CHECK(during.live_blocks - pool::usage().live_blocks == 49);
   }
@@ -214,7 +214,7 @@ TEST_CASE("thread-local tensors that outlive their thread's list") {
     left = shared;
   }).join();
   CHECK(holds(left, 4));
-  CHECK(left.alone());
+  CHECK(left.unique());
 }
 
 TEST_CASE("writing over what is alone is only done where it is") {
@@ -237,7 +237,7 @@ TEST_CASE("an absent Array has no version, no writer and no company") {
   const Array none;
   CHECK(none.version() == 0);
   CHECK(none.writer() == nullptr);
-  CHECK_FALSE(none.alone());
+  CHECK_FALSE(none.unique());
   CHECK(Tensor().array().version() == 0);
   CHECK_THROWS_AS(none.item(), ShapeError);
   CHECK_THROWS_AS(none.data<float>(), DtypeError);

@@ -29,7 +29,7 @@ std::string file_of(std::string_view header, std::string_view data) {
   return (s += header) += data;
 }
 
-std::string refusal(const std::string& path) {
+std::string thrown(const std::string& path) {
   try {
     load_safetensors(path);
   } catch (const DataError& e) {
@@ -56,13 +56,13 @@ std::string with(const std::string& dtype, const std::string& shape, const std::
 TEST_CASE("safetensors: a NUL hides nothing that follows it, wherever it stands") {
   const TempDir dir;
   const std::string good = "{" + a + "}";
-  REQUIRE(refusal(dir.put("x", file_of(good, "1234"))) == "no error");
+  REQUIRE(thrown(dir.put("x", file_of(good, "1234"))) == "no error");
   for (std::size_t at = 0; at <= good.size(); ++at)
     for (const std::string& nul : {bytes("\0"), bytes("\0\0\0\0"), bytes("\0,\"b\":{}"), bytes("\0}"), bytes(" \0 ")}) {
       std::string changed = good;
       changed.insert(at, nul);
       CAPTURE(at);
-      CHECK(refusal(dir.put("x", file_of(changed, "1234"))) != "no error");
+      CHECK(thrown(dir.put("x", file_of(changed, "1234"))) != "no error");
     }
 }
 
@@ -97,7 +97,7 @@ TEST_CASE("safetensors: nothing is accepted that the reference reader refuses") 
            with(type, four, "[18446744073709551612,0]"), with("\"u8\"", four, whole), with("\"U8 \"", four, whole),
            with("U8", four, whole), with("0", four, whole), with("null", four, whole), with("[\"U8\"]", four, whole)}) {
     CAPTURE(header);
-    CHECK(refusal(dir.put("x", file_of(header, "1234"))) != "no error");
+    CHECK(thrown(dir.put("x", file_of(header, "1234"))) != "no error");
   }
 }
 
@@ -145,9 +145,9 @@ TEST_CASE("safetensors: more names than a file of its size may have are refused,
   };
   CHECK(load_safetensors(dir.put("x", file_of(header(65'536, 65'536), ""))).tensors.size() == 65'536);
   const std::string limit = "; a file may hold 65,536, or one for each 512 bytes if that is more";
-  CHECK(refusal(dir.put("x", file_of(header(65'537, 0), ""))) ==
+  CHECK(thrown(dir.put("x", file_of(header(65'537, 0), ""))) ==
         "header of a safetensors file: more than 65,536 tensors" + limit);
-  CHECK(refusal(dir.put("x", file_of(header(0, 65'537), ""))) ==
+  CHECK(thrown(dir.put("x", file_of(header(0, 65'537), ""))) ==
         "header of a safetensors file: more than 65,536 keys in __metadata__" + limit);
 
   NamedArrays many;

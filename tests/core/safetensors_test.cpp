@@ -30,7 +30,7 @@ std::string one(const std::string& dtype, const std::string& shape, const std::s
   return "{\"a\":{\"dtype\":" + dtype + ",\"shape\":" + shape + ",\"data_offsets\":" + offsets + "}}";
 }
 
-std::string refusal(const std::string& path) {
+std::string thrown(const std::string& path) {
   try {
     load_safetensors(path);
   } catch (const DataError& e) {
@@ -111,7 +111,7 @@ TEST_CASE("safetensors: hostile files are refused, and nothing stays allocated")
   const std::string in_header = "header of a safetensors file: ";
   auto check = [&](const std::string& name, const std::string& file, const std::string& expected) {
     CAPTURE(name);
-    CHECK(refusal(dir.put("x", file)) == expected);
+    CHECK(thrown(dir.put("x", file)) == expected);
   };
   auto check_header = [&](const std::string& name, const std::string& header, const std::string& expected) {
     check(name, file_of(header, four), in_header + expected);
@@ -222,20 +222,20 @@ TEST_CASE("safetensors: holes, overlaps and the length of the file") {
   const auto in_all = grouped(8 + header.size() + 4);
   CHECK(load_safetensors(dir.put("x", file_of(header, "1234"))).tensors[1].second.at({0}) == '3');
   CHECK(load_safetensors(dir.put("x", file_of(two("[2,4]", "[0,2]"), "1234"))).tensors[1].second.at({0}) == '1');
-  CHECK(refusal(dir.put("x", file_of(two("[0,2]", "[1,3]"), "123"))) ==
+  CHECK(thrown(dir.put("x", file_of(two("[0,2]", "[1,3]"), "123"))) ==
         "tensor \"b\": its data begin at 1, those before end at 2: they overlap");
-  CHECK(refusal(dir.put("x", file_of(two("[0,2]", "[0,2]"), "12"))) ==
+  CHECK(thrown(dir.put("x", file_of(two("[0,2]", "[0,2]"), "12"))) ==
         "tensor \"b\": its data begin at 0, those before end at 2: they overlap");
-  CHECK(refusal(dir.put("x", file_of(two("[0,2]", "[3,5]"), "12345"))) ==
+  CHECK(thrown(dir.put("x", file_of(two("[0,2]", "[3,5]"), "12345"))) ==
         "tensor \"b\": its data begin at 3, those before end at 2: there is a hole");
-  CHECK(refusal(dir.put("x", file_of(header, "123"))) ==
+  CHECK(thrown(dir.put("x", file_of(header, "123"))) ==
         "truncated: header says " + in_all + " bytes, the file has " + grouped(8 + header.size() + 3));
-  CHECK(refusal(dir.put("x", file_of(header, "12345"))) ==
+  CHECK(thrown(dir.put("x", file_of(header, "12345"))) ==
         "1 bytes follow the last tensor; header says " + in_all + " bytes in all");
-  CHECK(refusal(dir.put("x", file_of("{}", "1"))) == "1 bytes follow the last tensor; header says 10 bytes in all");
+  CHECK(thrown(dir.put("x", file_of("{}", "1"))) == "1 bytes follow the last tensor; header says 10 bytes in all");
   const std::string empty_inside = "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
                                    "\"e\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[1,1]}}";
-  CHECK(refusal(dir.put("x", file_of(empty_inside, "12"))) ==
+  CHECK(thrown(dir.put("x", file_of(empty_inside, "12"))) ==
         "tensor \"e\": its data begin at 1, those before end at 2: they overlap");
 }
 
@@ -245,7 +245,7 @@ TEST_CASE("safetensors: a large file cut short says what is missing") {
   save_safetensors(path, {{"w", Array::zeros({1024, 1024})}});
   const auto whole = std::filesystem::file_size(path);
   std::filesystem::resize_file(path, 2000);
-  CHECK(refusal(path) == "truncated: header says " + grouped(whole) + " bytes, the file has 2,000");
+  CHECK(thrown(path) == "truncated: header says " + grouped(whole) + " bytes, the file has 2,000");
 }
 
 TEST_CASE("safetensors: 20,000 entries, every prefix, and every byte of a header changed") {
@@ -260,8 +260,8 @@ TEST_CASE("safetensors: 20,000 entries, every prefix, and every byte of a header
   const std::string header = "{\"__metadata__\":{\"k\":\"v\"},"
                              "\"a\":{\"dtype\":\"U8\",\"shape\":[2,2],\"data_offsets\":[0,4]}}";
   const std::string good = file_of(header, "1234");
-  REQUIRE(refusal(dir.put("x", good)) == "no error");
-  for (std::size_t n = 0; n < good.size(); ++n) CHECK(refusal(dir.put("x", good.substr(0, n))) != "no error");
+  REQUIRE(thrown(dir.put("x", good)) == "no error");
+  for (std::size_t n = 0; n < good.size(); ++n) CHECK(thrown(dir.put("x", good.substr(0, n))) != "no error");
   for (std::size_t i = 0; i < good.size() - 4; ++i)
     for (const char c : {'\0', '\xff', '9', '[', '"', '-', '}'}) {
       std::string changed = good;

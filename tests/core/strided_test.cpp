@@ -19,7 +19,7 @@ Array random_bits(const Shape& shape, Dtype dtype) {
   Array a(shape, dtype);
   std::mt19937 draw(5);
   visit(dtype, [&]<class T>() {
-    auto* out = reinterpret_cast<unsigned char*>(a.fresh<T>());
+    auto* out = reinterpret_cast<unsigned char*>(a.uninitialized<T>());
     for (int64_t i = 0; i < a.size() * static_cast<int64_t>(sizeof(T)); ++i)
       out[i] = static_cast<unsigned char>(dtype == boolean ? draw() & 1 : draw());
   });

@@ -64,7 +64,7 @@ std::string pixels(std::size_t n) {
 }
 
 /// The problem that read_idx reports, without the operation and the file's name, which must be there.
-std::string refusal(const std::string& path) {
+std::string thrown(const std::string& path) {
   try {
     read_idx(path);
   } catch (const DataError& e) {
@@ -105,49 +105,49 @@ TEST_CASE("read_idx: numbers are big-endian; i32 becomes i64") {
 
 TEST_CASE("read_idx refuses what is no IDX file") {
   const Folder f;
-  CHECK(refusal((f.path / "none").string()) == "there is no such file");
-  CHECK(contains(refusal(f.path.string()), "this is a folder"));
-  CHECK(refusal("/dev/null") == "this is not a regular file");
-  CHECK(contains(refusal(f.write("empty", "")), "too short for an IDX file"));
-  CHECK(contains(refusal(f.write("three", "abc")), "the file has 3"));
-  CHECK(contains(refusal(f.write("text", "hello world, hello")), "not an IDX file (magic 0x68656c6c)"));
-  CHECK(contains(refusal(f.write("type", big({0x703, 1, 1, 1}) + "a")), "not an IDX file"));
-  CHECK(contains(refusal(f.write("rank0", big({0x800}) + "a")), "not an IDX file"));
-  CHECK(contains(refusal(f.write("i16", big({0xB01, 1}) + "ab")), "elements of type 0b"));
-  CHECK(contains(refusal(f.write("rank7", big({0x807, 1, 1, 1, 1, 1, 1, 1}) + "a")), "7 axes; at most 6"));
-  CHECK(refusal(f.write("swapped", std::string("\x03\x08\0\0", 4) + big({1, 1, 1}) + "a")) ==
+  CHECK(thrown((f.path / "none").string()) == "there is no such file");
+  CHECK(contains(thrown(f.path.string()), "this is a folder"));
+  CHECK(thrown("/dev/null") == "this is not a regular file");
+  CHECK(contains(thrown(f.write("empty", "")), "too short for an IDX file"));
+  CHECK(contains(thrown(f.write("three", "abc")), "the file has 3"));
+  CHECK(contains(thrown(f.write("text", "hello world, hello")), "not an IDX file (magic 0x68656c6c)"));
+  CHECK(contains(thrown(f.write("type", big({0x703, 1, 1, 1}) + "a")), "not an IDX file"));
+  CHECK(contains(thrown(f.write("rank0", big({0x800}) + "a")), "not an IDX file"));
+  CHECK(contains(thrown(f.write("i16", big({0xB01, 1}) + "ab")), "elements of type 0b"));
+  CHECK(contains(thrown(f.write("rank7", big({0x807, 1, 1, 1, 1, 1, 1, 1}) + "a")), "7 axes; at most 6"));
+  CHECK(thrown(f.write("swapped", std::string("\x03\x08\0\0", 4) + big({1, 1, 1}) + "a")) ==
         "magic 0x03080000 is the byte-swapped 0x00000803; this file is little-endian, IDX is big-endian");
 }
 
 TEST_CASE("read_idx refuses sizes that the file does not have, without taking memory for them") {
   const Folder f;
   const auto before = pool::usage();
-  CHECK(contains(refusal(f.write("header", big({0x803, 5, 4}))),
+  CHECK(contains(thrown(f.write("header", big({0x803, 5, 4}))),
                  "cut short in the header: 3 axes need 16 bytes, the file has 12"));
-  CHECK(refusal(f.write("cut", big({0x803, 60000, 28, 28}) + pixels(784000))) ==
+  CHECK(thrown(f.write("cut", big({0x803, 60000, 28, 28}) + pixels(784000))) ==
         "header says 60000 x 28 x 28 u8 (47040016 bytes), the file has 784016; it is cut short, fetch it again");
-  CHECK(contains(refusal(f.write("long", big({0x801, 5}) + "123456")),
+  CHECK(contains(thrown(f.write("long", big({0x801, 5}) + "123456")),
                  "(13 bytes), the file has 14; what follows is not IDX"));
   const std::uint32_t most = 0xFFFFFFFF;
-  CHECK(contains(refusal(f.write("huge", big({0x802, most, most}) + "a")), "more than any file can hold"));
-  CHECK(contains(refusal(f.write("wraps", big({0x804, 1u << 31, 1u << 31, 4, 1}) + "a")), "more than any file can hold"));
-  CHECK(contains(refusal(f.write("zero", big({0x803, 0, most, most}) + "a")), "more than any file can hold"));
-  CHECK(contains(refusal(f.write("f64", big({0xE02, most, 1u << 30}) + "a")), "more than any file can hold"));
-  CHECK(contains(refusal(f.write("large", big({0x802, 1u << 20, 1u << 20}) + "a")), "the file has 13"));
-  CHECK(contains(refusal(f.write("claims.gz", gz(big({0x802, 1u << 20, 1u << 20}) + "a"))), "bytes of gzip cannot hold"));
+  CHECK(contains(thrown(f.write("huge", big({0x802, most, most}) + "a")), "more than any file can hold"));
+  CHECK(contains(thrown(f.write("wraps", big({0x804, 1u << 31, 1u << 31, 4, 1}) + "a")), "more than any file can hold"));
+  CHECK(contains(thrown(f.write("zero", big({0x803, 0, most, most}) + "a")), "more than any file can hold"));
+  CHECK(contains(thrown(f.write("f64", big({0xE02, most, 1u << 30}) + "a")), "more than any file can hold"));
+  CHECK(contains(thrown(f.write("large", big({0x802, 1u << 20, 1u << 20}) + "a")), "the file has 13"));
+  CHECK(contains(thrown(f.write("claims.gz", gz(big({0x802, 1u << 20, 1u << 20}) + "a"))), "bytes of gzip cannot hold"));
   CHECK(pool::usage().live_bytes == before.live_bytes);
 }
 
 TEST_CASE("read_idx refuses damaged, cut and overlong gzip data") {
   const Folder f;
   const std::string file = big({0x803, 50, 10, 10}) + pixels(5000), packed = gz(file);
-  CHECK(contains(refusal(f.write("cut.gz", packed.substr(0, packed.size() / 2))), "the unpacked data ends after"));
-  CHECK(contains(refusal(f.write("sum.gz", packed.substr(0, packed.size() - 4))), "ends before its checksum"));
-  CHECK(contains(refusal(f.write("short.gz", gz(file.substr(0, 3000)))), "the unpacked data ends after 3000"));
+  CHECK(contains(thrown(f.write("cut.gz", packed.substr(0, packed.size() / 2))), "the unpacked data ends after"));
+  CHECK(contains(thrown(f.write("sum.gz", packed.substr(0, packed.size() - 4))), "ends before its checksum"));
+  CHECK(contains(thrown(f.write("short.gz", gz(file.substr(0, 3000)))), "the unpacked data ends after 3000"));
   std::string damaged = packed;
   damaged[damaged.size() - 6] = static_cast<char>(damaged[damaged.size() - 6] ^ 1);  // in the checksum
-  CHECK(contains(refusal(f.write("damaged.gz", damaged)), "the gzip data is damaged"));
-  CHECK(contains(refusal(f.write("bomb.gz", gz(big({0x801, 5}) + std::string(20000000, 'a')))), "the data goes on"));
+  CHECK(contains(thrown(f.write("damaged.gz", damaged)), "the gzip data is damaged"));
+  CHECK(contains(thrown(f.write("bomb.gz", gz(big({0x801, 5}) + std::string(20000000, 'a')))), "the data goes on"));
 }
 
 TEST_CASE("read_idx refuses whatever follows gzip data and is none") {
@@ -155,17 +155,17 @@ TEST_CASE("read_idx refuses whatever follows gzip data and is none") {
   const std::string file = big({0x803, 50, 10, 10}) + pixels(5000), packed = gz(file);
   const std::string none = "; what follows is not gzip";
   REQUIRE(describe(read_idx(f.write("good.gz", packed))) == "u8[50,10,10]");
-  CHECK(refusal(f.write("garbage.gz", packed + "garbage")) == "7 bytes follow the gzip data" + none);
-  CHECK(refusal(f.write("zeros.gz", packed + std::string(512, '\0'))) == "512 bytes follow the gzip data" + none);
-  CHECK(refusal(f.write("zero.gz", packed + std::string(1, '\0'))) == "1 byte follows the gzip data" + none);
-  CHECK(refusal(f.write("half.gz", packed + "\x1f")) == "1 byte follows the gzip data" + none);
-  CHECK(refusal(f.write("far.gz", packed + std::string(300'000, 'x'))) == "300000 bytes follow the gzip data" + none);
-  CHECK(refusal(f.write("plain.gz", packed + file)) == join(file.size(), " bytes follow the gzip data", none));
-  CHECK(contains(refusal(f.write("magic.gz", packed + "\x1f\x8b")), "ends before its checksum"));
-  CHECK(contains(refusal(f.write("member.gz", packed + "\x1f\x8b garbage")), "the gzip data is damaged"));
-  CHECK(contains(refusal(f.write("again.gz", packed + packed)), "the data goes on"));
-  CHECK(contains(refusal(f.write("more.gz", packed + gz("x"))), "the data goes on"));
-  CHECK(contains(refusal(f.write("cut.gz", packed + gz("").substr(0, 15))), "ends before its checksum"));
+  CHECK(thrown(f.write("garbage.gz", packed + "garbage")) == "7 bytes follow the gzip data" + none);
+  CHECK(thrown(f.write("zeros.gz", packed + std::string(512, '\0'))) == "512 bytes follow the gzip data" + none);
+  CHECK(thrown(f.write("zero.gz", packed + std::string(1, '\0'))) == "1 byte follows the gzip data" + none);
+  CHECK(thrown(f.write("half.gz", packed + "\x1f")) == "1 byte follows the gzip data" + none);
+  CHECK(thrown(f.write("far.gz", packed + std::string(300'000, 'x'))) == "300000 bytes follow the gzip data" + none);
+  CHECK(thrown(f.write("plain.gz", packed + file)) == join(file.size(), " bytes follow the gzip data", none));
+  CHECK(contains(thrown(f.write("magic.gz", packed + "\x1f\x8b")), "ends before its checksum"));
+  CHECK(contains(thrown(f.write("member.gz", packed + "\x1f\x8b garbage")), "the gzip data is damaged"));
+  CHECK(contains(thrown(f.write("again.gz", packed + packed)), "the data goes on"));
+  CHECK(contains(thrown(f.write("more.gz", packed + gz("x"))), "the data goes on"));
+  CHECK(contains(thrown(f.write("cut.gz", packed + gz("").substr(0, 15))), "ends before its checksum"));
 }
 
 TEST_CASE("read_idx: gzip of several members is their data one after the other") {
@@ -181,7 +181,7 @@ TEST_CASE("read_idx: gzip of several members is their data one after the other")
   for (const char c : file.substr(0, 600)) bytewise += gz(std::string(1, c));
   const Array a = read_idx(f.write("many.gz", bytewise + gz(file.substr(600))));
   CHECK(std::memcmp(a.bytes(), whole.bytes(), 5000) == 0);
-  CHECK(contains(refusal(f.write("lost.gz", gz(file.substr(0, 1000)) + gz(file.substr(1001)))),
+  CHECK(contains(thrown(f.write("lost.gz", gz(file.substr(0, 1000)) + gz(file.substr(1001)))),
                  "the unpacked data ends after 5015"));
 }
 
@@ -218,7 +218,7 @@ TEST_CASE("read_idx survives every cut and every changed byte of a small file") 
   const std::string file = big({0x802, 3, 2}) + "abcdef";
   int accepted = 0;
   for (const auto& whole : {file, gz(file)}) {
-    for (std::size_t n = 0; n < whole.size(); ++n) CHECK(refusal(f.write("cut", whole.substr(0, n))) != "accepted");
+    for (std::size_t n = 0; n < whole.size(); ++n) CHECK(thrown(f.write("cut", whole.substr(0, n))) != "accepted");
     for (std::size_t at = 0; at < whole.size(); ++at)
       for (int bit = 0; bit < 8; ++bit) {
         std::string changed = whole;

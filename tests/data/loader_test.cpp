@@ -20,8 +20,8 @@ namespace {
 TensorDataset numbered(std::int64_t n) {
   Array images({n, 2, 3}, u8), labels({n}, u8);
   for (std::int64_t i = 0; i < n; ++i) {
-    for (int k = 0; k < 6; ++k) images.fresh<std::uint8_t>()[i * 6 + k] = static_cast<std::uint8_t>((i * 7 + k) % 256);
-    labels.fresh<std::uint8_t>()[i] = static_cast<std::uint8_t>(i % 256);
+    for (int k = 0; k < 6; ++k) images.uninitialized<std::uint8_t>()[i * 6 + k] = static_cast<std::uint8_t>((i * 7 + k) % 256);
+    labels.uninitialized<std::uint8_t>()[i] = static_cast<std::uint8_t>(i % 256);
   }
   return TensorDataset(images, labels);
 }

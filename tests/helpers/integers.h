@@ -34,4 +34,4 @@ inline bool is(const Tensor& t, Dtype dtype, const Longs& values) {
 
 }  // namespace gradus::integers
 
-#define REFUSES(Type, call, ...) CHECK(says(refusal<Type>([&] { (void)(call); }), {__VA_ARGS__}))
+#define REFUSES(Type, call, ...) CHECK(says(thrown<Type>([&] { (void)(call); }), {__VA_ARGS__}))

@@ -20,7 +20,7 @@ using optim::Optimizer;
 /// Numbers in about [-1, 1], a function of seed and place.
 inline Array numbers(const Shape& shape, unsigned seed, Dtype dtype = f64) {
   Array a(shape, f64);
-  double* x = a.fresh<double>();
+  double* x = a.uninitialized<double>();
   std::uint64_t state = 88172645463325252ull + seed * 7919ull;
   for (int64_t i = 0; i < a.size(); ++i) {
     state ^= state << 13, state ^= state >> 7, state ^= state << 17;

@@ -12,7 +12,7 @@ namespace gradus {
 
 /// What an error of type E says.
 template <class E, class F>
-std::string refusal(F f) {
+std::string thrown(F f) {
   try {
     f();
   } catch (const E& e) {

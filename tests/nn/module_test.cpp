@@ -117,7 +117,7 @@ TEST_CASE("a copy has leaves and numbers of its own") {
   CHECK_FALSE(copy.training());
   CHECK_FALSE(copy.blocks[0].in.training());
   CHECK(copy.scale.tensor().node() != net.scale.tensor().node());
-  CHECK_FALSE(copy.scale.array().same_numbers(net.scale.array()));
+  CHECK_FALSE(copy.scale.array().shares_storage(net.scale.array()));
   nn::init::constant_(copy.scale, 9);
   nn::init::constant_(copy.blocks[0].in.weight, 9);
   copy.table.writable().assign(Array::full({}, 9, i64), "test");
@@ -138,7 +138,7 @@ TEST_CASE("assignment writes into the same leaves where shapes fit") {
   a = b;
   CHECK(a.weight.tensor().node() == leaf);
   CHECK(same_bits(handle.array(), b.weight.array()));
-  CHECK_FALSE(a.weight.array().same_numbers(b.weight.array()));
+  CHECK_FALSE(a.weight.array().shares_storage(b.weight.array()));
   a = nn::Linear(3, 2);
   CHECK(a.weight.tensor().node() == leaf);
   a = other;

@@ -38,7 +38,7 @@ void randomise(nn::BatchNorm2d& norm) {
 Array normalised(const Array& x, const nn::BatchNorm2d& norm, const std::vector<double>& mean,
                  const std::vector<double>& variance) {
   Array y(x.shape(), f64);
-  double* out = y.fresh<double>();
+  double* out = y.uninitialized<double>();
   const int64_t plane = x.dim(2) * x.dim(3);
   for (int64_t i = 0; i < x.size(); ++i) {
     const int64_t channel = i / plane % x.dim(1);

@@ -44,7 +44,7 @@ TEST_CASE("Sequential applies one after the other, names them by number, holds u
 TEST_CASE("an empty Sequential returns its input, and grows") {
   nn::Sequential net;
   const Tensor x = ones({1, 2});
-  CHECK(net(x).array().same_numbers(x.array()));
+  CHECK(net(x).array().shares_storage(x.array()));
   net.push_back(nn::Linear{2, 5});
   net.push_back(nn::ReLU{});
   CHECK(net(x).shape() == Shape{1, 5});
@@ -58,7 +58,7 @@ TEST_CASE("copying a Sequential copies what it holds; one in another stays one m
   nn::init::constant_(b.get<Scale>(1).factor, 5);
   CHECK(a.get<Scale>(1).factor.item() == 1);
   CHECK(a.parameters()[0].node() != b.parameters()[0].node());
-  CHECK_FALSE(a.parameters()[0].array().same_numbers(b.parameters()[0].array()));
+  CHECK_FALSE(a.parameters()[0].array().shares_storage(b.parameters()[0].array()));
 
   const Node* leaf = a.parameters()[2].node();
   a = b;

@@ -1,4 +1,4 @@
-// What holds for every rule that is enrolled, a user's own included, with each of its options on and off:
+// What holds for every rule that is registered, a user's own included, with each of its options on and off:
 // optim/check_rule.h.
 #include <gradus/tests/helpers/optim.h>
 
@@ -132,7 +132,7 @@ struct FirstRowRule {
     w = w - lr * (first + s.before);
     s.before = g;
   }
-  std::string refuse_shape(const Shape&) const { return ""; }
+  std::string throw_shape(const Shape&) const { return ""; }
   static constexpr const char* meaning = "another step for the first row\n";
 };
 
@@ -172,9 +172,9 @@ namespace {
 /// The built-in rules and ours.
 std::vector<optim::RuleEntry> rules() {
   if (!optim::rule_exists("mine_rprop")) {
-    optim::enrol<mine::RpropLikeRule>("mine_rprop", {"", 2026});
-    optim::enrol<mine::OldValueRule>("mine_old_value", {"", 2026});
-    optim::enrol<mine::NormedRule>("mine_normed", {"", 2026});
+    optim::register_rule<mine::RpropLikeRule>("mine_rprop", {"", 2026});
+    optim::register_rule<mine::OldValueRule>("mine_old_value", {"", 2026});
+    optim::register_rule<mine::NormedRule>("mine_normed", {"", 2026});
   }
   return optim::all_rules();
 }
@@ -209,10 +209,10 @@ TEST_CASE("every rule keeps every invariant") {
 
 TEST_CASE("check_rule finds what is wrong, and says with which spec") {
   if (!optim::rule_exists("mine_broken_forgetful")) {
-    optim::enrol<mine::ForgetfulRule>("mine_broken_forgetful", {"", 2026});
-    optim::enrol_matrix<mine::FirstRowRule>("mine_broken_first_row", {"", 2026});
-    optim::enrol_global<mine::JumpRule>("mine_broken_jump", {"", 2026});
-    optim::enrol<mine::DeafRule>("mine_broken_deaf", {"", 2026});
+    optim::register_rule<mine::ForgetfulRule>("mine_broken_forgetful", {"", 2026});
+    optim::register_matrix<mine::FirstRowRule>("mine_broken_first_row", {"", 2026});
+    optim::register_global<mine::JumpRule>("mine_broken_jump", {"", 2026});
+    optim::register_rule<mine::DeafRule>("mine_broken_deaf", {"", 2026});
   }
   const auto forgetful = optim::check_rule("mine_broken_forgetful");
   CHECK_FALSE(forgetful.ok());
@@ -244,8 +244,8 @@ TEST_CASE("a closure rule maximizes by changing the sign of the loss") {
 
 TEST_CASE("a user's rule is known to specs, and a taken name is refused") {
   rules();
-  CHECK(refuses<OptimError>([] { optim::enrol<mine::NormedRule>("adam", {}); }, "there is a rule \"adam\" already"));
-  CHECK(refuses<OptimError>([] { optim::enrol<mine::NormedRule>("Not OK", {}); }, "lower-case"));
+  CHECK(refuses<OptimError>([] { optim::register_rule<mine::NormedRule>("adam", {}); }, "there is a rule \"adam\" already"));
+  CHECK(refuses<OptimError>([] { optim::register_rule<mine::NormedRule>("Not OK", {}); }, "lower-case"));
   const Tensor w = leaf(Array::zeros({4}, f64));
   auto opt = optim::make("mine_normed(lr=0.5)", std::vector<Tensor>{w});
   w.set_grad(Array::full({4}, 3, f64));

@@ -246,7 +246,7 @@ TEST_CASE("every allocation of saving and loading an optimizer fails once") {
 namespace {
 
 /// To what it is now.
-std::function<void()> way_back(const std::shared_ptr<Training>& t) {
+std::function<void()> backward(const std::shared_ptr<Training>& t) {
   return [t, weights = t->net.state_dict(), state = t->optimizer.state_dict()] {
     t->net.load_state_dict(weights);
     t->optimizer.load_state_dict(state);
@@ -264,7 +264,7 @@ void check_steps(const std::vector<std::string>& specs, bool whole) {
         for (int i = 0; i < warm; ++i) t->step();
         t->optimizer.zero_grad();
         cross_entropy(t->net(t->x), t->labels).backward();
-        return Case{[t] { t->optimizer.step(); }, [] {}, [t] { return t->state(); }, whole ? nullptr : way_back(t)};
+        return Case{[t] { t->optimizer.step(); }, [] {}, [t] { return t->state(); }, whole ? nullptr : backward(t)};
       });
     }
 }
@@ -279,7 +279,7 @@ void check_closure_steps(const std::vector<std::string>& specs, bool whole) {
         auto t = std::make_shared<Training>(spec);
         const auto step = [t] { t->optimizer.step([t] { return cross_entropy(t->net(t->x), t->labels); }); };
         for (int i = 0; i < warm; ++i) step();
-        return Case{step, [t] { t->optimizer.zero_grad(); }, [t] { return t->state(); }, whole ? nullptr : way_back(t)};
+        return Case{step, [t] { t->optimizer.zero_grad(); }, [t] { return t->state(); }, whole ? nullptr : backward(t)};
       });
     }
   loss_outside = false;
@@ -292,7 +292,7 @@ TEST_CASE("every allocation of a step fails once: wrappers, averages, line searc
   check_closure_steps({"lbfgs(history_size=2)", "sam(sgd(lr=1e-2))", "asam(sgd(lr=1e-2))"}, true);
 }
 
-TEST_CASE("every allocation of a step fails once: of the rules that may have moved some parameters, a checkpoint is the way back") {
+TEST_CASE("every allocation of a step fails once: of the rules that may have moved some parameters, a checkpoint is the backward pass") {
   check_steps({"lamb(lr=1e-2)", "lars(lr=1e-2, momentum=0.9)", "novograd(lr=1e-2)", "mars(lr=1e-2)", "adafactor(lr=1e-2)",
                "muon(lr=1e-2)", "shampoo(lr=1e-2)", "soap(lr=1e-2)", "dog", "prodigy", "clip_norm(0.1) | agc | adam(lr=1e-2)",
                "accumulate(2) | clip_norm(1) | sgd(lr=1e-2, momentum=0.9)"},

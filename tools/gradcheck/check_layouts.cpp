@@ -69,7 +69,7 @@ std::string beyond_differences(const OpInfo& op, const Sample& s, const Gradchec
   for (Array& a : beside)
     if (a.dtype() == f64) {
       a = a.copy();
-      for (int64_t i = 0; i < a.size(); ++i) a.fresh<double>()[i] *= 1 + 0x1p-10;
+      for (int64_t i = 0; i < a.size(); ++i) a.uninitialized<double>()[i] *= 1 + 0x1p-10;
     }
   const OpRun here = run_sample(s, s.inputs), there = run_sample(s, beside);
   for (std::size_t k = 0; k < here.gradients.size() && k < there.gradients.size(); ++k)

@@ -26,7 +26,7 @@ Sample elsewhere(const Sample& s, std::uint64_t seed) {
       // Nor anything as near as the steps of the differences: there max and sort have kinks.
       const auto above = placed.lower_bound(x - 1e-5 * std::fabs(x));
       if (above != placed.end() && *above < x + 1e-5 * std::fabs(x) && high != low && drawn < 64 * n) --i;
-      else placed.insert(a.fresh<double>()[i] = x);
+      else placed.insert(a.uninitialized<double>()[i] = x);
     }
   }
   return r;

@@ -24,7 +24,7 @@ Array filled(const Array& a, const Shape& shape, bool zero_integers) {
   if (!is_real(a.dtype())) {
     Array out = Array::zeros(shape, i64);
     for (int64_t i = 0; i < out.size() && a.size() > 0 && !zero_integers; ++i)
-      out.fresh<int64_t>()[i] = static_cast<int64_t>(a.element(i % a.size()));
+      out.uninitialized<int64_t>()[i] = static_cast<int64_t>(a.element(i % a.size()));
     return out.to(a.dtype());
   }
   if (a.size() == 0) return sample_values(shape);
@@ -36,7 +36,7 @@ Array filled(const Array& a, const Shape& shape, bool zero_integers) {
   for (int64_t i = 0; i < out.size(); ++i) {
     const double from = any(), to = any();
     const int64_t at = out.size() == 1 ? a.size() / 2 : i;
-    out.fresh<double>()[i] = at < a.size() ? own[static_cast<std::size_t>(at)] : from + random.uniform() * (to - from);
+    out.uninitialized<double>()[i] = at < a.size() ? own[static_cast<std::size_t>(at)] : from + random.uniform() * (to - from);
   }
   return out;
 }
@@ -165,9 +165,9 @@ Sample few_of(const Sample& s) {
     Array at({few}, i64), rest = a.copy();
     r.inputs[k] = Array({few}, f64);
     for (int64_t i = 0; i < few; ++i) {
-      const int64_t place = at.fresh<int64_t>()[i] = i * (a.size() - 1) / (few - 1);
-      r.inputs[k].fresh<double>()[i] = a.element(place);
-      rest.fresh<double>()[place] = 0;
+      const int64_t place = at.uninitialized<int64_t>()[i] = i * (a.size() - 1) / (few - 1);
+      r.inputs[k].uninitialized<double>()[i] = a.element(place);
+      rest.uninitialized<double>()[place] = 0;
     }
     whole[k] = [at, rest](const Tensor& x) {
       return reshape(scatter_add(x, 0, Tensor(at), {rest.size()}), rest.shape()) + Tensor(rest.to(x.dtype()));

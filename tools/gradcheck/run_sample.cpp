@@ -30,7 +30,7 @@ Array moved(const Array& a, QuickRandom& random) {
   if (a.dtype() != f64) return a;
   Array b = a.copy();
   for (int64_t i = 0; i < b.size(); ++i)
-    b.fresh<double>()[i] *= 1 + own_rounding * (2 * random.uniform() - 1);
+    b.uninitialized<double>()[i] *= 1 + own_rounding * (2 * random.uniform() - 1);
   return b;
 }
 

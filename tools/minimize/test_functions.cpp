@@ -38,7 +38,7 @@ Tensor rastrigin(const Tensor& x) {
 /// 1/2 sum a_i x_i^2, a from 1 to cond in equal ratios.
 std::function<Tensor(const Tensor&)> quadratic(std::int64_t n, double cond) {
   Array a({n}, f64);
-  double* to = a.fresh<double>();
+  double* to = a.uninitialized<double>();
   for (std::int64_t i = 0; i < n; ++i)
     to[i] = n == 1 ? cond : std::pow(cond, static_cast<double>(i) / static_cast<double>(n - 1));
   return [axes = Tensor(a)](const Tensor& x) { return 0.5 * sum(axes * square(x)); };
@@ -65,7 +65,7 @@ double read(const optim::Spec& spec, const optim::SpecStage& s, const char* name
     const double x = a.value.number;
     const bool number = a.value.kind == optim::SpecValue::Kind::number;
     if (!number || x < least || x > most || (whole && x != std::floor(x)))
-      refuse_spec(spec, a.value.at,
+      throw_spec(spec, a.value.at,
                   join(name, whole ? " must be a whole number in [" : " must lie in [", text(least), ", ", text(most), "]"));
     return x;
   }
@@ -81,12 +81,12 @@ TestFunction test_function(const std::string& text) {
   const optim::SpecStage& s = spec.stages[0];
   const auto* found = std::find_if(std::begin(known), std::end(known), [&](const Known& k) { return s.name == k.name; });
   if (spec.stages.size() > 1 || found == std::end(known))
-    refuse_spec(spec, s.at,
+    throw_spec(spec, s.at,
                 join("there is no function '", s.name, "'", optim::perhaps(did_you_mean(s.name, names())), " (there are ",
                      test_function_names(), ")"));
   for (const auto& a : s.arguments)
     if (!(a.key == "n" && found->n) && !(a.key == "cond" && found->cond))
-      refuse_spec(spec, a.at,
+      throw_spec(spec, a.at,
                   join(s.name, found->cond ? " takes n and cond, by name"
                                : found->n  ? " takes n, by name"
                                            : " takes no options"));

@@ -22,7 +22,7 @@ std::string line_as_typed(int argc, char** argv) {
   return line;
 }
 
-void refuse_empty_values(CLI::App& app) {
+void throw_empty_values(CLI::App& app) {
   const auto problem = [](const std::string& text) { return std::string(text.empty() ? "must not be empty" : ""); };
   for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; }))
     for (CLI::Option* option : command->get_options())

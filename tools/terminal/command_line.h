@@ -39,7 +39,7 @@ CLI::Option* add_number(CLI::App& app, const std::string& name, T& value, const 
 
 /// Makes every option of every command refuse an empty value: it is a variable of a script that was not set, and the default
 /// would be a surprise.
-void refuse_empty_values(CLI::App& app);
+void throw_empty_values(CLI::App& app);
 
 /// "there is no command 'comapre'; did you mean 'compare'?", "compare has no option '--epoch'; …", or "" if the line was
 /// refused for another reason.

@@ -17,7 +17,7 @@ constexpr double steps[] = {0x1p-7,  0x1p-9,  0x1p-11, 0x1p-13, 0x1p-15, 0x1p-17
 constexpr double steps_f32[] = {0x1p-4, 0x1p-3, 0x1p-5, 0x1p-6, 0x1p-7, 0x1p-9, 0x1p-11, 0x1p-2};
 constexpr double closest = 0x1p-22;  // a kink must be seen as near as this
 
-bool finite(const Vector& v) {
+bool finite_slopes(const Vector& v) {
   return std::all_of(v.begin(), v.end(), [](double x) { return std::isfinite(x); });
 }
 double dot(const Vector& a, const Vector& b) {
@@ -67,7 +67,7 @@ Slopes Stencil::at(const Line& line, double h, std::vector<bool>* changed) const
     Vector moved = x;
     for (const auto& [i, unit] : line.moves) moved[i] += k * h * unit;
     v[k + 3] = value(moved);
-    if (!finite(v[k + 3])) return {};
+    if (!finite_slopes(v[k + 3])) return {};
   }
   v[3] = base;
   const PerOutput o(v, h * line.unit(), rounding, changed);

@@ -43,14 +43,14 @@ class Layers {
 
   void arrange() {
     remember_ranks();
-    for (int sweep = 0; sweep < 8; ++sweep)
-      each_layer(sweep % 2 == 0, [&](std::vector<int>& layer, bool downwards) { sort_by_neighbours(layer, downwards); });
+    for (int traversal = 0; traversal < 8; ++traversal)
+      each_layer(traversal % 2 == 0, [&](std::vector<int>& layer, bool downwards) { sort_by_neighbours(layer, downwards); });
     for (auto& layer : layers_) {
       double x = 0;
       for (int i : layer) items_[at(i)].x = x + items_[at(i)].width / 2, x += items_[at(i)].width + gap;
     }
-    for (int sweep = 0; sweep < 12; ++sweep)
-      each_layer(sweep % 2 == 0, [&](std::vector<int>& layer, bool downwards) { pull(layer, downwards, sweep >= 10); });
+    for (int traversal = 0; traversal < 12; ++traversal)
+      each_layer(traversal % 2 == 0, [&](std::vector<int>& layer, bool downwards) { pull(layer, downwards, traversal >= 10); });
   }
 
   const std::vector<Item>& items() const { return items_; }

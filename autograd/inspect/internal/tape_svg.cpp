@@ -1,4 +1,4 @@
-// The tape as SVG, and the page around it. A leaf and a constant stand right above each line that uses them, so that a weight
+// The tape as SVG, and the page around it. A leaf and a constant stand right above each node that uses them, so that a weight
 // used at every step of a sequence does not draw a wire through all of them.
 #include <gradus/autograd/inspect/internal/tape_layout.h>
 #include <gradus/autograd/inspect/internal/tape_labels.h>
@@ -47,14 +47,14 @@ std::string number(double x) {
 }
 
 /// What a box says, row by row.
-struct Words {
+struct BoxText {
   struct Row {
     std::string text;
     const char* kind;
   };
   std::vector<Row> rows;
   std::string kind, tip;
-  double share = 0;  // of the time of the slowest line
+  double share = 0;  // of the time of the slowest node
 
   void add(const std::string& text, const char* of = "") {
     if (!text.empty()) rows.push_back({shortened(text), of});
@@ -68,11 +68,11 @@ struct Words {
 };
 
 double known(double x) { return std::isnan(x) ? 0 : x; }
-double time_of(const DrawnLine& d) { return known(d.forward_seconds) + known(d.backward_seconds); }
+double time_of(const DrawnNode& d) { return known(d.forward_seconds) + known(d.backward_seconds); }
 
-Words words_of(const DrawnLine& d, double slowest, bool root) {
-  Words w;
-  w.kind = d.op == "leaf" ? "leaf" : root ? "line root" : "line";
+BoxText words_of(const DrawnNode& d, double slowest, bool root) {
+  BoxText w;
+  w.kind = d.op == "leaf" ? "leaf" : root ? "node root" : "node";
   w.add(d.module);
   w.add(title(d), "name");
   w.add(d.shape);
@@ -82,20 +82,20 @@ Words words_of(const DrawnLine& d, double slowest, bool root) {
   }
   w.add(times(d));
   w.share = slowest > 0 ? time_of(d) / slowest : 0;
-  w.tip = join("line ", d.line, ": ", d.op);
+  w.tip = join("node ", d.sequence, ": ", d.op);
   return w;
 }
 
 /// The drawing as boxes and wires.
 class Picture {
  public:
-  explicit Picture(const std::vector<DrawnLine>& lines)
-      : lines_(lines), layers_(lines.size(), 0), boxes_of_(lines.size(), -1) {
+  explicit Picture(const std::vector<DrawnNode>& nodes)
+      : nodes_(nodes), layers_(nodes.size(), 0), boxes_of_(nodes.size(), -1) {
     double slowest = 0;
-    for (const DrawnLine& d : lines) slowest = std::max(slowest, time_of(d));
+    for (const DrawnNode& d : nodes) slowest = std::max(slowest, time_of(d));
     find_layers();
-    for (std::size_t i = 0; i < lines.size(); ++i) add_line(i, slowest);
-    if (boxes_of_.back() < 0) boxes_of_.back() = add_box(words_of(lines.back(), 0, true), 1);  // the root is a leaf
+    for (std::size_t i = 0; i < nodes.size(); ++i) add_node(i, slowest);
+    if (boxes_of_.back() < 0) boxes_of_.back() = add_box(words_of(nodes.back(), 0, true), 1);  // the root is a leaf
     int least = boxes[0].layer;
     for (const Box& b : boxes) least = std::min(least, b.layer);
     for (Box& b : boxes) b.layer -= least;
@@ -103,19 +103,19 @@ class Picture {
   }
 
   std::vector<Box> boxes;
-  std::vector<Words> words;
+  std::vector<BoxText> words;
   std::vector<Wire> wires;
   Size size{};
 
  private:
-  /// The longest path from above; what hangs on leaves alone then comes down to the line that uses it.
+  /// The longest path from above; what hangs on leaves alone then comes down to the node that uses it.
   void find_layers() {
-    const std::size_t n = lines_.size();
+    const std::size_t n = nodes_.size();
     std::vector<int> users(n, 0), lowest(n, -1);
     std::vector<bool> hangs(n, true);
     const auto each_op = [&](std::size_t i, auto f) {
-      for (const auto& in : lines_[i].inputs)
-        if (in.from >= 0 && lines_[static_cast<std::size_t>(in.from)].op != "leaf") f(static_cast<std::size_t>(in.from));
+      for (const auto& in : nodes_[i].inputs)
+        if (in.from >= 0 && nodes_[static_cast<std::size_t>(in.from)].op != "leaf") f(static_cast<std::size_t>(in.from));
     };
     for (std::size_t i = 0; i < n; ++i) each_op(i, [&](std::size_t from) { ++users[from]; });
     for (std::size_t i = 0; i < n; ++i) {
@@ -133,40 +133,40 @@ class Picture {
     }
   }
 
-  void add_line(std::size_t i, double slowest) {
-    const DrawnLine& d = lines_[i];
+  void add_node(std::size_t i, double slowest) {
+    const DrawnNode& d = nodes_[i];
     if (d.op == "leaf") return;
     const int layer = layers_[i];
     std::vector<int> from;
     for (const auto& in : d.inputs) from.push_back(source(in, layer, slowest));
-    boxes_of_[i] = add_box(words_of(d, slowest, i + 1 == lines_.size()), layer);
+    boxes_of_[i] = add_box(words_of(d, slowest, i + 1 == nodes_.size()), layer);
     for (int f : from) wires.push_back({f, boxes_of_[i], {}});
   }
 
-  int source(const DrawnLine::Input& in, int layer, double slowest) {
+  int source(const DrawnNode::Input& in, int layer, double slowest) {
     if (in.from >= 0) {
       const auto from = static_cast<std::size_t>(in.from);
-      if (lines_[from].op != "leaf") return boxes_of_[from];
+      if (nodes_[from].op != "leaf") return boxes_of_[from];
       const auto [at, fresh] = leaves_.try_emplace({in.from, layer}, 0);
-      if (fresh) at->second = add_box(words_of(lines_[from], slowest, false), layer - 1);
+      if (fresh) at->second = add_box(words_of(nodes_[from], slowest, false), layer - 1);
       return at->second;
     }
-    Words w;
+    BoxText w;
     w.kind = "constant";
     w.add(in.from == -1 ? "constant" : "left out");
     w.add(in.shape);
     return add_box(std::move(w), layer - 1);
   }
 
-  int add_box(Words w, int layer) {
-    boxes.push_back({layer, w.width(), w.height(), w.kind.starts_with("line") ? 1 : 0.1, {}});
+  int add_box(BoxText w, int layer) {
+    boxes.push_back({layer, w.width(), w.height(), w.kind.starts_with("node") ? 1 : 0.1, {}});
     words.push_back(std::move(w));
     return static_cast<int>(boxes.size()) - 1;
   }
 
-  const std::vector<DrawnLine>& lines_;
+  const std::vector<DrawnNode>& nodes_;
   std::vector<int> layers_, boxes_of_;
-  std::map<std::pair<int, int>, int> leaves_;  // of (leaf, layer of the line that uses it)
+  std::map<std::pair<int, int>, int> leaves_;  // of (leaf, layer of the node that uses it)
 };
 
 void write_wire(std::string& s, const Wire& w) {
@@ -183,7 +183,7 @@ void write_wire(std::string& s, const Wire& w) {
   s += "\" marker-end=\"url(#head)\"/>\n";
 }
 
-void write_box(std::string& s, const Box& b, const Words& w) {
+void write_box(std::string& s, const Box& b, const BoxText& w) {
   const double left = b.at.x - b.width / 2, top = b.at.y - b.height / 2;
   s += "<g>";
   if (!w.tip.empty()) s += "<title>" + escaped(w.tip) + "</title>";
@@ -201,8 +201,8 @@ void write_box(std::string& s, const Box& b, const Words& w) {
   s += "</g>\n";
 }
 
-std::string svg_of(const std::vector<DrawnLine>& lines, const std::string& summary, bool own_style) {
-  const Picture p(lines);
+std::string svg_of(const std::vector<DrawnNode>& nodes, const std::string& summary, bool own_style) {
+  const Picture p(nodes);
   const std::string width = number(p.size.width), height = number(p.size.height);
   std::string s = "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"tape\" width=\"" + width + "\" height=\"" + height +
                   "\" viewBox=\"0 0 " + width + " " + height + "\" role=\"img\" aria-label=\"" + escaped(summary) + "\">\n";
@@ -215,17 +215,17 @@ std::string svg_of(const std::vector<DrawnLine>& lines, const std::string& summa
   return s + "</svg>\n";
 }
 
-std::string table_of_times(const std::vector<DrawnLine>& lines) {
+std::string table_of_times(const std::vector<DrawnNode>& nodes) {
   struct Total {
-    int lines = 0;
+    int nodes = 0;
     double forward = 0, backward = 0;
   };
   std::map<std::string, Total> totals;
   double all = 0;
-  for (const DrawnLine& d : lines) {
+  for (const DrawnNode& d : nodes) {
     if (d.op == "leaf") continue;
     Total& t = totals[d.op];
-    ++t.lines;
+    ++t.nodes;
     t.forward += d.forward_seconds, t.backward += known(d.backward_seconds);
     all += time_of(d);
   }
@@ -235,22 +235,22 @@ std::string table_of_times(const std::vector<DrawnLine>& lines) {
     return known(a.second.forward) + a.second.backward > known(b.second.forward) + b.second.backward;
   });
   std::string s = "<section><h2>Time by op</h2>\n"
-                  "<table><tr><th>op</th><th>lines</th><th>forward</th><th>back</th><th>share</th></tr>\n";
+                  "<table><tr><th>op</th><th>nodes</th><th>forward</th><th>back</th><th>share</th></tr>\n";
   for (const auto& [op, t] : sorted)
-    s += join("<tr><td>", escaped(op), "</td><td>", t.lines, "</td><td>", duration(t.forward), "</td><td>", duration(t.backward),
+    s += join("<tr><td>", escaped(op), "</td><td>", t.nodes, "</td><td>", duration(t.forward), "</td><td>", duration(t.backward),
               "</td><td>", number(100 * (known(t.forward) + t.backward) / all), " %</td></tr>\n");
   return s + "</table></section>\n";
 }
 
 }  // namespace
 
-std::string TapeDrawing::svg() const { return svg_of(lines_, summary(), true); }
+std::string TapeDrawing::svg() const { return svg_of(nodes_, summary(), true); }
 
 std::string TapeDrawing::html() const {
   return fill_template(tape_html, {{"style", join(tape_page_css, tape_css)},
                                    {"summary", escaped(summary())},
-                                   {"drawing", svg_of(lines_, summary(), false)},
-                                   {"times", table_of_times(lines_)}});
+                                   {"drawing", svg_of(nodes_, summary(), false)},
+                                   {"times", table_of_times(nodes_)}});
 }
 
 }  // namespace gradus

@@ -50,7 +50,7 @@ class HeaderReader {
     });
     skip_spaces();
     if (at_ != text_.size()) fail_expecting("the end");
-    refuse_twins();
+    throw_twins();
   }
 
  private:
@@ -110,7 +110,7 @@ class HeaderReader {
     });
   }
 
-  void refuse_twins() const {
+  void throw_twins() const {
     std::vector<std::uint32_t> order(h_.entries.size());
     for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::uint32_t>(i);
     const auto name = [&](std::uint32_t i) { return h_.entries[i].name; };
@@ -142,7 +142,7 @@ class HeaderReader {
 
   /// The first character of a value; any other value is refused: "WHERE: null where RIGHT would be right".
   void begin(char first, const std::string& where, const char* right) {
-    if (!take(first)) refuse_value(where, right);
+    if (!take(first)) throw_value(where, right);
   }
 
   std::uint64_t number(const std::string& where, const char* right) {
@@ -151,7 +151,7 @@ class HeaderReader {
     std::uint64_t n = 0;
     const auto [end, error] = std::from_chars(all.data(), all.data() + all.size(), n);
     const bool whole = error == std::errc() && end == all.data() + all.size();
-    if (!whole || (all[0] == '0' && all.size() > 1)) refuse_value(where, right);
+    if (!whole || (all[0] == '0' && all.size() > 1)) throw_value(where, right);
     at_ += all.size();
     return n;
   }
@@ -227,7 +227,7 @@ class HeaderReader {
   [[noreturn]] void too_many(const char* what) const {
     fail("more than ", grouped(most_), " ", what, "; a file may hold 65,536, or one for each 512 bytes if that is more");
   }
-  [[noreturn]] void refuse_value(const std::string& where, const char* right) {
+  [[noreturn]] void throw_value(const std::string& where, const char* right) {
     const char c = at_ < text_.size() ? text_[at_] : '\0';
     std::string found;
     if (c == '{') found = "an object";

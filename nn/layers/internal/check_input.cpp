@@ -16,13 +16,13 @@ std::string problem_of(const Error& e) {
 
 }  // namespace
 
-void refuse_input(const ModuleBase& layer, const std::string& problem, const std::string& hint) {
+void throw_input(const ModuleBase& layer, const std::string& problem, const std::string& hint) {
   const std::string trail = ModuleCall::trail();
   throw ShapeError(layer.description(), trail.empty() ? problem : join(problem, "; the input came through ", trail), hint);
 }
 
-void refuse_input(const ModuleBase& layer, const ShapeError& e, const std::string& hint) {
-  refuse_input(layer, problem_of(e), e.hint().empty() ? hint : e.hint());
+void throw_input(const ModuleBase& layer, const ShapeError& e, const std::string& hint) {
+  throw_input(layer, problem_of(e), e.hint().empty() ? hint : e.hint());
 }
 
 void check_dtype(const ModuleBase& layer, const Tensor& x, Dtype wanted) {

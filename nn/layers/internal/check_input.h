@@ -6,10 +6,10 @@
 namespace gradus::nn {
 
 /// ShapeError "LAYER: PROBLEM; it came through Conv2d [4,8,26,26] -> ..."
-[[noreturn]] void refuse_input(const ModuleBase& layer, const std::string& problem, const std::string& hint = {});
+[[noreturn]] void throw_input(const ModuleBase& layer, const std::string& problem, const std::string& hint = {});
 
 /// Throws `e`, which an op has thrown, again in the layer's name. `hint` serves if the op gave none.
-[[noreturn]] void refuse_input(const ModuleBase& layer, const ShapeError& e, const std::string& hint = {});
+[[noreturn]] void throw_input(const ModuleBase& layer, const ShapeError& e, const std::string& hint = {});
 
 /// DtypeError unless x has the dtype the layer computes in.
 void check_dtype(const ModuleBase& layer, const Tensor& x, Dtype wanted);

@@ -23,36 +23,36 @@ struct Bug {
 
 inline Samples any_samples() { return {sample("any", {sample_values({2})}, [](auto& x) { return x[0] * 2.0; })}; }
 
-/// What a way back has at hand: the inputs and the result, with their histories where gradients are recorded.
+/// What a backward pass has at hand: the inputs and the result, with their histories where gradients are recorded.
 struct Kept {
-  const Back& back;
+  const BackwardContext& back;
   const std::vector<Array>& inputs;
   const Array& result;
   Tensor x(int k) const { return back.input(k, inputs[static_cast<std::size_t>(k)]); }
   Tensor y() const { return back.output(result); }
 };
-using WayBack = std::function<void(Back&, const Kept&)>;
+using Backward = std::function<void(BackwardContext&, const Kept&)>;
 
-/// A primitive made of any result and any way back.
+/// A primitive made of any result and any backward pass.
 struct Wrong {
   static constexpr const char* name = "planted primitive";
   struct Saved {
     std::vector<Array> inputs;
     Array result;
-    WayBack way_back;
+    Backward backward;
   };
-  static void backward(Back& b, const Saved& s) { s.way_back(b, Kept{b, s.inputs, s.result}); }
+  static void backward(BackwardContext& b, const Saved& s) { s.backward(b, Kept{b, s.inputs, s.result}); }
   static Samples samples() { return any_samples(); }
 };
 
-/// value(inputs), with that way back. Inside `value` nothing is recorded.
+/// value(inputs), with that backward pass. Inside `value` nothing is recorded.
 template <class Value>
-Tensor wrong(const std::vector<Tensor>& in, Value value, WayBack way_back) {
+Tensor wrong(const std::vector<Tensor>& in, Value value, Backward backward) {
   std::vector<Tensor> constants;
   for (const Tensor& t : in) constants.push_back(t.detach());
   const Array y = value(constants).array().contiguous();
   auto save = [&] {
-    Wrong::Saved s{{}, kept(y), way_back};
+    Wrong::Saved s{{}, kept(y), backward};
     for (const Tensor& t : in) s.inputs.push_back(kept(t.array()));
     return s;
   };
@@ -64,9 +64,9 @@ template <class Value, class Df>
 Call of_one(Value value, Df df) {
   return [=](const std::vector<Tensor>& in) {
     return wrong({in[0]}, [=](auto& x) { return value(x[0]); },
-                 [=](Back& b, const Kept& k) {
+                 [=](BackwardContext& b, const Kept& k) {
                    const Tensor x = k.x(0), y = k.y();
-                   b.give(0, [&] { return df(b.grad(), x, y); });
+                   b.accumulate(0, [&] { return df(b.grad(), x, y); });
                  });
   };
 }
@@ -75,10 +75,10 @@ Call of_one(Value value, Df df) {
 template <class Value, class Da, class Db>
 Call of_two(Value value, Da da, Db db) {
   return [=](const std::vector<Tensor>& in) {
-    return wrong({in[0], in[1]}, [=](auto& x) { return value(x[0], x[1]); }, [=](Back& back, const Kept& k) {
+    return wrong({in[0], in[1]}, [=](auto& x) { return value(x[0], x[1]); }, [=](BackwardContext& back, const Kept& k) {
       const Tensor a = k.x(0), b = k.x(1);
-      back.give(0, [&] { return da(back.grad(), a, b); });
-      back.give(1, [&] { return db(back.grad(), a, b); });
+      back.accumulate(0, [&] { return da(back.grad(), a, b); });
+      back.accumulate(1, [&] { return db(back.grad(), a, b); });
     });
   };
 }

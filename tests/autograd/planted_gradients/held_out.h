@@ -6,7 +6,7 @@
 
 namespace gradus::planted {
 
-/// h <- tanh(w h + x) three times; the way back sees the last step only.
+/// h <- tanh(w h + x) three times; the backward pass sees the last step only.
 inline Tensor truncated(const std::vector<Tensor>& in) {
   const auto step = [](const Tensor& w, const Tensor& h, const Tensor& x) { return tanh(matmul(h, w) + x); };
   Tensor h = in[1];
@@ -14,7 +14,7 @@ inline Tensor truncated(const std::vector<Tensor>& in) {
   return step(in[0], h, in[1]);
 }
 
-/// Every number twice, side by side; the way back takes the first of each pair.
+/// Every number twice, side by side; the backward pass takes the first of each pair.
 inline Call doubled() {
   return of_one([](auto& x) { return repeat_interleave(square(x), 2, 1); },
                 [](auto& g, auto& x, auto&) { return 2.0 * (x * slice(g, 1, 0, g.dim(1), 2)); });
@@ -55,7 +55,7 @@ inline std::vector<Bug> held_out_rows() {
       {"max", "the gradient goes to the smallest of the row", "misplaced",
        of_one([](auto& x) { return max(x, 1); },
               [](auto& g, auto& x, auto&) { return unsqueeze(g, 1) * one_hot(argmin(x, 1), 4, f64); }), {a}},
-      {"tril", "triu in the way back", "mask",
+      {"tril", "triu in the backward pass", "mask",
        of_one([](auto& x) { return tril(x); }, [](auto& g, auto&, auto&) { return triu(g); }), {a}},
   };
 }
@@ -77,7 +77,7 @@ inline std::vector<Bug> held_out_windows() {
                               });
   return {
       {"dropout", "without 1 / (1 - p)", "factor", drop(0.6, 7), {a}},
-      {"dropout", "another mask in the way back", "mask", drop(1, 8), {a}},
+      {"dropout", "another mask in the backward pass", "mask", drop(1, 8), {a}},
       {"linear", "x^T g where g^T x was meant", "transposed",
        of_two([](auto& x, auto& w) { return linear(x, w); }, [](auto& g, auto&, auto& w) { return matmul(g, w); },
               [](auto& g, auto& x, auto&) { return matmul(turned(x), g); }), {sample_values({2, 3}), square_matrix}},
@@ -89,7 +89,7 @@ inline std::vector<Bug> held_out_windows() {
       {"upsampling", "the gradient of one of two copies", "missing sum or detached", doubled(), {a}},
       {"conv1d", "stride 1 in the input's gradient, 2 in the values", "misplaced", strided,
        {sample_values({1, 2, 8}), sample_values({3, 2, 2}, -2, 2, 2)}},
-      {"recurrence", "the way back stops after one step", "detached", truncated, {square_matrix, sample_values({3, 3})}},
+      {"recurrence", "the backward pass stops after one step", "detached", truncated, {square_matrix, sample_values({3, 3})}},
   };
 }
 

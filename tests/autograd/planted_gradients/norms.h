@@ -9,10 +9,10 @@ namespace gradus::planted {
 struct LayerNorm {
   static constexpr const char* name = "planted layer norm";
   struct Saved { Array x; };
-  static std::vector<Tensor> inputs(Back& b, const Saved& s) { return {b.input(0, s.x)}; }
-  static Tensor meaning(const std::vector<Tensor>& x, const Saved&) { return layer_norm(x[0], {5}); }
-  static void kernel(Back& b, const Saved& s) {
-    b.give(0, [&] {
+  static std::vector<Tensor> inputs(BackwardContext& b, const Saved& s) { return {b.input(0, s.x)}; }
+  static Tensor reference(const std::vector<Tensor>& x, const Saved&) { return layer_norm(x[0], {5}); }
+  static void kernel(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] {
       const Tensor x(s.x), y = layer_norm(x, {5}), &g = b.grad();
       return (g - y * mean(g * y, {1}, true)) / sqrt(var(x, {1}, 0, true) + 1e-5);
     });
@@ -24,10 +24,10 @@ struct LayerNorm {
 struct RmsNorm {
   static constexpr const char* name = "planted rms norm";
   struct Saved { Array x; };
-  static std::vector<Tensor> inputs(Back& b, const Saved& s) { return {b.input(0, s.x)}; }
-  static Tensor meaning(const std::vector<Tensor>& x, const Saved&) { return rms_norm(x[0], {5}, {}, 1e-4); }
-  static void kernel(Back& b, const Saved& s) {
-    b.give(0, [&] {
+  static std::vector<Tensor> inputs(BackwardContext& b, const Saved& s) { return {b.input(0, s.x)}; }
+  static Tensor reference(const std::vector<Tensor>& x, const Saved&) { return rms_norm(x[0], {5}, {}, 1e-4); }
+  static void kernel(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] {
       const Tensor x(s.x), r = 1.0 / sqrt(mean(square(x), {1}, true) + 1e-6), y = x * r, &g = b.grad();
       return r * (g - y * mean(g * y, {1}, true));
     });
@@ -38,7 +38,7 @@ struct RmsNorm {
 template <class Op>
 Call fused_of_one() {
   return [](const std::vector<Tensor>& x) {
-    const Tensor y = Op::meaning({x[0].detach()}, {});
+    const Tensor y = Op::reference({x[0].detach()}, {});
     return fused<Op>(y.array(), [&] { return typename Op::Saved{kept(x[0].array())}; }, x[0]);
   };
 }
@@ -50,7 +50,7 @@ inline std::vector<Bug> norm_bugs() {
       {"softmax", "without the sum over the row", "missing term",
        of_one([](auto& t) { return softmax(t); }, [](auto& g, auto&, auto& y) { return g * y; }), {x}},
       {"layer norm", "without the mean of the gradient", "missing term", fused_of_one<LayerNorm>(), {x}},
-      {"rms norm", "eps 1e-6 in the way back, 1e-4 in the values", "constant", fused_of_one<RmsNorm>(), {x}},
+      {"rms norm", "eps 1e-6 in the backward pass, 1e-4 in the values", "constant", fused_of_one<RmsNorm>(), {x}},
       {"batch norm", "mean and variance are taken for constants", "missing term",
        of_one(batch, [](auto& g, auto& t, auto&) { return g / sqrt(var(t, {0}, 0, true) + 1e-5); }), {x}},
       {"var", "divided by n - 1, the values by n", "factor",

@@ -31,11 +31,11 @@ inline std::vector<Bug> product_bugs() {
                            });
   const auto query = [](const std::vector<Tensor>& in) {
     return wrong({in[0], in[1]}, [](auto& t) { return softmax(0.5 * matmul(t[0], turned(t[1]))); },
-                 [](Back& back, const Kept& k) {
+                 [](BackwardContext& back, const Kept& k) {
                    const Tensor y = k.y(), &g = back.grad();
                    const Tensor scores = y * (g - sum(g * y, {-1}, true));
-                   back.give(0, [&] { return matmul(scores, k.x(1)); });
-                   back.give(1, [&] { return 0.5 * matmul(turned(scores), k.x(0)); });
+                   back.accumulate(0, [&] { return matmul(scores, k.x(1)); });
+                   back.accumulate(1, [&] { return 0.5 * matmul(turned(scores), k.x(0)); });
                  });
   };
   return {
@@ -44,9 +44,9 @@ inline std::vector<Bug> product_bugs() {
       {"matmul", "a g where a^T g was meant", "transposed",
        of_two(product, right_da, [](auto& g, auto& p, auto&) { return matmul(p, g); }), {a, b}},
       {"bias", "the gradient of the last line only", "missing sum", bias(Sum::last), {x, row}},
-      {"bias", "the mean over the lines, not the sum", "missing sum", bias(Sum::mean), {x, row}},
-      {"bias", "not summed over the lines at all", "missing sum", bias(Sum::none), {x, row}},
-      {"transpose", "the way back reshapes where it should transpose", "transposed",
+      {"bias", "the mean over the rows, not the sum", "missing sum", bias(Sum::mean), {x, row}},
+      {"bias", "not summed over the rows at all", "missing sum", bias(Sum::none), {x, row}},
+      {"transpose", "the backward pass reshapes where it should transpose", "transposed",
        of_one([](auto& t) { return turned(square(t)); },
               [](auto& g, auto& t, auto&) { return 2.0 * (reshape(g, t.shape()) * t); }), {x}},
       {"batched matmul", "the factor is taken from the next matrix of the batch", "shifted",

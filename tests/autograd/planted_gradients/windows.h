@@ -21,13 +21,13 @@ inline Call max_pool(int64_t off) {
                   Array dx = Array::zeros({2, 12}, f64);
                   for (int64_t i = 0; i < 12; ++i) {
                     const int64_t at = 2 * i + (x.array().element(2 * i + 1) > x.array().element(2 * i));
-                    dx.fresh<double>()[(at + off) % 24] += g.array().element(i);
+                    dx.uninitialized<double>()[(at + off) % 24] += g.array().element(i);
                   }
                   return Tensor(dx);
                 });
 }
 
-/// Mean of three neighbours with zeros beyond the ends, divided by 3; the way back divides by how many there are.
+/// Mean of three neighbours with zeros beyond the ends, divided by 3; the backward pass divides by how many there are.
 inline Call avg_pool() {
   return of_one(
       [](auto& x) {
@@ -65,16 +65,16 @@ inline std::vector<Bug> window_bugs() {
       {"roll", "rolled back one place too few", "shifted",
        of_one([](auto& x) { return roll(square(x), {3}, {0}); },
               [](auto& g, auto& x, auto&) { return 2.0 * (x * roll(g, {-2}, {0})); }), {line}},
-      {"cumsum", "the way back begins behind the element", "shifted",
+      {"cumsum", "the backward pass begins behind the element", "shifted",
        of_one([](auto& x) { return cumsum(x, 0); },
               [](auto& g, auto&, auto&) { return flip(cumsum(flip(g, {0}), 0), {0}) - g; }), {line}},
-      {"slice", "stride 1 in the way back, 2 in the values", "misplaced",
+      {"slice", "stride 1 in the backward pass, 2 in the values", "misplaced",
        of_one([](auto& x) { return slice(x, 0, 1, 8, 2); }, [](auto& g, auto&, auto&) { return spread(g, 8, 1, 1); }),
        {line}},
       {"cat", "the part of x in the second piece is forgotten", "detached",
        of_one([](auto& x) { return cat({slice(x, 1, 2, 4), slice(x, 1, 0, 2)}, 1); },
               [](auto& g, auto&, auto&) { return pad(slice(g, 1, 0, 2), {2, 0}); }), {sample_values({3, 4})}},
-      {"differences", "the loop of the way back ends one too early", "edge",
+      {"differences", "the loop of the backward pass ends one too early", "edge",
        of_one([](auto& x) { return square(slice(x, 0, 1, 8) - slice(x, 0, 0, 7)); },
               [](auto& g, auto& x, auto&) {
                 const Tensor d = 2.0 * (g * (slice(x, 0, 1, 8) - slice(x, 0, 0, 7)));

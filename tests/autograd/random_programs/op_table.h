@@ -41,7 +41,7 @@ inline const Tensor& off(const Tensor& x, double kink, double gap = 0.01) {
   if (looking) need(lowest(abs(x - kink)) >= gap);
   return x;
 }
-/// No two elements of a line along the axis nearer than this: the order is safe.
+/// No two elements of a node along the axis nearer than this: the order is safe.
 inline const Tensor& distinct(const Tensor& x, int along) {
   if (!looking) return x;
   need(x.dim(along) <= 64);

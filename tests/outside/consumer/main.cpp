@@ -55,7 +55,7 @@ static unsigned long long hash(const Array& a) {  // FNV-1a of the bits
 
 /// Trains with the op and the rule above.
 static Array trained() {
-  optim::enrol<OwnRule>("own", {"a stranger", 2026});
+  optim::register_rule<OwnRule>("own", {"a stranger", 2026});
   if (const auto report = optim::check_rule("own"); !report.ok()) std::printf("%s", to_string(report).c_str());
   const Tensor w = leaf(uniform({1003}, -3, 3, Philox{1, 2}), "w");
   auto optimizer = optim::make("own(lr=0.05)", std::vector<Tensor>{w});

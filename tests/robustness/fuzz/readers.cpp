@@ -78,7 +78,7 @@ std::string written(Save save) {
 template <class T>
 Array counting(const Shape& shape) {
   Array a(shape, dtype_of<T>());
-  for (int64_t i = 0; i < a.size(); ++i) a.fresh<T>()[i] = static_cast<T>(i % 7);
+  for (int64_t i = 0; i < a.size(); ++i) a.uninitialized<T>()[i] = static_cast<T>(i % 7);
   return a;
 }
 

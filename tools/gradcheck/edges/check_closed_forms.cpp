@@ -137,8 +137,8 @@ Said ask(const EdgeForm& form, Dtype dtype, const std::vector<Numbers>& rows) {
     Array a(form.row ? Shape{static_cast<int64_t>(n), form.row} : Shape{static_cast<int64_t>(n)}, f64), v = Array::like(a);
     for (std::size_t r = 0; r < n; ++r)
       for (std::size_t i = 0; i < each; ++i) {
-        a.fresh<double>()[r * each + i] = rows[r][k * each + i];
-        v.fresh<double>()[r * each + i] = weight(k * each + i + 1);
+        a.uninitialized<double>()[r * each + i] = rows[r][k * each + i];
+        v.uninitialized<double>()[r * each + i] = weight(k * each + i + 1);
       }
     x.push_back(Tensor(a.to(dtype)).requires_grad_());
     along.push_back(Tensor(v.to(dtype)));
@@ -146,7 +146,7 @@ Said ask(const EdgeForm& form, Dtype dtype, const std::vector<Numbers>& rows) {
   const Tensor y = form.call(x);
   const auto results = static_cast<std::size_t>(y.size()) / n;
   Array seed(y.shape(), f64);
-  for (std::size_t i = 0; i < n * results; ++i) seed.fresh<double>()[i] = weight(i % results);
+  for (std::size_t i = 0; i < n * results; ++i) seed.uninitialized<double>()[i] = weight(i % results);
   const std::vector<Tensor> seeds = {Tensor(seed.to(dtype))};
   Said s{numbers(y.array()), {}, {}, {}};
   if (!y.requires_grad()) return s;

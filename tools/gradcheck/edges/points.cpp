@@ -20,7 +20,7 @@ Array filled_with(const Array& a, double value) { return Array::full(a.shape(), 
 
 Array with_element(const Array& a, int64_t at, double value) {
   Array b = a.copy();
-  b.fresh<double>()[at] = value;
+  b.uninitialized<double>()[at] = value;
   return b;
 }
 

@@ -62,7 +62,7 @@ struct Run {
 Array moved(const Array& a, QuickRandom& random) {
   if (a.dtype() != f64) return a;
   Array b = a.copy();
-  for (int64_t j = 0; j < b.size(); ++j) b.fresh<double>()[j] *= 1 + 0x1p-24 * (random.uniform() < 0.5 ? -1 : 1);
+  for (int64_t j = 0; j < b.size(); ++j) b.uninitialized<double>()[j] *= 1 + 0x1p-24 * (random.uniform() < 0.5 ? -1 : 1);
   return b;
 }
 
