@@ -6,19 +6,19 @@ namespace gradus {
 namespace {
 
 /// The list of a finished traversal, kept so that the next one need not allocate.
-thread_local std::vector<PendingList::Pending> spare_due_list;
+thread_local std::vector<PendingList::Pending> spare_list;
 
 constexpr std::size_t most_young = 100;
 
 }  // namespace
 
-PendingList::PendingList() { young_.swap(spare_due_list); }
+PendingList::PendingList() { young_.swap(spare_list); }
 
 PendingList::~PendingList() {
   for (const Pending& d : young_) drop(d);
   if (old_) [[unlikely]] drop_old();
   young_.clear();
-  young_.swap(spare_due_list);
+  young_.swap(spare_list);
 }
 
 [[gnu::always_inline]] inline PendingList::Pending PendingList::make(Node* n) {
