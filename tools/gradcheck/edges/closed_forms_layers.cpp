@@ -11,9 +11,9 @@ using Row = std::span<const Jet>;
 using Jets = std::vector<Jet>;
 using Call = Tensor (*)(const Tensor&);
 
-constexpr double any = std::numeric_limits<double>::infinity();
+constexpr double unbounded = std::numeric_limits<double>::infinity();
 
-EdgeForm layer(const char* op, const char* label, int length, Call call, Jets (*form)(Row), double most = any) {
+EdgeForm layer(const char* op, const char* label, int length, Call call, Jets (*form)(Row), double most = unbounded) {
   return {op, label, 1, length, false, [call](const std::vector<Tensor>& x) { return call(x[0]); }, form, most};
 }
 
@@ -45,7 +45,7 @@ Tensor attend(const Tensor& x) {
   const auto part = [&](int64_t from, int64_t length) { return as(slice(x, 1, from, from + length), {n, length, 1}); };
   AttentionOptions o;
   if (seen < 2) {
-    o.mask = Tensor(Array::of<double>({1, 2}, {seen > 0 ? 0 : -any, -any}).to(x.dtype()));
+    o.mask = Tensor(Array::of<double>({1, 2}, {seen > 0 ? 0 : -unbounded, -unbounded}).to(x.dtype()));
   }
   return as(scaled_dot_product_attention(part(0, 1), part(1, 2), part(3, 2), o), {n, 1});
 }
@@ -53,7 +53,7 @@ Tensor attend(const Tensor& x) {
 Tensor entropy(const Tensor& x) { return cross_entropy(x, Tensor(Array::zeros({x.dim(0)}, i64)), Reduction::none); }
 /// Of infinity NaN, as PyTorch's.
 Jets entropy_form(Row x) {
-  if (x[0].f == static_cast<Wide>(any) || x[1].f == static_cast<Wide>(any)) return {Jet(NAN)};
+  if (x[0].f == static_cast<Wide>(unbounded) || x[1].f == static_cast<Wide>(unbounded)) return {Jet(NAN)};
   const Jet d = x[1] - x[0];  // log(1 + e^d)
   return {d.f > 0 ? d + log1p(exp(-d)) : log1p(exp(d))};
 }
