@@ -5,11 +5,14 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 box=$(mktemp -d)
 trap 'rm -rf "$box"' EXIT
 
-house() { rm -rf "$box/house" && mkdir -p "$box"/house/{core,autograd,nn,optim,data,tools,tests} && cd "$box/house"
-  for room in core autograd nn optim data tools; do printf '#pragma once\n' >$room/a.h; done; }
+house() { rm -rf "$box/house" && mkdir -p "$box"/house/{core/io,core/internal,autograd/check,autograd/internal,nn/layers,optim,data,tools,tests} && cd "$box/house"
+  for room in core autograd nn optim data tools; do printf '#pragma once\n' >$room/a.h; done
+  for file in core/io/a.h core/internal/a.h autograd/check/a.h autograd/internal/a.h nn/layers/a.h; do printf '#pragma once\n' >$file; done
+  printf 'namespace {\nint helper() { return 1; }\n}  // namespace\n' >core/a.cpp; }
 failures=0
 planted() {  # FILE TEXT EXPECTED: a house with TEXT in FILE must be refused, in these words
   house
+  mkdir -p "$(dirname "$1")"
   printf '%b\n' "$2" >"$1"
   if output=$("$root/scripts/check_rooms" "$box/house") || [[ $output != "$1:"*"$3"* ]]; then
     echo "FAILED: not noticed: '$2' in $1 (said: '$output')"
@@ -18,6 +21,7 @@ planted() {  # FILE TEXT EXPECTED: a house with TEXT in FILE must be refused, in
 }
 fine() {  # FILE TEXT
   house
+  mkdir -p "$(dirname "$1")"
   printf '%b\n' "$2" >"$1"
   if ! "$root/scripts/check_rooms" "$box/house"; then
     echo "FAILED: '$2' in $1 was refused"
@@ -44,8 +48,16 @@ planted nn/b.h '#include <iostream>' 'a public header must not include <iostream
 planted optim/b.h '#include <nlohmann/json.hpp>' 'a public header must not include'
 planted data/b.cpp '// TO''DO: the rest' 'unfinished'
 planted gradus.h "$(printf '#include <gradus/%s/a.h>\\n' core autograd nn data)" 'offers no header of optim'
+planted autograd/ops/b.cpp '#include <gradus/autograd/check/a.h>' 'must not know autograd/check'
+planted core/b.h '#include <gradus/core/io/a.h>' 'must not know core/io'
+planted nn/module.h '#include <gradus/nn/layers/a.h>' 'must not know nn/layers'
+planted nn/b.cpp '#include <gradus/core/internal/a.h>' '<gradus/core/internal/a.h> is internal to core/'
+planted core/b.h '#include <gradus/core/internal/a.h>' 'which is not installed'
+planted core/io/b.cpp 'namespace {\nint helper(int x) { return x; }\n}  // namespace' 'helper is also in the unnamed namespace of core/a.cpp'
 planted core/long.cpp "$(printf '\\n%.0s' {1..450})int end;" 'longer than 450 lines'
 
+fine autograd/b.cpp '#include <gradus/autograd/internal/a.h>'
+fine data/c.cpp 'namespace {\nint helper(int x) { return x; }\n}  // namespace'
 fine core/kernels/gemm.cpp '#include <cblas.h>'
 fine core/parallel.cpp '#include <oneapi/tbb/parallel_for.h>'
 fine core/b.cpp '#include <gradus/core/a.h>\n// as tbb::parallel_for and cblas_sgemm do\nconst char* name = "openblas";'
