@@ -1,4 +1,4 @@
-// Looking at a gradient in the backward pass, or changing it. A hook is a node of the tape like any other: a tensor without one pays
+// Hooks look at a gradient in the backward pass, or change it. A hook is a node of the tape like any other: a tensor without one pays
 // nothing, and what is behind the node sees what the hook made of the gradient.
 #pragma once
 

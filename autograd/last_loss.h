@@ -1,4 +1,4 @@
-// What an optimizer asks of the backward() before its step.
+// What the last backward() of this thread began with, for the warnings of an optimizer's step.
 #pragma once
 
 namespace gradus {

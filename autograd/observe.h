@@ -1,4 +1,4 @@
-// For tools that look on: told of each op as it runs, and of each node as a backward pass passes it. An op pays one look at a
+// Observers of ops and of backward passes, for tools: one is notified of each op that runs and of each node that is reached. An op pays one look at a
 // pointer, an ordinary traversal nothing.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Whose formula: libraries that call different things by one name.
+// Dialect: which library's formula a rule follows, where libraries call different formulas by one name.
 #pragma once
 
 #include <gradus/optim/options.h>

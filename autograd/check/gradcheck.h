@@ -69,8 +69,8 @@ struct GradcheckReport {
 
 /// First order: every f64 output against every f64 input; integer inputs are handed over as they are. `f` may return one
 /// Tensor or a vector of them, must be a pure function, and is called some 7 times for each element or direction.
-/// Errors: DtypeError for an f32 input or output (but see allow_f32), or if no input is f64; ShapeError for a place in
-/// options.inputs that there is not.
+/// Errors: DtypeError for an f32 input or output (but see allow_f32), or if no input is f64; ShapeError for an index in
+/// options.inputs that is out of range.
 GradcheckReport gradcheck_function(const TensorFunction& f, const std::vector<Tensor>& inputs,
                                    const GradcheckOptions& options = {});
 /// Second order: the gradient of (outputs . random seeds), as a function of inputs and seeds, is checked in the same way.

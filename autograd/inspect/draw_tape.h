@@ -1,4 +1,4 @@
-// The tape as a picture: every node with its shapes, the norm of the gradient that reached it, and its time.
+// draw_tape() draws the tape as a picture: every node with its shapes, the norm of the gradient that reached it, and its time.
 #pragma once
 
 #include <gradus/autograd/tensor.h>

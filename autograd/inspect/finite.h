@@ -1,4 +1,4 @@
-// Where the first number that is not finite came from. A step costs a look at its loss and its gradients; only when one of
+// FiniteWatch finds the op that made the first NaN or infinity. A step costs a look at its loss and its gradients; only when one of
 // them is NaN or infinite is it run again, with the same random numbers and with an eye on every op.
 #pragma once
 

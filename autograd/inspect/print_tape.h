@@ -1,4 +1,4 @@
-// The tape as text.
+// print_tape() prints the tape as text.
 #pragma once
 
 #include <gradus/autograd/tensor.h>

@@ -1,4 +1,4 @@
-// Views, parts, repetitions and indexing: the same numbers elsewhere.
+// Ops that arrange elements anew: views, slices, concatenation, repetition and indexing.
 #pragma once
 
 #include <gradus/autograd/tensor.h>
@@ -29,7 +29,7 @@ std::vector<Tensor> chunk(const Tensor& x, int64_t count, Axis axis = 0);
 std::vector<Tensor> unbind(const Tensor& x, Axis axis = 0);                 ///< every x[.., i, ..], without the axis
 Tensor movedim(const Tensor& x, Axis from, Axis to);
 Tensor flip(const Tensor& x, const std::vector<int>& axes);                ///< in the opposite order
-/// What leaves at one end enters at the other.
+/// Elements shifted beyond the last position come back at the first.
 Tensor roll(const Tensor& x, const std::vector<int64_t>& shifts, const std::vector<int>& axes);
 /// The whole tensor, counts[i] times along axis i; new axes in front.
 Tensor repeat(const Tensor& x, const std::vector<int64_t>& counts);

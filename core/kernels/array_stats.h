@@ -1,4 +1,4 @@
-// What an Array holds, at a look: its range, and what in it is not finite.
+// ArrayStats: the range of an Array and how many of its elements are not finite.
 #pragma once
 
 #include <gradus/core/array.h>
@@ -8,7 +8,7 @@
 
 namespace gradus {
 
-/// Places are row-major; -1: there is none.
+/// Positions are row-major indices; -1: there is none.
 struct ArrayStats {
   int64_t nans = 0, infs = 0, first_nan = -1, first_inf = -1;
   double low = std::numeric_limits<double>::infinity(), high = -low;  // of the finite ones

@@ -1,4 +1,4 @@
-// For functions that keep more than Arrays: where the standard library finds no memory, the error has our type, too.
+// Turns std::bad_alloc into ResourceError, for functions that also allocate through the standard library.
 #pragma once
 
 #include <gradus/core/error.h>

@@ -1,4 +1,4 @@
-// Batch normalisation: Ioffe and Szegedy, "Batch normalization", 2015.
+// BatchNorm1d and BatchNorm2d: Ioffe and Szegedy, "Batch normalization", 2015.
 #pragma once
 
 #include <gradus/nn/module.h>
