@@ -154,7 +154,7 @@ TEST_CASE("a long tape is cut, and says so") {
   CHECK(d.nodes().size() == 41);
   CHECK(d.nodes()[0].name == "w");
   CHECK(d.nodes()[1].inputs[0].from == -2);
-  CHECK(says(d.summary(), {"40 lines", "4,960 older ones are left out"}));
+  CHECK(says(d.summary(), {"40 nodes", "4,960 older ones are left out"}));
   CHECK(says(d.dot(), {"left out"}));
   CHECK(draw_tape(y).html().size() < 2'000'000);
   CHECK(well_formed(draw_tape(y).svg()));
