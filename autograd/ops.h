@@ -6,3 +6,4 @@
 #include <gradus/autograd/ops/arrange.h>
 #include <gradus/autograd/ops/elementwise.h>
 #include <gradus/autograd/ops/layers.h>
+#include <gradus/autograd/ops/recurrent_layer.h>

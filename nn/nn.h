@@ -8,4 +8,5 @@
 #include <gradus/nn/losses/losses.h>
 #include <gradus/nn/module.h>
 #include <gradus/nn/layers/norm.h>
+#include <gradus/nn/layers/recurrent.h>
 #include <gradus/nn/layers/sequential.h>

@@ -61,6 +61,16 @@ class Lanes {
 #endif
 };
 
+/// Calls f(i, lanes, valid) for the packs of a row of n; `valid` is the width (a constant) but in the last.
+template <class T, class F>
+GRADUS_INLINE void for_packs(std::int64_t n, F f) {
+  constexpr int w = pack<T>::width;
+  const Lanes<T> whole(w);
+  std::int64_t i = 0;
+  for (; i + w <= n; i += w) f(i, whole, std::integral_constant<int, w>());
+  if (i < n) f(i, Lanes<T>(static_cast<int>(n - i)), static_cast<int>(n - i));
+}
+
 /// x in every lane. (0 + x would be an addition, because it turns -0 into +0; x - 0 is x and costs nothing.)
 template <class T>
 GRADUS_INLINE pack<T> broadcast(T x) {

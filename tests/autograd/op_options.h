@@ -24,10 +24,10 @@ struct OptionRow {
 inline constexpr const char* ops_without_options = R"(
 abs acos acosh add add_bias add_number affine alias asin asinh atan atan2 atanh avg_unpool2d batch_norm cbrt ceil celu centred
 checkpoint clamp contiguous conv2d_input conv2d_weight cos cosh div div_number dot dropout einsum elu erf erfc exp
-exp2 expm1 floor floor_divide fmod frac gelu gelu_tanh gru_cell gru_step hardshrink hardsigmoid hardswish hardtanh hook hook_inputs
-hook_results hypot index_sum instance_norm leaky_relu linear log log10 log1p log2 logaddexp logsigmoid lstm_cell
+exp2 expm1 floor floor_divide fmod frac gelu gelu_tanh gru gru_cell gru_step hardshrink hardsigmoid hardswish hardtanh hook hook_inputs
+hook_results hypot index_sum instance_norm leaky_relu linear log log10 log1p log2 logaddexp logsigmoid lstm lstm_cell
 lstm_step masked_fill masked_select matmul max_unpool2d maximum minimum mish mse_loss mul mul_number neg norm_p
-normalize_rows number_div outer pow pow_number prelu reciprocal relu relu6 remainder rms_rows resample retain_grad rnn_cell round rsqrt
+normalize_rows number_div outer pow pow_number prelu reciprocal relu relu6 remainder rms_rows resample retain_grad rnn rnn_cell round rsqrt
 scaled_dot_product_attention selu sigmoid sign silu sin sinh softplus softshrink softsign sqrt square sub tan tanh
 tanhshrink threshold to trunc unslice where xlogy
 )";

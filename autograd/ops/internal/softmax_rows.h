@@ -10,16 +10,6 @@
 namespace gradus {
 inline namespace GRADUS_ISA {
 
-/// Calls f(i, lanes, valid) for the packs of a row of n; `valid` is the width (a constant) but in the last.
-template <class T, class F>
-GRADUS_INLINE void for_packs(std::int64_t n, F f) {
-  constexpr int w = pack<T>::width;
-  const Lanes<T> whole(w);
-  std::int64_t i = 0;
-  for (; i + w <= n; i += w) f(i, whole, std::integral_constant<int, w>());
-  if (i < n) f(i, Lanes<T>(static_cast<int>(n - i)), static_cast<int>(n - i));
-}
-
 /// `x` in the first `valid` lanes, `rest` in the others.
 template <class T>
 GRADUS_INLINE pack<T> first_lanes(pack<T> x, pack<T> rest, int valid) {

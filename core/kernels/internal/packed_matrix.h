@@ -1,0 +1,72 @@
+// PackedMatrix: the right-hand side of many products, laid out once as the register tile reads it.
+#pragma once
+
+#include <gradus/core/kernels/gemm.h>
+#include <gradus/core/kernels/internal/gemm_kernel.h>
+#include <gradus/core/memory/scratch.h>
+
+namespace gradus {
+inline namespace GRADUS_ISA {
+
+/// b [k, n], whose numbers must stay where they are as long as this lives. Every element of a product is one chain of fused
+/// multiply-adds over k in blocks of gemm_k_block, whatever the number of rows: rows may be shared out among threads.
+template <class T>
+class PackedMatrix {
+ public:
+  PackedMatrix(std::int64_t k, std::int64_t n, GemmOperand<T> b)
+      : k_(k), n_(n), b_(b), packed_(has_fma ? k * ((n + width - 1) / width * width) : 0) {
+    if constexpr (has_fma)
+      for (std::int64_t j = 0; j < n; j += widest) {
+        const Panel panel = at(j);
+        pack_panel<T>(b.data + j * b.column_stride, b.row_stride, b.column_stride, k, panel.columns, panel.lanes,
+                      packed_.data() + j * k);
+      }
+  }
+
+  /// c[m, n] = a[m, k] b, or c + a b if `add`; both have unit column stride and do not overlap. Runs on the calling thread
+  /// when that works on a piece of parallel_for.
+  void multiply(std::int64_t m, const T* a, std::int64_t a_row_stride, T* c, std::int64_t c_row_stride, bool add) const {
+    if constexpr (!has_fma) {
+      gemm<T>(m, n_, k_, {a, a_row_stride, 1}, b_, c, c_row_stride, {.accumulate = add});
+    } else {
+      for (std::int64_t j = 0; j < n_; j += widest) {
+        const Panel panel = at(j);
+        for (std::int64_t p = 0; p == 0 || p < k_; p += gemm_k_block)
+          rows(m, std::min(gemm_k_block, k_ - p), a + p, a_row_stride,
+               {packed_.data() + j * k_ + p * panel.lanes, panel.lanes}, panel,
+               {c + j, c_row_stride, nullptr, nullptr, add || p > 0, panel.columns - (panel.vectors - 1) * width});
+      }
+    }
+  }
+
+ private:
+  static constexpr int width = pack<T>::width;
+  static constexpr std::int64_t widest = tile_vectors * width;
+  /// Without the instruction the tile is slow, and gemm() knows better.
+  static constexpr bool has_fma = pack<T>::width * sizeof(T) > 16;
+  struct Panel {
+    int columns, vectors, lanes;
+  };
+
+  Panel at(std::int64_t j) const {
+    const int columns = static_cast<int>(std::min(widest, n_ - j)), vectors = (columns + width - 1) / width;
+    return {columns, vectors, vectors * width};
+  }
+  /// All rows of one panel, in tiles of nearly equal height: a low tile at the end would not hide the latency.
+  static void rows(std::int64_t m, std::int64_t k, const T* a, std::int64_t a_row, EvenRows<T> b, const Panel& panel,
+                   TileTarget<T> to) {
+    const std::int64_t most = tile_rows(panel.vectors);
+    for (std::int64_t tiles = (m + most - 1) / most; tiles > 0; --tiles) {
+      const std::int64_t height = (m + tiles - 1) / tiles;
+      tile_function<T, EvenRows<T>>(static_cast<int>(height), panel.vectors)(k, a, a_row, 1, b, to);
+      m -= height, a += height * a_row, to.c += height * to.c_row_stride;
+    }
+  }
+
+  std::int64_t k_, n_;
+  GemmOperand<T> b_;
+  Scratch<T> packed_;
+};
+
+}  // namespace GRADUS_ISA
+}  // namespace gradus
