@@ -74,6 +74,21 @@ Workload mlp(const std::string& name, const std::string& spec) {
   return {"W2_mlp_" + name, "us", 0, [spec] { return supervised<tools::Mlp>(spec, {64, 784}); }};
 }
 
+// ---- W5: an LSTM over whole sequences, and the gradients of its input and weights -----------------------------------
+
+Step lstm_forward_backward() {
+  struct State {
+    nn::LSTM lstm{64, 256};
+    Tensor x = leaf(random_normal({64, 32, 64})), seed{random_normal({64, 32, 256})};
+  };
+  auto s = std::make_shared<State>();
+  return [s] {
+    s->lstm.zero_grad();
+    s->x.zero_grad();
+    sum(s->lstm(s->x).y * s->seed).backward();
+  };
+}
+
 // ---- W7: the optimizer alone, 100 tensors of [100, 1000]; and AdamW on one tensor -----------------------------------
 
 Workload update(const std::string& name, const std::string& spec, double bytes_per_parameter, int tensors = 100,
@@ -101,6 +116,7 @@ const std::vector<Workload>& workloads() {
       mlp("adam", "adam(lr=1e-3)"),
       mlp("rmsprop", "rmsprop(lr=1e-3)"),
       {"W3_lenet_adam", "us", 0, [] { return supervised<tools::Cnn>("adam(lr=1e-3)", {64, 1, 28, 28}); }},
+      {"W5_lstm", "us", 0, lstm_forward_backward},
       update("W7_sgd", "sgd(lr=1e-3)", 12),
       update("W7_momentum", "sgd(lr=1e-3, momentum=0.9)", 20),
       update("W7_nesterov", "sgd(lr=1e-3, momentum=0.9, nesterov=true)", 20),

@@ -39,7 +39,7 @@ BYTES = {"sgd": 12, "momentum": 20, "adam": 28, "adamw": 28, "rmsprop": 20, "ada
          "adadelta": 28, "adamax": 28, "nadam": 28, "radam": 28, "asgd": 20, "rprop": 28, "adafactor": 12, "muon": 20}
 SIZES = {"adamw_4k": 4096, "adamw_1M": 1000000, "adamw_50M": 50000000}
 WORKLOADS = (["W1_fwd_bwd", "W1_fwd_tape", "W1_add_nograd"] + ["W2_mlp_" + k for k in ("sgd", "momentum", "adam", "rmsprop")]
-             + ["W3_lenet_adam"] + ["W7_" + k for k in OPTIMIZERS] + list(SIZES))
+             + ["W3_lenet_adam", "W5_lstm"] + ["W7_" + k for k in OPTIMIZERS] + list(SIZES))
 
 
 def optimizer(torch, kind, parameters, form):
@@ -93,6 +93,14 @@ def build(torch, workload, form, layout, compiled):
             model = model.to(memory_format=torch.channels_last)
             batches = [(x.to(memory_format=torch.channels_last), t) for x, t in batches]
         return supervised(torch, model, optimizer(torch, "adam", model.parameters(), form), batches, compiled)
+    if workload == "W5_lstm":
+        lstm, x, seed = nn.LSTM(64, 256), torch.randn(64, 32, 64, requires_grad=True), torch.randn(64, 32, 256)
+
+        def sequence():
+            lstm.zero_grad(set_to_none=True)
+            x.grad = None
+            (lstm(x)[0] * seed).sum().backward()
+        return sequence
     shapes = [[SIZES[workload]]] if workload in SIZES else [[100, 1000]] * 100
     parameters = [torch.randn(shape, requires_grad=True) for shape in shapes]
     for p in parameters:
@@ -117,7 +125,7 @@ def measure(step, budget):
 
 
 def configurations(workload):
-    forms = ["loop"] if workload.startswith("W1") else ["loop", "foreach", "fused"]
+    forms = ["loop"] if workload.startswith(("W1", "W5")) else ["loop", "foreach", "fused"]
     layouts = ["plain", "channels_last"] if workload.startswith("W3") else ["plain"]
     for form in forms:
         for layout in layouts:
