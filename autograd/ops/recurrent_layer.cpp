@@ -5,7 +5,6 @@
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/internal/recurrent_reference.h>
-#include <gradus/core/kernels/gemm.h>
 #include <gradus/core/kernels/reduce.h>
 
 #include <algorithm>
@@ -71,8 +70,8 @@ void input_product(SequenceSaved& s, const Array& x) {
       bias.uninitialized<T>()[i] = s.b_hh.data<T>()[i] + (s.b_ih.defined() ? s.b_ih.data<T>()[i] : T(0));
   }
   const int64_t f = s.features();
-  gemm<T>(s.steps() * s.batch(), s.wide(), f, {x.data<T>(), f, 1}, {s.w_ih.data<T>(), 1, f}, s.gates.uninitialized<T>(),
-          s.wide(), {.column_bias = SequenceSaved::read<T>(bias)});
+  all_steps_product<T>(s.steps() * s.batch(), s.wide(), f, x.data<T>(), {s.w_ih.data<T>(), 1, f},
+                       SequenceSaved::read<T>(bias), s.gates.uninitialized<T>());
 }
 
 /// Fills what the steps leave.
@@ -127,15 +126,15 @@ template <class T>
 Tensor weight_gradient(const Array& rows, const T* columns, int64_t width) {
   const int64_t a = rows.shape().back(), k = rows.shape()[0] * rows.shape()[1];
   Array d({a, width}, dtype_of<T>(), "recurrent");
-  gemm<T>(a, width, k, {rows.data<T>(), 1, a}, {columns, width, 1}, d.uninitialized<T>(), width);
+  all_steps_gradient<T>(k, a, width, rows.data<T>(), columns, d.uninitialized<T>());
   return Tensor(d);
 }
 
 template <class T>
 Tensor input_gradient(const SequenceSaved& s, const Array& gates) {
   Array dx(s.x.shape(), s.x.dtype(), "recurrent");
-  gemm<T>(s.steps() * s.batch(), s.features(), s.wide(), {gates.data<T>(), s.wide(), 1}, {s.w_ih.data<T>(), s.features(), 1},
-          dx.uninitialized<T>(), s.features());
+  all_steps_product<T>(s.steps() * s.batch(), s.features(), s.wide(), gates.data<T>(),
+                       {s.w_ih.data<T>(), s.features(), 1}, nullptr, dx.uninitialized<T>());
   return Tensor(without_padding(dx, s.lengths));
 }
 
@@ -286,13 +285,20 @@ Samples sequence_samples(Recurrence kind, Call call) {
               with("one unit", {.steps = 1, .batch = 1, .features = 1, .hidden = 1, .bias = false})};
   if (kind == Recurrence::lstm) {
     all.push_back(with("projection", {.hidden = 3, .projection = 2}));
-    all.push_back(with("projection, lengths", {.batch = 3, .hidden = 3, .projection = 2, .bias = false}, {.lengths = lengths}));
+    all.push_back(with("projection, lengths", {.batch = 3, .hidden = 3, .projection = 2, .bias = false},
+                       {.lengths = lengths}));
   }
   return all;
 }
 
 struct LstmLayer {
   static constexpr const char* name = "lstm";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::digits, 0, "products of the largest numbers overflow on their way", EdgeException::largest},
+      {EdgeRule::digits, 0, "sums of such products overflow on their way", 1e20},
+      {EdgeRule::digits, 1, "the slope of a saturated gate is a difference from 1, as good as its argument is rounded"},
+      {EdgeRule::digits, 2, "products of the largest numbers overflow on their way", EdgeException::largest},
+      {EdgeRule::digits, 2, "sums of such products overflow on their way", 1e20}};
   using Saved = SequenceSaved;
   static void backward(BackwardContext& b, const Saved& s) { sequence_backward(b, s); }
   static Samples samples() {
@@ -304,6 +310,13 @@ struct LstmLayer {
 };
 struct GruLayer {
   static constexpr const char* name = "gru";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::digits, 0, "n + z (h - n), as PyTorch's: where z is 1, h is as good as n", 1e-8},
+      {EdgeRule::digits, 0, "products of the largest numbers overflow on their way", EdgeException::largest},
+      {EdgeRule::digits, 0, "sums of such products overflow on their way", 1e20},
+      {EdgeRule::digits, 1, "the slope of a saturated gate is a difference from 1, as good as its argument is rounded"},
+      {EdgeRule::digits, 2, "products of the largest numbers overflow on their way", EdgeException::largest},
+      {EdgeRule::digits, 2, "sums of such products overflow on their way", 1e20}};
   using Saved = SequenceSaved;
   static void backward(BackwardContext& b, const Saved& s) { sequence_backward(b, s); }
   static Samples samples() {
@@ -315,6 +328,12 @@ struct GruLayer {
 };
 struct RnnLayer {
   static constexpr const char* name = "rnn";
+  static constexpr EdgeException exceptions[] = {
+      {EdgeRule::digits, 0, "products of the largest numbers overflow on their way", EdgeException::largest},
+      {EdgeRule::digits, 0, "sums of such products overflow on their way", 1e20},
+      {EdgeRule::digits, 1, "the slope of a saturated gate is a difference from 1, as good as its argument is rounded"},
+      {EdgeRule::digits, 2, "products of the largest numbers overflow on their way", EdgeException::largest},
+      {EdgeRule::digits, 2, "sums of such products overflow on their way", 1e20}};
   using Saved = SequenceSaved;
   static void backward(BackwardContext& b, const Saved& s) { sequence_backward(b, s); }
   static Samples samples() {

@@ -5,15 +5,15 @@
 
 namespace gradus {
 
-/// w_ih [G H, F], w_hh [G H, P], biases [G H] or absent, w_hr [P, H] or absent (LSTM only): gates as CellWeights. P is H, but
-/// where w_hr projects.
+/// w_ih [G H, F], w_hh [G H, P], biases [G H] or absent, w_hr [P, H] or absent (LSTM only): gates as CellWeights. P is H,
+/// unless w_hr projects.
 struct LayerWeights {
   Tensor w_ih, w_hh, b_ih = {}, b_hh = {}, w_hr = {};
 };
 struct SequenceOptions {
   bool reverse = false;  ///< from the last step to the first
-  /// [N] of i64 or u8, each in 1 .. T, in any order: sequence n ends after lengths[n] steps. What is behind neither counts nor
-  /// gets a gradient, y is 0 there, and the final state is that of the last step that counts (reverse: of step 0).
+  /// [N] of i64 or u8, each in 1 .. T, in any order: sequence n ends after lengths[n] steps. What is behind neither counts
+  /// nor gets a gradient, y is 0 there, and the final state is that of the last step that counts (reverse: of step 0).
   Tensor lengths = {};
 };
 struct LstmSequence {

@@ -11,6 +11,20 @@
 namespace gradus {
 namespace {
 
+/// A whole pack read and written plainly: masked stores of AVX2 are slow on some processors.
+template <class T>
+struct WholePack {
+  GRADUS_INLINE pack<T> load(const T* p) const { return pack<T>::load(p); }
+  GRADUS_INLINE void store(T* p, pack<T> x) const { x.store(p); }
+};
+template <class T, class F>
+GRADUS_INLINE void each_unit(std::int64_t h, F f) {
+  constexpr int w = pack<T>::width;
+  std::int64_t j = 0;
+  for (; j + w <= h; j += w) f(j, WholePack<T>());
+  if (j < h) f(j, Lanes<T>(static_cast<int>(h - j)));
+}
+
 // ---- one row, one step ----------------------------------------------------------------------------------------------
 
 template <class T>
@@ -26,7 +40,7 @@ template <class T>
 void lstm_forward(const ForwardRow<T>& row) {
   using P = pack<T>;
   const std::int64_t h = row.h;
-  for_packs<T>(h, [&](std::int64_t j, const Lanes<T>& lanes, int) {
+  each_unit<T>(h, [&](std::int64_t j, const auto& lanes) {
     T* at = row.gates + j;
     const P i = sigmoid(lanes.load(at)), f = sigmoid(lanes.load(at + h)), g = tanh(lanes.load(at + 2 * h)),
             o = sigmoid(lanes.load(at + 3 * h));
@@ -41,7 +55,7 @@ template <class T>
 void gru_forward(const ForwardRow<T>& row) {
   using P = pack<T>;
   const std::int64_t h = row.h;
-  for_packs<T>(h, [&](std::int64_t j, const Lanes<T>& lanes, int) {
+  each_unit<T>(h, [&](std::int64_t j, const auto& lanes) {
     T* at = row.gates + j;
     const auto state = [&](int gate) {
       const P sum = lanes.load(row.from_h + gate * h + j);
@@ -57,7 +71,7 @@ void gru_forward(const ForwardRow<T>& row) {
 
 template <class T>
 void rnn_forward(const ForwardRow<T>& row, bool relu) {
-  for_packs<T>(row.h, [&](std::int64_t j, const Lanes<T>& lanes, int) {
+  each_unit<T>(row.h, [&](std::int64_t j, const auto& lanes) {
     const pack<T> x = lanes.load(row.gates + j);
     lanes.store(row.out + j, relu ? max(pack<T>(0), x) : tanh(x));
   });
@@ -75,7 +89,7 @@ template <class T>
 void lstm_backward(const BackwardRow<T>& row) {
   using P = pack<T>;
   const std::int64_t h = row.h;
-  for_packs<T>(h, [&](std::int64_t j, const Lanes<T>& lanes, int) {
+  each_unit<T>(h, [&](std::int64_t j, const auto& lanes) {
     const T* at = row.gates + j;
     const P i = lanes.load(at), f = lanes.load(at + h), g = lanes.load(at + 2 * h), o = lanes.load(at + 3 * h);
     const P t = tanh(lanes.load(row.c_after + j)), u = lanes.load(row.dh + j);
@@ -93,7 +107,7 @@ template <class T>
 void gru_backward(const BackwardRow<T>& row) {
   using P = pack<T>;
   const std::int64_t h = row.h;
-  for_packs<T>(h, [&](std::int64_t j, const Lanes<T>& lanes, int) {
+  each_unit<T>(h, [&](std::int64_t j, const auto& lanes) {
     const T* at = row.gates + j;
     const P r = lanes.load(at), z = lanes.load(at + h), n = lanes.load(at + 2 * h), u = lanes.load(row.dh + j);
     const P dn = u * (1.0 - z) * (1.0 - n * n), dz = u * (lanes.load(row.h_before + j) - n) * (z * (1.0 - z));
@@ -109,7 +123,7 @@ void gru_backward(const BackwardRow<T>& row) {
 template <class T>
 void rnn_backward(const BackwardRow<T>& row, bool relu) {
   using P = pack<T>;
-  for_packs<T>(row.h, [&](std::int64_t j, const Lanes<T>& lanes, int) {
+  each_unit<T>(row.h, [&](std::int64_t j, const auto& lanes) {
     const P y = lanes.load(row.out + j), u = lanes.load(row.dh + j);
     lanes.store(row.to_x + j, relu ? select(y > P(0), u, y - y) : u * (1.0 - y * y));  // y is 0 there, or NaN
   });
@@ -215,7 +229,9 @@ struct Backward {
     for (std::int64_t r = 0; r < piece.rows(); ++r) {
       const bool active = piece.active(piece.begin + r, t);
       if (active && dy)
-        for (std::int64_t j = 0; j < p; ++j) dh[r * p + j] += dy[r * p + j];
+        each_unit<T>(p, [at = r * p, dh, dy](std::int64_t j, const auto& lanes) {
+          lanes.store(dh + at + j, lanes.load(dh + at + j) + lanes.load(dy + at + j));
+        });
       if (all && active) std::copy_n(dh + r * p, p, all + r * p);
       else if (all) std::fill_n(all + r * p, p, T(0));
     }
@@ -268,7 +284,8 @@ struct Backward {
     };
     start(g.h, g.first_h, layer.output);
     start(g.c, g.first_c, layer.hidden);
-    const Scratch<T> dm(layer.w_hr ? piece.rows() * layer.hidden : 0), fresh(layer.lengths ? piece.rows() * layer.output : 0);
+    const Scratch<T> dm(layer.w_hr ? piece.rows() * layer.hidden : 0);
+    const Scratch<T> fresh(layer.lengths ? piece.rows() * layer.output : 0);
     for (std::int64_t i = layer.steps; i-- > 0;)
       step(piece, layer.reverse ? layer.steps - 1 - i : i, dm.data(), fresh.data());
   }
@@ -286,6 +303,27 @@ std::int64_t piece_rows(const RecurrentLayer<T>& l) {
 }  // namespace
 
 template <class T>
+void all_steps_product(std::int64_t rows, std::int64_t n, std::int64_t k, const T* a, GemmOperand<T> b, const T* bias,
+                       T* c) {
+  constexpr std::int64_t piece = 60;  // whole tiles, and with gemm_k_block columns of a in the second-level cache
+  if (rows <= piece) return gemm<T>(rows, n, k, {a, k, 1}, b, c, n, {.column_bias = bias});
+  const PackedMatrix<T> packed(k, n, b);
+  parallel_ranges(rows, piece, [&](std::int64_t begin, std::int64_t end) {
+    packed.multiply(end - begin, a + begin * k, k, c + begin * n, n, false, bias);
+  });
+}
+
+template <class T>
+void all_steps_gradient(std::int64_t rows, std::int64_t m, std::int64_t n, const T* a, const T* b, T* c) {
+  constexpr std::int64_t piece = 120;
+  if (m * n * rows <= 64 * 64 * 64) return gemm<T>(m, n, rows, {a, 1, m}, {b, n, 1}, c, n);
+  const PackedMatrix<T> packed(rows, n, {b, n, 1});
+  parallel_ranges(m, piece, [&](std::int64_t begin, std::int64_t end) {
+    packed.multiply_transposed(end - begin, a + begin, m, c + begin * n, n);
+  });
+}
+
+template <class T>
 void recurrent_forward(const RecurrentLayer<T>& layer, const RecurrentStates<T>& states) {
   parallel_ranges(layer.batch, piece_rows(layer), Forward<T>(layer, states));
 }
@@ -295,7 +333,9 @@ void recurrent_backward(const RecurrentLayer<T>& layer, const RecurrentStates<T>
   parallel_ranges(layer.batch, piece_rows(layer), Backward<T>(layer, states, gradients));
 }
 
-#define GRADUS_RECURRENT(T)                                                                       \
+#define GRADUS_RECURRENT(T)                                                                                              \
+  template void all_steps_product<T>(std::int64_t, std::int64_t, std::int64_t, const T*, GemmOperand<T>, const T*, T*);  \
+  template void all_steps_gradient<T>(std::int64_t, std::int64_t, std::int64_t, const T*, const T*, T*);                 \
   template void recurrent_forward<T>(const RecurrentLayer<T>&, const RecurrentStates<T>&);        \
   template void recurrent_backward<T>(const RecurrentLayer<T>&, const RecurrentStates<T>&, const RecurrentGradients<T>&);
 GRADUS_RECURRENT(float)

@@ -1,8 +1,8 @@
-// One layer of a recurrent network over a whole sequence, in one direction, on plain pointers: the steps themselves. What can
-// be done for all steps at once, the products with the input and with its weights, is left to the caller.
+// One layer of a recurrent network over a whole sequence, in one direction, on plain pointers: the steps, and the products
+// that are made for all of them at once.
 #pragma once
 
-#include <cstdint>
+#include <gradus/core/kernels/gemm.h>
 
 namespace gradus {
 
@@ -30,6 +30,14 @@ struct RecurrentLayer {
   std::int64_t first() const { return reverse ? steps : 0; }
   std::int64_t last() const { return reverse ? 0 : steps; }
 };
+
+/// c[rows, n] = a[rows, k] b + bias [n], which may be null: a product for all steps at once, rows being T N. b is packed once,
+/// for all threads.
+template <class T>
+void all_steps_product(std::int64_t rows, std::int64_t n, std::int64_t k, const T* a, GemmOperand<T> b, const T* bias, T* c);
+/// c[m, n] = a[rows, m]' b[rows, n]: the gradient of a weight.
+template <class T>
+void all_steps_gradient(std::int64_t rows, std::int64_t m, std::int64_t n, const T* a, const T* b, T* c);
 
 /// What the forward pass writes and the backward pass reads.
 template <class T>

@@ -5,6 +5,8 @@
 #include <gradus/core/kernels/internal/gemm_kernel.h>
 #include <gradus/core/memory/scratch.h>
 
+#include <cstring>
+
 namespace gradus {
 inline namespace GRADUS_ISA {
 
@@ -23,18 +25,41 @@ class PackedMatrix {
       }
   }
 
-  /// c[m, n] = a[m, k] b, or c + a b if `add`; both have unit column stride and do not overlap. Runs on the calling thread
-  /// when that works on a piece of parallel_for.
-  void multiply(std::int64_t m, const T* a, std::int64_t a_row_stride, T* c, std::int64_t c_row_stride, bool add) const {
+  /// c[m, n] = a[m, k] b (+ bias [n] in every row), or c + a b if `add`; a and c have unit column stride and do not overlap.
+  /// Runs on the calling thread when that works on a piece of parallel_for.
+  void multiply(std::int64_t m, const T* a, std::int64_t a_row_stride, T* c, std::int64_t c_row_stride, bool add,
+                const T* bias = nullptr) const {
     if constexpr (!has_fma) {
-      gemm<T>(m, n_, k_, {a, a_row_stride, 1}, b_, c, c_row_stride, {.accumulate = add});
+      gemm<T>(m, n_, k_, {a, a_row_stride, 1}, b_, c, c_row_stride, {.accumulate = add, .column_bias = bias});
     } else {
       for (std::int64_t j = 0; j < n_; j += widest) {
         const Panel panel = at(j);
         for (std::int64_t p = 0; p == 0 || p < k_; p += gemm_k_block)
           rows(m, std::min(gemm_k_block, k_ - p), a + p, a_row_stride,
                {packed_.data() + j * k_ + p * panel.lanes, panel.lanes}, panel,
-               {c + j, c_row_stride, nullptr, nullptr, add || p > 0, panel.columns - (panel.vectors - 1) * width});
+               {c + j, c_row_stride, nullptr, bias && p == 0 ? bias + j : nullptr, add || p > 0, panel.last_lanes()});
+      }
+    }
+  }
+
+  /// c[m, n] = a' b, a [k, m] having unit column stride: its columns are laid side by side tile by tile first.
+  void multiply_transposed(std::int64_t m, const T* a, std::int64_t a_row_stride, T* c, std::int64_t c_row_stride) const {
+    if constexpr (!has_fma) {
+      gemm<T>(m, n_, k_, {a, 1, a_row_stride}, b_, c, c_row_stride);
+    } else {
+      constexpr std::int64_t height = tile_rows(tile_vectors);
+      const Scratch<T> columns(std::min(k_, gemm_k_block) * ((m + height - 1) / height * height));
+      for (std::int64_t p = 0; p == 0 || p < k_; p += gemm_k_block) {
+        const std::int64_t k = std::min(gemm_k_block, k_ - p);
+        pack_columns(m, k, a + p * a_row_stride, a_row_stride, columns.data());
+        for (std::int64_t j = 0; j < n_; j += widest) {
+          const Panel panel = at(j);
+          const EvenRows<T> b{packed_.data() + j * k_ + p * panel.lanes, panel.lanes};
+          for (std::int64_t i = 0; i < m; i += height)
+            tile_function<T, EvenRows<T>>(static_cast<int>(std::min(height, m - i)), panel.vectors)(
+                k, columns.data() + i * k, 1, height, b,
+                {c + i * c_row_stride + j, c_row_stride, nullptr, nullptr, p > 0, panel.last_lanes()});
+        }
       }
     }
   }
@@ -46,11 +71,22 @@ class PackedMatrix {
   static constexpr bool has_fma = pack<T>::width * sizeof(T) > 16;
   struct Panel {
     int columns, vectors, lanes;
+    int last_lanes() const { return columns - (vectors - 1) * width; }
   };
 
   Panel at(std::int64_t j) const {
     const int columns = static_cast<int>(std::min(widest, n_ - j)), vectors = (columns + width - 1) / width;
     return {columns, vectors, vectors * width};
+  }
+  /// packed[tile][k][height] = a[k][m]; what is behind column m is not written, and not read.
+  static void pack_columns(std::int64_t m, std::int64_t k, const T* a, std::int64_t a_row, T* packed) {
+    constexpr std::int64_t height = tile_rows(tile_vectors);
+    for (std::int64_t p = 0; p < k; ++p, a += a_row, packed += height) {
+      const std::int64_t whole = m / height * height;
+      for (std::int64_t i = 0; i < whole; i += height)
+        std::memcpy(packed + i * k, a + i, height * sizeof(T));
+      for (std::int64_t i = whole; i < m; ++i) packed[whole * k + i - whole] = a[i];
+    }
   }
   /// All rows of one panel, in tiles of nearly equal height: a low tile at the end would not hide the latency.
   static void rows(std::int64_t m, std::int64_t k, const T* a, std::int64_t a_row, EvenRows<T> b, const Panel& panel,
