@@ -3,10 +3,13 @@
 
 #include <gradus/nn/layers/activation.h>
 #include <gradus/nn/layers/conv.h>
+#include <gradus/nn/layers/conv_line.h>
 #include <gradus/nn/init.h>
 #include <gradus/nn/layers/linear.h>
 #include <gradus/nn/losses/losses.h>
 #include <gradus/nn/module.h>
 #include <gradus/nn/layers/norm.h>
 #include <gradus/nn/layers/recurrent.h>
+#include <gradus/nn/layers/pool.h>
 #include <gradus/nn/layers/sequential.h>
+#include <gradus/nn/layers/shape.h>
