@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gradus/nn/layers/activation.h>
+#include <gradus/nn/layers/attention.h>
 #include <gradus/nn/layers/conv.h>
 #include <gradus/nn/layers/conv_line.h>
 #include <gradus/nn/init.h>
