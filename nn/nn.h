@@ -9,8 +9,10 @@
 #include <gradus/nn/layers/linear.h>
 #include <gradus/nn/losses/losses.h>
 #include <gradus/nn/module.h>
+#include <gradus/nn/layers/module_list.h>
 #include <gradus/nn/layers/norm.h>
 #include <gradus/nn/layers/recurrent.h>
 #include <gradus/nn/layers/pool.h>
 #include <gradus/nn/layers/sequential.h>
 #include <gradus/nn/layers/shape.h>
+#include <gradus/nn/layers/transformer.h>

@@ -1,0 +1,119 @@
+// Transformers: Vaswani et al., "Attention is all you need", 2017; with the norm first: Xiong et al., "On layer
+// normalization in the transformer architecture", 2020.
+#pragma once
+
+#include <gradus/nn/layers/activation.h>
+#include <gradus/nn/layers/attention.h>
+#include <gradus/nn/layers/norm.h>
+
+#include <optional>
+
+namespace gradus::nn {
+
+enum class Activation { relu, gelu };
+
+struct TransformerOptions {
+  int64_t dim_feedforward = 2048;
+  double dropout = 0.1;
+  Activation activation = Activation::relu;
+  double layer_norm_eps = 1e-5;
+  bool batch_first = false;  ///< [N, L, E] instead of [L, N, E]
+  bool norm_first = false;   ///< x + f(norm(x)) instead of norm(x + f(x))
+  bool bias = true;
+};
+
+/// The masks of a layer of an encoder; true in a bool mask hides, see AttentionMasks.
+struct EncoderLayerMasks {
+  Tensor src_mask = {}, src_key_padding_mask = {};
+  bool is_causal = false;
+};
+
+/// Self-attention and two linear layers with an activation between, each with dropout, a sum with its input and a LayerNorm.
+/// src [L, N, d_model] (see batch_first), or [L, d_model] -> the same shape. Parameters are named as PyTorch's.
+class TransformerEncoderLayer : public Module<TransformerEncoderLayer> {
+ public:
+  TransformerEncoderLayer(int64_t d_model, int64_t nhead, TransformerOptions options = {});
+  Tensor operator()(const Tensor& src, const EncoderLayerMasks& masks = {}) { return Module::operator()(src, masks); }
+  Tensor forward(const Tensor& src, const EncoderLayerMasks& masks = {});
+  std::string description() const override;
+
+  TransformerOptions options;
+  MultiheadAttention self_attn;
+  Linear linear1;
+  Dropout dropout;
+  Linear linear2;
+  LayerNorm norm1, norm2;
+  Dropout dropout1, dropout2;
+  GRADUS_FIELDS(self_attn, linear1, dropout, linear2, norm1, norm2, dropout1, dropout2)
+
+ private:
+  Tensor attended(const Tensor& x, const EncoderLayerMasks& masks);
+  Tensor fed_forward(const Tensor& x);
+};
+
+struct EncoderMasks {
+  Tensor mask = {}, src_key_padding_mask = {};
+  bool is_causal = false;
+};
+
+/// Copies of a layer, one after the other, and a last LayerNorm if given. Parameters:
+/// "layers.0.self_attn.in_proj_weight", ..., "norm.weight".
+class TransformerEncoder : public Module<TransformerEncoder> {
+ public:
+  TransformerEncoder(const TransformerEncoderLayer& layer, int64_t num_layers, std::optional<LayerNorm> norm = {});
+  Tensor operator()(const Tensor& src, const EncoderMasks& masks = {}) { return Module::operator()(src, masks); }
+  Tensor forward(const Tensor& src, const EncoderMasks& masks = {});
+  std::string description() const override;
+
+  std::vector<TransformerEncoderLayer> layers;
+  std::optional<LayerNorm> norm;
+  GRADUS_FIELDS(layers, norm)
+};
+
+/// The masks of a decoder and of its layers; true in a bool mask hides, see AttentionMasks.
+struct DecoderMasks {
+  Tensor tgt_mask = {}, memory_mask = {}, tgt_key_padding_mask = {}, memory_key_padding_mask = {};
+  bool tgt_is_causal = false, memory_is_causal = false;
+};
+
+/// Self-attention, attention to `memory`, and two linear layers. tgt [L, N, d_model], memory [S, N, d_model] (see
+/// batch_first), or both without N -> the shape of tgt.
+class TransformerDecoderLayer : public Module<TransformerDecoderLayer> {
+ public:
+  TransformerDecoderLayer(int64_t d_model, int64_t nhead, TransformerOptions options = {});
+  Tensor operator()(const Tensor& tgt, const Tensor& memory, const DecoderMasks& masks = {}) {
+    return Module::operator()(tgt, memory, masks);
+  }
+  Tensor forward(const Tensor& tgt, const Tensor& memory, const DecoderMasks& masks = {});
+  std::string description() const override;
+
+  TransformerOptions options;
+  MultiheadAttention self_attn, multihead_attn;
+  Linear linear1;
+  Dropout dropout;
+  Linear linear2;
+  LayerNorm norm1, norm2, norm3;
+  Dropout dropout1, dropout2, dropout3;
+  GRADUS_FIELDS(self_attn, multihead_attn, linear1, dropout, linear2, norm1, norm2, norm3, dropout1, dropout2, dropout3)
+
+ private:
+  Tensor attended(const Tensor& x, const DecoderMasks& masks);
+  Tensor attended_to(const Tensor& memory, const Tensor& x, const DecoderMasks& masks);
+  Tensor fed_forward(const Tensor& x);
+};
+
+class TransformerDecoder : public Module<TransformerDecoder> {
+ public:
+  TransformerDecoder(const TransformerDecoderLayer& layer, int64_t num_layers, std::optional<LayerNorm> norm = {});
+  Tensor operator()(const Tensor& tgt, const Tensor& memory, const DecoderMasks& masks = {}) {
+    return Module::operator()(tgt, memory, masks);
+  }
+  Tensor forward(const Tensor& tgt, const Tensor& memory, const DecoderMasks& masks = {});
+  std::string description() const override;
+
+  std::vector<TransformerDecoderLayer> layers;
+  std::optional<LayerNorm> norm;
+  GRADUS_FIELDS(layers, norm)
+};
+
+}  // namespace gradus::nn
