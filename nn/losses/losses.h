@@ -1,16 +1,11 @@
-// Losses as modules, for those who configure them; the functions cross_entropy and mse_loss do the same.
+// All losses, as functions and as modules for those who configure them.
 #pragma once
 
-#include <gradus/nn/module.h>
+#include <gradus/nn/losses/classification.h>
+#include <gradus/nn/losses/embedding.h>
+#include <gradus/nn/losses/regression.h>
 
 namespace gradus::nn {
-
-/// logits [N, C] or [N, C, ..] against class numbers [N] or [N, ..] of any integer type.
-struct CrossEntropyLoss : Module<CrossEntropyLoss> {
-  explicit CrossEntropyLoss(Reduction how = Reduction::mean) : reduction(how) {}
-  Tensor forward(const Tensor& logits, const Tensor& labels) { return cross_entropy(logits, labels, reduction); }
-  Reduction reduction;
-};
 
 /// (prediction - target)^2; the shapes must be equal.
 struct MSELoss : Module<MSELoss> {
