@@ -189,16 +189,14 @@ Tensor MultiheadAttention::forward(const Tensor& query, const Tensor& key, const
   return joined(scaled_dot_product_attention(heads.q, heads.k, heads.v, {.mask = one, .causal = mask.causal}), batched);
 }
 
-AttentionResult MultiheadAttention::with_weights(const Tensor& query, const Tensor& key, const Tensor& value,
-                                                 const AttentionMasks& masks) {
-  ModuleCall this_call(*this);
+AttentionResult MultiheadAttention::forward(const Tensor& query, const Tensor& key, const Tensor& value,
+                                            const AttentionMasks& masks, AndWeights) {
   check(query, key, value);
   const bool batched = query.rank() == 3;
   const Heads heads = project(query, key, value);
   const Tensor each = weights_of(heads, combine(masks, heads, batched));
-  const Tensor y = joined(matmul(each, heads.v), batched), weights = masks.average_attn_weights ? mean(each, {1}) : each;
-  this_call.finished(y);
-  return {y, batched ? weights : squeeze(weights, 0)};
+  const Tensor weights = masks.average_attn_weights ? mean(each, {1}) : each;
+  return {joined(matmul(each, heads.v), batched), batched ? weights : squeeze(weights, 0)};
 }
 
 std::string MultiheadAttention::description() const {

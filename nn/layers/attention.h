@@ -40,8 +40,13 @@ class MultiheadAttention : public Module<MultiheadAttention> {
   }
   /// Also the weights, after dropout: [N, L, S], or [N, num_heads, L, S] with {.average_attn_weights = false}.
   AttentionResult with_weights(const Tensor& query, const Tensor& key, const Tensor& value,
-                               const AttentionMasks& masks = {});
+                               const AttentionMasks& masks = {}) {
+    return Module::operator()(query, key, value, masks, AndWeights{});
+  }
+  struct AndWeights {};
   Tensor forward(const Tensor& query, const Tensor& key, const Tensor& value, const AttentionMasks& masks = {});
+  AttentionResult forward(const Tensor& query, const Tensor& key, const Tensor& value, const AttentionMasks& masks,
+                          AndWeights);
   std::string description() const override;
 
   int64_t embed_dim, num_heads;

@@ -122,14 +122,14 @@ inline void check_case(const std::string& name, nn::ModuleBase* module, const st
     for (std::size_t i = 0; i < many.size(); ++i) CHECK(norm_wise(many[i].second, one_thread[i].second) == 0);
   }
   set_threads(2);
-  for (const auto& [key, array] : one_thread) {
-    INFO(key);
-    CHECK(norm_wise(array, nn_vectors()[key]) <= 1e-10);
+  for (const auto& result : one_thread) {
+    INFO(result.first);
+    CHECK(norm_wise(result.second, nn_vectors()[result.first]) <= 1e-10);
   }
-  for (const auto& [key, array] : run_case(name, module, call, f32)) {
-    INFO(key);
-    CHECK(array.dtype() == f32);
-    CHECK(norm_wise(array.to(f64), nn_vectors()[key]) <= 1e-5);
+  for (const auto& result : run_case(name, module, call, f32)) {
+    INFO(result.first);
+    CHECK(result.second.dtype() == f32);
+    CHECK(norm_wise(result.second.to(f64), nn_vectors()[result.first]) <= 1e-5);
   }
   if (!differences) return;
   if (module) module->to(f64);
