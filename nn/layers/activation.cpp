@@ -48,9 +48,7 @@ Tensor PReLU::forward(const Tensor& x) {
 
 std::string PReLU::description() const { return join("PReLU(", weight.size(), ")"); }
 
-Dropout::Dropout(double probability) : p(probability) {
-  check_probability("Dropout", p);
-}
+Dropout::Dropout(double probability) : p(probability) { check_probability("Dropout", p); }
 
 Tensor Dropout::forward(const Tensor& x) {
   if (!training() || p == 0) return x;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gradus/nn/losses/classification.h>
+#include <gradus/nn/losses/ctc.h>
 #include <gradus/nn/losses/embedding.h>
 #include <gradus/nn/losses/regression.h>
 

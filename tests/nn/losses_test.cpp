@@ -197,3 +197,33 @@ TEST_CASE("losses say what does not fit, word for word") {
                  }),
                  "prediction f32[4,3], target f32[3,4]"));
 }
+
+TEST_CASE("ctc_loss says what does not fit, word for word") {
+  const Tensor x = leaf(log_softmax(values({4, 2, 3}, 10), -1).array());
+  const Tensor y = tensor<int64_t>({2, 3}, {1, 1, 1, 2, 1, 2}), four = labels_of({4, 4}), three = labels_of({3, 3});
+  const Tensor losses = ctc_loss(x, y, four, three, {.reduction = Reduction::none});
+  CHECK(std::isinf(losses.array().element(0)));  // three equal labels want five steps
+  CHECK(std::isfinite(losses.array().element(1)));
+  CHECK(nn::CTCLoss{{.zero_infinity = true, .reduction = Reduction::sum}}(x, y, four, three).item() ==
+        losses.array().element(1));
+  losses.sum().backward();
+  CHECK(max(abs(select(Tensor(x.grad()), 1, 0))).item() == 0);
+  const auto message = [&](const Tensor& targets, const Tensor& inputs, const Tensor& lengths) {
+    return message_of<ShapeError>([&] { ctc_loss(x, targets, inputs, lengths); });
+  };
+  CHECK(message(y, labels_of({4, 2}), three) ==
+        "ctc_loss: the target of sample 1 has 3 labels, its input only 2 steps\n"
+        "  try: {.zero_infinity = true}, which lets such samples count 0");
+  CHECK(message(y, labels_of({4, 5}), three) == "ctc_loss: input_lengths must lie in [1, 4], got 5 of sample 1");
+  CHECK(message(y, four, labels_of({-1, 3})) == "ctc_loss: target_lengths must lie in [0, 3], got -1 of sample 0");
+  CHECK(message(y, four, labels_of({3})) == "ctc_loss: target_lengths must be [2], one for each sample, got i64[1]");
+  CHECK(message(labels_of({1, 2, 1}), four, three) ==
+        "ctc_loss: targets must be [2, S], or [6], all labels in one row, got i64[3]");
+  CHECK(message_of<IndexError>([&] {
+          ctc_loss(x, tensor<int64_t>({2, 1}, {1, 3}), four, labels_of({1, 1}));
+        }) == "ctc_loss: label 3 of sample 1; labels run from 0 to 2 without the blank, 0");
+  CHECK(message_of<IndexError>([&] { ctc_loss(x, y, four, three, {.blank = 3}); }) ==
+        "ctc_loss: the blank must lie in [0, 2], got 3");
+  CHECK(message_of<DtypeError>([&] { ctc_loss(x, y.to(f32), four, three); }) ==
+        "ctc_loss: targets must be integers (i64 or u8), got f32[2,3]");
+}

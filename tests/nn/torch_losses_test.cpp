@@ -160,3 +160,23 @@ TEST_CASE("losses of embeddings are PyTorch's") {
   check_module("cosine_embedding_loss margin mean", nn::CosineEmbeddingLoss{{.margin = 0.2}}, 0, 1, 2);
   check_module("triplet_margin_loss swap mean", nn::TripletMarginLoss{{.margin = 3, .p = 1, .swap = true}}, 0, 1, 2);
 }
+
+TEST_CASE("ctc_loss is PyTorch's: lengths, rows, blanks, targets that do not fit") {
+  const auto labels = [](const Shape& shape, const std::vector<int64_t>& v) { return tensor<int64_t>(shape, v); };
+  const auto lengths = [&](int64_t a, int64_t b, int64_t c) { return labels({3}, {a, b, c}); };
+  const auto check = [](const std::string& name, const Tensor& targets, const Tensor& inputs, const Tensor& counts,
+                        CtcOptions o) {
+    check_loss("ctc_loss " + name, [&](const In& x, Reduction r) {
+      CtcOptions all = o;
+      all.reduction = r;
+      return ctc_loss(log_softmax(x[0], -1), targets, inputs, counts, all);
+    });
+  };
+  const Tensor y = labels({3, 4}, {1, 2, 2, 4, 3, 3, 3, 0, 4, 0, 0, 0});
+  check("padded", y, lengths(7, 7, 7), lengths(4, 3, 1), {});
+  check("lengths", y.to(u8), lengths(7, 5, 2), lengths(4, 3, 0), {});
+  check("one row", labels({7}, {1, 2, 2, 4, 3, 3, 4}), lengths(7, 6, 4), lengths(4, 2, 1), {});
+  check("blank", labels({3, 3}, {0, 1, 2, 3, 0, 0, 1, 3, 1}), lengths(7, 5, 6), lengths(3, 2, 3), {.blank = 4});
+  check("zero_infinity", y, lengths(5, 4, 7), lengths(4, 3, 1), {.zero_infinity = true});
+  check("unbatched", labels({3}, {1, 3, 3}), Tensor(Array::full({}, 6, i64)), Tensor(Array::full({}, 3, i64)), {});
+}

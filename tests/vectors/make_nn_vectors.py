@@ -323,6 +323,23 @@ def files():
         keep(f"{name}|out0", model(*inputs))
 
 
+def ctc():
+    """The gradient of PyTorch's ctc_loss is right only behind a log_softmax, which is part of the case, therefore."""
+    def each(name, logits, targets, inputs, lengths, **o):
+        for r in REDUCTIONS:
+            case(f"ctc_loss {name} {r}",
+                 lambda x: F.ctc_loss(torch.log_softmax(x, -1), targets, inputs, lengths, reduction=r, **o), (logits,))
+
+    t = torch.tensor
+    x, y = values(7, 3, 5), t([[1, 2, 2, 4], [3, 3, 3, 0], [4, 0, 0, 0]])
+    each("padded", x, y, t([7, 7, 7]), t([4, 3, 1]))
+    each("lengths", x, y, t([7, 5, 2]), t([4, 3, 0]))
+    each("one row", x, t([1, 2, 2, 4, 3, 3, 4]), t([7, 6, 4]), t([4, 2, 1]))
+    each("blank", x, t([[0, 1, 2], [3, 0, 0], [1, 3, 1]]), t([7, 5, 6]), t([3, 2, 3]), blank=4)
+    each("zero_infinity", x, y, t([5, 4, 7]), t([4, 3, 1]), zero_infinity=True)
+    each("unbatched", values(6, 4), t([1, 3, 3]), t(6), t(3))
+
+
 def save(path):
     """Reals are f64; labels i64; masks bool."""
     kinds = {"float64": torch.float64, "int64": torch.int64, "bool": torch.bool}
@@ -331,7 +348,7 @@ def save(path):
 
 
 def main():
-    norms(), activations(), shapes_and_pools(), convolutions(), embeddings(), attention(), transformers(), losses(), files()
+    norms(), activations(), shapes_and_pools(), convolutions(), embeddings(), attention(), transformers(), losses(), files(), ctc()
     path = os.path.join(HERE, "nn.safetensors")
     save(path)
     print(f"{path}: {len(ARRAYS)} arrays, {os.path.getsize(path)} bytes, PyTorch {torch.__version__}")
