@@ -96,6 +96,15 @@ TEST_CASE("what is hidden does not matter: padded keys, and keys after a causal 
   CHECK(distance(a.with_weights(x, x, x).weights.sum({2}), ones({1, 4}, f64)) < 1e-14);
 }
 
+TEST_CASE("other views of the query's numbers are other keys, also where they begin at the same place") {
+  nn::MultiheadAttention a = attention_of(4, 2);
+  const Tensor x = values({3, 3, 4}, 12), turned = transpose(x, 0, 1), first = x.slice(1, 0, 1);
+  const auto own = [](const Tensor& t) { return Tensor(t.array().copy()); };
+  CHECK(distance(a(x, turned, turned), a(x, own(turned), own(turned))) < 1e-14);
+  CHECK(distance(a(first, x, x), a(own(first), own(x), own(x))) < 1e-14);
+  CHECK(distance(a(x, x, x), a(own(x), own(x), own(x))) < 1e-14);
+}
+
 TEST_CASE("heads that share keys and values are heads with the same keys and values") {
   nn::MultiheadAttention few = attention_of(8, 4, {.batch_first = true, .num_key_value_heads = 2});
   nn::MultiheadAttention all = attention_of(8, 4);
