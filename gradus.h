@@ -1,5 +1,5 @@
 // Everything that a program usually needs. One that writes an op of its own also includes <gradus/autograd/op.h>, one that
-// writes an optimizer <gradus/optim/rule.h>.
+// writes an optimizer <gradus/optim/rule/rule.h>.
 #pragma once
 
 #include <gradus/core/array.h>

@@ -1,9 +1,9 @@
 // An optimizer of your own, in fifteen lines: written like its paper, it is fused, vectorised and multi-threaded, explains
 // itself, saves its state by name and can be named in a spec.
 #include <gradus/nn/nn.h>
-#include <gradus/optim/check_rule.h>
+#include <gradus/optim/check/check_rule.h>
 #include <gradus/optim/optimizer.h>
-#include <gradus/optim/rule.h>
+#include <gradus/optim/rule/rule.h>
 
 #include <cstdio>
 

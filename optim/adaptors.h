@@ -2,8 +2,8 @@
 #pragma once
 
 #include <gradus/core/error.h>
-#include <gradus/optim/listed.h>
-#include <gradus/optim/loop.h>
+#include <gradus/optim/rule/reflection.h>
+#include <gradus/optim/rule/loop.h>
 
 namespace gradus::optim {
 inline namespace GRADUS_ISA {

@@ -10,7 +10,7 @@
 // training data through the model once more after swap() or copy_to().
 #pragma once
 
-#include <gradus/optim/closure_rule.h>
+#include <gradus/optim/rule/closure_rule.h>
 
 namespace gradus::optim {
 

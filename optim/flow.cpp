@@ -2,7 +2,7 @@
 #include <gradus/core/error.h>
 #include <gradus/optim/optimizer.h>
 #include <gradus/optim/saved_state.h>
-#include <gradus/optim/stage_kinds.h>
+#include <gradus/optim/stages/stage_kinds.h>
 
 #include <algorithm>
 

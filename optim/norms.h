@@ -1,7 +1,7 @@
 // Norms over many tensors, in an order fixed by their shapes: the same bits at any number of threads.
 #pragma once
 
-#include <gradus/optim/any_rule.h>
+#include <gradus/optim/rule/any_rule.h>
 
 namespace gradus::optim {
 

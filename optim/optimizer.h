@@ -11,13 +11,13 @@
 #pragma once
 
 #include <gradus/optim/audit.h>
-#include <gradus/optim/closure_rule.h>
+#include <gradus/optim/rule/closure_rule.h>
 #include <gradus/optim/norms.h>
-#include <gradus/optim/pass.h>
-#include <gradus/optim/registry.h>
-#include <gradus/optim/schedule.h>
-#include <gradus/optim/spec.h>
-#include <gradus/optim/stages.h>
+#include <gradus/optim/rule/pass.h>
+#include <gradus/optim/spec/registry.h>
+#include <gradus/optim/schedule/schedule.h>
+#include <gradus/optim/spec/spec.h>
+#include <gradus/optim/stages/stages.h>
 #include <gradus/optim/typed.h>
 
 #include <functional>

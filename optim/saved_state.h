@@ -2,7 +2,7 @@
 // that one message lists it.
 #pragma once
 
-#include <gradus/optim/stages.h>
+#include <gradus/optim/stages/stages.h>
 
 #include <cstdint>
 #include <map>

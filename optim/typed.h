@@ -2,8 +2,8 @@
 // parameter group, the optimizer's value. Defaults and meaning stand in rules/*.cpp alone.
 #pragma once
 
-#include <gradus/optim/any_rule.h>
-#include <gradus/optim/dialect.h>
+#include <gradus/optim/rule/any_rule.h>
+#include <gradus/optim/rule/dialect.h>
 
 #include <optional>
 

@@ -1,4 +1,4 @@
-#include <gradus/optim/global_rule.h>
+#include <gradus/optim/rule/global_rule.h>
 
 namespace gradus::optim {
 

@@ -1,4 +1,4 @@
-#include <gradus/optim/closure_rule.h>
+#include <gradus/optim/rule/closure_rule.h>
 
 #include <algorithm>
 #include <cmath>

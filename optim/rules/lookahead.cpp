@@ -1,5 +1,5 @@
 #include <gradus/autograd/ops.h>
-#include <gradus/optim/closure_rule.h>
+#include <gradus/optim/rule/closure_rule.h>
 
 namespace gradus::optim {
 namespace {

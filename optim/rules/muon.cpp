@@ -1,5 +1,5 @@
 #include <gradus/autograd/ops.h>
-#include <gradus/optim/matrix_rule.h>
+#include <gradus/optim/rule/matrix_rule.h>
 
 namespace gradus::optim {
 

@@ -1,4 +1,4 @@
-#include <gradus/optim/rule.h>
+#include <gradus/optim/rule/rule.h>
 
 namespace gradus::optim {
 

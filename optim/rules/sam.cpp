@@ -1,4 +1,4 @@
-#include <gradus/optim/sharpness.h>
+#include <gradus/optim/rule/sharpness.h>
 
 namespace gradus::optim {
 namespace {

@@ -1,7 +1,7 @@
 #include <gradus/autograd/ops.h>
 #include <gradus/core/kernels/linalg.h>
 #include <gradus/core/kernels/array_stats.h>
-#include <gradus/optim/matrix_rule.h>
+#include <gradus/optim/rule/matrix_rule.h>
 
 #include <algorithm>
 #include <limits>

@@ -2,7 +2,7 @@
 // autograd, recurrent layers and single rules are tested where these live.
 #include <gradus/tests/helpers/optim.h>
 
-#include <gradus/optim/schedule.h>
+#include <gradus/optim/schedule/schedule.h>
 
 #include <doctest/doctest.h>
 

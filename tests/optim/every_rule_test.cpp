@@ -1,10 +1,10 @@
 // What holds for every rule that is registered, a user's own included, with each of its options on and off:
-// optim/check_rule.h.
+// optim/check/check_rule.h.
 #include <gradus/tests/helpers/optim.h>
 
-#include <gradus/optim/check_rule.h>
-#include <gradus/optim/global_rule.h>
-#include <gradus/optim/matrix_rule.h>
+#include <gradus/optim/check/check_rule.h>
+#include <gradus/optim/rule/global_rule.h>
+#include <gradus/optim/rule/matrix_rule.h>
 
 #include <doctest/doctest.h>
 

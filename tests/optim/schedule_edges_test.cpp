@@ -1,6 +1,6 @@
 // Schedules at their degenerate options: phases of no steps, totals of one, powers and factors of 0.
 #include <doctest/doctest.h>
-#include <gradus/optim/schedule.h>
+#include <gradus/optim/schedule/schedule.h>
 
 #include <algorithm>
 #include <cmath>

@@ -3,7 +3,7 @@
 
 #include <gradus/autograd/backward.h>
 #include <gradus/optim/averaged.h>
-#include <gradus/optim/closure_rule.h>
+#include <gradus/optim/rule/closure_rule.h>
 #include <gradus/optim/touched_rows.h>
 
 #include <doctest/doctest.h>

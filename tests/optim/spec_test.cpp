@@ -1,7 +1,7 @@
 // Spec strings, the registry, printed equations.
 #include <gradus/tests/helpers/optim.h>
 
-#include <gradus/optim/symbol.h>
+#include <gradus/optim/rule/symbol.h>
 
 #include <doctest/doctest.h>
 

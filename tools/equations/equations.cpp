@@ -1,5 +1,5 @@
 // `gradus equations`: what an optimizer computes, printed by its own text.
-#include <gradus/optim/spec.h>
+#include <gradus/optim/spec/spec.h>
 #include <gradus/tools/commands.h>
 #include <gradus/tools/terminal/command_line.h>
 

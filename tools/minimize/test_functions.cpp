@@ -1,6 +1,6 @@
 #include <gradus/autograd/ops.h>
 #include <gradus/core/error.h>
-#include <gradus/optim/spec.h>
+#include <gradus/optim/spec/spec.h>
 #include <gradus/tools/minimize/test_functions.h>
 
 #include <algorithm>

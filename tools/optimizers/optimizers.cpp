@@ -1,7 +1,7 @@
 // `gradus optimizers`: every registered rule; for people, stages and schedules too.
-#include <gradus/optim/registry.h>
-#include <gradus/optim/schedule.h>
-#include <gradus/optim/stages.h>
+#include <gradus/optim/spec/registry.h>
+#include <gradus/optim/schedule/schedule.h>
+#include <gradus/optim/stages/stages.h>
 #include <gradus/tools/commands.h>
 #include <gradus/tools/terminal/command_line.h>
 

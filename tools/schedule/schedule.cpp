@@ -1,6 +1,6 @@
 // `gradus schedule`: a schedule, plotted.
 #include <gradus/core/io/files.h>
-#include <gradus/optim/schedule.h>
+#include <gradus/optim/schedule/schedule.h>
 #include <gradus/tools/commands.h>
 #include <gradus/tools/schedule/schedule.h>
 #include <gradus/tools/terminal/command_line.h>

@@ -3,8 +3,8 @@
 #include <gradus/gradus.h>
 #include <gradus/autograd/op.h>
 #include <gradus/core/simd/pack.h>
-#include <gradus/optim/check_rule.h>
-#include <gradus/optim/rule.h>
+#include <gradus/optim/check/check_rule.h>
+#include <gradus/optim/rule/rule.h>
 
 #include <cstdio>
 #include <cstring>

@@ -9,7 +9,7 @@
 #include <gradus/core/io/safetensors.h>
 #include <gradus/data/idx.h>
 #include <gradus/optim/optimizer.h>
-#include <gradus/optim/spec.h>
+#include <gradus/optim/spec/spec.h>
 #include <gradus/tests/robustness/fuzz/readers.h>
 
 #include <sys/mman.h>

@@ -1,0 +1,198 @@
+// AnyRule: a rule with its hyper-parameters, as the Optimizer sees it. How one is written: rule.h.
+#pragma once
+
+#include <gradus/autograd/tensor.h>
+#include <gradus/optim/spec/options.h>
+
+#include <memory>
+#include <utility>
+
+namespace gradus::optim {
+
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
+/// What a rule must see at once: one number; norms of a parameter; a whole parameter; sums over all parameters; the loss
+/// itself; or what the rule it wraps must see.
+enum class RuleShape { element, layer, matrix, global, closure, wrapper };
+std::string to_string(RuleShape shape);
+
+struct RuleInfo {
+  std::string name;   ///< as in a spec: "adamw"
+  std::string paper;  ///< who, what
+  int year = 0;
+  RuleShape shape = RuleShape::element;
+};
+
+/// A named Array of state that a parameter carries.
+struct Slot {
+  std::string name;
+  bool kept = true;    ///< false: the options in force do not use it, and it is not allocated
+  double initial = 0;
+  bool from_w = false; ///< its first values are the parameter's own
+  Shape shape{};       ///< of slots_of(): the parameter's, unless the rule says otherwise
+};
+
+/// What a rule asks about second derivatives: nothing; products of the Hessian with random signs; the gradient of the loss
+/// of labels sampled from the model.
+enum class Curvature { none, hutchinson, sampled };
+
+class AnyRule {
+ public:
+  virtual ~AnyRule() = default;
+  virtual std::unique_ptr<AnyRule> clone() const = 0;
+
+  const RuleInfo& info() const { return info_; }
+  const std::string& name() const { return info_.name; }
+  /// The name, for Array::write: it outlives the rule.
+  const char* writer() const { return writer_; }
+
+  /// All hyper-parameters in order, `maximize` last; those of a wrapped rule follow the wrapper's.
+  std::vector<Option> options() const;
+  bool has(const std::string& option) const;
+  /// Errors: OptimError with the nearest name, or the value and the range allowed (nothing is changed then).
+  Option option(const std::string& name) const;
+  double get(const std::string& name) const { return option(name).value; }
+  void set(const std::string& name, double value);
+  /// Options that do not go together: OptimError.
+  void check() const;
+  /// "adamw(lr=0.001, beta1=0.9, ...)": reads back as an equal rule.
+  std::string spec() const;
+
+  /// What this rule does, as lines of text, for the options in force.
+  virtual std::string equations() const = 0;
+  virtual std::vector<Slot> slots() const { return {}; }
+  /// Those of a parameter of this shape.
+  std::vector<Slot> slots_of(const Shape& w) const;
+  /// Numbers computed once per step, with their values before the first; saved with the state.
+  virtual std::vector<NamedValue> first_step() const { return {}; }
+  /// Brings them to step t = 1, 2, ...
+  virtual void advance(double* /*step*/, std::int64_t /*t*/) const {}
+  /// Of a wrapper (sam): the rule that moves the parameters.
+  virtual AnyRule* inner() { return nullptr; }
+  const AnyRule* inner() const { return const_cast<AnyRule*>(this)->inner(); }
+  virtual void set_inner(std::unique_ptr<AnyRule>) {}
+  virtual bool wraps() const { return false; }
+  const AnyRule& moving() const { return inner() ? *inner() : *this; }
+  bool maximize() const { return maximize_; }
+
+  /// Whether a step needs the loss itself: Optimizer::step(closure).
+  virtual bool needs_closure() const { return info_.shape == RuleShape::closure; }
+  /// Whether it trains at one point and is evaluated at another, which evaluation_point() gives.
+  virtual bool two_points() const { return false; }
+  virtual Tensor evaluation_point(const Tensor& w, const std::vector<Tensor>& /*slots*/) const { return w; }
+  /// What it asks about second derivatives at the step after `steps` steps, and where it leaves the answer.
+  virtual Curvature curvature(std::int64_t /*steps*/) const { return Curvature::none; }
+  virtual void take_curvature(const Tensor& /*estimate*/, std::vector<Tensor>& /*slots*/) const {}
+  virtual std::uint64_t seed() const { return 0; }  ///< of the random signs
+  /// Whether only rows move to which some op has handed a gradient; see embedding_add().
+  virtual bool touched_rows_only() const { return false; }
+
+ protected:
+  explicit AnyRule(RuleInfo info);
+  AnyRule(const AnyRule&) = default;
+  AnyRule& operator=(const AnyRule&) = delete;
+  virtual std::vector<Option> own_options() const = 0;
+  virtual void write_option(std::size_t place, double value) = 0;
+  virtual Range range_of(const std::string& option) const { return usual_range(option); }
+  virtual std::string refusal() const { return {}; }  ///< why the options do not go together, or ""
+  virtual void fit_slots(const Shape& /*w*/, std::vector<Slot>& /*slots*/) const {}  ///< shapes, and which are kept
+
+ private:
+  RuleInfo info_;
+  const char* writer_;
+  bool maximize_ = false;
+};
+
+/// Elements begin..end-1 of one parameter: pointers to f32 or f64, slots in the order of AnyRule::slots (null: not kept).
+struct Piece {
+  void* w;
+  const void* g;
+  void* const* slots;
+  const double* step;
+  double factor;  ///< the gradient is multiplied by it first: -1 maximizes, clipping is below 1
+  std::int64_t begin, end;
+};
+
+/// The values of one element through one update.
+struct ElementValues {
+  std::vector<NamedValue> before;  ///< g, w, then the kept slots
+  std::vector<NamedValue> shown;   ///< what the rule shows
+  std::vector<NamedValue> after;   ///< kept slots, then w
+};
+
+/// What a differentiable step reads and replaces; all of one shape and dtype but `step`, which is 0-d.
+struct TensorState {
+  Tensor w;
+  std::vector<Tensor> slots, step;  ///< empty before the first step
+  std::int64_t t = 0;
+};
+
+/// Each number by itself.
+class ElementRule : public AnyRule {
+ public:
+  virtual void run(Dtype dtype, const Piece& piece) const = 0;
+  /// The same update of element piece.begin, on copies.
+  virtual ElementValues explain(Dtype dtype, const Piece& piece) const = 0;
+  /// One recorded step; `hyper` replaces hyper-parameters by tensors.
+  virtual void step_tensors(TensorState& state, const Tensor& g, const NamedTensors& hyper) const = 0;
+
+ protected:
+  using AnyRule::AnyRule;
+};
+
+/// Each number makes a direction; the parameter's norms make its length; w -= length * direction. Or, if norms_first(): the
+/// direction is what is measured and changes no state; its norms enter the numbers of the step, and then each number moves.
+class LayerRule : public AnyRule {
+ public:
+  virtual void direction(Dtype dtype, const Piece& piece, void* out) const = 0;
+  virtual double length(double /*w_norm*/, double /*direction_norm*/, const double* /*step*/) const { return 0; }
+  virtual bool norms_first() const { return false; }
+  virtual void take_norms(double* /*step*/, double /*w_norm*/, double /*measured_norm*/) const {}
+  virtual void run(Dtype /*dtype*/, const Piece& /*piece*/) const {}
+  virtual ElementValues explain(Dtype dtype, const Piece& piece, double w_norm, double direction_norm) const = 0;
+
+ protected:
+  using AnyRule::AnyRule;
+};
+
+/// Sums over all parameters first, then each number: two passes. Its numbers per step are one set for all parameters.
+class GlobalRule : public AnyRule {
+ public:
+  virtual std::size_t sums() const = 0;
+  /// The first pass over elements: may change the slots; adds its terms to sums().
+  virtual void measure(Dtype dtype, const Piece& piece, double* sums) const = 0;
+  /// Brings the numbers per step to what the sums over all parameters say.
+  virtual void conclude(double* step, const double* sums, double loss) const = 0;
+  /// The second pass.
+  virtual void run(Dtype dtype, const Piece& piece) const = 0;
+
+ protected:
+  using AnyRule::AnyRule;
+};
+
+/// Wraps a rule, and acts on each number of a parameter after the steps of that rule.
+class AfterRule : public AnyRule {
+ public:
+  /// Has one Array of its own for each parameter, which starts as w.
+  virtual const char* kept_name() const = 0;
+  /// After step t of the parameter: may replace w and what is kept.
+  virtual void after(Tensor& w, Tensor& kept, std::int64_t t) const = 0;
+  bool needs_closure() const override { return inner()->needs_closure(); }
+
+ protected:
+  using AnyRule::AnyRule;
+};
+
+/// A whole parameter at once, in ops.
+class MatrixRule : public AnyRule {
+ public:
+  /// "" or what shape it needs.
+  virtual std::string throw_shape(const Shape& shape) const = 0;
+  /// Replaces w and the slots.
+  virtual void update(const Tensor& g, Tensor& w, std::vector<Tensor>& slots, const double* step) const = 0;
+
+ protected:
+  using AnyRule::AnyRule;
+};
+
+}  // namespace gradus::optim

@@ -1,0 +1,62 @@
+// How a rule is written and run. A rule is a struct generic in its numbers, and reads like its paper:
+//
+//   template <class S = double> struct SignDescentRule {             // S: the type of the hyper-parameters
+//     S lr = 1e-3;
+//     GRADUS_FIELDS(lr)                                              // bools and GRADUS_CHOICEs may be listed too
+//     template <class V> struct State : gradus::NoFields {};         // or { V m, v; GRADUS_FIELDS(m, v) }
+//     struct Step : gradus::NoFields {};                             // or numbers of S, the same for every element
+//     void advance(Step&, S) const {}                                // brings them to step t = 1, 2, ...
+//     template <class V> auto update(V g, V& w, State<V>&, const Step&) const {
+//       V step = lr * sign(g);
+//       w -= step;
+//       return GRADUS_SHOW(step);                                    // named values for explain()
+//     }
+//   };
+//   gradus::optim::register_rule<SignDescentRule>("sign_descent", {.paper = "...", .year = 2018});
+//
+// A rule that needs norms of the parameter has `direction` and `length` in place of `update` (rules/lamb.cpp); or, if norms
+// enter the state, `measured` and `norms` besides it (rules/novograd.cpp).
+//
+// Optional members: `auto keeps() const { return std::tuple(always, on(momentum)); }`, which slots the options in force
+// use; `auto initial() const { return std::tuple(0, start); }`, their first values; `std::string refuse() const`, why
+// options do not go together; `static constexpr NamedRange ranges[]`, where a name's usual range is not meant.
+//
+// V is a pack in the fused pass, num<T> in explain() and in tests, Tensor in a differentiable step, Symbol in printed
+// equations. So there is no `if` on a V (write select), and a number in max, min or select is written V(0). A division by a
+// number of Step is written as a product with its reciprocal: a vector division per element is what a step costs.
+#pragma once
+
+#include <gradus/optim/rule/normed_rule.h>
+#include <gradus/optim/spec/registry.h>
+
+namespace gradus::optim {
+inline namespace GRADUS_ISA {
+
+/// What is said about a rule beside its text.
+struct Paper {
+  std::string paper;
+  int year = 0;
+};
+
+/// Makes an element or layer rule known to specs. Errors: OptimError if the name is taken.
+template <template <class> class R>
+void register_rule(const std::string& name, Paper about) {
+  constexpr bool layer = is_layer_rule<R> || is_normed_rule<R>;
+  register_rule({name, std::move(about.paper), about.year, layer ? RuleShape::layer : RuleShape::element},
+             [](RuleInfo info) -> std::unique_ptr<AnyRule> {
+               if constexpr (is_normed_rule<R>)
+                 return std::make_unique<NormedRuleOf<R>>(std::move(info), R<double>{});
+               else if constexpr (is_layer_rule<R>)
+                 return std::make_unique<LayerRuleOf<R>>(std::move(info), R<double>{});
+               else
+                 return std::make_unique<ElementRuleOf<R>>(std::move(info), R<double>{});
+             });
+}
+
+}  // namespace GRADUS_ISA
+}  // namespace gradus::optim
+
+/// In optim/rules/NAME.cpp, inside namespace gradus::optim: the one line that makes a built-in rule.
+#define GRADUS_RULE(name, Rule, paper, year)    \
+  void register_##name();                          \
+  void register_##name() { register_rule<Rule>(#name, {paper, year}); }

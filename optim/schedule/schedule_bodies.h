@@ -1,0 +1,101 @@
+// What schedules are made of, behind schedule.h.
+#pragma once
+
+#include <gradus/optim/schedule/schedule.h>
+#include <gradus/optim/schedule/schedule_kinds.h>
+
+#include <limits>
+
+namespace gradus::optim {
+
+/// A formula of the table, with a warm-up before it.
+class FormulaSchedule final : public ScheduleBody {
+ public:
+  /// Errors: OptimError for a value that is missing (NaN) or out of range.
+  FormulaSchedule(const ScheduleKind& kind, std::vector<double> values, double warmup);
+  std::unique_ptr<ScheduleBody> clone() const override { return std::make_unique<FormulaSchedule>(*this); }
+  double at(std::int64_t k) const override;
+  std::string spec() const override;
+  std::int64_t horizon() const override;
+
+ private:
+  const ScheduleKind* kind_;
+  std::vector<double> values_;   // as given
+  double warmup_;
+  std::vector<double> running_;  // as the formula takes them, after the warm-up
+};
+
+/// Made of other schedules.
+class ComposedSchedule : public ScheduleBody {
+ public:
+  bool waits_for_metric() const override;
+  void report(double metric) override;
+  bool users_own() const override;
+  std::vector<double> state() const override;
+  void load_state(const double* values) override;
+  std::vector<Schedule>& parts() { return parts_; }
+
+ protected:
+  explicit ComposedSchedule(std::vector<Schedule> parts);
+  std::vector<Schedule> parts_;
+};
+
+/// From a share of the first value up to it in a line, then the schedule from its start.
+class WarmupSchedule final : public ComposedSchedule {
+ public:
+  WarmupSchedule(Schedule inner, double steps, double from);
+  std::unique_ptr<ScheduleBody> clone() const override { return std::make_unique<WarmupSchedule>(*this); }
+  double at(std::int64_t k) const override;
+  std::string spec() const override;
+  std::int64_t horizon() const override;
+
+ private:
+  double steps_, from_;
+};
+
+class SequentialSchedule final : public ComposedSchedule {
+ public:
+  SequentialSchedule(std::vector<Schedule> parts, std::vector<std::int64_t> milestones);
+  std::unique_ptr<ScheduleBody> clone() const override { return std::make_unique<SequentialSchedule>(*this); }
+  double at(std::int64_t k) const override;
+  std::string spec() const override;
+  std::int64_t horizon() const override;
+
+ private:
+  std::vector<std::int64_t> milestones_;
+};
+
+class ChainedSchedule final : public ComposedSchedule {
+ public:
+  explicit ChainedSchedule(std::vector<Schedule> parts) : ComposedSchedule(std::move(parts)) {}
+  std::unique_ptr<ScheduleBody> clone() const override { return std::make_unique<ChainedSchedule>(*this); }
+  double at(std::int64_t k) const override;
+  std::string spec() const override;
+  std::int64_t horizon() const override;
+};
+
+/// Falls by a factor when a reported metric has not become better for a while; PyTorch's ReduceLROnPlateau.
+class PlateauSchedule final : public ScheduleBody {
+ public:
+  /// In the order of the options.
+  enum : std::size_t { value, mode, factor, patience, threshold, threshold_mode, cooldown, lowest, eps, option_count };
+  static const std::vector<ScheduleOption>& options();
+  static constexpr const char* formula =
+      "value, times factor when opt.report(metric) has not been better for more than patience reports";
+
+  explicit PlateauSchedule(std::vector<double> values);
+  std::unique_ptr<ScheduleBody> clone() const override { return std::make_unique<PlateauSchedule>(*this); }
+  double at(std::int64_t) const override { return now_; }
+  std::string spec() const override;
+  bool waits_for_metric() const override { return true; }
+  void report(double metric) override;
+  std::vector<double> state() const override { return {now_, best_, bad_, cooling_}; }
+  void load_state(const double* v) override { now_ = v[0], best_ = v[1], bad_ = v[2], cooling_ = v[3]; }
+
+ private:
+  bool better(double metric) const;
+  std::vector<double> values_;
+  double now_, best_, bad_ = 0, cooling_ = 0;
+};
+
+}  // namespace gradus::optim

@@ -1,0 +1,26 @@
+// The rules that a spec can name: the built-in ones and those that a program registers.
+#pragma once
+
+#include <gradus/optim/rule/any_rule.h>
+
+namespace gradus::optim {
+
+using MakeRule = std::unique_ptr<AnyRule> (*)(RuleInfo info);
+
+/// Makes `info.name` known. Errors: OptimError if the name is taken or is not lower-case letters, digits and '_'.
+void register_rule(RuleInfo info, MakeRule make);
+
+struct RuleEntry {
+  RuleInfo info;
+  std::vector<Option> defaults;
+};
+/// Every rule, by name.
+std::vector<RuleEntry> all_rules();
+
+/// A rule with its defaults. Errors: OptimError with the nearest name.
+std::unique_ptr<AnyRule> new_rule(const std::string& name);
+bool rule_exists(const std::string& name);
+/// The nearest known name, or "".
+std::string nearest_rule(const std::string& name);
+
+}  // namespace gradus::optim

@@ -1,0 +1,276 @@
+#include <gradus/core/error.h>
+#include <gradus/core/io/read_number.h>
+#include <gradus/optim/spec/registry.h>
+#include <gradus/optim/spec/spec.h>
+#include <gradus/optim/stages/stages.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+
+namespace gradus::optim {
+namespace {
+
+constexpr int deepest = 32;  // stages within stages
+
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/// Recursive descent, one function a line of the grammar.
+class Reader {
+ public:
+  explicit Reader(const std::string& text) { spec_.source = text; }
+
+  Spec whole() {
+    do spec_.stages.push_back(stage(0));
+    while (took('|'));
+    end();
+    return std::move(spec_);
+  }
+  Spec arguments_only() {
+    SpecStage s;
+    if (skip(); at_ < text().size()) arguments(s, 0);
+    end();
+    spec_.stages.push_back(std::move(s));
+    return std::move(spec_);
+  }
+
+ private:
+  const std::string& text() const { return spec_.source; }
+  void skip() {
+    while (at_ < text().size() && (text()[at_] == ' ' || text()[at_] == '\t' || text()[at_] == '\n')) ++at_;
+  }
+  bool next_is(char c) {
+    skip();
+    return at_ < text().size() && text()[at_] == c;
+  }
+  bool took(char c) { return next_is(c) && ++at_; }
+  void end() {
+    skip();
+    if (at_ < text().size()) throw_spec(spec_, at_, join("did not expect '", std::string(1, text()[at_]), "' here"));
+  }
+  std::string word(const char* what) {
+    skip();
+    const std::size_t from = at_;
+    if (at_ < text().size() && is_letter(text()[at_]))
+      while (at_ < text().size() && (is_letter(text()[at_]) || is_digit(text()[at_]))) ++at_;
+    if (from == at_) throw_spec(spec_, at_, join("expected ", what));
+    return text().substr(from, at_ - from);
+  }
+
+  SpecStage stage(int depth) {
+    skip();
+    SpecStage s;
+    s.at = at_;
+    s.name = word("the name of an optimizer");
+    if (took('(')) parentheses(s, depth);
+    return s;
+  }
+  void parentheses(SpecStage& s, int depth) {
+    if (depth == deepest) throw_spec(spec_, at_, "nested too deeply");
+    if (!next_is(')')) arguments(s, depth);
+    if (next_is('|')) throw_spec(spec_, at_, "stages stand before the whole optimizer", "clip_norm(1) | sam(sgd)");
+    if (!took(')')) throw_spec(spec_, at_, "expected ',' or ')'");
+  }
+  void arguments(SpecStage& s, int depth) {
+    do s.arguments.push_back(argument(depth));
+    while (took(','));
+  }
+  SpecArgument argument(int depth) {
+    skip();
+    SpecArgument a;
+    a.at = at_;
+    a.value = value(depth);
+    if (a.value.kind == SpecValue::Kind::word && took('=')) {
+      a.key = std::move(a.value.word);
+      a.value = value(depth);
+    }
+    return a;
+  }
+  SpecValue value(int depth) {
+    skip();
+    SpecValue v;
+    v.at = at_;
+    if (at_ < text().size() && !is_letter(text()[at_])) {
+      v.number = number();
+      return v;
+    }
+    v.word = word("a number, a word or a stage");
+    v.kind = SpecValue::Kind::word;
+    if (took('(')) {
+      SpecStage inner;
+      inner.name = v.word;
+      inner.at = v.at;
+      parentheses(inner, depth + 1);
+      v.kind = SpecValue::Kind::stage;
+      v.stage.push_back(std::move(inner));
+    }
+    return v;
+  }
+  double number() {
+    const char* from = text().data() + at_ + (text()[at_] == '+' ? 1 : 0);
+    double x = 0;
+    const auto [stop, error] = read_number(from, text().data() + text().size(), x);
+    if (error == std::errc::result_out_of_range) throw_spec(spec_, at_, "this number is out of range");
+    if (error != std::errc() || !std::isfinite(x)) throw_spec(spec_, at_, "expected a number, a word or a stage");
+    at_ = static_cast<std::size_t>(stop - text().data());
+    if (at_ < text().size() && is_letter(text()[at_])) throw_spec(spec_, at_, "a number ends here; expected ',' or ')'");
+    return x;
+  }
+
+  Spec spec_;
+  std::size_t at_ = 0;
+};
+
+std::string print(const SpecStage& s);
+
+std::string print(const SpecValue& v) {
+  if (v.kind == SpecValue::Kind::number) return text(v.number);
+  return v.kind == SpecValue::Kind::word ? v.word : print(v.stage[0]);
+}
+
+std::string print(const SpecStage& s) {
+  std::string list;
+  for (const auto& a : s.arguments) list += (list.empty() ? "" : ", ") + (a.key.empty() ? "" : a.key + "=") + print(a.value);
+  if (s.name.empty()) return list;
+  const bool call = !s.arguments.empty();
+  return s.name + (call ? "(" + list + ")" : "");
+}
+
+double value_for(const Spec& spec, const Option& o, const SpecValue& v, std::vector<Scheduled>& scheduled) {
+  const std::string got = print(v);
+  if (o.kind == Option::Kind::number) {
+    if (v.kind == SpecValue::Kind::number) return v.number;
+    if (v.kind == SpecValue::Kind::stage || schedule_exists(v.word)) {
+      scheduled.push_back({o.name, schedule_from(spec, v)});
+      return scheduled.back().schedule.at(0);
+    }
+    throw_spec(spec, v.at, join(o.name, " takes a number, got '", got, "'"));
+  }
+  const auto& words = o.kind == Option::Kind::flag ? std::vector<std::string>{"false", "true"} : o.words;
+  const auto found = std::find(words.begin(), words.end(), got);
+  if (found != words.end()) return static_cast<double>(found - words.begin());
+  throw_spec(spec, v.at,
+              join(o.name, " is one of ", listed(words), "; got '", got, "'", perhaps(did_you_mean(got, words))));
+}
+
+/// A value without a name, where only options are expected.
+[[noreturn]] void throw_value_alone(const AnyRule& rule, const Spec& spec, const SpecArgument& a,
+                                     const std::string& first) {
+  const std::string name = a.value.kind == SpecValue::Kind::stage ? a.value.stage[0].name : a.value.word;
+  if (rule_exists(name))
+    throw_spec(spec, a.at, join(rule.name(), " does not wrap another optimizer, got '", print(a.value), "'"));
+  throw_spec(spec, a.at, join("a value needs its name here, as in ", first, "=", print(a.value)));
+}
+
+[[noreturn]] void throw_rule(const Spec& spec, const SpecStage& stage) {
+  if (find_stage_kind(stage.name))
+    throw_spec(spec, stage.at, join("'", stage.name, "' stands before an optimizer, and none follows it"),
+                print(stage) + " | adamw");
+  if (schedule_exists(stage.name))
+    throw_spec(spec, stage.at, join("'", stage.name, "' is a schedule, the value of an option"),
+                "adamw(lr=" + print(stage) + ")");
+  throw_spec(spec, stage.at, join("there is no optimizer '", stage.name, "'", perhaps(nearest_rule(stage.name))));
+}
+
+}  // namespace
+
+Spec parse_spec(const std::string& text) { return Reader(text).whole(); }
+Spec parse_arguments(const std::string& text) { return Reader(text).arguments_only(); }
+
+std::string print(const Spec& spec) {
+  std::string s;
+  for (const auto& stage : spec.stages) s += (s.empty() ? "" : " | ") + print(stage);
+  return s;
+}
+
+void throw_spec(const Spec& spec, std::size_t at, const std::string& problem, const std::string& hint) {
+  constexpr std::size_t widest = 200, around = 80, longest_problem = 600;
+  std::string line = spec.source, what = problem;
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  std::replace(line.begin(), line.end(), '\t', ' ');
+  if (line.size() > widest) {  // the place, and what is around it
+    const std::size_t from = at > around ? at - around : 0;
+    const bool goes_on = line.size() > from + 2 * around;
+    line = (from > 0 ? "..." : "") + line.substr(from, 2 * around) + (goes_on ? "..." : "");
+    at = at - from + (from > 0 ? 3 : 0);
+  }
+  if (what.size() > longest_problem)
+    what = what.substr(0, longest_problem / 2) + " ... " + what.substr(what.size() - longest_problem / 2);
+  throw SpecError("spec", join(what, "\n  ", line, "\n  ", std::string(at, ' '), "^"), hint);
+}
+
+std::vector<std::string> apply_arguments(AnyRule& rule, const Spec& spec, const SpecStage& stage,
+                                         std::vector<Scheduled>& scheduled, std::size_t first) {
+  const auto changed = rule.clone();
+  const auto options = rule.options();
+  std::vector<std::string> known, given;
+  std::vector<Scheduled> found_schedules;
+  for (const auto& o : options) known.push_back(o.name);
+  for (std::size_t i = first; i < stage.arguments.size(); ++i) {
+    const auto& a = stage.arguments[i];
+    if (a.key.empty()) throw_value_alone(rule, spec, a, known[0]);
+    const auto found = std::find(known.begin(), known.end(), a.key);
+    if (found == known.end())
+      throw_spec(spec, a.at, join(rule.name(), " has no option '", a.key, "'", perhaps(did_you_mean(a.key, known)),
+                                   " (it has ", listed(known), ")"));
+    if (std::find(given.begin(), given.end(), a.key) != given.end()) throw_spec(spec, a.at, a.key + " is given twice");
+    changed->set(a.key, value_for(spec, options[static_cast<std::size_t>(found - known.begin())], a.value, found_schedules));
+    given.push_back(a.key);
+  }
+  changed->check();
+  for (const auto& name : given) rule.set(name, changed->get(name));
+  std::erase_if(scheduled,
+                [&](const Scheduled& s) { return std::find(given.begin(), given.end(), s.option) != given.end(); });
+  for (auto& s : found_schedules) scheduled.push_back(std::move(s));
+  return given;
+}
+
+std::unique_ptr<AnyRule> rule_from(const Spec& spec, const SpecStage& stage, std::vector<Scheduled>& scheduled) {
+  if (!rule_exists(stage.name)) throw_rule(spec, stage);
+  auto rule = new_rule(stage.name);
+  std::size_t first = 0;
+  if (rule->wraps() && !stage.arguments.empty() && stage.arguments[0].key.empty()) {
+    const auto& v = stage.arguments[0].value;
+    if (v.kind == SpecValue::Kind::number)
+      throw_spec(spec, v.at, join(stage.name, " wraps another optimizer, got a number"));
+    SpecStage inner;
+    if (v.kind == SpecValue::Kind::stage) inner = v.stage[0];
+    else inner.name = v.word, inner.at = v.at;
+    rule->set_inner(rule_from(spec, inner, scheduled));
+    first = 1;
+  }
+  apply_arguments(*rule, spec, stage, scheduled, first);
+  return rule;
+}
+
+namespace {
+
+/// Puts `value` where the option stands: in the stage itself, or in the one it wraps.
+void put_schedule(SpecStage& stage, const std::string& option, const SpecValue& value) {
+  for (auto& a : stage.arguments)
+    if (a.key == option) {
+      a.value = value;
+      return;
+    }
+  if (!stage.arguments.empty() && stage.arguments[0].key.empty() && stage.arguments[0].value.kind == SpecValue::Kind::stage)
+    put_schedule(stage.arguments[0].value.stage[0], option, value);
+}
+
+}  // namespace
+
+std::string spec_with(const AnyRule& rule, const std::vector<Scheduled>& scheduled, bool saved) {
+  Spec spec = parse_spec(rule.spec());
+  for (const Scheduled& s : scheduled)
+    put_schedule(spec.stages[0], s.option,
+                 parse_arguments(schedule_text(s.schedule, rule.get(s.option), saved)).stages[0].arguments[0].value);
+  return print(spec);
+}
+
+std::string equations(const std::string& text) {
+  const Spec spec = parse_spec(text);
+  std::vector<Scheduled> scheduled;
+  return rule_from(spec, spec.stages.back(), scheduled)->equations();
+}
+
+}  // namespace gradus::optim
