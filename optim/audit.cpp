@@ -23,12 +23,11 @@ void warn(const std::vector<std::string>& names, const std::string& what, std::v
 Audit Optimizer::audit() const {
   Audit a;
   std::vector<std::string> decayed, still, unseen;
-  for (const Entry& e : entries_) {
-    const Group& g = groups_[e.group];
-    AuditRow row{e.name, e.leaf.shape(), rule_of(e).name(), {}, {}, {}, {}, g.pattern, e.t};
+  for (const auto& e : parameters_) {
+    const Group& g = spec_.groups[e.group];
+    AuditRow row{e.name, e.leaf.shape(), g.rule->moving().name(), {}, {}, {}, {}, g.pattern, e.t};
     const auto scheduled = [&](const std::string& option) -> std::string {
-      const bool own = std::find(g.own.begin(), g.own.end(), option) != g.own.end();
-      for (const Group* from : {&g, own || g.own_rule ? &g : &groups_[0]})
+      for (const Group* from : {&g, g.owns(option) ? &g : &spec_.groups[0]})
         for (const Scheduled& s : from->schedules)
           if (s.option == option) return s.schedule.spec();
       return "";

@@ -1,9 +1,8 @@
-// Parameters and groups. Options are in hyper.cpp, stages in flow.cpp, the step in step.cpp, what is saved in state.cpp.
+// Parameters, groups and options of an Optimizer. Its step is in optimizer_step.cpp, what is saved in optimizer_state.cpp.
 #include <gradus/core/error.h>
 #include <gradus/optim/optimizer.h>
 
 #include <algorithm>
-#include <cmath>
 
 namespace gradus::optim {
 namespace {
@@ -19,6 +18,12 @@ bool matches(const char* pattern, const char* name) {
   }
   while (*pattern == '*') ++pattern;
   return *pattern == 0;
+}
+
+OptimizerSpec spec_of_rule(std::unique_ptr<AnyRule> rule) {
+  OptimizerSpec spec;
+  spec.groups.push_back({"", std::move(rule), {}, true});
+  return spec;
 }
 
 }  // namespace
@@ -39,147 +44,131 @@ NamedTensors Optimizer::with_names(const std::vector<Tensor>& parameters) {
   return named;
 }
 
-Optimizer::Optimizer(std::unique_ptr<AnyRule> rule, NamedTensors parameters) {
-  rule->check();
-  groups_.push_back({"", std::move(rule), {}, true, {}});
+Optimizer::Optimizer(std::unique_ptr<AnyRule> rule, NamedTensors parameters)
+    : Optimizer(spec_of_rule(std::move(rule)), std::move(parameters)) {}
+
+Optimizer::Optimizer(OptimizerSpec spec, NamedTensors parameters) : spec_(std::move(spec)) {
+  rule().check();
   for (auto& [name, tensor] : parameters) {
-    entries_.emplace_back();
-    entries_.back().name = name;
-    entries_.back().leaf = std::move(tensor);
+    parameters_.emplace_back();
+    parameters_.back().name = name;
+    parameters_.back().leaf = std::move(tensor);
   }
   check_parameters();
+  check_stages(spec_.stages, rule());
+  options_changed();
+}
+
+Optimizer make(const std::string& spec, NamedTensors parameters) {
+  return Optimizer(OptimizerSpec::read(spec), std::move(parameters));
+}
+Optimizer make(const std::string& spec, const std::vector<Tensor>& parameters) {
+  return make(spec, Optimizer::with_names(parameters));
 }
 
 void Optimizer::throw_moved_from() {
   throw OptimError("optimizer", "this one was moved from; another has its parameters and its state");
 }
 
-std::string Optimizer::describe_entry(std::size_t i) const {
-  const Entry& e = entries_[i];
-  return join("parameter ", i, " \"", e.name, "\" ", e.leaf.defined() ? "(" + describe(e.leaf.array()) + ") " : "");
-}
+// ---- parameters ------------------------------------------------------------------------------------------------------
 
 void Optimizer::check_parameters() const {
   const std::string op = rule().name();
-  if (entries_.empty())
+  const auto& all = parameters_;
+  const auto described = [&](std::size_t i) {
+    const Tensor& t = all[i].leaf;
+    return join("parameter ", i, " \"", all[i].name, "\" ", t.defined() ? "(" + describe(t.array()) + ") " : "");
+  };
+  if (all.empty())
     throw OptimError(op, "got an empty list of parameters; a module lists them in GRADUS_FIELDS, and needs at least one");
-  for (std::size_t i = 0; i < entries_.size(); ++i) {
-    const Tensor& t = entries_[i].leaf;
-    if (!t.defined()) throw OptimError(op, describe_entry(i) + "is absent");
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Tensor& t = all[i].leaf;
+    if (!t.defined()) throw OptimError(op, described(i) + "is absent");
     if (!t.requires_grad() && !t.is_leaf())
-      throw OptimError(op, describe_entry(i) + "does not require a gradient", "t.requires_grad_()");
+      throw OptimError(op, described(i) + "does not require a gradient", "t.requires_grad_()");
     if (!t.is_leaf())
-      throw OptimError(op, join(describe_entry(i), "is the result of ", t.node()->op->name, "; only a leaf can be moved"),
+      throw OptimError(op, join(described(i), "is the result of ", t.node()->op->name, "; only a leaf can be moved"),
                        "leaf(t.array())");
     if (!t.array().dense())
-      throw OptimError(op, describe_entry(i) + "is a view with gaps; a parameter is contiguous", "leaf(t.array())");
+      throw OptimError(op, described(i) + "is a view with gaps; a parameter is contiguous", "leaf(t.array())");
   }
-  if (std::none_of(entries_.begin(), entries_.end(), [](const Entry& e) { return e.leaf.requires_grad(); }))
-    throw OptimError(op, join("all of the ", entries_.size(), " parameters (\"", entries_[0].name, "\", ...) are frozen"),
+  if (std::none_of(all.begin(), all.end(), [](const auto& p) { return p.leaf.requires_grad(); }))
+    throw OptimError(op, join("all of the ", all.size(), " parameters (\"", all[0].name, "\", ...) are frozen"),
                      "requires_grad_() on those that are to move");
   // Ranges of memory in order: two parameters that share numbers are neighbours.
-  std::vector<std::size_t> order(entries_.size());
+  std::vector<std::size_t> order(all.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  auto start = [&](std::size_t i) { return entries_[i].leaf.array().bytes(); };
-  auto length = [&](std::size_t i) {
-    const Array& a = entries_[i].leaf.array();
+  const auto start = [&](std::size_t i) { return all[i].leaf.array().bytes(); };
+  const auto length = [&](std::size_t i) {
+    const Array& a = all[i].leaf.array();
     return a.size() * static_cast<std::int64_t>(bytes_of(a.dtype()));
   };
   std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return start(a) < start(b); });
   for (std::size_t k = 1; k < order.size(); ++k) {
     const std::size_t a = std::min(order[k - 1], order[k]), b = std::max(order[k - 1], order[k]);
     if (length(order[k - 1]) > 0 && length(order[k]) > 0 && start(order[k - 1]) + length(order[k - 1]) > start(order[k]))
-      throw OptimError(op, join(describe_entry(b), "shares its numbers with parameter ", a, " \"", entries_[a].name,
+      throw OptimError(op, join(described(b), "shares its numbers with parameter ", a, " \"", all[a].name,
                                 "\"; each parameter may be given once"));
   }
   std::vector<std::string> names;
-  for (const auto& e : entries_) names.push_back(e.name);
+  for (const auto& p : all) names.push_back(p.name);
   std::sort(names.begin(), names.end());
   if (const auto twice = std::adjacent_find(names.begin(), names.end()); twice != names.end())
     throw OptimError(op, join("two parameters are named \"", *twice, "\"; state is kept by name"));
 }
 
-const Optimizer::Entry& Optimizer::find(const std::string& name) const {
+std::size_t Optimizer::find(const std::string& name) const {
   std::vector<std::string> names;
-  for (const auto& e : entries_) {
-    if (e.name == name) return e;
-    names.push_back(e.name);
+  for (const auto& p : parameters_) {
+    if (p.name == name) return names.size();
+    names.push_back(p.name);
   }
   throw OptimError(rule().name(), join("there is no parameter \"", name, "\"", perhaps(did_you_mean(name, names))));
 }
 
-/// A parameter's numbers have moved: so does what is kept of it. Errors: OptimError if what is kept does not fit them.
-void Optimizer::follow(Entry& e) const {
-  const Array before = e.leaf.array();
-  Tensor now = e.leaf;
-  if (!now.refresh()) return;
-  const bool vectors = rule().info().shape == RuleShape::closure && steps_ > 0;
-  if (!(now.shape() == before.shape()) && (e.t > 0 || vectors))
-    throw OptimError(rule().name(),
-                     join("parameter \"", e.name, "\" was ", describe(before), " and is ", describe(now.array()),
-                          " now: its module has replaced it, and the state of its ", e.t, " steps does not fit"),
-                     "make a new optimizer");
-  const auto converted = [&](const Array& a) { return a.defined() ? a.to(now.dtype()) : a; };
-  std::vector<Array> slots;
-  for (const Array& a : e.slots) slots.push_back(converted(a));
-  const Array kept = converted(e.kept), point = converted(e.training_point);
-  e.slots = std::move(slots);
-  e.kept = kept, e.training_point = point;
-  e.leaf = std::move(now);
-  e.prepared = false;
-}
-
-void Optimizer::follow_all() const {
-  for (auto& e : entries_) follow(e);
+void Optimizer::follow_parameters() const {
+  for (auto& p : parameters_) p.follow(rule(), steps_);
 }
 
 NamedTensors Optimizer::parameters() const {
   NamedTensors all;
-  for (const auto& e : entries_) {
-    all.emplace_back(e.name, e.leaf);
+  for (const auto& p : parameters_) {
+    all.emplace_back(p.name, p.leaf);
     all.back().second.refresh();
   }
   return all;
 }
 
 void Optimizer::zero_grad() {
-  for (auto& e : entries_) e.leaf.zero_grad();
+  for (auto& p : parameters_) p.leaf.zero_grad();
 }
 
-// ---- groups ---------------------------------------------------------------------------------------------------------
-
-std::vector<std::size_t> Optimizer::members(const Group& group) const {
-  std::vector<std::size_t> found;
-  for (std::size_t i = 0; i < entries_.size(); ++i)
-    if (matches(group.pattern.c_str(), entries_[i].name.c_str())) found.push_back(i);
-  return found;
+double Optimizer::state_bytes_per_parameter() const {
+  double bytes = 0, numbers = 0;
+  for (const auto& p : parameters_) {
+    numbers += static_cast<double>(p.leaf.size());
+    for (const Slot& s : rule_of(p).slots_of(p.leaf.shape()))
+      bytes += s.kept ? static_cast<double>(s.shape.size()) * static_cast<double>(bytes_of(p.leaf.dtype())) : 0;
+  }
+  if (const auto* closure = dynamic_cast<const ClosureRule*>(&rule()))
+    for (const auto& [key, array] : closure->state())
+      bytes += static_cast<double>(array.size()) * static_cast<double>(bytes_of(array.dtype()));
+  return numbers > 0 ? bytes / numbers : 0;
 }
+
+// ---- groups ----------------------------------------------------------------------------------------------------------
 
 Optimizer& Optimizer::group(const std::string& pattern, const std::string& options) {
-  if (groups_.empty()) throw_moved_from();
-  const auto at = std::find_if(groups_.begin() + 1, groups_.end(), [&](const Group& g) { return g.pattern == pattern; });
-  Group g{pattern, nullptr, {}, false, {}};
-  const auto word_end = options.find_first_of("(=");
-  if (word_end == options.npos ? rule_exists(options) : options[word_end] == '(') {
-    const Spec spec = parse_spec(options);
-    if (spec.stages.size() > 1)
-      throw_spec(spec, spec.stages[1].at, "a group has one rule; stages stand before the whole optimizer");
-    g.rule = rule_from(spec, spec.stages[0], g.schedules);
-    g.own_rule = true;
-  } else {
-    if (at != groups_.end()) g = {pattern, at->rule->clone(), at->own, at->own_rule, at->schedules};
-    else g.rule = groups_[0].rule->clone();
-    const Spec spec = parse_arguments(options);
-    for (auto& name : apply_arguments(*g.rule, spec, spec.stages[0], g.schedules)) g.own.push_back(std::move(name));
-  }
-  put_group(std::move(g));
+  const auto& all = value().groups;
+  const auto at = std::find_if(all.begin() + 1, all.end(), [&](const Group& g) { return g.pattern == pattern; });
+  put_group(OptimizerSpec::read_group(pattern, options, at != all.end() ? *at : Group{pattern, all[0].rule}));
   return *this;
 }
 
 Optimizer& Optimizer::group_values(const std::string& pattern, const std::string& rule_name,
                                    const std::vector<NamedValue>& options) {
   const bool same = rule_name == rule().name();
-  Group g{pattern, rule_with(same ? rule().clone() : new_rule(rule_name), options), {}, !same, {}};
+  Group g{pattern, rule_with(same ? rule().clone() : new_rule(rule_name), options), {}, !same};
   for (const auto& o : options) g.own.push_back(o.name);
   g.rule->check();
   put_group(std::move(g));
@@ -188,50 +177,107 @@ Optimizer& Optimizer::group_values(const std::string& pattern, const std::string
 
 void Optimizer::put_group(Group g) {
   const std::string op = rule().name();
-  const auto found = members(g);
-  if (found.empty()) {
-    std::string some;
-    for (std::size_t i = 0; i < std::min<std::size_t>(3, entries_.size()); ++i)
-      some += (i ? ", \"" : "\"") + entries_[i].name + "\"";
-    throw OptimError(op, join("no parameter matches \"", g.pattern, "\"; the names are like ", some));
+  std::vector<ParameterState*> found;
+  std::string some;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    if (matches(g.pattern.c_str(), parameters_[i].name.c_str())) found.push_back(&parameters_[i]);
+    if (i < 3) some += (i ? ", \"" : "\"") + parameters_[i].name + "\"";
   }
-  const auto at = std::find_if(groups_.begin() + 1, groups_.end(), [&](const Group& o) { return o.pattern == g.pattern; });
-  const auto place = static_cast<std::size_t>(at - groups_.begin());
-  const bool closure = rule().info().shape == RuleShape::closure || g.rule->info().shape == RuleShape::closure;
-  if (closure && (!rule().inner() || g.rule->name() != rule().name()))
+  if (found.empty()) throw OptimError(op, join("no parameter matches \"", g.pattern, "\"; the names are like ", some));
+  if ((rule().evaluates_loss() || g.rule->evaluates_loss()) && (!rule().inner() || g.rule->name() != op))
     throw OptimError(op, join("a rule that evaluates the loss moves all parameters at once; \"", g.pattern,
                               "\" cannot have a group"));
-  for (const std::size_t i : found) {
-    const Entry& e = entries_[i];
-    if (e.group != 0 && e.group != place)
-      throw OptimError(op, join("\"", e.name, "\" is in groups \"", groups_[e.group].pattern, "\" and \"", g.pattern, "\""));
-    if (e.t > 0 && rule_of(e).name() != g.rule->moving().name())
-      throw OptimError(op, join("\"", e.name, "\" has taken ", e.t, " steps with ", rule_of(e).name(),
+  auto& all = spec_.groups;
+  const auto at = std::find_if(all.begin() + 1, all.end(), [&](const Group& o) { return o.pattern == g.pattern; });
+  const auto place = static_cast<std::size_t>(at - all.begin());
+  for (const auto* p : found) {
+    if (p->group != 0 && p->group != place)
+      throw OptimError(op, join("\"", p->name, "\" is in groups \"", all[p->group].pattern, "\" and \"", g.pattern, "\""));
+    const std::string& moving = rule_of(*p).moving().name();
+    if (p->t > 0 && moving != g.rule->moving().name())
+      throw OptimError(op, join("\"", p->name, "\" has taken ", p->t, " steps with ", moving,
                                 "; a group with another rule is made before the first step"));
   }
-  if (at == groups_.end()) groups_.push_back(std::move(g));
+  if (at == all.end()) all.push_back(std::move(g));
   else *at = std::move(g);
-  for (const std::size_t i : found) entries_[i].group = place, entries_[i].prepared = false;
+  for (auto* p : found) p->group = place;
+  options_changed();
 }
 
-double Optimizer::state_bytes_per_parameter() const {
-  double bytes = 0, numbers = 0;
-  for (const auto& e : entries_) {
-    const auto n = static_cast<double>(e.leaf.size());
-    numbers += n;
-    const auto element = static_cast<double>(bytes_of(e.leaf.dtype()));
-    for (const Slot& s : rule_of(e).slots_of(e.leaf.shape()))
-      bytes += s.kept ? static_cast<double>(s.shape.size()) * element : 0;
-    if (groups_[e.group].rule->info().shape == RuleShape::wrapper) bytes += n * element;
+/// Every group gets the driver of its rule's kind; slots are looked at anew.
+void Optimizer::options_changed() {
+  std::vector<std::unique_ptr<Driver>> used;
+  driver_of_group_.clear();
+  for (const Group& g : spec_.groups) {
+    const auto drives = [&](const auto& d) { return d && d->drives(*g.rule); };
+    auto at = std::find_if(used.begin(), used.end(), drives);
+    if (at == used.end()) {
+      const auto known = std::find_if(drivers_.begin(), drivers_.end(), drives);
+      used.push_back(known == drivers_.end() ? g.rule->new_driver() : std::move(*known));
+      at = used.end() - 1;
+      (*at)->lead(*g.rule);
+    }
+    driver_of_group_.push_back(static_cast<std::size_t>(at - used.begin()));
   }
-  if (const auto* closure = dynamic_cast<const ClosureRule*>(&rule()))
-    for (const auto& [key, array] : closure->state())
-      bytes += static_cast<double>(array.size()) * static_cast<double>(bytes_of(array.dtype()));
-  return numbers > 0 ? bytes / numbers : 0;
+  drivers_ = std::move(used);
+  moved_.resize(drivers_.size());
+  for (auto& p : parameters_) p.prepared = false;
 }
 
-Optimizer make(const std::string& spec, const std::vector<Tensor>& parameters) {
-  return make(spec, Optimizer::with_names(parameters));
+// ---- options ---------------------------------------------------------------------------------------------------------
+
+void Optimizer::set(const std::string& option, double to) {
+  rule();  // refuses an optimizer that was moved from
+  spec_.set(option, to);
+  for (auto& p : parameters_) p.prepared = false;
+}
+
+void Optimizer::schedule(const std::string& option, Schedule schedule) {
+  rule();
+  spec_.schedule(option, std::move(schedule), steps_);
+  for (auto& p : parameters_) p.prepared = false;
+}
+
+double Optimizer::get(const std::string& option, const std::string& parameter) const {
+  return rule_of(parameters_[find(parameter)]).get(option);
+}
+std::string Optimizer::spec_of(const std::string& parameter) const {
+  return to_string(spec_.groups[parameters_[find(parameter)].group]);
+}
+std::string Optimizer::spec() const { return to_string(value()); }
+
+void Optimizer::report(double metric) {
+  if (!spec_.report(metric))
+    throw OptimError("report", "no schedule waits for a metric; plateau does", "opt.schedule(\"lr\", \"plateau(0.1)\")");
+}
+
+void Optimizer::stages(const std::string& spec) {
+  Stages stages = OptimizerSpec::read_stages(spec);
+  check_stages(stages, rule());
+  spec_.stages = std::move(stages);
+}
+
+void Optimizer::clip_norm(double max_norm) {
+  if (!(max_norm >= 0)) throw OptimError("clip_norm", join("max_norm must be > 0, or 0 for none, got ", text(max_norm)));
+  auto& stages = spec_.stages;
+  const auto at = std::find_if(stages.begin(), stages.end(), [](const auto& s) { return s->name() == "clip_norm"; });
+  if (max_norm == 0) {
+    if (at != stages.end()) stages.erase(at);
+    return;
+  }
+  const StageKind& kind = *find_stage_kind("clip_norm");
+  Stages one;
+  one.push_back(kind.make(kind));
+  one[0]->set(0, max_norm);
+  check_stages(one, rule());
+  if (at == stages.end()) stages.push_back(std::move(one[0]));
+  else *at = std::move(one[0]);
+}
+
+Skipped Optimizer::skipped() const {
+  for (const auto& s : spec_.stages)
+    if (const Skipped* skipped = s->skipped()) return *skipped;
+  return {};
 }
 
 }  // namespace gradus::optim

@@ -11,13 +11,13 @@
 #pragma once
 
 #include <gradus/optim/audit.h>
-#include <gradus/optim/rule/closure_rule.h>
+#include <gradus/optim/driver/closure_objective.h>
 #include <gradus/optim/norms.h>
+#include <gradus/optim/spec/optimizer_spec.h>
 #include <gradus/optim/rule/pass.h>
 #include <gradus/optim/spec/registry.h>
-#include <gradus/optim/schedule/schedule.h>
 #include <gradus/optim/spec/spec.h>
-#include <gradus/optim/stages/stages.h>
+#include <gradus/optim/step_warnings.h>
 #include <gradus/optim/typed.h>
 
 #include <functional>
@@ -36,26 +36,11 @@ struct Explanation {
 /// Two lines for a person.
 std::string to_string(const Explanation& e);
 
-/// A borrowed callable without arguments that returns the loss.
-class Closure {
- public:
-  template <class F>
-    requires(std::is_invocable_r_v<Tensor, F&> && !std::is_same_v<std::remove_const_t<F>, Closure>)
-  explicit Closure(F& f)
-      : object_(const_cast<std::remove_const_t<F>*>(&f)), call_([](void* o) -> Tensor { return (*static_cast<F*>(o))(); }) {}
-  Tensor operator()() const { return call_(object_); }
-
- private:
-  void* object_;
-  Tensor (*call_)(void*);
-};
-
-class SavedState;
-
 class Optimizer {
  public:
   /// Frozen leaves may be among them, for later: they do not move until they are thawed. Errors: OptimError for an empty
   /// list, a tensor that is absent or not a leaf, one given twice, nothing but frozen ones, options out of range.
+  Optimizer(OptimizerSpec spec, NamedTensors parameters);
   Optimizer(std::unique_ptr<AnyRule> rule, NamedTensors parameters);
   template <TypedRule R>
   Optimizer(const R& options, NamedTensors parameters)
@@ -110,7 +95,7 @@ class Optimizer {
   /// step, whose listed fields are its state. Groups with a value of their own keep it. set() ends it. Saved with the state;
   /// a function of the user's own must be given again before load_state_dict. Errors: OptimError if the option is no number.
   void schedule(const std::string& option, Schedule schedule);
-  void schedule(const std::string& option, const char* spec) { schedule(option, Schedule(std::string(spec))); }
+  void schedule(const std::string& option, const char* text) { schedule(option, Schedule(std::string(text))); }
   template <class F>
     requires(std::is_invocable_r_v<double, F&, std::int64_t>)
   void schedule(const std::string& option, F f) {
@@ -138,15 +123,17 @@ class Optimizer {
   /// group(), a parameter given twice by the constructor.)
   Audit audit() const;
 
-  const AnyRule& rule() const {
-    if (groups_.empty()) [[unlikely]] throw_moved_from();
-    return *groups_[0].rule;
+  const AnyRule& rule() const { return value().rule(); }
+  /// What it is made of, with what schedules and stages remember.
+  const OptimizerSpec& value() const {
+    if (spec_.groups.empty()) [[unlikely]] throw_moved_from();
+    return spec_;
   }
   std::string spec() const;       ///< reads back as an equal optimizer without groups
   std::string equations() const { return rule().equations(); }
   /// Steps taken: calls that only gathered gradients, or were skipped, do not count.
   std::int64_t steps() const { return steps_; }
-  std::int64_t steps(const std::string& parameter) const { return find(parameter).t; }
+  std::int64_t steps(const std::string& parameter) const { return parameters_[find(parameter)].t; }
   Evaluations evaluations() const { return evaluations_; }
   NamedTensors parameters() const;
   /// Bytes of state for one number of the parameters, on average; for a closure rule, of what it holds now.
@@ -165,112 +152,40 @@ class Optimizer {
   static NamedTensors with_names(const std::vector<Tensor>& parameters);  ///< the leaf's name, or its place
 
  private:
-  struct Entry {
-    std::string name;
-    Tensor leaf;
-    std::size_t group = 0;
-    std::int64_t t = 0;
-    std::vector<Array> slots;      // empty before the first step; absent where not kept
-    std::vector<double> step;
-    std::vector<void*> pointers;   // into slots, for the pass
-    bool prepared = false;         // slots and pointers are those of the options in force
-    Array flow;                    // what the stages have made of the gradient, during a step; absent: the gradient itself
-    double factor = 1;
-    Array kept;                    // of an AfterRule
-    Array training_point;          // while evaluating
-  };
-  struct Shared {                  // the numbers per step of a global rule
-    std::string rule;
-    std::int64_t t = 0;
-    std::vector<double> step;
-  };
-  struct Group {
-    std::string pattern;                // "" for the first, which holds what no other group matches
-    std::unique_ptr<AnyRule> rule;
-    std::vector<std::string> own;       // options that do not follow the first group's
-    bool own_rule = false;
-    std::vector<Scheduled> schedules;
-  };
-  struct Change {
-    std::size_t group;
-    std::string option;
-    double value;
-  };
-  class Loss;  // the Objective of step_closure
-
+  Optimizer() = default;  // for load_state_dict
   static std::unique_ptr<AnyRule> rule_with(std::unique_ptr<AnyRule> rule, const std::vector<NamedValue>& options);
   [[noreturn]] static void throw_moved_from();
   void check_parameters() const;
-  void follow(Entry& e) const;
-  void follow_all() const;
-  std::string describe_entry(std::size_t i) const;
-  const Entry& find(const std::string& name) const;
-  const AnyRule& rule_of(const Entry& e) const { return groups_[e.group].rule->moving(); }
-  double step_closure(Closure closure, const Closure* sampled);
+  void check_mode(const char* op) const;
+  void follow_parameters() const;
+  std::size_t find(const std::string& name) const;
+  const AnyRule& rule_of(const ParameterState& p) const { return *spec_.groups[p.group].rule; }
   Optimizer& group_values(const std::string& pattern, const std::string& rule_name, const std::vector<NamedValue>& options);
   void put_group(Group group);
-  std::vector<std::size_t> members(const Group& group) const;
+  void options_changed();
+  std::vector<Driven> driven_by(std::size_t driver) const;
+  void archive(StateArchive& a);
 
-  // hyper.cpp
-  void add_changes(std::size_t group, const std::string& option, double value, std::vector<Change>& to) const;
-  bool change(const std::vector<Change>& changes);
-  void follow_schedules();
-  std::unique_ptr<AnyRule> rule_now(std::size_t group) const;
-  std::string spec_of(const Group& group, bool saved) const;
-
-  // flow.cpp
-  void check_stages(const std::vector<std::unique_ptr<Stage>>& stages) const;
-  std::vector<FlowParameter> flow_parameters() const;
-  bool pass_stages(std::vector<Entry*>& entries);
-  Flow flow_of(const Entry& e) const;
-  std::string stages_text(bool saved) const;
-  void save_around(NamedArrays& to) const;
-  std::vector<std::unique_ptr<Stage>> load_around(SavedState& from, const Spec& spec, std::vector<Group>& groups,
-                                                  std::int64_t steps) const;
-
-  // step.cpp
-  std::vector<Entry*> ready();
-  [[noreturn]] void throw_without_gradients() const;
-  [[noreturn]] void throw_gone(const Entry& e) const;
-  [[noreturn]] void throw_gradient(const Entry& e) const;
-  void look_for_mistakes();  // mistakes.cpp
-  void prepare(Entry& e, const AnyRule& rule) const;
-  void move(const std::vector<Entry*>& entries, const std::vector<Array>& curvature);
-  bool pass_and_move(const std::vector<Array>& curvature);
-  void take_step(const std::vector<Array>& curvature);
-  void take_curvature(Entry& e, const Array& estimate) const;
-  void check_mode(const char* op) const;
-  Shared& shared_of(const AnyRule& rule);
-  void move_globally(std::vector<Entry*> entries, std::vector<Array>& kept_alive);
-  Piece piece_of(Entry& e, std::vector<Array>& kept_alive);
-  void finish(Entry& e) const;
-  void add_work(Entry& e, std::vector<Array>& kept_alive);
-  void move_matrix(Entry& e) const;
-  Array gradient_of(const Entry& e) const;
-
-  // step_closure.cpp
+  // optimizer_step.cpp
+  double step_closure(Closure closure, const Closure* sampled);
+  void before_moving();
+  void after_moving();
+  std::vector<ParameterState*> ready_parameters();
+  bool move_parameters(const std::vector<Array>& curvature);
+  std::vector<Array> estimate_curvature(ClosureObjective& loss, const Closure* sampled);
   bool asks(Curvature kind) const;
-  std::vector<Array> estimate_curvature(Loss& loss, const Closure* sampled);
 
-  // state.cpp
-  std::string options_text() const;
-  std::vector<Group> groups_from(const std::string& options_text) const;
-  const Schedule& users_schedule(std::size_t group, const std::string& option) const;
-  void closure_state(NamedArrays& to) const;
-
-  mutable std::vector<Entry> entries_;  // const functions, too, follow numbers that have moved
-  std::vector<Group> groups_;
-  std::vector<std::unique_ptr<Stage>> stages_;
+  OptimizerSpec spec_;
+  mutable std::vector<ParameterState> parameters_;  // const functions, too, follow numbers that have moved
+  std::vector<std::unique_ptr<Driver>> drivers_;
+  std::vector<std::size_t> driver_of_group_;
+  std::vector<std::vector<Driven>> moved_;          // by driver, in this step
   std::vector<std::function<void(Optimizer&)>> before_, after_;
-  std::vector<ElementWork> element_work_;
-  std::vector<LayerWork> layer_work_;
-  std::vector<Shared> shared_;
-  double loss_ = 0;                // before this step, where a closure has given it
-  bool evaluating_ = false;
-  std::int64_t steps_ = 0;
+  StepWarnings warnings_;
   Evaluations evaluations_;
-  std::uint64_t passes_seen_ = 0;  // backward_passes() at the last call of step()
-  std::int64_t calls_ = 0;         // of step(), since this optimizer was made
+  double loss_ = 0;                                 // before this step, where a closure has given it
+  std::int64_t steps_ = 0;
+  bool evaluating_ = false;
 };
 
 /// An Optimizer from its spec. Errors: SpecError with a caret under the place, OptimError.

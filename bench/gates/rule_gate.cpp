@@ -199,6 +199,6 @@ int main(int argc, char** argv) {
   std::printf("\nW7: one step over 100 tensors of [100, 1000], f32\n");
   w7("sgd(momentum=0.9)", pairs);
   for (const optim::RuleEntry& rule : optim::all_rules())
-    if (rule.info.shape == optim::RuleShape::element && !optim::new_rule(rule.info.name)->needs_closure())
+    if (rule.shape == "element" && !optim::new_rule(rule.info.name)->needs_closure())
       w7(rule.info.name, pairs);
 }

@@ -1,4 +1,5 @@
 #include <gradus/core/io/files.h>
+#include <gradus/core/io/json.h>
 #include <gradus/core/memory/memory_error.h>
 #include <gradus/core/io/internal/safetensors_header.h>
 

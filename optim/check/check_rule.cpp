@@ -1,7 +1,6 @@
 #include <gradus/autograd/ops.h>
 #include <gradus/core/kernels/compare.h>
 #include <gradus/core/parallel.h>
-#include <gradus/core/random.h>
 #include <gradus/core/warning.h>
 #include <gradus/optim/check/check_rule.h>
 #include <gradus/optim/check/made_up.h>
@@ -12,59 +11,6 @@
 #include <functional>
 
 namespace gradus::optim {
-
-// ---- parameters, gradients, comparisons -----------------------------------------------------------------------------
-
-namespace made_up {
-
-Array numbers(const Shape& shape, std::uint64_t stream, Dtype dtype) {
-  return uniform(shape, -1, 1, Philox{2026, stream}, f64).to(dtype);
-}
-
-NamedTensors leaves(const std::vector<Shape>& shapes, Dtype dtype) {
-  NamedTensors all;
-  for (std::size_t i = 0; i < shapes.size(); ++i) {
-    const std::string name(1, static_cast<char>('a' + i));
-    all.emplace_back(name, leaf(numbers(shapes[i], i + 1, dtype), name));
-  }
-  return all;
-}
-
-Array gradient_at(std::size_t parameter, int t, const Tensor& w) {
-  return numbers(w.shape(), 1000 * static_cast<std::uint64_t>(t) + parameter + 17, w.dtype());
-}
-
-NamedArrays values(const Optimizer& opt) {
-  NamedArrays all;
-  for (const auto& [name, w] : opt.parameters()) all.emplace_back(name, w.array().copy());
-  return all;
-}
-
-/// One step with these gradients, through a closure where the rule wants one: there they are those of a quadratic.
-void step_with(Optimizer& opt, const std::vector<Array>& gradients) {
-  const auto parameters = opt.parameters();
-  if (!opt.rule().needs_closure()) {
-    for (std::size_t i = 0; i < parameters.size(); ++i) parameters[i].second.set_grad(gradients[i]);
-    return opt.step();
-  }
-  const auto loss = [&] {
-    Tensor sum_of_parts;
-    for (std::size_t i = 0; i < parameters.size(); ++i) {
-      const Tensor& w = parameters[i].second;
-      const Tensor part = sum(w * w * 0.5 + w * Tensor(gradients[i]));
-      sum_of_parts = sum_of_parts.defined() ? sum_of_parts + part : part;
-    }
-    return sum_of_parts;
-  };
-  opt.step(loss, loss);
-}
-void step_at(Optimizer& opt, int t) {
-  std::vector<Array> gradients;
-  for (const auto& p : opt.parameters()) gradients.push_back(gradient_at(gradients.size(), t, p.second));
-  step_with(opt, gradients);
-}
-
-}  // namespace made_up
 
 namespace {
 
@@ -167,7 +113,7 @@ std::string threads_do_not_matter(const std::string& spec) {
     int before = threads();
     ~Restore() { set_threads(before); }
   } restore;
-  const bool whole = make(spec, leaves(matrices)).rule().info().shape == RuleShape::matrix;
+  const bool whole = is<MatrixRule>(make(spec, leaves(matrices)).rule());
   const std::vector<Shape> shapes{whole ? Shape{120, 90} : Shape{300, 250}, {3, 5}, {2, 2}, {100, 17}};
   set_threads(1);
   const auto one = after(spec, shapes, f32, 2);
@@ -281,7 +227,7 @@ Array reversed(const Array& a) {
 std::string permuted_rows_move_alike(const std::string& spec) {
   const Tensor a = leaf(numbers({5, 5}, 1, f64)), b = leaf(reversed(a.array()));
   auto opt_a = make(spec, std::vector<Tensor>{a}), opt_b = make(spec, std::vector<Tensor>{b});
-  const bool exact = opt_a.rule().moving().info().shape == RuleShape::element;
+  const bool exact = is<ElementRule>(opt_a.rule().moving());
   for (std::uint64_t t = 1; t <= 5; ++t) {
     const Array g = numbers({5, 5}, 70 + t, f64);
     step_with(opt_a, {g}), step_with(opt_b, {reversed(g)});
@@ -333,27 +279,24 @@ struct Check {
 
 bool always_applies(const AnyRule&) { return true; }
 bool by_gradients(const AnyRule& r) { return !r.needs_closure(); }
-bool is_closure(const AnyRule& r) { return r.info().shape == RuleShape::closure; }
-bool searches_nothing(const AnyRule& r) { return !is_closure(r) || r.wraps(); }
-bool has_explanation(const AnyRule& r) {
-  const RuleShape shape = r.moving().info().shape;
-  return by_gradients(r) && (shape == RuleShape::element || shape == RuleShape::layer);
-}
+bool searches_nothing(const AnyRule& r) { return r.takes_gradients(); }
+bool evaluates_no_loss(const AnyRule& r) { return !r.evaluates_loss(); }
 
 const Check checks[] = {
     {"its spec reads back, and it prints equations", reads_as_it_prints, always_applies},
-    {"the pass gives the bits of one number at a time", pass_is_one_number_at_a_time, has_explanation},
+    {"the pass gives the bits of one number at a time", pass_is_one_number_at_a_time,
+     [](const AnyRule& r) { return by_gradients(r) && r.explains_elements(); }},
     {"the same bits with 1, 2, 3 and 7 threads", threads_do_not_matter, always_applies},
     {"gradients are only read; without one nothing moves", gradients_are_read_only, by_gradients},
     {"gradients may be views", gradients_may_be_views, by_gradients},
-    {"groups are one group", groups_are_one_group, [](const AnyRule& r) { return !is_closure(r) || r.wraps(); }},
+    {"groups are one group", groups_are_one_group, searches_nothing},
     {"saved and loaded at any step is uninterrupted", saved_is_uninterrupted, always_applies},
     {"a step in tensors is the same step", tensors_make_the_same_step,
-     [](const AnyRule& r) { return by_gradients(r) && r.info().shape == RuleShape::element; }},
+     [](const AnyRule& r) { return by_gradients(r) && is<ElementRule>(r); }},
     {"maximize is the sign of the gradient", maximize_turns_the_sign, by_gradients},
     {"permuted rows move alike", permuted_rows_move_alike,
-     [](const AnyRule& r) { return !is_closure(r) && r.curvature(0) == Curvature::none; }},
-    {"a vanishing weight_decay or momentum is none", vanishing_is_none, [](const AnyRule& r) { return !is_closure(r); }},
+     [](const AnyRule& r) { return evaluates_no_loss(r) && r.moving().curvature(0) == Curvature::none; }},
+    {"a vanishing weight_decay or momentum is none", vanishing_is_none, evaluates_no_loss},
     {"eval() and train() change nothing", evaluation_changes_nothing, always_applies},
     {"a NaN gradient shows in its weight and harms no other", nan_stays_visible, searches_nothing},
     {"an infinite or huge gradient harms no other", infinity_harms_no_other, searches_nothing},

@@ -33,12 +33,12 @@ Array with(const Array& g, const Place& place, double value) {
 }
 
 /// The parameters before and after four ordinary steps but for the third, in which `value` stands in parameter `poisoned`.
-struct Run {
+struct FourSteps {
   NamedArrays before, after;
 };
-Run run(const std::string& spec, Dtype dtype, std::size_t poisoned, const Place* place, double value) {
+FourSteps run(const std::string& spec, Dtype dtype, std::size_t poisoned, const Place* place, double value) {
   auto opt = make(spec, leaves({{5, 4}, {3, 4}}, dtype));
-  Run all;
+  FourSteps all;
   for (int t = 1; t <= 4; ++t) {
     std::vector<Array> gradients;
     for (const auto& p : opt.parameters()) gradients.push_back(gradient_at(gradients.size(), t, p.second));
@@ -51,7 +51,7 @@ Run run(const std::string& spec, Dtype dtype, std::size_t poisoned, const Place*
   return all;
 }
 
-double widest_move(const Run& r) {
+double widest_move(const FourSteps& r) {
   double most = 0;
   for (std::size_t p = 0; p < r.after.size(); ++p)
     for (std::int64_t i = 0; i < r.after[p].second.size(); ++i)
@@ -63,13 +63,13 @@ double widest_move(const Run& r) {
 /// what an ordinary step takes them.
 std::string harmed(const std::string& spec, double value, bool shows) {
   const auto opt = make(spec, leaves({{5, 4}, {3, 4}}));
-  const bool alone = opt.rule().moving().info().shape == RuleShape::element && opt.rule().info().shape != RuleShape::closure;
+  const bool alone = is<ElementRule>(opt.rule().moving()) && !opt.rule().evaluates_loss();
   for (const Dtype dtype : {f32, f64}) {
-    const Run usual = run(spec, dtype, 0, nullptr, 0);
+    const FourSteps usual = run(spec, dtype, 0, nullptr, 0);
     const double most = 100 * widest_move(usual);
     for (const Place& place : places)
       for (const std::size_t poisoned : {std::size_t(0), std::size_t(1)}) {
-        const Run edge = run(spec, dtype, poisoned, &place, value);
+        const FourSteps edge = run(spec, dtype, poisoned, &place, value);
         for (std::size_t p = 0; p < edge.after.size(); ++p) {
           const Array& w = edge.after[p].second;
           for (std::int64_t i = 0; i < w.size(); ++i) {
@@ -95,7 +95,7 @@ std::string harmed(const std::string& spec, double value, bool shows) {
 std::string nan_stays_visible(const std::string& spec) { return harmed(spec, nan, true); }
 
 std::string infinity_harms_no_other(const std::string& spec) {
-  const bool matrix = make(spec, leaves({{5, 4}, {3, 4}})).rule().moving().info().shape == RuleShape::matrix;
+  const bool matrix = is<MatrixRule>(make(spec, leaves({{5, 4}, {3, 4}})).rule().moving());
   for (const double value : {infinity, -infinity, 1e38})
     if (value == 1e38 && matrix)
       continue;  // its eigenvalues leave no digits to those of the others
@@ -134,7 +134,7 @@ std::string empty_and_0d_are_parameters(const std::string& spec) {
          {std::vector<Shape>{{0, 3}, {2, 2}}, {{3, 0}, {2, 2}}, {{0}, {2, 2}}, {{}, {2, 2}}}) {
       auto opt = make(spec, leaves(shapes, dtype));
       const auto& rule = opt.rule().moving();
-      if (rule.info().shape == RuleShape::matrix && !static_cast<const MatrixRule&>(rule).throw_shape(shapes[0]).empty())
+      if (is<MatrixRule>(rule) && !static_cast<const MatrixRule&>(rule).throw_shape(shapes[0]).empty())
         continue;
       const auto start = values(opt);
       for (int t = 1; t <= 3; ++t) step_at(opt, t);
@@ -147,7 +147,7 @@ std::string empty_and_0d_are_parameters(const std::string& spec) {
             return join(name, " of ", to_string(shapes[0]), " and [2,2] is ", text(w.element(i)));
       if (shapes[0].rank() == 0 && same_bits(values(opt)[0].second, start[0].second)) return "a 0-d parameter does not move";
     }
-    if (make(spec, leaves({{}}, dtype)).rule().moving().info().shape != RuleShape::element) continue;
+    if (!is<ElementRule>(make(spec, leaves({{}}, dtype)).rule().moving())) continue;
     auto none = make(spec, leaves({{}}, dtype)), one = make(spec, leaves({{1}}, dtype));
     for (int t = 1; t <= 3; ++t) step_at(none, t), step_at(one, t);
     if (!same_bits(values(none)[0].second.reshape({1}), values(one)[0].second))

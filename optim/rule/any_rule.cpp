@@ -1,6 +1,9 @@
 #include <gradus/core/error.h>
 #include <gradus/optim/rule/closure_rule.h>
+#include <gradus/optim/schedule/schedule.h>
 
+#include <algorithm>
+#include <iterator>
 #include <mutex>
 #include <set>
 
@@ -8,12 +11,6 @@ namespace gradus::optim {
 namespace {
 
 const Option maximize_option{"maximize", Option::Kind::flag, 0, {}};
-
-std::string names_of(const std::vector<Option>& options) {
-  std::string s;
-  for (const auto& o : options) s += (s.empty() ? "" : ", ") + o.name;
-  return s;
-}
 
 const char* kept_for_ever(const std::string& name) {
   static std::mutex mutex;
@@ -26,15 +23,12 @@ const char* kept_for_ever(const std::string& name) {
 
 AnyRule::AnyRule(RuleInfo info) : info_(std::move(info)), writer_(kept_for_ever(info_.name)) {}
 
-std::string to_string(RuleShape shape) {
-  constexpr const char* names[] = {"element", "layer", "matrix", "global", "closure", "wrapper"};
-  return names[static_cast<int>(shape)];
-}
-
 std::vector<Slot> AnyRule::slots_of(const Shape& w) const {
-  auto all = slots();
-  for (Slot& s : all) s.shape = w;
-  fit_slots(w, all);
+  auto all = inner() ? inner()->slots_of(w) : std::vector<Slot>();
+  auto own = slots();
+  for (Slot& s : own) s.shape = w;
+  fit_slots(w, own);
+  all.insert(all.end(), std::make_move_iterator(own.begin()), std::make_move_iterator(own.end()));
   return all;
 }
 
@@ -63,7 +57,7 @@ Option AnyRule::option(const std::string& name) const {
     known.push_back(o.name);
   }
   throw OptimError(info_.name, join("there is no option '", name, "'", perhaps(did_you_mean(name, known)), " (it has ",
-                                    names_of(all), ")"));
+                                    listed(known), ")"));
 }
 
 void AnyRule::set(const std::string& name, double value) {
@@ -88,16 +82,29 @@ void AnyRule::check() const {
   if (const AnyRule* below = inner()) below->check();
 }
 
-std::string AnyRule::spec() const {
+std::string AnyRule::spec(std::span<const Scheduled> scheduled) const {
   std::string s;
-  if (const AnyRule* below = inner()) s = below->spec();
-  for (const auto& o : own_options()) s += (s.empty() ? "" : ", ") + to_string(o);
+  const auto own = own_options();
+  if (const AnyRule* below = inner()) {
+    std::vector<Scheduled> of_inner;
+    const auto is_own = [&](const Scheduled& x) {
+      return std::any_of(own.begin(), own.end(), [&](const Option& o) { return o.name == x.option; });
+    };
+    for (const Scheduled& x : scheduled)
+      if (!is_own(x)) of_inner.push_back(x);
+    s = below->spec(of_inner);
+  }
+  for (const auto& o : own) {
+    const auto at = std::find_if(scheduled.begin(), scheduled.end(), [&](const Scheduled& x) { return x.option == o.name; });
+    const bool follows = at != scheduled.end() && !at->schedule.users_own();
+    s += (s.empty() ? "" : ", ") + (follows ? o.name + "=" + at->schedule.spec() : to_string(o));
+  }
   if (maximize_) s += std::string(s.empty() ? "" : ", ") + "maximize=true";
   return info_.name + "(" + s + ")";
 }
 
 std::unique_ptr<AnyRule> moves_by_gradients(const AnyRule& wrapper, std::unique_ptr<AnyRule> rule) {
-  if (rule->wraps() || rule->needs_closure())
+  if (rule->inner() || rule->needs_closure())
     throw OptimError(wrapper.name(), "wraps a rule that moves by gradients alone, got " + rule->name());
   return rule;
 }

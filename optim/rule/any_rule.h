@@ -5,22 +5,41 @@
 #include <gradus/optim/spec/options.h>
 
 #include <memory>
+#include <span>
 #include <utility>
 
 namespace gradus::optim {
 
 using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
-/// What a rule must see at once: one number; norms of a parameter; a whole parameter; sums over all parameters; the loss
-/// itself; or what the rule it wraps must see.
-enum class RuleShape { element, layer, matrix, global, closure, wrapper };
-std::string to_string(RuleShape shape);
+class Driver;
+
+/// A pointer that owns what it points to; its copy points to a clone.
+template <class T>
+class Cloned {
+ public:
+  Cloned() = default;
+  template <class U>
+  Cloned(std::unique_ptr<U> p) : p_(std::move(p)) {}
+  Cloned(const Cloned& o) : p_(o.p_ ? o.p_->clone() : nullptr) {}
+  Cloned(Cloned&&) = default;
+  Cloned& operator=(Cloned o) { return p_ = std::move(o.p_), *this; }
+  explicit operator bool() const { return p_ != nullptr; }
+  T* get() const { return p_.get(); }
+  T* operator->() const { return p_.get(); }
+  T& operator*() const { return *p_; }
+
+ private:
+  std::unique_ptr<T> p_;
+};
+
+/// An option that follows a schedule; see schedule.h.
+struct Scheduled;
 
 struct RuleInfo {
   std::string name;   ///< as in a spec: "adamw"
   std::string paper;  ///< who, what
   int year = 0;
-  RuleShape shape = RuleShape::element;
 };
 
 /// A named Array of state that a parameter carries.
@@ -40,6 +59,11 @@ class AnyRule {
  public:
   virtual ~AnyRule() = default;
   virtual std::unique_ptr<AnyRule> clone() const = 0;
+  /// What steps parameters under this rule; see driver.h.
+  virtual std::unique_ptr<Driver> new_driver() const = 0;
+  /// What it must see at once, for lists: "element" (one number), "layer" (norms of a parameter), "matrix" (a whole
+  /// parameter), "global" (sums over all of them), "closure" (the loss itself), "wrapper" (what the wrapped rule must see).
+  virtual const char* shape() const = 0;
 
   const RuleInfo& info() const { return info_; }
   const std::string& name() const { return info_.name; }
@@ -55,28 +79,38 @@ class AnyRule {
   void set(const std::string& name, double value);
   /// Options that do not go together: OptimError.
   void check() const;
-  /// "adamw(lr=0.001, beta1=0.9, ...)": reads back as an equal rule.
-  std::string spec() const;
+  /// "adamw(lr=0.001, beta1=0.9, ...)": reads back as an equal rule. Schedules stand in the place of their values, but for
+  /// functions of the user's own.
+  std::string spec(std::span<const Scheduled> scheduled = {}) const;
 
   /// What this rule does, as lines of text, for the options in force.
   virtual std::string equations() const = 0;
+  /// Its state. Of a wrapper: what it has besides the wrapped rule's.
   virtual std::vector<Slot> slots() const { return {}; }
-  /// Those of a parameter of this shape.
+  /// Those of a parameter of this shape, the wrapped rule's first.
   std::vector<Slot> slots_of(const Shape& w) const;
   /// Numbers computed once per step, with their values before the first; saved with the state.
   virtual std::vector<NamedValue> first_step() const { return {}; }
   /// Brings them to step t = 1, 2, ...
   virtual void advance(double* /*step*/, std::int64_t /*t*/) const {}
-  /// Of a wrapper (sam): the rule that moves the parameters.
+  bool maximize() const { return maximize_; }  ///< of this rule alone, not of one that it wraps
+
+  /// Of a wrapper (sam, lookahead): the rule that moves the parameters.
   virtual AnyRule* inner() { return nullptr; }
   const AnyRule* inner() const { return const_cast<AnyRule*>(this)->inner(); }
   virtual void set_inner(std::unique_ptr<AnyRule>) {}
-  virtual bool wraps() const { return false; }
   const AnyRule& moving() const { return inner() ? *inner() : *this; }
-  bool maximize() const { return maximize_; }
 
   /// Whether a step needs the loss itself: Optimizer::step(closure).
-  virtual bool needs_closure() const { return info_.shape == RuleShape::closure; }
+  virtual bool needs_closure() const { return false; }
+  /// Whether the loss enters each step.
+  virtual bool uses_loss() const { return false; }
+  /// Whether it calls the closure, instead of being given gradients.
+  virtual bool evaluates_loss() const { return false; }
+  /// Whether it is given the gradients that have passed through stages.
+  bool takes_gradients() const { return !evaluates_loss() || inner(); }
+  /// Whether each number has values of its own to explain.
+  virtual bool explains_elements() const { return inner() && inner()->explains_elements(); }
   /// Whether it trains at one point and is evaluated at another, which evaluation_point() gives.
   virtual bool two_points() const { return false; }
   virtual Tensor evaluation_point(const Tensor& w, const std::vector<Tensor>& /*slots*/) const { return w; }
@@ -84,7 +118,7 @@ class AnyRule {
   virtual Curvature curvature(std::int64_t /*steps*/) const { return Curvature::none; }
   virtual void take_curvature(const Tensor& /*estimate*/, std::vector<Tensor>& /*slots*/) const {}
   virtual std::uint64_t seed() const { return 0; }  ///< of the random signs
-  /// Whether only rows move to which some op has handed a gradient; see embedding_add().
+  /// Whether only rows move to which some op has handed a gradient: touched_rows.h.
   virtual bool touched_rows_only() const { return false; }
 
  protected:
@@ -127,6 +161,8 @@ struct TensorState {
   std::int64_t t = 0;
 };
 
+// ---- the kinds of rules: what each driver asks of its own ------------------------------------------------------------
+
 /// Each number by itself.
 class ElementRule : public AnyRule {
  public:
@@ -136,24 +172,40 @@ class ElementRule : public AnyRule {
   /// One recorded step; `hyper` replaces hyper-parameters by tensors.
   virtual void step_tensors(TensorState& state, const Tensor& g, const NamedTensors& hyper) const = 0;
 
+  std::unique_ptr<Driver> new_driver() const override;
+  const char* shape() const override { return "element"; }
+  bool explains_elements() const override { return true; }
+
  protected:
   using AnyRule::AnyRule;
 };
 
-/// Each number makes a direction; the parameter's norms make its length; w -= length * direction. Or, if norms_first(): the
-/// direction is what is measured and changes no state; its norms enter the numbers of the step, and then each number moves.
+/// Euclidean norms of a parameter, and of what its rule measures.
+struct LayerNorms {
+  double w = 0, measured = 0;
+};
+
+/// Each number makes a direction, or something else that is measured; with the norms of the parameter and of that, each
+/// number moves.
 class LayerRule : public AnyRule {
  public:
-  virtual void direction(Dtype dtype, const Piece& piece, void* out) const = 0;
-  virtual double length(double /*w_norm*/, double /*direction_norm*/, const double* /*step*/) const { return 0; }
-  virtual bool norms_first() const { return false; }
-  virtual void take_norms(double* /*step*/, double /*w_norm*/, double /*measured_norm*/) const {}
-  virtual void run(Dtype /*dtype*/, const Piece& /*piece*/) const {}
-  virtual ElementValues explain(Dtype dtype, const Piece& piece, double w_norm, double direction_norm) const = 0;
+  /// Fills `out`, room for as many numbers as w has; w is left.
+  virtual void measure(Dtype dtype, const Piece& piece, void* out) const = 0;
+  /// Brings the norms into the numbers of the step.
+  virtual void take_norms(double* /*step*/, const LayerNorms&) const {}
+  virtual void move(Dtype dtype, const Piece& piece, const void* measured, const LayerNorms& norms) const = 0;
+  virtual ElementValues explain(Dtype dtype, const Piece& piece, const LayerNorms& norms) const = 0;
+
+  std::unique_ptr<Driver> new_driver() const override;
+  const char* shape() const override { return "layer"; }
+  bool explains_elements() const override { return true; }
 
  protected:
   using AnyRule::AnyRule;
 };
+
+/// w -= length * direction, elements begin..end-1 of a piece.
+void subtract_direction(Dtype dtype, const Piece& piece, const void* direction, double length);
 
 /// Sums over all parameters first, then each number: two passes. Its numbers per step are one set for all parameters.
 class GlobalRule : public AnyRule {
@@ -166,18 +218,9 @@ class GlobalRule : public AnyRule {
   /// The second pass.
   virtual void run(Dtype dtype, const Piece& piece) const = 0;
 
- protected:
-  using AnyRule::AnyRule;
-};
-
-/// Wraps a rule, and acts on each number of a parameter after the steps of that rule.
-class AfterRule : public AnyRule {
- public:
-  /// Has one Array of its own for each parameter, which starts as w.
-  virtual const char* kept_name() const = 0;
-  /// After step t of the parameter: may replace w and what is kept.
-  virtual void after(Tensor& w, Tensor& kept, std::int64_t t) const = 0;
-  bool needs_closure() const override { return inner()->needs_closure(); }
+  std::unique_ptr<Driver> new_driver() const override;
+  const char* shape() const override { return "global"; }
+  bool needs_closure() const override { return uses_loss(); }
 
  protected:
   using AnyRule::AnyRule;
@@ -190,6 +233,26 @@ class MatrixRule : public AnyRule {
   virtual std::string throw_shape(const Shape& shape) const = 0;
   /// Replaces w and the slots.
   virtual void update(const Tensor& g, Tensor& w, std::vector<Tensor>& slots, const double* step) const = 0;
+
+  std::unique_ptr<Driver> new_driver() const override;
+  const char* shape() const override { return "matrix"; }
+
+ protected:
+  using AnyRule::AnyRule;
+};
+
+/// Wraps a rule, and acts on each number of a parameter after the steps of that rule.
+class AfterRule : public AnyRule {
+ public:
+  /// Has one slot of its own for each parameter, which starts as w.
+  virtual const char* kept_name() const = 0;
+  std::vector<Slot> slots() const override { return {{kept_name(), true, 0, true}}; }
+  /// After step t of the parameter: may replace w and what is kept.
+  virtual void after(Tensor& w, Tensor& kept, std::int64_t t) const = 0;
+
+  std::unique_ptr<Driver> new_driver() const override;
+  const char* shape() const override { return "wrapper"; }
+  bool needs_closure() const override { return inner()->needs_closure(); }
 
  protected:
   using AnyRule::AnyRule;

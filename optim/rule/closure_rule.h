@@ -44,6 +44,11 @@ class ClosureRule : public AnyRule {
   virtual NamedArrays state() const { return {}; }
   virtual void load_state(const NamedArrays&) {}
 
+  std::unique_ptr<Driver> new_driver() const override;
+  const char* shape() const override { return "closure"; }
+  bool needs_closure() const override { return true; }
+  bool evaluates_loss() const override { return true; }
+
  protected:
   using AnyRule::AnyRule;
 };
@@ -53,13 +58,11 @@ template <class Base>
 class Wrapper : public Base {
  public:
   explicit Wrapper(RuleInfo info) : Base(std::move(info)), inner_(new_rule("sgd")) {}
-  Wrapper(const Wrapper& other) : Base(other), inner_(other.inner_->clone()) {}
   AnyRule* inner() override { return inner_.get(); }
   using Base::inner;
-  bool wraps() const override { return true; }
 
  protected:
-  std::unique_ptr<AnyRule> inner_;
+  Cloned<AnyRule> inner_;
 };
 
 /// `rule`, if it needs no more than gradients. Errors: OptimError.
@@ -91,10 +94,9 @@ class ClosureRuleWith : public RuleWith<ClosureRule, Options> {
 }  // namespace gradus::optim
 
 /// In optim/rules/NAME.cpp: the one line that makes a built-in rule of a class.
-#define GRADUS_RULE_CLASS(name, Class, shape, paper, year)                                                             \
+#define GRADUS_RULE_CLASS(name, Class, paper, year)                                                                    \
   void register_##name();                                                                                                 \
   void register_##name() {                                                                                                \
-    register_rule({#name, paper, year, RuleShape::shape},                                                                 \
+    register_rule({#name, paper, year},                                                                                   \
                [](RuleInfo info) -> std::unique_ptr<AnyRule> { return std::make_unique<Class>(std::move(info)); });    \
   }
-#define GRADUS_CLOSURE_RULE(name, Class, paper, year) GRADUS_RULE_CLASS(name, Class, closure, paper, year)

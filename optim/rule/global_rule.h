@@ -140,7 +140,7 @@ class GlobalRuleOf final : public TextRule<GlobalRule, R> {
   std::unique_ptr<AnyRule> clone() const override { return std::make_unique<GlobalRuleOf>(*this); }
   std::string equations() const override { return global_equations<R>(this->text_, this->maximize()); }
   std::size_t sums() const override { return LaneSums<Text>::count; }
-  bool needs_closure() const override { return needs_loss; }
+  bool uses_loss() const override { return needs_loss; }
   void measure(Dtype dtype, const Piece& p, double* to) const override {
     visit_real(dtype, [&]<class T>() {
       measure_pieces<T>(this->text_, this->step_of(p.step), streams_of<T, slot_count<Text>>(p), p.factor, p.begin, p.end,
@@ -155,7 +155,7 @@ class GlobalRuleOf final : public TextRule<GlobalRule, R> {
     else this->text_.conclude(k, all);
     this->write_step(k, step);
   }
-  void run(Dtype dtype, const Piece& p) const override { run_text<R>(this->text_, this->step_of(p.step), dtype, p); }
+  void run(Dtype dtype, const Piece& p) const override { run_pieces(this->text_, this->step_of(p.step), dtype, p); }
 
  private:
   static constexpr bool needs_loss =
@@ -165,10 +165,9 @@ class GlobalRuleOf final : public TextRule<GlobalRule, R> {
 /// Makes a global rule known to specs. Errors: OptimError if the name is taken.
 template <template <class> class R>
 void register_global(const std::string& name, Paper about) {
-  register_rule({name, std::move(about.paper), about.year, RuleShape::global},
-             [](RuleInfo info) -> std::unique_ptr<AnyRule> {
-               return std::make_unique<GlobalRuleOf<R>>(std::move(info), R<double>{});
-             });
+  register_rule({name, std::move(about.paper), about.year}, [](RuleInfo info) -> std::unique_ptr<AnyRule> {
+    return std::make_unique<GlobalRuleOf<R>>(std::move(info), R<double>{});
+  });
 }
 
 }  // namespace GRADUS_ISA

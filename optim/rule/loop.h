@@ -121,31 +121,33 @@ template <class T, class R>
   });
 }
 
-/// Elements begin..end-1 through a rule. What does not fill a pack goes through a buffer, so that nothing behind the
-/// parameter is touched.
-template <class T, class R>
-void run_pieces(const R& rule, const typename R::Step& k, const Streams<T, slot_count<R>>& at, double factor,
-                std::int64_t begin, std::int64_t end) {
-  constexpr std::size_t n = slot_count<R>;
-  constexpr std::int64_t width = pack<T>::width;
-  const std::int64_t whole = begin + (end - begin) / width * width;
-  if (whole > begin) run_packs<T>(rule, k, at, factor, begin, whole);
-  if (whole == end) return;
+/// Elements begin..end-1 of a piece through a rule. What does not fill a pack goes through a buffer, so that nothing behind
+/// the parameter is touched.
+template <class R>
+void run_pieces(const R& rule, const typename R::Step& k, Dtype dtype, const Piece& p, void* out = nullptr) {
+  visit_real(dtype, [&]<class T>() {
+    constexpr std::size_t n = slot_count<R>;
+    constexpr std::int64_t width = pack<T>::width;
+    const auto at = streams_of<T, n>(p, out);
+    const std::int64_t whole = p.begin + (p.end - p.begin) / width * width;
+    if (whole > p.begin) run_packs<T>(rule, k, at, p.factor, p.begin, whole);
+    if (whole == p.end) return;
 
-  alignas(64) T buffer[n + 3][static_cast<std::size_t>(width)] = {};
-  Streams<T, n> in_buffer{buffer[0], buffer[1], buffer[2], {}};
-  const auto bytes = static_cast<std::size_t>(end - whole) * sizeof(T);
-  std::memcpy(buffer[0], at.w + whole, bytes);
-  std::memcpy(buffer[1], at.g + whole, bytes);
-  for (std::size_t j = 0; j < n; ++j) {
-    in_buffer.slot[j] = buffer[j + 3];
-    if (at.slot[j]) std::memcpy(buffer[j + 3], at.slot[j] + whole, bytes);
-  }
-  run_packs<T>(rule, k, in_buffer, factor, 0, width);
-  std::memcpy(at.w + whole, buffer[0], bytes);
-  if (at.out) std::memcpy(at.out + whole, buffer[2], bytes);
-  for (std::size_t j = 0; j < n; ++j)
-    if (at.slot[j]) std::memcpy(at.slot[j] + whole, buffer[j + 3], bytes);
+    alignas(64) T buffer[n + 3][static_cast<std::size_t>(width)] = {};
+    Streams<T, n> in_buffer{buffer[0], buffer[1], buffer[2], {}};
+    const auto bytes = static_cast<std::size_t>(p.end - whole) * sizeof(T);
+    std::memcpy(buffer[0], at.w + whole, bytes);
+    std::memcpy(buffer[1], at.g + whole, bytes);
+    for (std::size_t j = 0; j < n; ++j) {
+      in_buffer.slot[j] = buffer[j + 3];
+      if (at.slot[j]) std::memcpy(buffer[j + 3], at.slot[j] + whole, bytes);
+    }
+    run_packs<T>(rule, k, in_buffer, p.factor, 0, width);
+    std::memcpy(at.w + whole, buffer[0], bytes);
+    if (at.out) std::memcpy(at.out + whole, buffer[2], bytes);
+    for (std::size_t j = 0; j < n; ++j)
+      if (at.slot[j]) std::memcpy(at.slot[j] + whole, buffer[j + 3], bytes);
+  });
 }
 
 }  // namespace GRADUS_ISA

@@ -37,10 +37,9 @@ class MatrixRuleOf final : public TextRule<MatrixRule, R> {
 /// Makes a matrix rule known to specs. Errors: OptimError if the name is taken.
 template <template <class> class R>
 void register_matrix(const std::string& name, Paper about) {
-  register_rule({name, std::move(about.paper), about.year, RuleShape::matrix},
-             [](RuleInfo info) -> std::unique_ptr<AnyRule> {
-               return std::make_unique<MatrixRuleOf<R>>(std::move(info), R<double>{});
-             });
+  register_rule({name, std::move(about.paper), about.year}, [](RuleInfo info) -> std::unique_ptr<AnyRule> {
+    return std::make_unique<MatrixRuleOf<R>>(std::move(info), R<double>{});
+  });
 }
 
 }  // namespace GRADUS_ISA

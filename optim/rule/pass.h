@@ -1,9 +1,8 @@
-// One pass over all parameters: what a step costs.
+// The pass over all parameters: work cut into pieces, small parameters together, on all threads.
 #pragma once
 
+#include <gradus/core/parallel.h>
 #include <gradus/optim/norms.h>
-
-#include <functional>
 
 namespace gradus::optim {
 
@@ -21,37 +20,44 @@ class FlushSubnormals {
 };
 
 /// One parameter's share of a step; the piece spans all of it, or a run of rows.
-struct ElementWork {
-  const ElementRule* rule;
+template <class Rule>
+struct Work {
+  const Rule* rule;
   Dtype dtype;
   Piece piece;
 };
-/// All of them, in pieces of piece_elements, small parameters together. begin() is called once, when all is ready.
-void run_pass(const std::vector<ElementWork>& work, const std::function<void()>& begin = {});
+using ElementWork = Work<ElementRule>;
 
-struct LayerWork {
-  const LayerRule* rule;
-  Dtype dtype;
-  Piece piece;
-  void* direction;  ///< room for as many numbers as w has
-  double* step = nullptr;  ///< the piece's, for a rule that takes norms first
-};
-struct LayerNorms {
-  double w, direction;
-};
-struct GlobalWork {
-  const GlobalRule* rule;
-  Dtype dtype;
-  Piece piece;
-};
-/// The first half of a global rule's step: the sums over everything, all of one rule.
-std::vector<double> measure(const std::vector<GlobalWork>& work);
-/// The second.
-void run_pass(const std::vector<GlobalWork>& work);
+/// What several parameters have to do, in pieces of at most piece_elements. Cutting allocates, running does not.
+class Pieces {
+ public:
+  template <class Rule>
+  void cut(const std::vector<Work<Rule>>& work) {
+    clear();
+    for (std::size_t i = 0; i < work.size(); ++i) add(i, work[i].piece.begin, work[i].piece.end);
+    tasks_.push_back(pieces_.size());
+  }
+  std::size_t count() const { return pieces_.size(); }
+  /// Which entry of the work piece i belongs to, and its elements.
+  std::size_t item(std::size_t i) const { return pieces_[i].item; }
+  Piece of(std::size_t i, Piece whole) const { return whole.begin = pieces_[i].begin, whole.end = pieces_[i].end, whole; }
+  /// f(i) for every piece, on all threads unless there is little to do.
+  void run(PieceRef f) const;
 
-/// Directions and norms; then w -= length(norms) * direction, or the update of a rule that takes norms first.
-void run_pass(const std::vector<LayerWork>& work);
-/// The first half of it: fills `direction`, changes the slots, leaves w.
-std::vector<LayerNorms> find_directions(const std::vector<LayerWork>& work);
+ private:
+  struct Span {
+    std::size_t item;
+    std::int64_t begin, end;
+  };
+  void clear();
+  void add(std::size_t item, std::int64_t begin, std::int64_t end);
+  std::vector<Span> pieces_;
+  std::vector<std::size_t> tasks_;  // the first piece of each, and their number
+  std::int64_t total_ = 0, filled_ = 0;
+};
+
+/// The pass of elementwise rules.
+void run_pass(const std::vector<ElementWork>& work, const Pieces& pieces);
+void run_pass(const std::vector<ElementWork>& work);
 
 }  // namespace gradus::optim

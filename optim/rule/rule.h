@@ -14,8 +14,8 @@
 //   };
 //   gradus::optim::register_rule<SignDescentRule>("sign_descent", {.paper = "...", .year = 2018});
 //
-// A rule that needs norms of the parameter has `direction` and `length` in place of `update` (rules/lamb.cpp); or, if norms
-// enter the state, `measured` and `norms` besides it (rules/novograd.cpp).
+// A rule that needs norms of the parameter has `direction` and `length` in place of `update`, or `measured` and `norms`
+// besides it: layer_rule.h.
 //
 // Optional members: `auto keeps() const { return std::tuple(always, on(momentum)); }`, which slots the options in force
 // use; `auto initial() const { return std::tuple(0, start); }`, their first values; `std::string refuse() const`, why
@@ -26,7 +26,8 @@
 // number of Step is written as a product with its reciprocal: a vector division per element is what a step costs.
 #pragma once
 
-#include <gradus/optim/rule/normed_rule.h>
+#include <gradus/optim/rule/element_rule.h>
+#include <gradus/optim/rule/layer_rule.h>
 #include <gradus/optim/spec/registry.h>
 
 namespace gradus::optim {
@@ -41,16 +42,11 @@ struct Paper {
 /// Makes an element or layer rule known to specs. Errors: OptimError if the name is taken.
 template <template <class> class R>
 void register_rule(const std::string& name, Paper about) {
-  constexpr bool layer = is_layer_rule<R> || is_normed_rule<R>;
-  register_rule({name, std::move(about.paper), about.year, layer ? RuleShape::layer : RuleShape::element},
-             [](RuleInfo info) -> std::unique_ptr<AnyRule> {
-               if constexpr (is_normed_rule<R>)
-                 return std::make_unique<NormedRuleOf<R>>(std::move(info), R<double>{});
-               else if constexpr (is_layer_rule<R>)
-                 return std::make_unique<LayerRuleOf<R>>(std::move(info), R<double>{});
-               else
-                 return std::make_unique<ElementRuleOf<R>>(std::move(info), R<double>{});
-             });
+  register_rule({name, std::move(about.paper), about.year}, [](RuleInfo info) -> std::unique_ptr<AnyRule> {
+    if constexpr (is_layer_rule<R> || is_normed_rule<R>)
+      return std::make_unique<LayerRuleOf<R>>(std::move(info), R<double>{});
+    else return std::make_unique<ElementRuleOf<R>>(std::move(info), R<double>{});
+  });
 }
 
 }  // namespace GRADUS_ISA

@@ -29,5 +29,5 @@ class Asam final : public Wrapper<ClosureRuleWith<AsamOptions>> {
 
 }  // namespace
 
-GRADUS_CLOSURE_RULE(asam, Asam, "Kwon et al., ASAM: adaptive sharpness-aware minimization, arXiv 2102.11600", 2021)
+GRADUS_RULE_CLASS(asam, Asam, "Kwon et al., ASAM: adaptive sharpness-aware minimization, arXiv 2102.11600", 2021)
 }  // namespace gradus::optim

@@ -271,5 +271,5 @@ class Lbfgs final : public ClosureRuleWith<LbfgsOptions> {
 
 }  // namespace
 
-GRADUS_CLOSURE_RULE(lbfgs, Lbfgs, "Liu and Nocedal, On the limited memory BFGS method, Mathematical Programming 45", 1989)
+GRADUS_RULE_CLASS(lbfgs, Lbfgs, "Liu and Nocedal, On the limited memory BFGS method, Mathematical Programming 45", 1989)
 }  // namespace gradus::optim

@@ -17,7 +17,7 @@ class Lookahead final : public Wrapper<RuleWith<AfterRule, LookaheadOptions>> {
   using Wrapper::Wrapper;
   std::unique_ptr<AnyRule> clone() const override { return std::make_unique<Lookahead>(*this); }
   void set_inner(std::unique_ptr<AnyRule> rule) override {
-    if (rule->wraps() || rule->info().shape == RuleShape::closure || rule->two_points())
+    if (rule->inner() || rule->evaluates_loss() || rule->two_points())
       throw OptimError(name(), "wraps a rule that moves by gradients from one point, got " + rule->name());
     inner_ = std::move(rule);
   }
@@ -34,6 +34,6 @@ class Lookahead final : public Wrapper<RuleWith<AfterRule, LookaheadOptions>> {
 
 }  // namespace
 
-GRADUS_RULE_CLASS(lookahead, Lookahead, wrapper,
+GRADUS_RULE_CLASS(lookahead, Lookahead,
                   "Zhang et al., Lookahead optimizer: k steps forward, 1 step back, arXiv 1907.08610", 2019)
 }  // namespace gradus::optim

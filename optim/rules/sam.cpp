@@ -26,5 +26,5 @@ class Sam final : public Wrapper<ClosureRuleWith<SamOptions>> {
 
 }  // namespace
 
-GRADUS_CLOSURE_RULE(sam, Sam, "Foret et al., Sharpness-aware minimization, arXiv 2010.01412", 2020)
+GRADUS_RULE_CLASS(sam, Sam, "Foret et al., Sharpness-aware minimization, arXiv 2010.01412", 2020)
 }  // namespace gradus::optim

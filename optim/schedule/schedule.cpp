@@ -5,13 +5,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace gradus::optim {
 
-// ---- a formula of the table ------------------------------------------------------------------------------------------
+// ---- of the table ----------------------------------------------------------------------------------------------------
 
-FormulaSchedule::FormulaSchedule(const ScheduleKind& kind, std::vector<double> values, double warmup)
-    : kind_(&kind), values_(std::move(values)), warmup_(warmup), running_(values_) {
+TableSchedule::TableSchedule(const ScheduleKind& kind, std::vector<double> values, double warmup)
+    : kind_(&kind), values_(std::move(values)), warmup_(warmup) {
   for (std::size_t i = 0; i < kind.options.size(); ++i) {
     const ScheduleOption& o = kind.options[i];
     if (std::isnan(values_[i]) && std::isnan(o.option.value))
@@ -21,6 +22,23 @@ FormulaSchedule::FormulaSchedule(const ScheduleKind& kind, std::vector<double> v
   check_option(kind.name, {"warmup", Option::Kind::number, 0, {}}, {.low = 0, .whole = true}, warmup);
   if (kind.problem)
     if (const auto why = kind.problem(values_); !why.empty()) throw OptimError(kind.name, why);
+}
+
+std::string TableSchedule::spec() const {
+  std::string s = text(values_[0]);
+  for (std::size_t i = kind_->options.size(); i < values_.size(); ++i) s += ", " + text(values_[i]);
+  for (std::size_t i = 1; i < kind_->options.size(); ++i) {
+    Option o = kind_->options[i].option;
+    if (values_[i] == o.value) continue;
+    o.value = values_[i];
+    s += ", " + to_string(o);
+  }
+  if (warmup_ > 0) s += ", warmup=" + text(warmup_);
+  return kind_->name + ("(" + s + ")");
+}
+
+FormulaSchedule::FormulaSchedule(const ScheduleKind& kind, std::vector<double> values, double warmup)
+    : TableSchedule(kind, std::move(values), warmup), running_(values_) {
   for (std::size_t i = 0; i < kind.options.size(); ++i) {
     const std::string& name = kind.options[i].option.name;
     if (name == "total" && values_[i] > 0) {  // the total counts the warm-up
@@ -40,24 +58,34 @@ double FormulaSchedule::at(std::int64_t step) const {
   return k < warmup_ ? kind_->at(running_, 0) * (k / warmup_) : kind_->at(running_, k - warmup_);
 }
 
-std::string FormulaSchedule::spec() const {
-  std::string s = text(values_[0]);
-  for (std::size_t i = kind_->options.size(); i < values_.size(); ++i) s += ", " + text(values_[i]);
-  for (std::size_t i = 1; i < kind_->options.size(); ++i) {
-    Option o = kind_->options[i].option;
-    if (values_[i] == o.value) continue;
-    o.value = values_[i];
-    s += ", " + to_string(o);
-  }
-  if (warmup_ > 0) s += ", warmup=" + text(warmup_);
-  return kind_->name + ("(" + s + ")");
-}
-
 std::int64_t FormulaSchedule::horizon() const {
   double steps = kind_->length < 0 ? 100 : values_[static_cast<std::size_t>(kind_->length)] * kind_->shown;
   if (kind_->list && values_.size() > kind_->options.size()) steps = 1.25 * values_.back();
   if (kind_->length < 0 || kind_->options[static_cast<std::size_t>(kind_->length)].option.name != "total") steps += warmup_;
   return static_cast<std::int64_t>(std::clamp(steps, 10.0, 1e9));
+}
+
+PlateauSchedule::PlateauSchedule(const ScheduleKind& kind, std::vector<double> values)
+    : TableSchedule(kind, std::move(values), 0), now_(values_[value]) {
+  best_ = values_[mode] == 0 ? std::numeric_limits<double>::infinity() : -std::numeric_limits<double>::infinity();
+}
+
+bool PlateauSchedule::better(double x) const {
+  const bool least = values_[mode] == 0, relative = values_[threshold_mode] == 0;
+  if (std::isinf(best_)) return least ? x < best_ : x > best_;  // the first; a threshold of it may be NaN
+  if (least) return x < (relative ? best_ * (1 - values_[threshold]) : best_ - values_[threshold]);
+  return x > (relative ? best_ * (1 + values_[threshold]) : best_ + values_[threshold]);
+}
+
+void PlateauSchedule::report(double metric) {
+  if (better(metric)) best_ = metric, bad_ = 0;
+  else ++bad_;
+  if (cooling_ > 0) --cooling_, bad_ = 0;
+  if (bad_ <= values_[patience]) return;
+  const double next = std::max(now_ * values_[factor], values_[lowest]);
+  if (now_ - next > values_[eps]) now_ = next;
+  cooling_ = values_[cooldown];
+  bad_ = 0;
 }
 
 // ---- of others -------------------------------------------------------------------------------------------------------
@@ -155,11 +183,6 @@ void Schedule::load_state(const std::vector<double>& values) {
   if (const auto n = state().size(); n != values.size())
     throw OptimError("schedule", join(spec(), " has ", n, " numbers of state, got ", values.size()));
   body_->load_state(values.data());
-}
-
-std::string schedule_text(const Schedule& schedule, double now, bool saved) {
-  if (!schedule.users_own()) return schedule.spec();
-  return saved ? "user(" + text(now) + ")" : text(now);
 }
 
 std::string to_string(const Schedule& schedule, std::int64_t steps) {

@@ -99,8 +99,6 @@ struct Scheduled {
   std::string option;
   Schedule schedule;
 };
-/// The schedule as a spec writes it. A user's function is its value `now`, or user(now) where it is to be found again.
-std::string schedule_text(const Schedule& schedule, double now, bool saved);
 
 /// Its spec and a plot of so many steps (0: as many as it takes), for a terminal.
 std::string to_string(const Schedule& schedule, std::int64_t steps = 0);

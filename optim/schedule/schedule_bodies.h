@@ -4,24 +4,30 @@
 #include <gradus/optim/schedule/schedule.h>
 #include <gradus/optim/schedule/schedule_kinds.h>
 
-#include <limits>
-
 namespace gradus::optim {
 
-/// A formula of the table, with a warm-up before it.
-class FormulaSchedule final : public ScheduleBody {
+/// One of the table, with the values of its options.
+class TableSchedule : public ScheduleBody {
  public:
+  std::string spec() const override;
+
+ protected:
   /// Errors: OptimError for a value that is missing (NaN) or out of range.
+  TableSchedule(const ScheduleKind& kind, std::vector<double> values, double warmup);
+  const ScheduleKind* kind_;
+  std::vector<double> values_;  // as given
+  double warmup_;
+};
+
+/// A formula, with a warm-up before it.
+class FormulaSchedule final : public TableSchedule {
+ public:
   FormulaSchedule(const ScheduleKind& kind, std::vector<double> values, double warmup);
   std::unique_ptr<ScheduleBody> clone() const override { return std::make_unique<FormulaSchedule>(*this); }
   double at(std::int64_t k) const override;
-  std::string spec() const override;
   std::int64_t horizon() const override;
 
  private:
-  const ScheduleKind* kind_;
-  std::vector<double> values_;   // as given
-  double warmup_;
   std::vector<double> running_;  // as the formula takes them, after the warm-up
 };
 
@@ -75,26 +81,20 @@ class ChainedSchedule final : public ComposedSchedule {
 };
 
 /// Falls by a factor when a reported metric has not become better for a while; PyTorch's ReduceLROnPlateau.
-class PlateauSchedule final : public ScheduleBody {
+class PlateauSchedule final : public TableSchedule {
  public:
-  /// In the order of the options.
-  enum : std::size_t { value, mode, factor, patience, threshold, threshold_mode, cooldown, lowest, eps, option_count };
-  static const std::vector<ScheduleOption>& options();
-  static constexpr const char* formula =
-      "value, times factor when opt.report(metric) has not been better for more than patience reports";
-
-  explicit PlateauSchedule(std::vector<double> values);
+  PlateauSchedule(const ScheduleKind& kind, std::vector<double> values);
   std::unique_ptr<ScheduleBody> clone() const override { return std::make_unique<PlateauSchedule>(*this); }
   double at(std::int64_t) const override { return now_; }
-  std::string spec() const override;
   bool waits_for_metric() const override { return true; }
   void report(double metric) override;
   std::vector<double> state() const override { return {now_, best_, bad_, cooling_}; }
   void load_state(const double* v) override { now_ = v[0], best_ = v[1], bad_ = v[2], cooling_ = v[3]; }
 
  private:
+  /// In the order of the options.
+  enum : std::size_t { value, mode, factor, patience, threshold, threshold_mode, cooldown, lowest, eps };
   bool better(double metric) const;
-  std::vector<double> values_;
   double now_, best_, bad_ = 0, cooling_ = 0;
 };
 

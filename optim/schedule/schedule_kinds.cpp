@@ -146,6 +146,11 @@ const std::vector<ScheduleKind>& schedule_kinds() {
        {value(), total(), number("decay", needed, whole), number("end", 0, any),
         choice("shape", {"linear", "cosine", "sqrt"})},
        wsd, false, true, 1, 1, wsd_problem},
+      {"plateau", "value, times factor when opt.report(metric) has not been better for more than patience reports",
+       {value(), choice("mode", {"min", "max"}), number("factor", 0.1, {.low = 0, .high = 1, .open_high = true}),
+        number("patience", 10, whole), number("threshold", 1e-4, at_least_0), choice("threshold_mode", {"rel", "abs"}),
+        number("cooldown", 0, whole), number("min", 0, any), number("eps", 1e-8, at_least_0)},
+       nullptr, false, false},
   };
   return kinds;
 }

@@ -1,4 +1,4 @@
-// Schedules from text, and the one that listens.
+// Schedules from text.
 #include <gradus/core/error.h>
 #include <gradus/optim/schedule/schedule_bodies.h>
 #include <gradus/optim/spec/spec.h>
@@ -7,144 +7,31 @@
 #include <cmath>
 
 namespace gradus::optim {
-
-// ---- plateau ---------------------------------------------------------------------------------------------------------
-
-const std::vector<ScheduleOption>& PlateauSchedule::options() {
-  using K = Option::Kind;
-  constexpr double needed = std::numeric_limits<double>::quiet_NaN();
-  static const std::vector<ScheduleOption> all = {
-      {{"value", K::number, needed, {}}, {}},
-      {{"mode", K::choice, 0, {"min", "max"}}, {}},
-      {{"factor", K::number, 0.1, {}}, {.low = 0, .high = 1, .open_high = true}},
-      {{"patience", K::number, 10, {}}, {.low = 0, .whole = true}},
-      {{"threshold", K::number, 1e-4, {}}, {.low = 0}},
-      {{"threshold_mode", K::choice, 0, {"rel", "abs"}}, {}},
-      {{"cooldown", K::number, 0, {}}, {.low = 0, .whole = true}},
-      {{"min", K::number, 0, {}}, {}},
-      {{"eps", K::number, 1e-8, {}}, {.low = 0}},
-  };
-  return all;
-}
-
-PlateauSchedule::PlateauSchedule(std::vector<double> values) : values_(std::move(values)), now_(values_[value]) {
-  if (std::isnan(now_)) throw OptimError("plateau", "needs value, as in plateau(0.1)");
-  for (std::size_t i = 0; i < option_count; ++i)
-    check_option("plateau", options()[i].option, options()[i].range, values_[i]);
-  best_ = values_[mode] == 0 ? std::numeric_limits<double>::infinity() : -std::numeric_limits<double>::infinity();
-}
-
-bool PlateauSchedule::better(double x) const {
-  const bool least = values_[mode] == 0, relative = values_[threshold_mode] == 0;
-  if (std::isinf(best_)) return least ? x < best_ : x > best_;  // the first; a threshold of it may be NaN
-  if (least) return x < (relative ? best_ * (1 - values_[threshold]) : best_ - values_[threshold]);
-  return x > (relative ? best_ * (1 + values_[threshold]) : best_ + values_[threshold]);
-}
-
-void PlateauSchedule::report(double metric) {
-  if (better(metric)) best_ = metric, bad_ = 0;
-  else ++bad_;
-  if (cooling_ > 0) --cooling_, bad_ = 0;
-  if (bad_ <= values_[patience]) return;
-  const double next = std::max(now_ * values_[factor], values_[lowest]);
-  if (now_ - next > values_[eps]) now_ = next;
-  cooling_ = values_[cooldown];
-  bad_ = 0;
-}
-
-std::string PlateauSchedule::spec() const {
-  std::string s = text(values_[value]);
-  for (std::size_t i = 1; i < option_count; ++i) {
-    Option o = options()[i].option;
-    if (values_[i] == o.value) continue;
-    o.value = values_[i];
-    s += ", " + to_string(o);
-  }
-  return "plateau(" + s + ")";
-}
-
-// ---- reading ---------------------------------------------------------------------------------------------------------
-
 namespace {
 
-const std::vector<std::string> composed = {"warmup", "sequential", "chained"};
-
-std::vector<std::string> schedule_names() {
-  std::vector<std::string> names = composed;
-  names.push_back("plateau");
-  for (const auto& kind : schedule_kinds()) names.push_back(kind.name);
-  return names;
-}
-
-std::string got(const SpecValue& v) {
-  if (v.kind == SpecValue::Kind::number) return text(v.number);
-  return v.kind == SpecValue::Kind::word ? v.word : v.stage[0].name + "(...)";
-}
-
-double read(const Spec& spec, const Option& o, const SpecValue& v) {
-  if (o.kind == Option::Kind::number) {
-    if (v.kind == SpecValue::Kind::number) return v.number;
-    throw_spec(spec, v.at, join(o.name, " takes a number here, got '", got(v), "'"));
-  }
-  const auto& words = o.kind == Option::Kind::flag ? std::vector<std::string>{"false", "true"} : o.words;
-  const auto found = std::find(words.begin(), words.end(), got(v));
-  if (found == words.end())
-    throw_spec(spec, v.at,
-                join(o.name, " is one of ", listed(words), "; got '", got(v), "'", perhaps(did_you_mean(got(v), words))));
-  return static_cast<double>(found - words.begin());
-}
-
-struct Values {
-  std::vector<double> fixed, list;
+/// Schedules made of others: their names, what they mean, and how they are read.
+struct Composed {
+  const char *name, *meaning;
+  Schedule (*read)(const Spec& spec, const SpecStage& s);
 };
 
-/// A value for each option, by place or by name; with `list`, values behind the first go there.
-Values read_all(const Spec& spec, const SpecStage& s, const std::vector<Option>& options, bool list) {
-  Values values;
-  std::vector<std::string> names;
-  std::vector<bool> given(options.size(), false);
-  for (const Option& o : options) values.fixed.push_back(o.value), names.push_back(o.name);
-  for (std::size_t i = 0; i < s.arguments.size(); ++i) {
-    const SpecArgument& a = s.arguments[i];
-    std::size_t place = i;
-    if (a.key.empty() && list && i > 0) {
-      values.list.push_back(read(spec, {"a milestone", Option::Kind::number, 0, {}}, a.value));
-      continue;
-    }
-    if (!a.key.empty())
-      place = static_cast<std::size_t>(std::find(names.begin(), names.end(), a.key) - names.begin());
-    if (place >= options.size())
-      throw_spec(spec, a.at,
-                  a.key.empty() ? join(s.name, " takes at most ", options.size(), " values (", listed(names), ")")
-                                : join(s.name, " has no option '", a.key, "'", perhaps(did_you_mean(a.key, names)),
-                                       " (it has ", listed(names), ")"));
-    if (given[place]) throw_spec(spec, a.at, names[place] + " is given twice");
-    given[place] = true;
-    values.fixed[place] = read(spec, options[place], a.value);
-  }
-  for (std::size_t i = 0; i < options.size(); ++i)
-    if (!given[i] && std::isnan(options[i].value))
-      throw_spec(spec, s.at, join(s.name, " needs ", options[i].name, " (it has ", listed(names), ")"));
-  return values;
+double whole_step(const Spec& spec, const SpecValue& v) {
+  if (v.kind == SpecValue::Kind::number && v.number == std::floor(v.number) && std::fabs(v.number) < 1e15) return v.number;
+  throw_spec(spec, v.at, join("expected the step at which the next schedule begins, got '", print(v), "'"));
 }
-
-std::vector<Option> plain(const std::vector<ScheduleOption>& options) {
-  std::vector<Option> all;
-  for (const auto& o : options) all.push_back(o.option);
-  return all;
-}
-
-const Option warmup_option{"warmup", Option::Kind::number, 0, {}};
 
 /// warmup(schedule, steps=500, from=0): the first argument is the schedule, the rest are options.
 Schedule read_warmup(const Spec& spec, const SpecStage& s) {
   if (s.arguments.empty() || !s.arguments[0].key.empty())
     throw_spec(spec, s.at, "warmup wraps a schedule, as in warmup(cosine(0.1, total=100), steps=10)");
-  SpecStage rest{s.name, {s.arguments.begin() + 1, s.arguments.end()}, s.at};
-  const double no_default = std::numeric_limits<double>::quiet_NaN();
-  const Values v =
-      read_all(spec, rest, {{"steps", Option::Kind::number, no_default, {}}, {"from", Option::Kind::number, 0, {}}}, false);
-  return Schedule(std::make_unique<WarmupSchedule>(schedule_from(spec, s.arguments[0].value), v.fixed[0], v.fixed[1]));
+  const SpecStage rest{s.name, {s.arguments.begin() + 1, s.arguments.end()}, s.at};
+  const auto given = match_options(spec, rest, {"steps", "from"});
+  if (!given[0]) throw_spec(spec, s.at, "warmup needs steps (it has steps, from)");
+  const auto number = [&](std::size_t i, const char* name) {
+    return given[i] ? read_value(spec, {name, Option::Kind::number, 0, {}}, *given[i]) : 0;
+  };
+  Schedule inner = schedule_from(spec, s.arguments[0].value);
+  return Schedule(std::make_unique<WarmupSchedule>(std::move(inner), number(0, "steps"), number(1, "from")));
 }
 
 void without_names(const Spec& spec, const SpecStage& s, const char* example) {
@@ -159,13 +46,8 @@ Schedule read_sequential(const Spec& spec, const SpecStage& s) {
   std::vector<std::int64_t> milestones;
   for (std::size_t i = 0; i < s.arguments.size(); ++i) {
     const SpecValue& v = s.arguments[i].value;
-    if (i % 2 == 0) {
-      parts.push_back(schedule_from(spec, v));
-    } else {
-      if (v.kind != SpecValue::Kind::number || v.number != std::floor(v.number) || !(std::fabs(v.number) < 1e15))
-        throw_spec(spec, v.at, join("expected the step at which the next schedule begins, got '", got(v), "'"));
-      milestones.push_back(static_cast<std::int64_t>(v.number));
-    }
+    if (i % 2 == 0) parts.push_back(schedule_from(spec, v));
+    else milestones.push_back(static_cast<std::int64_t>(whole_step(spec, v)));
   }
   if (s.arguments.size() % 2 == 0) throw_spec(spec, s.at, "sequential ends with a schedule, not with a milestone");
   return Schedule(std::make_unique<SequentialSchedule>(std::move(parts), std::move(milestones)));
@@ -178,28 +60,58 @@ Schedule read_chained(const Spec& spec, const SpecStage& s) {
   return Schedule(std::make_unique<ChainedSchedule>(std::move(parts)));
 }
 
+const Composed composed[] = {
+    {"warmup", "warmup(schedule, steps=500, from=0): a line up to its first value, then the schedule from its start",
+     read_warmup},
+    {"sequential", "sequential(s0, 100, s1, 200, s2): each with its steps counted from its milestone", read_sequential},
+    {"chained", "chained(s0, s1): their product", read_chained},
+};
+
+std::vector<std::string> schedule_names() {
+  std::vector<std::string> names;
+  for (const auto& c : composed) names.push_back(c.name);
+  for (const auto& kind : schedule_kinds()) names.push_back(kind.name);
+  return names;
+}
+
+/// The options of a kind as a spec may give them.
+std::vector<Option> options_of(const ScheduleKind& kind) {
+  std::vector<Option> all;
+  for (const auto& o : kind.options) all.push_back(o.option);
+  if (kind.may_warm_up) all.push_back({"warmup", Option::Kind::number, 0, {}});
+  return all;
+}
+
+Schedule read_kind(const Spec& spec, const SpecStage& s, const ScheduleKind& kind) {
+  const auto options = options_of(kind);
+  std::vector<std::string> names;
+  for (const Option& o : options) names.push_back(o.name);
+  std::vector<const SpecValue*> list;
+  const auto given = match_options(spec, s, names, kind.list ? &list : nullptr);
+  std::vector<double> values;
+  for (std::size_t i = 0; i < options.size(); ++i) {
+    if (!given[i] && std::isnan(options[i].value))
+      throw_spec(spec, s.at, join(s.name, " needs ", names[i], " (it has ", listed(names), ")"));
+    values.push_back(given[i] ? read_value(spec, options[i], *given[i]) : options[i].value);
+  }
+  double warmup = 0;
+  if (kind.may_warm_up) warmup = values.back(), values.pop_back();
+  for (const SpecValue* v : list) values.push_back(read_value(spec, {"a milestone", Option::Kind::number, 0, {}}, *v));
+  if (!kind.at) return Schedule(std::make_unique<PlateauSchedule>(kind, std::move(values)));
+  return Schedule(std::make_unique<FormulaSchedule>(kind, std::move(values), warmup));
+}
+
 }  // namespace
 
 Schedule schedule_from(const Spec& spec, const SpecStage& s) {
-  if (s.name == "warmup") return read_warmup(spec, s);
-  if (s.name == "sequential") return read_sequential(spec, s);
-  if (s.name == "chained") return read_chained(spec, s);
-  if (s.name == "plateau")
-    return Schedule(std::make_unique<PlateauSchedule>(read_all(spec, s, plain(PlateauSchedule::options()), false).fixed));
+  for (const Composed& c : composed)
+    if (s.name == c.name) return c.read(spec, s);
+  if (const ScheduleKind* kind = find_schedule_kind(s.name)) return read_kind(spec, s, *kind);
   if (s.name == "user")
     throw_spec(spec, s.at, "a user's function cannot be made from text",
                 "opt.schedule(\"lr\", [](std::int64_t k) { return 0.1; })");
-  const ScheduleKind* kind = find_schedule_kind(s.name);
-  if (!kind)
-    throw_spec(spec, s.at, join("there is no schedule '", s.name, "'", perhaps(did_you_mean(s.name, schedule_names()))),
-                "gradus optimizers lists schedules");
-  auto options = plain(kind->options);
-  if (kind->may_warm_up) options.push_back(warmup_option);
-  Values v = read_all(spec, s, options, kind->list);
-  double warmup = 0;
-  if (kind->may_warm_up) warmup = v.fixed.back(), v.fixed.pop_back();
-  v.fixed.insert(v.fixed.end(), v.list.begin(), v.list.end());
-  return Schedule(std::make_unique<FormulaSchedule>(*kind, std::move(v.fixed), warmup));
+  throw_spec(spec, s.at, join("there is no schedule '", s.name, "'", perhaps(did_you_mean(s.name, schedule_names()))),
+              "gradus optimizers lists schedules");
 }
 
 Schedule schedule_from(const Spec& spec, const SpecValue& v) {
@@ -223,15 +135,8 @@ bool schedule_exists(const std::string& name) {
 
 std::vector<ScheduleEntry> all_schedules() {
   std::vector<ScheduleEntry> all;
-  for (const auto& kind : schedule_kinds()) {
-    all.push_back({kind.name, kind.formula, plain(kind.options)});
-    if (kind.may_warm_up) all.back().defaults.push_back(warmup_option);
-  }
-  all.push_back({"plateau", PlateauSchedule::formula, plain(PlateauSchedule::options())});
-  all.push_back(
-      {"warmup", "warmup(schedule, steps=500, from=0): a line up to its first value, then the schedule from its start", {}});
-  all.push_back({"sequential", "sequential(s0, 100, s1, 200, s2): each with its steps counted from its milestone", {}});
-  all.push_back({"chained", "chained(s0, s1): their product", {}});
+  for (const auto& kind : schedule_kinds()) all.push_back({kind.name, kind.formula, options_of(kind)});
+  for (const auto& c : composed) all.push_back({c.name, c.meaning, {}});
   return all;
 }
 

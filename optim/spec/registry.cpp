@@ -45,7 +45,10 @@ void register_rule(RuleInfo info, MakeRule make) {
 std::vector<RuleEntry> all_rules() {
   std::lock_guard lock(mutex);
   std::vector<RuleEntry> all;
-  for (const auto& [name, known] : rules()) all.push_back({known.info, known.make(known.info)->options()});
+  for (const auto& [name, known] : rules()) {
+    const auto rule = known.make(known.info);
+    all.push_back({known.info, rule->shape(), rule->options()});
+  }
   return all;
 }
 

@@ -12,6 +12,7 @@ void register_rule(RuleInfo info, MakeRule make);
 
 struct RuleEntry {
   RuleInfo info;
+  std::string shape;  ///< AnyRule::shape()
   std::vector<Option> defaults;
 };
 /// Every rule, by name.

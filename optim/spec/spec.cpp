@@ -1,12 +1,11 @@
 #include <gradus/core/error.h>
 #include <gradus/core/io/read_number.h>
-#include <gradus/optim/spec/registry.h>
 #include <gradus/optim/spec/spec.h>
-#include <gradus/optim/stages/stages.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <utility>
 
 namespace gradus::optim {
 namespace {
@@ -122,7 +121,7 @@ class Reader {
   std::size_t at_ = 0;
 };
 
-std::string print(const SpecStage& s);
+}  // namespace
 
 std::string print(const SpecValue& v) {
   if (v.kind == SpecValue::Kind::number) return text(v.number);
@@ -136,44 +135,6 @@ std::string print(const SpecStage& s) {
   const bool call = !s.arguments.empty();
   return s.name + (call ? "(" + list + ")" : "");
 }
-
-double value_for(const Spec& spec, const Option& o, const SpecValue& v, std::vector<Scheduled>& scheduled) {
-  const std::string got = print(v);
-  if (o.kind == Option::Kind::number) {
-    if (v.kind == SpecValue::Kind::number) return v.number;
-    if (v.kind == SpecValue::Kind::stage || schedule_exists(v.word)) {
-      scheduled.push_back({o.name, schedule_from(spec, v)});
-      return scheduled.back().schedule.at(0);
-    }
-    throw_spec(spec, v.at, join(o.name, " takes a number, got '", got, "'"));
-  }
-  const auto& words = o.kind == Option::Kind::flag ? std::vector<std::string>{"false", "true"} : o.words;
-  const auto found = std::find(words.begin(), words.end(), got);
-  if (found != words.end()) return static_cast<double>(found - words.begin());
-  throw_spec(spec, v.at,
-              join(o.name, " is one of ", listed(words), "; got '", got, "'", perhaps(did_you_mean(got, words))));
-}
-
-/// A value without a name, where only options are expected.
-[[noreturn]] void throw_value_alone(const AnyRule& rule, const Spec& spec, const SpecArgument& a,
-                                     const std::string& first) {
-  const std::string name = a.value.kind == SpecValue::Kind::stage ? a.value.stage[0].name : a.value.word;
-  if (rule_exists(name))
-    throw_spec(spec, a.at, join(rule.name(), " does not wrap another optimizer, got '", print(a.value), "'"));
-  throw_spec(spec, a.at, join("a value needs its name here, as in ", first, "=", print(a.value)));
-}
-
-[[noreturn]] void throw_rule(const Spec& spec, const SpecStage& stage) {
-  if (find_stage_kind(stage.name))
-    throw_spec(spec, stage.at, join("'", stage.name, "' stands before an optimizer, and none follows it"),
-                print(stage) + " | adamw");
-  if (schedule_exists(stage.name))
-    throw_spec(spec, stage.at, join("'", stage.name, "' is a schedule, the value of an option"),
-                "adamw(lr=" + print(stage) + ")");
-  throw_spec(spec, stage.at, join("there is no optimizer '", stage.name, "'", perhaps(nearest_rule(stage.name))));
-}
-
-}  // namespace
 
 Spec parse_spec(const std::string& text) { return Reader(text).whole(); }
 Spec parse_arguments(const std::string& text) { return Reader(text).arguments_only(); }
@@ -200,77 +161,48 @@ void throw_spec(const Spec& spec, std::size_t at, const std::string& problem, co
   throw SpecError("spec", join(what, "\n  ", line, "\n  ", std::string(at, ' '), "^"), hint);
 }
 
-std::vector<std::string> apply_arguments(AnyRule& rule, const Spec& spec, const SpecStage& stage,
-                                         std::vector<Scheduled>& scheduled, std::size_t first) {
-  const auto changed = rule.clone();
-  const auto options = rule.options();
-  std::vector<std::string> known, given;
-  std::vector<Scheduled> found_schedules;
-  for (const auto& o : options) known.push_back(o.name);
-  for (std::size_t i = first; i < stage.arguments.size(); ++i) {
-    const auto& a = stage.arguments[i];
-    if (a.key.empty()) throw_value_alone(rule, spec, a, known[0]);
-    const auto found = std::find(known.begin(), known.end(), a.key);
-    if (found == known.end())
-      throw_spec(spec, a.at, join(rule.name(), " has no option '", a.key, "'", perhaps(did_you_mean(a.key, known)),
-                                   " (it has ", listed(known), ")"));
-    if (std::find(given.begin(), given.end(), a.key) != given.end()) throw_spec(spec, a.at, a.key + " is given twice");
-    changed->set(a.key, value_for(spec, options[static_cast<std::size_t>(found - known.begin())], a.value, found_schedules));
-    given.push_back(a.key);
-  }
-  changed->check();
-  for (const auto& name : given) rule.set(name, changed->get(name));
-  std::erase_if(scheduled,
-                [&](const Scheduled& s) { return std::find(given.begin(), given.end(), s.option) != given.end(); });
-  for (auto& s : found_schedules) scheduled.push_back(std::move(s));
-  return given;
-}
-
-std::unique_ptr<AnyRule> rule_from(const Spec& spec, const SpecStage& stage, std::vector<Scheduled>& scheduled) {
-  if (!rule_exists(stage.name)) throw_rule(spec, stage);
-  auto rule = new_rule(stage.name);
-  std::size_t first = 0;
-  if (rule->wraps() && !stage.arguments.empty() && stage.arguments[0].key.empty()) {
-    const auto& v = stage.arguments[0].value;
-    if (v.kind == SpecValue::Kind::number)
-      throw_spec(spec, v.at, join(stage.name, " wraps another optimizer, got a number"));
-    SpecStage inner;
-    if (v.kind == SpecValue::Kind::stage) inner = v.stage[0];
-    else inner.name = v.word, inner.at = v.at;
-    rule->set_inner(rule_from(spec, inner, scheduled));
-    first = 1;
-  }
-  apply_arguments(*rule, spec, stage, scheduled, first);
-  return rule;
-}
-
 namespace {
 
-/// Puts `value` where the option stands: in the stage itself, or in the one it wraps.
-void put_schedule(SpecStage& stage, const std::string& option, const SpecValue& value) {
-  for (auto& a : stage.arguments)
-    if (a.key == option) {
-      a.value = value;
-      return;
-    }
-  if (!stage.arguments.empty() && stage.arguments[0].key.empty() && stage.arguments[0].value.kind == SpecValue::Kind::stage)
-    put_schedule(stage.arguments[0].value.stage[0], option, value);
+[[noreturn]] void throw_option(const Spec& spec, const std::string& of, const SpecArgument& a,
+                                const std::vector<std::string>& names) {
+  if (names.empty()) throw_spec(spec, a.at, of + " takes no options");
+  if (a.key.empty())
+    throw_spec(spec, a.at, join(of, " takes at most ", names.size(), names.size() == 1 ? " value (" : " values (",
+                                 listed(names), ")"));
+  throw_spec(spec, a.at, join(of, " has no option '", a.key, "'", perhaps(did_you_mean(a.key, names)), " (it has ",
+                               listed(names), ")"));
 }
 
 }  // namespace
 
-std::string spec_with(const AnyRule& rule, const std::vector<Scheduled>& scheduled, bool saved) {
-  Spec spec = parse_spec(rule.spec());
-  for (const Scheduled& s : scheduled)
-    put_schedule(spec.stages[0], s.option,
-                 parse_arguments(schedule_text(s.schedule, rule.get(s.option), saved)).stages[0].arguments[0].value);
-  return print(spec);
+std::vector<const SpecValue*> match_options(const Spec& spec, const SpecStage& stage, const std::vector<std::string>& names,
+                                            std::vector<const SpecValue*>* rest) {
+  std::vector<const SpecValue*> found(names.size(), nullptr);
+  for (std::size_t i = 0; i < stage.arguments.size(); ++i) {
+    const SpecArgument& a = stage.arguments[i];
+    if (a.key.empty() && rest && i > 0) {
+      rest->push_back(&a.value);
+      continue;
+    }
+    std::size_t place = i;
+    if (!a.key.empty()) place = static_cast<std::size_t>(std::find(names.begin(), names.end(), a.key) - names.begin());
+    if (place >= names.size()) throw_option(spec, stage.name, a, names);
+    if (std::exchange(found[place], &a.value)) throw_spec(spec, a.at, names[place] + " is given twice");
+  }
+  return found;
 }
 
-std::string equations(const std::string& text) {
-  const Spec spec = parse_spec(text);
-  std::vector<Scheduled> scheduled;
-  return rule_from(spec, spec.stages.back(), scheduled)->equations();
+double read_value(const Spec& spec, const Option& o, const SpecValue& v) {
+  const std::string got = print(v);
+  if (o.kind == Option::Kind::number) {
+    if (v.kind == SpecValue::Kind::number) return v.number;
+    throw_spec(spec, v.at, join(o.name, " takes a number, got '", got, "'"));
+  }
+  const auto& words = o.kind == Option::Kind::flag ? std::vector<std::string>{"false", "true"} : o.words;
+  const auto found = std::find(words.begin(), words.end(), got);
+  if (found != words.end()) return static_cast<double>(found - words.begin());
+  throw_spec(spec, v.at,
+              join(o.name, " is one of ", listed(words), "; got '", got, "'", perhaps(did_you_mean(got, words))));
 }
 
 }  // namespace gradus::optim

@@ -6,8 +6,7 @@
 //   value := number | word | stage           sam(sgd(lr=0.1, momentum=0.9), rho=0.05); lr=cosine(0.1, total=100)
 #pragma once
 
-#include <gradus/optim/rule/any_rule.h>
-#include <gradus/optim/schedule/schedule.h>
+#include <gradus/optim/spec/options.h>
 
 namespace gradus::optim {
 
@@ -45,15 +44,15 @@ Spec parse_spec(const std::string& text);
 Spec parse_arguments(const std::string& text);  ///< one stage without a name
 /// Reads back as an equal spec.
 std::string print(const Spec& spec);
+std::string print(const SpecStage& stage);
+std::string print(const SpecValue& value);
 
-/// A rule with the options of its stage, and the schedules of those that have one: their values are those of step 0.
-/// Errors: SpecError (unknown name, wrong kind of value), OptimError (out of range).
-std::unique_ptr<AnyRule> rule_from(const Spec& spec, const SpecStage& stage, std::vector<Scheduled>& scheduled);
-/// Sets options by their names; each name once. Nothing is changed on error. Returns the names.
-std::vector<std::string> apply_arguments(AnyRule& rule, const Spec& spec, const SpecStage& stage,
-                                         std::vector<Scheduled>& scheduled, std::size_t first = 0);
-/// The rule's spec with schedules where values would stand; `saved` as in schedule_text.
-std::string spec_with(const AnyRule& rule, const std::vector<Scheduled>& scheduled, bool saved = false);
+/// Where the value of each option stands, null where none does: by name or, as it is for stages and schedules, by place.
+/// With `rest`, values without a name behind the first go there. Errors: SpecError for an unknown option, or one twice.
+std::vector<const SpecValue*> match_options(const Spec& spec, const SpecStage& stage, const std::vector<std::string>& names,
+                                            std::vector<const SpecValue*>* rest = nullptr);
+/// A number, a flag or the place of a word. Errors: SpecError.
+double read_value(const Spec& spec, const Option& option, const SpecValue& value);
 
 [[noreturn]] void throw_spec(const Spec& spec, std::size_t at, const std::string& problem, const std::string& hint = {});
 

@@ -12,15 +12,14 @@ Stage::Stage(const StageKind& kind) : kind_(&kind) {
   for (const auto& o : kind.options) values_.push_back(o.option.value);
 }
 
-std::string Stage::spec(bool saved) const {
+std::string Stage::spec() const {
   std::string s;
   for (std::size_t i = 0; i < values_.size(); ++i) {
     const Option& o = kind_->options[i].option;
-    const auto scheduled =
-        std::find_if(schedules_.begin(), schedules_.end(), [&](const auto& x) { return x.option == o.name; });
-    if (i > 0 && values_[i] == o.value && scheduled == schedules_.end()) continue;
-    s += (s.empty() ? "" : ", ") + (i > 0 ? o.name + "=" : "");
-    s += scheduled == schedules_.end() ? text(values_[i]) : schedule_text(scheduled->schedule, values_[i], saved);
+    const auto at = std::find_if(schedules_.begin(), schedules_.end(), [&](const auto& x) { return x.option == o.name; });
+    const bool follows = at != schedules_.end();
+    if (i > 0 && values_[i] == o.value && !follows) continue;
+    s += (s.empty() ? "" : ", ") + (i > 0 ? o.name + "=" : "") + (follows ? at->schedule.spec() : text(values_[i]));
   }
   return kind_->name + (s.empty() ? "" : "(" + s + ")");
 }
@@ -55,35 +54,25 @@ const StageKind* find_stage_kind(const std::string& name) {
 
 std::unique_ptr<Stage> stage_from(const Spec& spec, const SpecStage& s) {
   const StageKind* kind = find_stage_kind(s.name);
-  std::vector<std::string> stages, names;
-  for (const auto& k : stage_kinds()) stages.push_back(k.name);
   if (!kind) {
+    std::vector<std::string> known;
+    for (const auto& k : stage_kinds()) known.push_back(k.name);
     const std::string what =
         schedule_exists(s.name) ? " is a schedule, the value of an option as in lr=" + s.name + "(...); it" : "";
     throw_spec(spec, s.at,
-                join("'", s.name, "'", what, " cannot stand before an optimizer", perhaps(did_you_mean(s.name, stages)),
-                     " (", listed(stages), " can)"));
+                join("'", s.name, "'", what, " cannot stand before an optimizer", perhaps(did_you_mean(s.name, known)),
+                     " (", listed(known), " can)"));
   }
+  std::vector<std::string> names;
   for (const auto& o : kind->options) names.push_back(o.option.name);
   auto stage = kind->make(*kind);
-  std::vector<bool> given(names.size(), false);
-  for (std::size_t i = 0; i < s.arguments.size(); ++i) {
-    const SpecArgument& a = s.arguments[i];
-    const auto place =
-        a.key.empty() ? i : static_cast<std::size_t>(std::find(names.begin(), names.end(), a.key) - names.begin());
-    if (place >= names.size())
-      throw_spec(spec, a.at,
-                  names.empty() ? join(s.name, " takes no options")
-                                : join(s.name, " has no such option", perhaps(did_you_mean(a.key, names)), " (it has ",
-                                       listed(names), ")"));
-    if (given[place]) throw_spec(spec, a.at, names[place] + " is given twice");
-    given[place] = true;
-    if (a.value.kind == SpecValue::Kind::number) stage->set(place, a.value.number);
-    else stage->schedule(place, schedule_from(spec, a.value));
-  }
-  for (std::size_t i = 0; i < names.size(); ++i)
-    if (!given[i] && std::isnan(kind->options[i].option.value))
+  const auto values = match_options(spec, s, names);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (values[i] && values[i]->kind == SpecValue::Kind::number) stage->set(i, values[i]->number);
+    else if (values[i]) stage->schedule(i, schedule_from(spec, *values[i]));
+    else if (std::isnan(kind->options[i].option.value))
       throw_spec(spec, s.at, join(s.name, " needs ", names[i], ": it ", kind->meaning));
+  }
   return stage;
 }
 

@@ -2,39 +2,45 @@
 #include <gradus/core/kernels/array_stats.h>
 #include <gradus/core/kernels/map.h>
 #include <gradus/optim/norms.h>
-#include <gradus/optim/stages/stage_kinds.h>
 #include <gradus/optim/stages/stages.h>
 
 #include <algorithm>
 #include <cmath>
 
 namespace gradus::optim {
+namespace {
 
-void find_squares(std::vector<Flow>& flows) {
+/// Other numbers of the same gradient.
+void give_numbers(StagedGradient& f, Array g, double factor = 1) { f.g = std::move(g), f.factor = factor, f.squares = -1; }
+
+}  // namespace
+
+
+void find_squares(std::vector<StagedGradient>& gradients) {
   std::vector<const Array*> unknown;
-  for (const Flow& f : flows)
+  for (const StagedGradient& f : gradients)
     if (f.squares < 0) unknown.push_back(&f.g);
   const auto squares = sums_of_squares(unknown);
   std::size_t i = 0;
-  for (Flow& f : flows)
+  for (StagedGradient& f : gradients)
     if (f.squares < 0) f.squares = squares[i++];
 }
 
-double global_norm(std::vector<Flow>& flows) {
-  find_squares(flows);
+double global_norm(std::vector<StagedGradient>& gradients) {
+  find_squares(gradients);
   double sum = 0;
-  for (const Flow& f : flows) sum += f.factor * f.factor * f.squares;
+  for (const StagedGradient& f : gradients) sum += f.factor * f.factor * f.squares;
   if (squares_fit(sum)) return std::sqrt(sum);
   long double wide = 0;
-  for (const Flow& f : flows) {
+  for (const StagedGradient& f : gradients) {
     const auto factor = static_cast<long double>(f.factor);
     wide += factor * factor * wide_sum_of_squares(f.g.dtype(), f.g.bytes(), f.g.size());
   }
   return static_cast<double>(std::sqrt(wide));
 }
 
-void settle(Flow& f) {
-  if (!factor_fits(f.factor, f.g.dtype())) f = {f.place, scaled(f.g, f.factor), 1, -1};
+void settle(StagedGradient& f) {
+  if (!factor_fits(f.factor, f.g.dtype())) give_numbers(f, scaled(f.g, f.factor));
 }
 
 namespace {
@@ -48,26 +54,24 @@ class StageOf : public Stage {
   static std::unique_ptr<Stage> make(const StageKind& kind) { return std::make_unique<Kind>(kind); }
 };
 
-void replace(Flow& f, Array g) { f = {f.place, std::move(g), 1, -1}; }
-
 // ---- clipping --------------------------------------------------------------------------------------------------------
 
 struct ClipNorm final : StageOf<ClipNorm> {
   using StageOf::StageOf;
-  bool apply(std::vector<Flow>& flows, const std::vector<FlowParameter>&) override {
-    const double factor = clip_factor(global_norm(flows), get(0));
-    for (Flow& f : flows) f.factor *= factor;
+  bool apply(std::vector<StagedGradient>& gradients, const std::vector<StagedParameter>&) override {
+    const double factor = clip_factor(global_norm(gradients), get(0));
+    for (StagedGradient& f : gradients) f.factor *= factor;
     return true;
   }
 };
 
 struct ClipValue final : StageOf<ClipValue> {
   using StageOf::StageOf;
-  bool apply(std::vector<Flow>& flows, const std::vector<FlowParameter>&) override {
+  bool apply(std::vector<StagedGradient>& gradients, const std::vector<StagedParameter>&) override {
     const double most = get(0);
-    for (Flow& f : flows) {
+    for (StagedGradient& f : gradients) {
       settle(f);
-      replace(f, map([most, factor = f.factor](auto g) {
+      give_numbers(f, map([most, factor = f.factor](auto g) {
         using V = decltype(g);
         const V x = factor * g;
         return select(x > V(most), V(most), select(x < V(-most), V(-most), x));
@@ -111,13 +115,13 @@ void write_row(T* to, const T* from, std::int64_t n, double scale, double shift)
 /// equation 3: |g_row| <= clipping * max(|w_row|, eps).
 struct Agc final : StageOf<Agc> {
   using StageOf::StageOf;
-  bool apply(std::vector<Flow>& flows, const std::vector<FlowParameter>& parameters) override {
-    for (Flow& f : flows) clip(f, *parameters[f.place].w);
+  bool apply(std::vector<StagedGradient>& gradients, const std::vector<StagedParameter>& parameters) override {
+    for (StagedGradient& f : gradients) clip(f, *parameters[f.place].w);
     return true;
   }
 
  private:
-  void clip(Flow& f, const Array& w) const {
+  void clip(StagedGradient& f, const Array& w) const {
     const Rows rows(w);
     std::vector<double> factors(static_cast<std::size_t>(rows.count), 1.0);
     each_row(rows, [&](std::int64_t i) {
@@ -138,15 +142,15 @@ struct Agc final : StageOf<Agc> {
                   f.factor * factors[static_cast<std::size_t>(i)], 0);
       });
     });
-    replace(f, std::move(out));
+    give_numbers(f, std::move(out));
   }
 };
 
 /// Yong et al., "Gradient centralization", 2020, equation 1: the mean of each row is taken off; vectors pass as they are.
 struct Centralize final : StageOf<Centralize> {
   using StageOf::StageOf;
-  bool apply(std::vector<Flow>& flows, const std::vector<FlowParameter>&) override {
-    for (Flow& f : flows) {
+  bool apply(std::vector<StagedGradient>& gradients, const std::vector<StagedParameter>&) override {
+    for (StagedGradient& f : gradients) {
       if (f.g.rank() < 2 || f.g.size() == 0) continue;
       const Rows rows(f.g);
       Array out = Array::like(f.g);
@@ -165,7 +169,7 @@ struct Centralize final : StageOf<Centralize> {
           write_row(to + i * rows.length, from + i * rows.length, rows.length, 1, mean);
         });
       });
-      f = {f.place, std::move(out), f.factor, -1};
+      give_numbers(f, std::move(out), f.factor);
     }
     return true;
   }
@@ -176,10 +180,10 @@ struct Centralize final : StageOf<Centralize> {
 /// The mean over n calls; a gradient that is absent counts as 0, a parameter without any stays without.
 struct Accumulate final : StageOf<Accumulate> {
   using StageOf::StageOf;
-  bool apply(std::vector<Flow>& flows, const std::vector<FlowParameter>& parameters) override {
+  bool apply(std::vector<StagedGradient>& gradients, const std::vector<StagedParameter>& parameters) override {
     const auto n = static_cast<std::int64_t>(get(0));
     sums_.resize(parameters.size());
-    for (Flow& f : flows) {
+    for (StagedGradient& f : gradients) {
       settle(f);
       Array& sum = sums_[f.place];
       const double factor = f.factor;
@@ -191,9 +195,10 @@ struct Accumulate final : StageOf<Accumulate> {
       else sum = map([factor](auto s, auto g) { return s + factor * g; }, sum, f.g);
     }
     if (++count_ < n) return false;
-    flows.clear();
+    gradients.clear();
     for (std::size_t i = 0; i < sums_.size(); ++i)
-      if (sums_[i].defined()) flows.push_back({i, std::move(sums_[i]), 1 / static_cast<double>(count_), -1});
+      if (sums_[i].defined())
+        gradients.push_back({i, std::move(sums_[i]), 1 / static_cast<double>(count_), -1});
     sums_.assign(parameters.size(), {});
     count_ = 0;
     return true;
@@ -201,21 +206,15 @@ struct Accumulate final : StageOf<Accumulate> {
   std::string held_back() const override {
     return join("call ", count_, " of ", text(get(0)), " only gathers gradients");
   }
-  NamedArrays state(const std::vector<FlowParameter>& parameters) const override {
-    NamedArrays all{{"count", Array::full({}, static_cast<double>(count_), i64)}};
-    for (std::size_t i = 0; i < sums_.size(); ++i)
-      if (sums_[i].defined()) all.emplace_back("sum/" + *parameters[i].name, sums_[i].copy());
-    return all;
-  }
-  void load_state(Finder& from, const std::vector<FlowParameter>& parameters) override {
-    if (const auto saved = from.find_count("count")) {
-      if (static_cast<double>(*saved) >= get(0)) from.complain("count", join("is ", *saved, " of ", text(get(0)), " calls"));
-      count_ = *saved;
+  void archive(StateArchive& a, const std::vector<StagedParameter>& parameters) override {
+    a.count({"stages", "accumulate", "count"}, count_);
+    if (static_cast<double>(count_) >= get(0))
+      a.complain("stages/accumulate/count", join("is ", count_, " of ", text(get(0)), " calls"));
+    sums_.resize(parameters.size());
+    for (std::size_t i = 0; i < parameters.size(); ++i) {
+      const auto& [name, w] = parameters[i];
+      a.array("accumulate/sum/" + *name, sums_[i], w->shape(), w->dtype(), false);
     }
-    sums_.assign(parameters.size(), {});
-    for (std::size_t i = 0; i < parameters.size(); ++i)
-      if (const std::string key = "sum/" + *parameters[i].name; from.has(key))
-        if (const Array* a = from.find(key, parameters[i].w->shape(), parameters[i].w->dtype())) sums_[i] = a->copy();
   }
 
  private:
@@ -223,37 +222,32 @@ struct Accumulate final : StageOf<Accumulate> {
   std::vector<Array> sums_;
 };
 
-}  // namespace
-
 /// The sums of squares say it, and the next clip_norm needs them anyway; they may also be beyond the largest double.
-bool SkipNonfinite::apply(std::vector<Flow>& flows, const std::vector<FlowParameter>& parameters) {
-  find_squares(flows);
-  for (const Flow& f : flows) {
-    if (std::isfinite(f.squares) || all_finite(f.g)) continue;
-    skipped_ = {skipped_.count + 1, *parameters[f.place].name};
-    return false;
+struct SkipNonfinite final : StageOf<SkipNonfinite> {
+  using StageOf::StageOf;
+  bool apply(std::vector<StagedGradient>& gradients, const std::vector<StagedParameter>& parameters) override {
+    find_squares(gradients);
+    for (const StagedGradient& f : gradients) {
+      if (std::isfinite(f.squares) || all_finite(f.g)) continue;
+      skipped_ = {skipped_.count + 1, *parameters[f.place].name};
+      return false;
+    }
+    return true;
   }
-  return true;
-}
-
-std::string SkipNonfinite::held_back() const {
-  return join("the gradient of \"", skipped_.parameter, "\" is not finite; the step would be skipped");
-}
-
-NamedArrays SkipNonfinite::state(const std::vector<FlowParameter>&) const {
-  NamedArrays all{{"count", Array::full({}, static_cast<double>(skipped_.count), i64)}};
-  const auto& s = skipped_.parameter;
-  all.emplace_back("parameter", Array::of<std::uint8_t>({static_cast<std::int64_t>(s.size())}, {s.begin(), s.end()}));
-  return all;
-}
-
-void SkipNonfinite::load_state(Finder& from, const std::vector<FlowParameter>&) {
-  if (const auto saved = from.find_count("count")) skipped_.count = *saved;
-  if (const Array* name = from.find_text("parameter")) {
-    skipped_.parameter.clear();
-    for (std::int64_t i = 0; i < name->size(); ++i) skipped_.parameter += static_cast<char>(name->element(i));
+  std::string held_back() const override {
+    return join("the gradient of \"", skipped_.parameter, "\" is not finite; the step would be skipped");
   }
-}
+  void archive(StateArchive& a, const std::vector<StagedParameter>&) override {
+    a.count({"stages", "skip_nonfinite", "count"}, skipped_.count);
+    a.text({"stages", "skip_nonfinite", "parameter"}, skipped_.parameter);
+  }
+  const Skipped* skipped() const override { return &skipped_; }
+
+ private:
+  Skipped skipped_;
+};
+
+}  // namespace
 
 // ---- the table -------------------------------------------------------------------------------------------------------
 
@@ -272,7 +266,7 @@ const std::vector<StageKind>& stage_kinds() {
       {"clip_value", "limits every number to [-max_value, max_value]", {{{"max_value", K::number, needed, {}}, positive}},
        ClipValue::make},
       {"skip_nonfinite", "a call with a gradient that is not finite changes nothing, and is counted", {},
-       [](const StageKind& kind) -> std::unique_ptr<Stage> { return std::make_unique<SkipNonfinite>(kind); }},
+       SkipNonfinite::make},
   };
   return kinds;
 }

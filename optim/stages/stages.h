@@ -3,28 +3,22 @@
 // or puts another Array in their place.
 #pragma once
 
-#include <gradus/autograd/tensor.h>
+#include <gradus/optim/driver/driver.h>
 #include <gradus/optim/schedule/schedule.h>
 #include <gradus/optim/schedule/schedule_kinds.h>
 
-#include <optional>
-
 namespace gradus::optim {
 
-using NamedArrays = std::vector<std::pair<std::string, Array>>;
-
-/// One parameter's gradient on its way to the rule: its numbers are factor * g.
-struct Flow {
-  std::size_t place;    ///< among the optimizer's parameters
-  Array g;              ///< dense
-  double factor = 1;
-  double squares = -1;  ///< sum of the squares of g; below 0: not known yet
-};
-
 /// A parameter as a stage sees it.
-struct FlowParameter {
+struct StagedParameter {
   const std::string* name;
   const Array* w;
+};
+
+/// Steps that skip_nonfinite has held back.
+struct Skipped {
+  std::int64_t count = 0;
+  std::string parameter;  ///< where the last number that is not finite was found
 };
 
 class Stage;
@@ -47,8 +41,8 @@ class Stage {
   virtual std::unique_ptr<Stage> clone() const = 0;
 
   std::string name() const { return kind_->name; }
-  /// "clip_norm(1)"; with `saved`, a user's function is user(value) and not its value.
-  std::string spec(bool saved = false) const;
+  /// "clip_norm(1)".
+  std::string spec() const;
   double get(std::size_t option) const { return values_[option]; }
   /// Errors: OptimError out of range.
   void set(std::size_t option, double value);
@@ -56,24 +50,15 @@ class Stage {
   /// Sets what is scheduled to its values at step k. Errors: OptimError out of range; nothing has changed then.
   void follow(std::int64_t k);
   std::vector<Scheduled>& schedules() { return schedules_; }
-  const std::vector<Scheduled>& schedules() const { return schedules_; }
 
   /// Passes the gradients on. False: they go no further, and no step follows.
-  virtual bool apply(std::vector<Flow>& flows, const std::vector<FlowParameter>& parameters) = 0;
+  virtual bool apply(std::vector<StagedGradient>& gradients, const std::vector<StagedParameter>& parameters) = 0;
   /// Why apply() returned false, for explain().
   virtual std::string held_back() const { return {}; }
-  /// What must be saved, names without the stage's; parameters by their names.
-  virtual NamedArrays state(const std::vector<FlowParameter>&) const { return {}; }
-  /// Arrays of a saved state; what is not there, or does not fit, is null and remembered.
-  struct Finder {
-    virtual ~Finder() = default;
-    virtual bool has(const std::string& name) const = 0;
-    virtual const Array* find(const std::string& name, const Shape& shape, Dtype dtype) = 0;
-    virtual const Array* find_text(const std::string& name) = 0;  ///< u8, of any length
-    virtual std::optional<std::int64_t> find_count(const std::string& name) = 0;  ///< i64, 0 or more
-    virtual void complain(const std::string& name, const std::string& what) = 0;  ///< "... is what it cannot be"
-  };
-  virtual void load_state(Finder&, const std::vector<FlowParameter>&) {}
+  /// Saves or loads its state; names begin with the stage's, parameters follow by theirs.
+  virtual void archive(StateArchive&, const std::vector<StagedParameter>&) {}
+  /// What skip_nonfinite has held back.
+  virtual const Skipped* skipped() const { return nullptr; }
 
  private:
   const StageKind* kind_;
@@ -81,22 +66,16 @@ class Stage {
   std::vector<Scheduled> schedules_;
 };
 
-/// Steps that skip_nonfinite has held back.
-struct Skipped {
-  std::int64_t count = 0;
-  std::string parameter;  ///< where the last number that is not finite was found
-};
-
 struct Spec;
 struct SpecStage;
 /// Errors: SpecError, OptimError.
 std::unique_ptr<Stage> stage_from(const Spec& spec, const SpecStage& stage);
 
-/// Fills in Flow::squares where it is not known; the order of sums is fixed by the shapes.
-void find_squares(std::vector<Flow>& flows);
+/// Fills in the squares that are not known; the order of sums is fixed by the shapes.
+void find_squares(std::vector<StagedGradient>& gradients);
 /// A factor that the gradient's dtype cannot hold is multiplied in.
-void settle(Flow& f);
+void settle(StagedGradient& g);
 /// Euclidean norm of all gradients together, factors included.
-double global_norm(std::vector<Flow>& flows);
+double global_norm(std::vector<StagedGradient>& gradients);
 
 }  // namespace gradus::optim

@@ -190,7 +190,7 @@ TEST_CASE("schedules that make no sense are refused, in text with a caret") {
   CHECK(refused("cosine(1, total=5, totl=3)", "did you mean 'total'?"));
   CHECK(refused("cosine(1, 5, total=5)", "total is given twice"));
   CHECK(refused("cosine(1, 5, 0, false, 3, 7)", "cosine takes at most 5 values"));
-  CHECK(refused("cosine(1, total=linear(5, total=2))", "total takes a number here"));
+  CHECK(refused("cosine(1, total=linear(5, total=2))", "total takes a number, got 'linear(5, total=2)'"));
   CHECK(refused("cyclic(0, peak=1, mode=triangulr)", "did you mean 'triangular'?"));
   CHECK(refused("warmup(5)", "warmup needs steps"));
   CHECK(refused("sequential(constant(1), 5)", "ends with a schedule"));

@@ -80,7 +80,7 @@ TEST_CASE("the registry knows every rule with its defaults, shape, paper and yea
     CHECK(std::find(names.begin(), names.end(), name) != names.end());
   for (const auto& rule : optim::all_rules()) {
     if (rule.info.name != "adam") continue;
-    CHECK(optim::to_string(rule.info.shape) == "element");
+    CHECK(rule.shape == "element");
     CHECK(rule.info.year == 2014);
     std::string s;
     for (const auto& o : rule.defaults) s += to_string(o) + " ";

@@ -5,7 +5,6 @@
 #include <gradus/tests/helpers/optim.h>
 
 #include <functional>
-#include <limits>
 
 using namespace optim_testing;
 
@@ -34,6 +33,19 @@ void put(NamedArrays& state, const std::string& name, int64_t place, T value) {
   entry(state, name).template write<T>("test")[place] = value;
 }
 
+/// The JSON value of a state, changed in one place; without checksums, or it would be refused for the change alone.
+NamedArrays with_json(NamedArrays state, const std::string& part, const std::string& other) {
+  std::erase_if(state, [](const auto& e) { return e.first == "optimizer/checksums"; });
+  std::string json;
+  Array& a = entry(state, "optimizer/state");
+  for (int64_t i = 0; i < a.size(); ++i) json += static_cast<char>(a.element(i));
+  const auto at = json.find(part);
+  REQUIRE_MESSAGE(at != json.npos, json);
+  json.replace(at, part.size(), other);
+  a = Array::of<std::uint8_t>({static_cast<int64_t>(json.size())}, {json.begin(), json.end()});
+  return state;
+}
+
 /// Refused with both parts in the message, and nothing changed.
 void refused(const std::string& spec, const NamedArrays& state, const std::string& a, const std::string& b = {}) {
   auto opt = trained(spec);
@@ -56,49 +68,65 @@ TEST_CASE("numbers that have changed since a state was saved are refused by name
   };
   changed("adam/v/a", [](auto& s) { put(s, "adam/v/a", 3, -1.0); });
   changed("adam/m/b", [](auto& s) { put(s, "adam/m/b", 0, std::nan("")); });
-  changed("adam/t/a", [](auto& s) { put<int64_t>(s, "adam/t/a", 0, 3); });
   changed("adam/step/a", [](auto& s) { put(s, "adam/step/a", 1, 2.0); });
-  changed("optimizer/steps", [](auto& s) { put<int64_t>(s, "optimizer/steps", 0, 9); });
   for (int bit = 0; bit < 8; ++bit)
     for (int64_t place : {0, 5, 11, 20})
-      changed("optimizer/options", [&](auto& s) {
-        const auto was = static_cast<std::uint8_t>(entry(s, "optimizer/options").element(place));
-        put(s, "optimizer/options", place, static_cast<std::uint8_t>(was ^ 1 << bit));
+      changed("optimizer/state", [&](auto& s) {
+        const auto was = static_cast<std::uint8_t>(entry(s, "optimizer/state").element(place));
+        put(s, "optimizer/state", place, static_cast<std::uint8_t>(was ^ 1 << bit));
       });
 }
 
 TEST_CASE("counts that count nothing are refused by name, also without checksums") {
   const std::string spec = "accumulate(2) | adam(lr=0.01)";
-  const auto saved = without(trained(spec).state_dict(), "optimizer/checksums");
-  const auto lowest = std::numeric_limits<int64_t>::min(), highest = std::numeric_limits<int64_t>::max();
-  for (const std::string name : {"optimizer/steps", "adam/t/a", "adam/t/b", "accumulate/count"})
-    for (const int64_t n : {int64_t(-7), int64_t(-5), lowest, highest}) {
-      NamedArrays state = saved;
-      put(state, name, 0, n);
-      refused(spec, state, join(name, " is ", n, ", which counts nothing"));
-    }
-  NamedArrays state = saved;
-  put<int64_t>(state, "accumulate/count", 0, 2);
-  refused(spec, state, "accumulate/count is 2 of 2 calls");
-  const auto dadapt = without(trained("prodigy").state_dict(), "optimizer/checksums");
-  state = dadapt;
-  put<int64_t>(state, "optimizer/t/prodigy", 0, -1);
-  refused("prodigy", state, "optimizer/t/prodigy is -1");
+  const auto saved = trained(spec).state_dict();
+  struct Count {
+    std::string name, key, value;
+  };
+  for (const auto& [name, key, value] :
+       {Count{"steps", "\"steps\":", "2"}, {"parameter_steps/a", "\"a\":", "2"}, {"parameter_steps/b", "\"b\":", "2"},
+        {"stages/accumulate/count", "\"count\":", "1"}})
+    for (const std::string n : {"-7", "-0.5", "2.5", "1e+300", "\"2\"", "true", "[2]"})
+      refused(spec, with_json(saved, key + value, key + n), join(name, " is ", n, ", which counts nothing"));
+  refused(spec, with_json(saved, "\"count\":1", "\"count\":2"), "accumulate/count is 2 of 2 calls");
+  const auto prodigy = trained("prodigy").state_dict();
+  refused("prodigy", with_json(prodigy, "\"prodigy\":5", "\"prodigy\":-1"), "rule_steps/prodigy is -1");
   auto opt = trained(spec);
-  CHECK_NOTHROW(opt.load_state_dict(saved));  // a state without checksums is believed
+  CHECK_NOTHROW(opt.load_state_dict(without(saved, "optimizer/checksums")));  // a state without checksums is believed
+}
+
+TEST_CASE("a state of another version, and a JSON value that cannot be read, are refused by name") {
+  const std::string spec = "clip_norm(1) | adam(lr=linear(0.01, total=9))";
+  auto opt = trained(spec);
+  opt.group("b", "lr=0.5");
+  const auto saved = opt.state_dict();
+  CHECK_NOTHROW(opt.load_state_dict(saved));
+  const auto refuses_change = [&](const std::string& part, const std::string& other, const std::string& message) {
+    CHECK(refuses<OptimError>([&] { opt.load_state_dict(with_json(saved, part, other)); }, message));
+    CHECK(same_bits(opt.state_dict(), saved));
+  };
+  refuses_change("\"version\":2", "\"version\":3", "the state is of version 3, this library reads version 2");
+  refuses_change("\"version\":2", "\"version\":-1", "version is -1, which counts nothing");
+  refuses_change("{", "[", "optimizer/state cannot be read: not valid JSON");
+  refuses_change("\"own\":[\"lr\"]", "\"own\":1", "the state's groups cannot be read");
+  refuses_change("\"spec\":\"clip", "\"spec\":7,\"x\":\"clip", "the state's spec cannot be read");
+  refuses_change("\"steps\":5", "\"steps\":5,\"more\":{\"of\":1}", "unexpected: more/of");
+  refuses_change("\"parameter_steps\":{\"a\":5", "\"parameter_steps\":{\"z\":5", "missing: parameter_steps/a");
+  const NamedArrays old{{"optimizer/options", Array::of<std::uint8_t>({1}, {'a'})}};
+  CHECK(refuses<OptimError>([&] { opt.load_state_dict(old); }, "the state is of version 1"));
 }
 
 TEST_CASE("names given twice, no options, unreadable ones, an array lost") {
   const std::string spec = "adam(lr=0.01)";
   const auto saved = trained(spec).state_dict();
-  for (const std::string name : {"adam/m/a", "optimizer/steps", "optimizer/options", "optimizer/checksums"}) {
+  for (const std::string name : {"adam/m/a", "adam/step/b", "optimizer/state", "optimizer/checksums"}) {
     NamedArrays state = saved;
     state.emplace_back(name, entry(state, name));
     refused(spec, state, "given twice", name);
   }
   NamedArrays state = without(saved, "optimizer/checksums");
-  entry(state, "optimizer/options") = Array::of<std::uint8_t>({0}, {});
-  refused(spec, state, "the state's options are empty");
+  entry(state, "optimizer/state") = Array::of<std::uint8_t>({0}, {});
+  refused(spec, state, "optimizer/state cannot be read: not valid JSON: a value was expected");
   refused(spec, without(saved, "adam/m/a"), "missing: adam/m/a");
   state = saved;
   state.emplace_back("adam/m/z", Array::ones({2}));

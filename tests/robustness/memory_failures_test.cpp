@@ -188,7 +188,8 @@ std::string contents(const std::string& path) {
 
 TEST_CASE("every allocation of a first and of a later training step fails once") {
   loss_outside = true;
-  for (const std::string spec : {"adam(lr=1e-2)", "sgd(lr=1e-2, momentum=0.9)", "adamw(lr=1e-2)"})
+  for (const std::string spec : {"adam(lr=1e-2)", "sgd(lr=1e-2, momentum=0.9)", "adamw(lr=1e-2)", "lamb(lr=1e-2)", "prodigy",
+                                 "adafactor", "clip_norm(0.1) | adam"})
     for (const int warm : {0, 2}) {
       CAPTURE(spec);
       CAPTURE(warm);

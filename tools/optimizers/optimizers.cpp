@@ -49,7 +49,7 @@ int optimizers_command(bool json) {
     for (const auto& r : rules) {
       Json defaults = Json::object();
       for (const auto& o : r.defaults) defaults[o.name] = value_of(o);
-      list.push_back({{"name", r.info.name}, {"defaults", defaults}, {"shape", optim::to_string(r.info.shape)}, {"paper", r.info.paper}, {"year", r.info.year}});
+      list.push_back({{"name", r.info.name}, {"defaults", defaults}, {"shape", r.shape}, {"paper", r.info.paper}, {"year", r.info.year}});
     }
     fmt::print("{}\n", list.dump(1));
     return 0;
@@ -57,7 +57,7 @@ int optimizers_command(bool json) {
   for (const auto& r : rules) {
     std::string defaults;
     for (const auto& o : r.defaults) defaults += (defaults.empty() ? "" : ", ") + optim::to_string(o);
-    fmt::print("{}({})\n    {} rule. {}, {}\n", r.info.name, defaults, optim::to_string(r.info.shape), r.info.paper, r.info.year);
+    fmt::print("{}({})\n    {} rule. {}, {}\n", r.info.name, defaults, r.shape, r.info.paper, r.info.year);
   }
   print_stages_and_schedules();
   return 0;

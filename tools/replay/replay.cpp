@@ -69,8 +69,7 @@ Json trace_step(const optim::Optimizer& optimizer, std::int64_t elements) {
 }
 
 void check_traceable(const optim::AnyRule& rule) {
-  const optim::RuleShape shape = rule.info().shape;
-  if (shape != optim::RuleShape::element && shape != optim::RuleShape::layer)
+  if (!rule.explains_elements())
     throw OptimError(rule.name(), "moves all numbers of a parameter together; no element has values to trace", "leave out --trace");
 }
 

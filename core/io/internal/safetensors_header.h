@@ -37,7 +37,4 @@ void read_header(const std::string& path, SafetensorsHeader& h, std::uint64_t mo
 /// "tensor "conv1.weight"", for messages.
 std::string named(std::string_view tensor);
 
-/// `s` as a JSON string; false if it is not UTF-8.
-bool append_json(std::string& to, std::string_view s);
-
 }  // namespace gradus

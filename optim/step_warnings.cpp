@@ -3,7 +3,7 @@
 #include <gradus/core/error.h>
 #include <gradus/core/kernels/array_stats.h>
 #include <gradus/core/warning.h>
-#include <gradus/optim/optimizer.h>
+#include <gradus/optim/step_warnings.h>
 
 #include <algorithm>
 #include <bit>
@@ -28,19 +28,18 @@ std::string quoted(const std::vector<const std::string*>& names) {
 
 }  // namespace
 
-void Optimizer::look_for_mistakes() {
+void StepWarnings::look(const std::vector<ParameterState>& parameters, const OptimizerSpec& spec, std::int64_t steps) {
   ++calls_;
-  const auto guards = [](const auto& stage) { return stage->name() == "skip_nonfinite"; };
-  const bool searches =
-      rule().info().shape == RuleShape::closure && !rule().inner();  // and goes back where there is no loss
-  const bool look_at_numbers =
-      warning_due(Warning::non_finite_gradient) && !searches && std::none_of(stages_.begin(), stages_.end(), guards);
+  const AnyRule& rule = spec.rule();
+  const auto guards = [](const auto& stage) { return stage->skipped() != nullptr; };
+  const bool look_at_numbers = warning_due(Warning::non_finite_gradient) && rule.takes_gradients() &&  // or it searches
+                               std::none_of(spec.stages.begin(), spec.stages.end(), guards);
   const bool all_numbers = thorough(calls_);
-  const Entry *grown = nullptr, *bad = nullptr;
+  const ParameterState *grown = nullptr, *bad = nullptr;
   std::vector<const std::string*> unreached;
   std::size_t present = 0, cleared = 0;
   bool by_backward = false;
-  for (const Entry& e : entries_) {
+  for (const auto& e : parameters) {
     const Leaf& l = *e.leaf.leaf();
     if (l.frozen) continue;
     if (!l.grad.defined()) {
@@ -61,30 +60,30 @@ void Optimizer::look_for_mistakes() {
         Warning::no_zero_grad, "step",
         join("the gradient of \"", grown->name, "\" still holds what the last step was made with, and a backward() since ",
              "has added to it: two backward passes or more"),
-        "opt.zero_grad() after each step; to gather gradients on purpose, \"accumulate(n) | " + rule().name() + "\"");
-  if (present == 0 && cleared > 0 && steps_ > 0)
+        "opt.zero_grad() after each step; to gather gradients on purpose, \"accumulate(n) | " + rule.name() + "\"");
+  if (present == 0 && cleared > 0 && steps > 0)
     warn_once(Warning::zero_grad_before_step, "step",
-              join("none of the ", entries_.size(),
+              join("none of the ", parameters.size(),
                    " parameters has a gradient, so nothing moves; zero_grad() ran after backward()"),
               "zero_grad(), backward(), step(), in this order");
   if (!unreached.empty() && by_backward)
     warn_once(Warning::parameter_without_gradient, "step",
-              join(unreached.size(), " of ", entries_.size(), " parameters never got a gradient: ", quoted(unreached),
+              join(unreached.size(), " of ", parameters.size(), " parameters never got a gradient: ", quoted(unreached),
                    "; no loss has reached them"),
               "use them in forward(), or requires_grad_(false) if they are to stay as they are");
   const auto help = [&] {
     return join(
         "FiniteWatch watch(net.parameters()); watch.backward([&] { return loss; }) names the op that made it; "
         "\"skip_nonfinite | ",
-        rule().name(), "\" leaves out steps whose gradients are not finite");
+        rule.name(), "\" leaves out steps whose gradients are not finite");
   };
   if (bad)
     warn_once(Warning::non_finite_gradient, "step",
-              join("at step ", steps_ + 1, " the gradient of \"", bad->name, "\" (", describe(bad->leaf.array()),
+              join("at step ", steps + 1, " the gradient of \"", bad->name, "\" (", describe(bad->leaf.array()),
                    ") is not finite, and the weight will not be either"),
               help());
   else if (look_at_numbers && backward_since && by_backward && last_loss_was_nan())
-    warn_once(Warning::non_finite_gradient, "step", join("at step ", steps_ + 1, " the loss of the last backward() was NaN"),
+    warn_once(Warning::non_finite_gradient, "step", join("at step ", steps + 1, " the loss of the last backward() was NaN"),
               help());
 }
 
