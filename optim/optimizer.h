@@ -18,7 +18,7 @@
 #include <gradus/optim/spec/registry.h>
 #include <gradus/optim/spec/spec.h>
 #include <gradus/optim/step_warnings.h>
-#include <gradus/optim/typed.h>
+#include <gradus/optim/typed_options.h>
 
 #include <functional>
 #include <initializer_list>

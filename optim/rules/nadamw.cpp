@@ -1,51 +1,9 @@
-#include <gradus/optim/rule/rule.h>
+#include <gradus/optim/spec/registry.h>
 
 namespace gradus::optim {
 
-GRADUS_CHOICE(NAdamWForm, pytorch, optax, algoperf)
-
 /// NAdamW: Dozat, "Incorporating Nesterov momentum into Adam", 2016, with the decay of Loshchilov and Hutter, "Decoupled
-/// weight decay regularization", 2017. nadam(decoupled_weight_decay=true) with the decay of adamw by default.
-/// Dialect optax: mu_t = beta1, so that momentum_decay is not read; algoperf (the baseline of Dahl et al., "Benchmarking
-/// neural network training algorithms", 2023): the same, and m and g are both corrected by 1 - beta1^t.
-template <class S = double>
-struct NAdamWRule {
-  S lr = 2e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.01, momentum_decay = 4e-3;
-  NAdamWForm dialect = NAdamWForm::pytorch;
-  GRADUS_FIELDS(lr, beta1, beta2, eps, weight_decay, momentum_decay, dialect)
-  static constexpr NamedRange ranges[] = {{"momentum_decay", {.low = 0}}};
-
-  template <class V>
-  struct State {
-    V m, v;
-    GRADUS_FIELDS(m, v)
-  };
-  struct Step {
-    S product = 1.0, of_m = 0.0, of_g = 0.0, c2 = 1.0;  // of mu_1 ... mu_t; shares of m and g; correction of v
-    GRADUS_FIELDS(product, of_m, of_g, c2)
-  };
-  S mu(S t) const {
-    return dialect == NAdamWForm::pytorch ? beta1 * (1 - 0.5 * pow(S(0.96), t * momentum_decay)) : beta1;
-  }
-  void advance(Step& k, S t) const {
-    k.product = k.product * mu(t);
-    k.of_m = mu(t + 1) / (dialect == NAdamWForm::algoperf ? 1 - k.product : 1 - k.product * mu(t + 1));
-    k.of_g = (1 - mu(t)) / (1 - k.product);
-    k.c2 = 1 / (1 - pow(beta2, t));
-  }
-
-  template <class V>
-  auto update(V g, V& w, State<V>& s, const Step& k) const {
-    s.m = beta1 * s.m + (1 - beta1) * g;
-    s.v = beta2 * s.v + (1 - beta2) * g * g;
-    V m_hat = k.of_m * s.m + k.of_g * g;
-    V v_hat = k.c2 * s.v;
-    V step = lr * (m_hat / (sqrt(v_hat) + eps));
-    if (on(weight_decay)) step += lr * weight_decay * w;
-    w -= step;
-    return GRADUS_SHOW(m_hat, v_hat, step);
-  }
-};
-
-GRADUS_RULE(nadamw, NAdamWRule, "Dozat 2016 with Loshchilov and Hutter 2017; Dahl et al., AlgoPerf, arXiv 2306.07179", 2016)
+/// weight decay regularization", 2017: nadam (rules/nadam.cpp) with the decay of adamw by default.
+GRADUS_ALIAS(nadamw, nadam, "Dozat 2016 with Loshchilov and Hutter 2017; Dahl et al., AlgoPerf, arXiv 2306.07179", 2016,
+             {"weight_decay", 0.01}, {"decoupled_weight_decay", 1})
 }  // namespace gradus::optim

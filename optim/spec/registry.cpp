@@ -13,7 +13,9 @@ namespace {
 
 struct Known {
   RuleInfo info;
-  MakeRule make;
+  MakeRule make;                       // null: an alias of the rule `base`
+  std::string base{};
+  std::vector<NamedValue> defaults{};  // of an alias
 };
 
 std::recursive_mutex mutex;  // registering the built-in rules comes back in through register_rule
@@ -31,22 +33,33 @@ std::map<std::string, Known>& rules() {
   return table();
 }
 
-}  // namespace
-
-void register_rule(RuleInfo info, MakeRule make) {
+void add(Known known) {
   std::lock_guard lock(mutex);
-  const std::string name = info.name;
+  const std::string name = known.info.name;
   const bool plain = !name.empty() && name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") == name.npos;
   if (!plain) throw OptimError("register", join("a rule's name is lower-case letters, digits and '_', got \"", name, "\""));
-  if (!rules().try_emplace(name, Known{std::move(info), make}).second)
+  if (!rules().try_emplace(name, std::move(known)).second)
     throw OptimError("register", join("there is a rule \"", name, "\" already"));
+}
+
+std::unique_ptr<AnyRule> made(const Known& known) {
+  auto rule = (known.make ? known.make : rules().at(known.base).make)(known.info);
+  for (const auto& o : known.defaults) rule->set(o.name, o.value);
+  return rule;
+}
+
+}  // namespace
+
+void register_rule(RuleInfo info, MakeRule make) { add({std::move(info), make}); }
+void register_alias(RuleInfo info, const std::string& base, std::vector<NamedValue> defaults) {
+  add({std::move(info), nullptr, base, std::move(defaults)});
 }
 
 std::vector<RuleEntry> all_rules() {
   std::lock_guard lock(mutex);
   std::vector<RuleEntry> all;
   for (const auto& [name, known] : rules()) {
-    const auto rule = known.make(known.info);
+    const auto rule = made(known);
     all.push_back({known.info, rule->shape(), rule->options()});
   }
   return all;
@@ -69,7 +82,7 @@ std::unique_ptr<AnyRule> new_rule(const std::string& name) {
   const auto found = rules().find(name);
   if (found == rules().end())
     throw OptimError("optim::make", join("there is no rule \"", name, "\"", perhaps(nearest_rule(name))));
-  return found->second.make(found->second.info);
+  return made(found->second);
 }
 
 }  // namespace gradus::optim

@@ -10,6 +10,9 @@ using MakeRule = std::unique_ptr<AnyRule> (*)(RuleInfo info);
 /// Makes `info.name` known. Errors: OptimError if the name is taken or is not lower-case letters, digits and '_'.
 void register_rule(RuleInfo info, MakeRule make);
 
+/// The same for a rule that is the rule `base` with other defaults.
+void register_alias(RuleInfo info, const std::string& base, std::vector<NamedValue> defaults);
+
 struct RuleEntry {
   RuleInfo info;
   std::string shape;  ///< AnyRule::shape()
@@ -25,3 +28,8 @@ bool rule_exists(const std::string& name);
 std::string nearest_rule(const std::string& name);
 
 }  // namespace gradus::optim
+
+/// In optim/rules/NAME.cpp: the one line that makes a built-in rule of another one, with these defaults.
+#define GRADUS_ALIAS(name, base, paper, year, ...)                \
+  void register_##name();                                            \
+  void register_##name() { register_alias({#name, paper, year}, #base, {__VA_ARGS__}); }

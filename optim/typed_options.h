@@ -6,6 +6,7 @@
 #include <gradus/optim/rule/dialect.h>
 
 #include <optional>
+#include <tuple>
 
 namespace gradus::optim {
 
@@ -54,6 +55,9 @@ struct Lion {
   GRADUS_FIELDS(lr, beta1, beta2, weight_decay, maximize)
   static constexpr const char* rule_name = "lion";
 };
+
+/// All of them; any other rule is made by its name. A struct of your own, with the options that a rule has, serves as well.
+using TypedRules = std::tuple<SGD, Adam, AdamW, RMSprop, Adagrad, Lion>;
 
 template <class R>
 concept TypedRule = requires(const R& r) {
