@@ -100,13 +100,13 @@ class Traversal : public BackwardContext {
     else build(g, make);
   }
 
-  /// Every leaf below the root gets its gradient.
-  template <class Make>
-  void into_leaves(const Tensor& root, Make make_seed) {
+  /// Every leaf below what seed_all() seeds gets its gradient.
+  template <class SeedAll>
+  void into_leaves(SeedAll seed_all) {
     const Pass pass;
     into_leaves_ = true;
     pass_ = passes_begun;
-    seed(root, make_seed);
+    seed_all();
     run(0, [](const Pending&) {});
   }
 
@@ -196,7 +196,9 @@ void Tensor::backward(bool retain_graph) const try {
   check_root("backward", *this, nullptr);
   loss_was_nan = visit_real(dtype(), [&]<class T>() { return *array_.data<T>() != *array_.data<T>(); });
   NoGrad guard;
-  Traversal(false, retain_graph).into_leaves(*this, [&] { return Tensor(std::in_place, [&] { return Array::ones(shape(), dtype()); }); });
+  Traversal traversal(false, retain_graph);
+  traversal.into_leaves(
+      [&] { traversal.seed(*this, [&] { return Tensor(std::in_place, [&] { return Array::ones(shape(), dtype()); }); }); });
 } catch (const std::bad_alloc&) {
   no_memory_for("backward");
 }
@@ -206,9 +208,21 @@ void Tensor::backward(const Tensor& seed, bool retain_graph) const try {
   check_root("backward", *this, &seed);
   loss_was_nan = false;
   NoGrad guard;
-  Traversal(false, retain_graph).into_leaves(*this, [&] { return Tensor(seed.array().copy()); });  // it may become a leaf's gradient
+  Traversal traversal(false, retain_graph);
+  traversal.into_leaves([&] { traversal.seed(*this, [&] { return Tensor(seed.array().copy()); }); });  // it may become a leaf's gradient
 } catch (const std::bad_alloc&) {
   no_memory_for("backward");
+}
+
+void backward_into_leaves(const std::vector<Tensor>& outputs, const std::vector<Tensor>& seeds) {
+  const NoGrad guard;
+  Traversal traversal(false, false);
+  traversal.into_leaves([&] {
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      check_root("backward", outputs[i], &seeds[i]);
+      traversal.seed(outputs[i], [&] { return seeds[i].detach(); });
+    }
+  });
 }
 
 void traverse(const Tensor& root, TraversalObserver& observer) try {

@@ -49,6 +49,18 @@ class BackwardContext {
     else add_into(*place, make());
   }
 
+  /// The same from an op that hands something only to some rows of input k: a leaf records which, and rows() is called.
+  template <class Rows, class Make>
+  void give_rows(int k, Rows rows, Make make) {
+    Node* const to = node_->edges()[k].node;
+    if (!into_leaves_ || !to || to->op) return give(k, make);
+    Leaf& leaf = *static_cast<Leaf*>(to);
+    TouchedRows touched = rows();
+    if (leaf.grad.defined()) touched.add(leaf.touched);
+    give(k, make);
+    leaf.touched = std::move(touched);
+  }
+
   template <class Saved>
   const Saved& saved() const {
     return *static_cast<const Saved*>(node_->saved());
@@ -82,6 +94,7 @@ class BackwardContext {
     if (l.frozen) [[unlikely]] return nullptr;
     if (!l.grad.defined()) l.begun = pass_;
     l.reached = pass_;
+    l.touched.set_all();
     return &l.grad;
   }
 
@@ -102,5 +115,8 @@ struct GradOptions {
 /// d(sum of outputs . seeds) / d inputs, without touching any leaf's grad. Seeds default to ones for single numbers.
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, GradOptions options = {},
                          const std::vector<Tensor>& seeds = {});
+
+/// Adds d(sum of outputs . seeds) / d leaf to the gradient of every leaf below the outputs.
+void backward_into_leaves(const std::vector<Tensor>& outputs, const std::vector<Tensor>& seeds);
 
 }  // namespace gradus

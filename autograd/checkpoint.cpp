@@ -160,9 +160,17 @@ void Checkpoint::backward(BackwardContext& b, const Saved& s) {
     if (const Tensor& g = b.grad(static_cast<int>(k)); y[k].requires_grad() && g.defined())
       roots.push_back(y[k]), seeds.push_back(g);
   if (roots.empty()) return;
-  const Tensors g = grad(roots, stand_ins, {.create_graph = b.graph(), .allow_unused = true}, seeds);
-  for (std::size_t k = 0; k < g.size(); ++k)
-    if (g[k].defined()) b.accumulate(static_cast<int>(k), [&] { return g[k]; });
+  const int inputs = b.inputs();
+  if (b.graph()) {
+    const Tensors g = grad(roots, stand_ins, {.create_graph = true, .allow_unused = true}, seeds);
+    for (int k = 0; k < inputs; ++k)
+      if (const Tensor& of = g[static_cast<std::size_t>(k)]; of.defined()) b.accumulate(k, [&] { return of; });
+    return;
+  }
+  backward_into_leaves(roots, seeds);
+  for (int k = 0; k < inputs; ++k)
+    if (const Leaf& leaf = *stand_ins[static_cast<std::size_t>(k)].leaf(); leaf.grad.defined())
+      b.give_rows(k, [&] { return leaf.touched; }, [&] { return leaf.grad; });
 }
 
 Samples Checkpoint::samples() {

@@ -52,6 +52,7 @@ void Tensor::set_grad(Array grad) const {
   if (grad.defined() && (!(grad.shape() == numbers.shape()) || grad.dtype() != numbers.dtype()))
     throw ShapeError("set_grad", join("the gradient is ", describe(grad), ", the tensor ", describe(numbers)));
   l->grad = Tensor(std::move(grad));
+  l->touched.set_all();
   l->begun = backward_passes() + 1;  // nothing of an earlier backward() is in it
 }
 
@@ -71,7 +72,7 @@ void Leaf::move_to(const Array& numbers) {
 }
 
 void Tensor::zero_grad() const {
-  if (Leaf* l = leaf()) l->grad.reset();
+  if (Leaf* l = leaf()) l->grad.reset(), l->touched.set_all();
 }
 
 std::string describe(const Tensor& t) {

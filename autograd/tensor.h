@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gradus/autograd/node.h>
+#include <gradus/autograd/touched_rows.h>
 
 #include <memory>
 
@@ -116,6 +117,7 @@ struct Leaf : Node {
   std::uint64_t begun = 0, reached = 0;  ///< the first backward() whose part is in `grad`, and the last that came here at all
   std::unique_ptr<Array> moved_to;       ///< where the numbers are, once they are not where the leaf was made over them
   bool gone = false;                     ///< the module that owned it has dropped it
+  TouchedRows touched;                   ///< the rows of `grad` that ops have handed something to
 
   /// The numbers are in another Array from now on; a gradient is converted, and becomes absent if the shape is another one.
   void move_to(const Array& numbers);

@@ -5,6 +5,7 @@
 #include <gradus/optim/optimizer.h>
 
 #include <algorithm>
+#include <tuple>
 
 namespace gradus::optim {
 namespace {
@@ -98,14 +99,16 @@ bool Optimizer::move_parameters(const std::vector<Array>& curvature) {
   auto ready = ready_parameters();
   if (spec_.follow(steps_))
     for (auto& p : parameters_) p.prepared = false;
-  if (!spec_.stages.empty() && !pass_stages(spec_.stages, parameters_, ready)) return false;
   struct Release {
     Optimizer& of;
     ~Release() {
       for (auto& all : of.moved_) all.clear();
       for (auto& d : of.drivers_) d->release();
+      if (of.spec_.stages.empty()) return;
+      for (auto& p : of.parameters_) p.staged = {};
     }
   } release{*this};
+  if (!spec_.stages.empty() && !pass_stages(spec_.stages, parameters_, ready)) return false;
   try {
     for (ParameterState* p : ready) {
       p->prepare(rule_of(*p));
@@ -118,8 +121,6 @@ bool Optimizer::move_parameters(const std::vector<Array>& curvature) {
     throw;
   }
   for (auto& d : drivers_) d->step(loss_);
-  if (!spec_.stages.empty())
-    for (ParameterState* p : ready) p->staged = {};
   return true;
 }
 
@@ -182,8 +183,8 @@ std::vector<Array> Optimizer::estimate_curvature(ClosureObjective& loss, const C
     each(Curvature::hutchinson, [&](std::size_t i) { return u[i] * Tensor(products[i]); });
   }
   if (sampled && asks(Curvature::sampled)) {
-    std::vector<Tensor> gradients;
-    for (const auto& p : parameters_) gradients.push_back(p.leaf.grad());
+    std::vector<std::pair<Tensor, TouchedRows>> gradients;
+    for (const auto& p : parameters_) gradients.emplace_back(p.leaf.grad(), p.leaf.leaf()->touched);
     {
       recording = true;
       ClosureObjective(parameters_, rule(), *sampled, evaluations_, {}).evaluate();
@@ -193,7 +194,8 @@ std::vector<Array> Optimizer::estimate_curvature(ClosureObjective& loss, const C
       const Tensor& leaf = parameters_[i].leaf;
       return leaf.grad().defined() ? square(leaf.grad()) : zeros(leaf.shape(), leaf.dtype());
     });
-    for (std::size_t i = 0; i < parameters_.size(); ++i) parameters_[i].leaf.leaf()->grad = gradients[i];
+    for (std::size_t i = 0; i < parameters_.size(); ++i)
+      std::tie(parameters_[i].leaf.leaf()->grad, parameters_[i].leaf.leaf()->touched) = gradients[i];
   }
   return estimates;
 }

@@ -85,7 +85,7 @@ struct Embedding {
   static constexpr const char* name = "embedding";
   struct Saved { int64_t rows; Array index; };
   static void backward(BackwardContext& b, const Saved& s) {
-    b.accumulate(0, [&] { return add_rows_at(b.grad(), s.index, s.rows); });
+    b.give_rows(0, [&] { return TouchedRows::only(s.rows, s.index); }, [&] { return add_rows_at(b.grad(), s.index, s.rows); });
   }
   static Samples samples() {
     return {sample("repeated rows", {sample_values({4, 3}), Array::of<int64_t>({2, 3}, {0, 3, 3, 1, 0, 3})}, [](auto& x) { return embedding(x[0], x[1]); })};
@@ -149,9 +149,8 @@ Tensor rows_at(const Tensor& weight, const Array& at) {
 Tensor add_rows_at(const Tensor& x, const Array& at, int64_t rows) {
   const int64_t d = x.shape().back();
   const Array from = x.array().contiguous();
-  Array y = Array::full({rows, d}, -0.0, x.dtype());  // -0 changes nothing: optim/touched_rows.h tells these rows by it
+  Array y = Array::zeros({rows, d}, x.dtype());
   visit_real(x.dtype(), [&]<class T>() {
-    for (int64_t k = 0; k < at.size(); ++k) std::fill_n(y.uninitialized<T>() + at.data<int64_t>()[k] * d, d, T(0));
     for (int64_t k = 0; k < at.size(); ++k) {
       T* row = y.uninitialized<T>() + at.data<int64_t>()[k] * d;
       const T* in = from.data<T>() + k * d;

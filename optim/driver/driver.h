@@ -13,6 +13,7 @@ struct StagedGradient {
   Array g;                ///< dense; absent: the gradient of the leaf
   double factor = 1;
   double squares = -1;    ///< sum of the squares of g; below 0: not known yet
+  TouchedRows rows{};     ///< that ops have handed something to
 };
 
 /// What an optimizer keeps of one parameter.
@@ -38,6 +39,7 @@ struct ParameterState {
   void forget();
   /// Dense numbers that are nobody else's while the parameter is written.
   Array gradient() const;
+  const TouchedRows& touched_rows() const { return staged.g.defined() ? staged.rows : leaf.leaf()->touched; }
 };
 
 /// One parameter, the rule that moves it, and for a rule that has asked its estimate of curvature.

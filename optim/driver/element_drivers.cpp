@@ -3,7 +3,6 @@
 #include <gradus/core/error.h>
 #include <gradus/optim/driver/driver.h>
 #include <gradus/optim/rule/pass.h>
-#include <gradus/optim/touched_rows.h>
 
 #include <algorithm>
 
@@ -48,7 +47,7 @@ class ElementDriver final : public Driver {
       if (!rule.touched_rows_only()) {
         work_.push_back({&rule, s.leaf.dtype(), piece});
       } else {
-        for (const Run& run : touched_rows(s.gradient())) {
+        for (const auto& run : s.touched_rows().runs(s.leaf.shape())) {
           piece.begin = run.begin, piece.end = run.end;
           work_.push_back({&rule, s.leaf.dtype(), piece});
         }
@@ -74,7 +73,7 @@ class ElementDriver final : public Driver {
   ElementValues explain(const Driven& one, std::int64_t index) const override {
     std::vector<Array> copies;
     const ParameterState& s = *one.state;
-    if (one.rule->touched_rows_only() && !row_is_touched(s.gradient(), index))
+    if (one.rule->touched_rows_only() && !s.touched_rows().holds_element(s.leaf.shape(), index))
       throw OptimError("explain", join("no op has handed a gradient to the row of element ", index, " of \"", s.name,
                                        "\"; the step leaves it as it is"));
     const Piece piece = piece_to_explain(one, index, copies);

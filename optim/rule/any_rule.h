@@ -118,7 +118,7 @@ class AnyRule {
   virtual Curvature curvature(std::int64_t /*steps*/) const { return Curvature::none; }
   virtual void take_curvature(const Tensor& /*estimate*/, std::vector<Tensor>& /*slots*/) const {}
   virtual std::uint64_t seed() const { return 0; }  ///< of the random signs
-  /// Whether only rows move to which some op has handed a gradient: touched_rows.h.
+  /// Whether only rows move to which some op has handed a gradient: autograd/touched_rows.h.
   virtual bool touched_rows_only() const { return false; }
 
  protected:

@@ -4,7 +4,7 @@ namespace gradus::optim {
 
 /// Lazy Adam: Adam (Kingma and Ba, 2014) that moves only the rows to which some op has handed a gradient, as an embedding
 /// does with the rows its indices name; moments of the others wait. The options and the place of eps are those of
-/// torch.optim.SparseAdam. How rows are told: optim/touched_rows.h. Parameters of one axis move as a whole.
+/// torch.optim.SparseAdam. How rows are told: autograd/touched_rows.h. Parameters of one axis move as a whole.
 template <class S = double>
 struct LazyAdamRule {
   S lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8;

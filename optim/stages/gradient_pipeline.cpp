@@ -30,7 +30,7 @@ bool pass_stages(Stages& stages, std::vector<ParameterState>& all, std::vector<P
   std::vector<StagedGradient> gradients;
   for (auto& p : all) p.staged = {};
   for (ParameterState* p : ready)
-    gradients.push_back({static_cast<std::size_t>(p - all.data()), p->gradient(), 1, -1});
+    gradients.push_back({static_cast<std::size_t>(p - all.data()), p->gradient(), 1, -1, p->leaf.leaf()->touched});
   const auto parameters = staged_parameters(all);
   for (auto& stage : stages)
     if (!stage->apply(gradients, parameters)) return false;
@@ -48,7 +48,7 @@ bool pass_stages(Stages& stages, std::vector<ParameterState>& all, std::vector<P
 StagedGradient stage_one(const Stages& stages, std::vector<ParameterState>& all, std::size_t place, std::int64_t k) {
   std::vector<StagedGradient> gradients;
   for (std::size_t i = 0; i < all.size(); ++i)
-    if (all[i].leaf.grad().defined()) gradients.push_back({i, all[i].gradient(), 1, -1});
+    if (all[i].leaf.grad().defined()) gradients.push_back({i, all[i].gradient(), 1, -1, all[i].leaf.leaf()->touched});
   for (const auto& stage : Stages(stages)) {
     stage->follow(k);
     if (!stage->apply(gradients, staged_parameters(all)))

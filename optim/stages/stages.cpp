@@ -182,7 +182,7 @@ struct Accumulate final : StageOf<Accumulate> {
   using StageOf::StageOf;
   bool apply(std::vector<StagedGradient>& gradients, const std::vector<StagedParameter>& parameters) override {
     const auto n = static_cast<std::int64_t>(get(0));
-    sums_.resize(parameters.size());
+    sums_.resize(parameters.size()), rows_.resize(parameters.size());
     for (StagedGradient& f : gradients) {
       settle(f);
       Array& sum = sums_[f.place];
@@ -190,6 +190,8 @@ struct Accumulate final : StageOf<Accumulate> {
       if (sum.defined() && !(sum.shape() == f.g.shape()))
         throw OptimError("accumulate", join("the gradient of \"", *parameters[f.place].name, "\" is ", describe(f.g),
                                             ", what was gathered ", describe(sum)), "make a new optimizer");
+      if (sum.defined()) rows_[f.place].add(f.rows);
+      else rows_[f.place] = f.rows;
       if (sum.defined()) sum = sum.to(f.g.dtype());  // its module has converted it
       if (!sum.defined()) sum = map([factor](auto g) { return factor * g; }, f.g);
       else sum = map([factor](auto s, auto g) { return s + factor * g; }, sum, f.g);
@@ -198,8 +200,8 @@ struct Accumulate final : StageOf<Accumulate> {
     gradients.clear();
     for (std::size_t i = 0; i < sums_.size(); ++i)
       if (sums_[i].defined())
-        gradients.push_back({i, std::move(sums_[i]), 1 / static_cast<double>(count_), -1});
-    sums_.assign(parameters.size(), {});
+        gradients.push_back({i, std::move(sums_[i]), 1 / static_cast<double>(count_), -1, std::move(rows_[i])});
+    sums_.assign(parameters.size(), {}), rows_.assign(parameters.size(), {});
     count_ = 0;
     return true;
   }
@@ -210,16 +212,21 @@ struct Accumulate final : StageOf<Accumulate> {
     a.count({"stages", "accumulate", "count"}, count_);
     if (static_cast<double>(count_) >= get(0))
       a.complain("stages/accumulate/count", join("is ", count_, " of ", text(get(0)), " calls"));
-    sums_.resize(parameters.size());
+    sums_.resize(parameters.size()), rows_.resize(parameters.size());
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       const auto& [name, w] = parameters[i];
       a.array("accumulate/sum/" + *name, sums_[i], w->shape(), w->dtype(), false);
+      if (!sums_[i].defined() || w->rank() == 0) continue;
+      Array flags = rows_[i].flags();
+      a.array("accumulate/rows/" + *name, flags, {w->dim(0)}, u8, false);
+      if (a.loading() && flags.defined()) rows_[i] = TouchedRows::from_flags(flags);
     }
   }
 
  private:
   std::int64_t count_ = 0;
   std::vector<Array> sums_;
+  std::vector<TouchedRows> rows_;
 };
 
 /// The sums of squares say it, and the next clip_norm needs them anyway; they may also be beyond the largest double.

@@ -2,9 +2,9 @@
 #include <gradus/tests/helpers/optim.h>
 
 #include <gradus/autograd/backward.h>
+#include <gradus/autograd/checkpoint.h>
 #include <gradus/optim/averaged.h>
 #include <gradus/optim/rule/closure_rule.h>
-#include <gradus/optim/touched_rows.h>
 
 #include <doctest/doctest.h>
 
@@ -342,17 +342,33 @@ TEST_CASE("rows that an embedding read are told from rows with a gradient of zer
     w.zero_grad();
     loss.backward();
     std::string touched;
-    for (int64_t r = 0; r < 6; ++r) touched += optim::row_is_touched(w.grad().array(), 2 * r) ? '1' : '0';
+    for (int64_t r = 0; r < 6; ++r) touched += w.leaf()->touched.holds(r) ? '1' : '0';
     return touched;
   };
+  const auto read = [&](std::vector<int64_t> of) {
+    const auto n = static_cast<int64_t>(of.size());
+    return sum(embedding(w, tensor<int64_t>({n}, of)));
+  };
   CHECK(rows(sum(embedding(w, index) * weights)) == "011010");
-  CHECK(rows(sum(embedding(w, index) * weights) + sum(embedding(w, tensor<int64_t>({1}, {0})) * 0)) == "111010");
+  CHECK(rows(sum(embedding(w, index) * weights) + read({0}) * 0) == "111010");
   CHECK(rows(-2 * sum(embedding(w, index) * weights)) == "011010");
+  CHECK(rows(read({})) == "000000");
   CHECK(rows(sum(embedding(w, index) * weights) + sum(w) * 0) == "111111");  // tied weights: a dense gradient touches all
-  const auto runs = optim::touched_rows(Array::of<double>({4, 1}, {-0.0, 0.0, 1.0, -0.0}));
-  CHECK(runs.size() == 1);
-  CHECK(runs[0].begin == 1);
-  CHECK(runs[0].end == 3);
+  CHECK(rows(sum(w) * 0 + read({2})) == "111111");
+  CHECK(rows(read({2}) + sum(w * 0)) == "111111");
+  CHECK(rows(read({3})) == "000100");  // nothing is left of the pass before
+  const auto checkpointed = [&](const std::vector<Tensor>& x) { return embedding(x[0], index); };
+  CHECK(rows(sum(checkpoint(checkpointed, {w}))) == "011010");
+  CHECK(rows(sum(checkpoint([&](const std::vector<Tensor>&) { return embedding(w, index); }, {Tensor(1.0)})) + read({5})) ==
+        "011011");
+  w.zero_grad();
+  read({1}).backward();
+  read({4}).backward();  // gathers
+  CHECK(w.leaf()->touched.runs(w.shape()).size() == 2);
+  CHECK(w.leaf()->touched.runs(w.shape())[1].begin == 8);
+  CHECK_FALSE(w.leaf()->touched.holds_element(w.shape(), 7));
+  w.set_grad(Array::zeros({6, 2}, f64));  // of which nobody knows more
+  CHECK(w.leaf()->touched.all());
 }
 
 TEST_CASE("lazy_adam: untouched rows and their moments wait, whatever the sign or the clipping") {
