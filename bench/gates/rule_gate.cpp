@@ -123,7 +123,8 @@ void gate(int64_t n, int pairs) {
   for (const int t : {1, 2}) {
     set_threads(t);
     const int repeats = static_cast<int>(std::max<int64_t>(1, 4000000 / n));
-    auto by_rule = [&] { optim::run_pass(work); };
+    optim::Pieces pieces;  // cut anew at each step, in the room of the last one
+    auto by_rule = [&] { pieces.cut(work), optim::run_pass(work, pieces); };
     const auto hand = interleave({[&] { run_by_hand(hand_loop, x); }, [&] { run_by_hand(intrinsics, x); }}, pairs, repeats);
     const Loop best = hand.ratio[0] < 1 ? hand_loop : intrinsics;
     const auto f = interleave({by_rule, [&] { run_by_hand(best, x); }}, pairs, repeats);

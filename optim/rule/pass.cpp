@@ -47,10 +47,4 @@ void run_pass(const std::vector<ElementWork>& work, const Pieces& pieces) {
   });
 }
 
-void run_pass(const std::vector<ElementWork>& work) {
-  Pieces pieces;
-  pieces.cut(work);
-  run_pass(work, pieces);
-}
-
 }  // namespace gradus::optim

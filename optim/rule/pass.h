@@ -58,6 +58,5 @@ class Pieces {
 
 /// The pass of elementwise rules.
 void run_pass(const std::vector<ElementWork>& work, const Pieces& pieces);
-void run_pass(const std::vector<ElementWork>& work);
 
 }  // namespace gradus::optim
