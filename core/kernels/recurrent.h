@@ -31,8 +31,8 @@ struct RecurrentLayer {
   std::int64_t last() const { return reverse ? 0 : steps; }
 };
 
-/// c[rows, n] = a[rows, k] b + bias [n], which may be null: a product for all steps at once, rows being T N. b is packed once,
-/// for all threads.
+/// c[rows, n] = a[rows, k] b + bias [n], which may be null: a product for all steps at once, rows being T N. b is packed
+/// once, for all threads.
 template <class T>
 void all_steps_product(std::int64_t rows, std::int64_t n, std::int64_t k, const T* a, GemmOperand<T> b, const T* bias, T* c);
 /// c[m, n] = a[rows, m]' b[rows, n]: the gradient of a weight.

@@ -87,7 +87,10 @@ class LSTM : public Module<LSTM>, public Recurrent {
   LstmSequence operator()(const Tensor& x, const LstmState& state = {}, const SequenceCall& how = {}) {
     return Module::operator()(x, state, how);
   }
-  LstmSequence operator()(const Tensor& x, const SequenceCall& how) { return Module::operator()(x, LstmState(), how); }
+  template <std::same_as<SequenceCall> Call = SequenceCall>  // a template, so that (x, {}) is a call with an absent state
+  LstmSequence operator()(const Tensor& x, const Call& how) {
+    return Module::operator()(x, LstmState(), how);
+  }
   LstmSequence forward(const Tensor& x, const LstmState& state, const SequenceCall& how);
   std::vector<Member> members() override { return list_weights(); }
   std::string description() const override { return describe_as("LSTM"); }
@@ -100,7 +103,10 @@ class GRU : public Module<GRU>, public Recurrent {
   RecurrentSequence operator()(const Tensor& x, const Tensor& h = {}, const SequenceCall& how = {}) {
     return Module::operator()(x, h, how);
   }
-  RecurrentSequence operator()(const Tensor& x, const SequenceCall& how) { return Module::operator()(x, Tensor(), how); }
+  template <std::same_as<SequenceCall> Call = SequenceCall>  // a template, so that (x, {}) is a call with an absent state
+  RecurrentSequence operator()(const Tensor& x, const Call& how) {
+    return Module::operator()(x, Tensor(), how);
+  }
   RecurrentSequence forward(const Tensor& x, const Tensor& h, const SequenceCall& how);
   std::vector<Member> members() override { return list_weights(); }
   std::string description() const override { return describe_as("GRU"); }
@@ -113,7 +119,10 @@ class RNN : public Module<RNN>, public Recurrent {
   RecurrentSequence operator()(const Tensor& x, const Tensor& h = {}, const SequenceCall& how = {}) {
     return Module::operator()(x, h, how);
   }
-  RecurrentSequence operator()(const Tensor& x, const SequenceCall& how) { return Module::operator()(x, Tensor(), how); }
+  template <std::same_as<SequenceCall> Call = SequenceCall>  // a template, so that (x, {}) is a call with an absent state
+  RecurrentSequence operator()(const Tensor& x, const Call& how) {
+    return Module::operator()(x, Tensor(), how);
+  }
   RecurrentSequence forward(const Tensor& x, const Tensor& h, const SequenceCall& how);
   std::vector<Member> members() override { return list_weights(); }
   std::string description() const override;

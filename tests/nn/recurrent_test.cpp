@@ -246,6 +246,8 @@ TEST_CASE("a state is handed on: two halves give what the whole gives; one node 
   CHECK(same_bits(cat({first.y, second.y}).array(), y.array()));
   CHECK(std::string(y.node()->op->name) == "lstm");
   CHECK(y.shape() == Shape{6, 2, 4});
+  CHECK(same_bits(lstm(x, {}).y.array(), y.array()));
+  CHECK(same_bits(lstm(x, {zeros({1, 2, 4}), zeros({1, 2, 4})}).y.array(), y.array()));
   CHECK(state.c.shape() == Shape{1, 2, 4});
 }
 
