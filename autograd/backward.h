@@ -41,7 +41,7 @@ class BackwardContext {
   /// The same where make() is zero but for grad() in the part of it that part_of(Array) is: where there is a sum already, only
   /// that part of it is touched. So all rows of a tensor, each taken by itself, cost one pass over it and not one each.
   template <class Make, class PartOf>
-  void give_part(int k, Make make, PartOf part_of) {
+  void accumulate_part(int k, Make make, PartOf part_of) {
     Tensor* place = place_of(k);
     if (!place) [[unlikely]] return;
     if (!place->defined()) build(place, make);
@@ -51,13 +51,13 @@ class BackwardContext {
 
   /// The same from an op that hands something only to some rows of input k: a leaf records which, and rows() is called.
   template <class Rows, class Make>
-  void give_rows(int k, Rows rows, Make make) {
+  void accumulate_rows(int k, Rows rows, Make make) {
     Node* const to = node_->edges()[k].node;
-    if (!into_leaves_ || !to || to->op) return give(k, make);
+    if (!into_leaves_ || !to || to->op) return accumulate(k, make);
     Leaf& leaf = *static_cast<Leaf*>(to);
     TouchedRows touched = rows();
     if (leaf.grad.defined()) touched.add(leaf.touched);
-    give(k, make);
+    accumulate(k, make);
     leaf.touched = std::move(touched);
   }
 

@@ -170,7 +170,7 @@ void Checkpoint::backward(BackwardContext& b, const Saved& s) {
   backward_into_leaves(roots, seeds);
   for (int k = 0; k < inputs; ++k)
     if (const Leaf& leaf = *stand_ins[static_cast<std::size_t>(k)].leaf(); leaf.grad.defined())
-      b.give_rows(k, [&] { return leaf.touched; }, [&] { return leaf.grad; });
+      b.accumulate_rows(k, [&] { return leaf.touched; }, [&] { return leaf.grad; });
 }
 
 Samples Checkpoint::samples() {

@@ -85,7 +85,7 @@ struct Embedding {
   static constexpr const char* name = "embedding";
   struct Saved { int64_t rows; Array index; };
   static void backward(BackwardContext& b, const Saved& s) {
-    b.give_rows(0, [&] { return TouchedRows::only(s.rows, s.index); }, [&] { return add_rows_at(b.grad(), s.index, s.rows); });
+    b.accumulate_rows(0, [&] { return TouchedRows::only(s.rows, s.index); }, [&] { return add_rows_at(b.grad(), s.index, s.rows); });
   }
   static Samples samples() {
     return {sample("repeated rows", {sample_values({4, 3}), Array::of<int64_t>({2, 3}, {0, 3, 3, 1, 0, 3})}, [](auto& x) { return embedding(x[0], x[1]); })};

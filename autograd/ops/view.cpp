@@ -58,7 +58,7 @@ struct Slice {
   static constexpr const char* name = "slice";
   struct Saved { Window window; };
   static void backward(BackwardContext& b, const Saved& s) {
-    b.give_part(0, [&] { return unslice(b.grad(), s.window); },
+    b.accumulate_part(0, [&] { return unslice(b.grad(), s.window); },
                 [&](const Array& whole) { return cut(whole, s.window, b.grad().shape()[s.window.axis]); });
   }
   static Samples samples() {

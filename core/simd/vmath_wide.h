@@ -221,12 +221,14 @@ GRADUS_INLINE pack<float> atan2(pack<float> a, pack<float> b) {
 
 #define GRADUS_LANES(name) \
   GRADUS_INLINE pack<double> name(pack<double> a) { return vmath::each_lane([](double x) { return std::name(x); }, a); }
+// clang-format off
 GRADUS_LANES(erfc) GRADUS_LANES(sin) GRADUS_LANES(cos) GRADUS_LANES(tan)
 GRADUS_LANES(asin) GRADUS_LANES(acos) GRADUS_LANES(atan)
 GRADUS_LANES(sinh) GRADUS_LANES(cosh)
 GRADUS_LANES(asinh) GRADUS_LANES(acosh) GRADUS_LANES(atanh)
 GRADUS_LANES(log1p) GRADUS_LANES(expm1) GRADUS_LANES(exp2) GRADUS_LANES(log2) GRADUS_LANES(log10)
 #undef GRADUS_LANES
+// clang-format on
 /// With tanh x = x / (1 + w), w = x^2 / (3 + x^2 / (5 + ...)), the difference is x w / (1 + w): no term cancels another.
 GRADUS_INLINE pack<double> tanhshrink(pack<double> a) {
   return vmath::each_lane([](double x) {

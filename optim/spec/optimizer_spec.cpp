@@ -75,9 +75,9 @@ Group group_from(const Spec& spec, const SpecStage& stage) {
   return g;
 }
 
-Stages stages_from(const Spec& spec, std::size_t count) {
+Stages stages_from(const Spec& spec, std::size_t n) {
   Stages stages;
-  for (std::size_t i = 0; i < count; ++i) stages.push_back(stage_from(spec, spec.stages[i]));
+  for (std::size_t i = 0; i < n; ++i) stages.push_back(stage_from(spec, spec.stages[i]));
   return stages;
 }
 
