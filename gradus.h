@@ -5,20 +5,20 @@
 #include <gradus/core/array.h>
 #include <gradus/core/error.h>
 #include <gradus/core/io/npy.h>
+#include <gradus/core/io/safetensors.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
-#include <gradus/core/io/safetensors.h>
 #include <gradus/core/warning.h>
 
 #include <gradus/autograd/backward.h>
+#include <gradus/autograd/check/gradcheck.h>
 #include <gradus/autograd/checkpoint.h>
+#include <gradus/autograd/functional.h>
+#include <gradus/autograd/hook.h>
 #include <gradus/autograd/inspect/draw_tape.h>
 #include <gradus/autograd/inspect/finite.h>
-#include <gradus/autograd/functional.h>
-#include <gradus/autograd/check/gradcheck.h>
-#include <gradus/autograd/hook.h>
-#include <gradus/autograd/ops.h>
 #include <gradus/autograd/inspect/print_tape.h>
+#include <gradus/autograd/ops.h>
 #include <gradus/autograd/tensor.h>
 
 #include <gradus/nn/nn.h>

@@ -27,8 +27,10 @@ Tensor BackwardContext::output(const Array& kept, int slot) const {
 
 void BackwardContext::overwritten(const Array& kept) const {
   const char* writer = kept.writer();
-  throw GraphError(join("backward of ", op()), join("it needs ", describe(kept), " as it was in the forward pass, but ",
-                   writer ? writer : "somebody", " has overwritten it since"), "write after backward, or into a copy");
+  throw GraphError(join("backward of ", op()),
+                   join("it needs ", describe(kept), " as it was in the forward pass, but ", writer ? writer : "somebody",
+                        " has overwritten it since"),
+                   "write after backward, or into a copy");
 }
 
 Tensor* BackwardContext::pending_for(Node* n) { return pending_.slot_for(n); }
@@ -46,8 +48,7 @@ void BackwardContext::add_into(Tensor& sum, const Tensor& g) const {
         map_packs<T>(plus, out, begin, end, static_cast<const T*>(out), g.array().data<T>());
       });
     });
-  else
-    sum = Tensor(map(plus, sum.array(), g.array()));
+  else sum = Tensor(map(plus, sum.array(), g.array()));
 }
 
 /// An observer is to see every part among its zeros, as an op's result. What is not dense may be one number, expanded.
@@ -89,20 +90,16 @@ class Traversal : public BackwardContext {
   using Pending = PendingList::Pending;
 
  public:
-  Traversal(bool graph, bool retain) : retain_(retain || graph) {
-    graph_ = graph;
-  }
+  Traversal(bool graph, bool retain) : retain_(retain || graph) { graph_ = graph; }
 
-  template <class Make>
-  void seed(const Tensor& root, Make make) {
+  template <class Make> void seed(const Tensor& root, Make make) {
     Tensor* g = into_leaves_ && root.is_leaf() ? gradient_slot(*root.leaf()) : pending_for(root.node()) + root.slot();
     if (g->defined()) add_into(*g, make());
     else build(g, make);
   }
 
   /// Every leaf below what seed_all() seeds gets its gradient.
-  template <class SeedAll>
-  void into_leaves(SeedAll seed_all) {
+  template <class SeedAll> void into_leaves(SeedAll seed_all) {
     const Pass pass;
     into_leaves_ = true;
     pass_ = passes_begun;
@@ -117,13 +114,16 @@ class Traversal : public BackwardContext {
       explicit Given(Traversal& s) : traversal(s) {}
       const Tensor* operator()(int k) const override { return traversal.pending_at(traversal.node_->edges()[k]); }
     } given(*this);
-    run(0, [&](const Pending& d) { observer.reached(*d.node, d.grads); }, [&](const Pending& d) { observer.passed(*d.node, given); });
+    run(
+        0, [&](const Pending& d) { observer.reached(*d.node, d.grads); },
+        [&](const Pending& d) { observer.passed(*d.node, given); });
   }
 
   /// Only the wanted inputs get theirs; lines older than all of them are not visited.
   std::vector<Tensor> to_inputs(const std::vector<Tensor>& inputs) {
     std::vector<Tensor> found(inputs.size());
-    std::vector<std::pair<std::uint64_t, std::size_t>> next;  // (sequence, index), youngest first, as the traversal comes to them
+    std::vector<std::pair<std::uint64_t, std::size_t>>
+        next;  // (sequence, index), youngest first, as the traversal comes to them
     for (std::size_t i = 0; i < inputs.size(); ++i) next.emplace_back(inputs[i].node()->sequence, i);
     std::sort(next.begin(), next.end(), std::greater());
     const std::uint64_t oldest = next.back().first;
@@ -154,7 +154,8 @@ class Traversal : public BackwardContext {
       visit(d);
       if (!d.node->op || d.node->sequence <= oldest) continue;
       if (d.node->released)
-        throw GraphError("backward", join("the graph behind ", d.node->op->name, " was already traversed and what it saved is released"),
+        throw GraphError("backward",
+                         join("the graph behind ", d.node->op->name, " was already traversed and what it saved is released"),
                          "retain_graph for the first backward; detach() a state carried from step to step");
       node_ = d.node, grads_ = d.grads;
       try {
@@ -184,7 +185,8 @@ void check_root(const char* who, const Tensor& root, const Tensor* seed) {
   if (seed && !(seed->shape() == root.shape()))
     throw ShapeError(who, join("the seed is ", describe(*seed), ", the tensor ", describe(root), "; they must agree"));
   if (seed && seed->dtype() != root.dtype())
-    throw DtypeError(who, join("the seed is ", describe(*seed), ", the tensor ", describe(root)), join("seed.to(", root.dtype(), ")"));
+    throw DtypeError(who, join("the seed is ", describe(*seed), ", the tensor ", describe(root)),
+                     join("seed.to(", root.dtype(), ")"));
 }
 
 }  // namespace
@@ -209,7 +211,8 @@ void Tensor::backward(const Tensor& seed, bool retain_graph) const try {
   loss_was_nan = false;
   NoGrad guard;
   Traversal traversal(false, retain_graph);
-  traversal.into_leaves([&] { traversal.seed(*this, [&] { return Tensor(seed.array().copy()); }); });  // it may become a leaf's gradient
+  traversal.into_leaves(
+      [&] { traversal.seed(*this, [&] { return Tensor(seed.array().copy()); }); });  // it may become a leaf's gradient
 } catch (const std::bad_alloc&) {
   no_memory_for("backward");
 }
@@ -240,7 +243,8 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   if (!seeds.empty() && seeds.size() != outputs.size())
     throw GraphError("grad", join(outputs.size(), " outputs, but ", seeds.size(), " seeds"));
   for (std::size_t i = 0; i < inputs.size(); ++i)
-    if (!inputs[i].requires_grad()) throw GraphError("grad", join("input ", i, ", ", describe(inputs[i]), ", does not require a gradient"));
+    if (!inputs[i].requires_grad())
+      throw GraphError("grad", join("input ", i, ", ", describe(inputs[i]), ", does not require a gradient"));
   if (inputs.empty()) return {};
   struct Restore {
     bool before = recording;
@@ -259,7 +263,8 @@ std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<T
   auto found = traversal.to_inputs(inputs);
   for (std::size_t i = 0; i < found.size(); ++i)
     if (!found[i].defined() && !options.allow_unused)
-      throw GraphError("grad", join("input ", i, ", ", describe(inputs[i]), ", is not used by the outputs"), "allow_unused = true");
+      throw GraphError("grad", join("input ", i, ", ", describe(inputs[i]), ", is not used by the outputs"),
+                       "allow_unused = true");
   return found;
 } catch (const std::bad_alloc&) {
   no_memory_for("grad");

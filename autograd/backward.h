@@ -26,32 +26,33 @@ class BackwardContext {
   Tensor output(const Array& kept, int slot = 0) const;
   /// A kept Array as it was: GraphError naming op and writer if somebody overwrote it.
   const Array& checked(const Array& kept) const {
-    if (kept.stale()) [[unlikely]] overwritten(kept);
+    if (kept.stale()) [[unlikely]]
+      overwritten(kept);
     return kept;
   }
 
   /// Hands make() (a Tensor of input k's shape) to input k, if it is wanted.
-  template <class Make>
-  void accumulate(int k, Make make) {
+  template <class Make> void accumulate(int k, Make make) {
     Tensor* place = place_of(k);
-    if (!place) [[unlikely]] return;
-    if (place->defined()) [[unlikely]] add_into(*place, make());
+    if (!place) [[unlikely]]
+      return;
+    if (place->defined()) [[unlikely]]
+      add_into(*place, make());
     else build(place, make);
   }
   /// The same where make() is zero but for grad() in the part of it that part_of(Array) is: where there is a sum already, only
   /// that part of it is touched. So all rows of a tensor, each taken by itself, cost one pass over it and not one each.
-  template <class Make, class PartOf>
-  void accumulate_part(int k, Make make, PartOf part_of) {
+  template <class Make, class PartOf> void accumulate_part(int k, Make make, PartOf part_of) {
     Tensor* place = place_of(k);
-    if (!place) [[unlikely]] return;
+    if (!place) [[unlikely]]
+      return;
     if (!place->defined()) build(place, make);
     else if (may_add_to_part(*place)) add_to_part(part_of(place->array()));
     else add_into(*place, make());
   }
 
   /// The same from an op that hands something only to some rows of input k: a leaf records which, and rows() is called.
-  template <class Rows, class Make>
-  void accumulate_rows(int k, Rows rows, Make make) {
+  template <class Rows, class Make> void accumulate_rows(int k, Rows rows, Make make) {
     Node* const to = node_->edges()[k].node;
     if (!into_leaves_ || !to || to->op) return accumulate(k, make);
     Leaf& leaf = *static_cast<Leaf*>(to);
@@ -61,15 +62,11 @@ class BackwardContext {
     leaf.touched = std::move(touched);
   }
 
-  template <class Saved>
-  const Saved& saved() const {
-    return *static_cast<const Saved*>(node_->saved());
-  }
+  template <class Saved> const Saved& saved() const { return *static_cast<const Saved*>(node_->saved()); }
 
  protected:
   /// make() constructed over an absent tensor, which has nothing to destroy; if it throws, the place is absent again.
-  template <class Make>
-  static void build(Tensor* place, Make& make) {
+  template <class Make> static void build(Tensor* place, Make& make) {
     try {
       ::new (place) Tensor(make());
     } catch (...) {
@@ -91,7 +88,8 @@ class BackwardContext {
   Tensor* pending_for(Node* n);
   /// Where a leaf collects its gradient; null if it was frozen since.
   Tensor* gradient_slot(Leaf& l) const {
-    if (l.frozen) [[unlikely]] return nullptr;
+    if (l.frozen) [[unlikely]]
+      return nullptr;
     if (!l.grad.defined()) l.begun = pass_;
     l.reached = pass_;
     l.touched.set_all();
@@ -107,9 +105,9 @@ class BackwardContext {
 };
 
 struct GradOptions {
-  bool create_graph = false;   ///< the gradients are recorded and can be differentiated again
-  bool retain_graph = false;   ///< keep what the nodes saved; implied by create_graph
-  bool allow_unused = false;   ///< an absent gradient instead of a GraphError for an input the outputs do not use
+  bool create_graph = false;  ///< the gradients are recorded and can be differentiated again
+  bool retain_graph = false;  ///< keep what the nodes saved; implied by create_graph
+  bool allow_unused = false;  ///< an absent gradient instead of a GraphError for an input the outputs do not use
 };
 
 /// d(sum of outputs . seeds) / d inputs, without touching any leaf's grad. Seeds default to ones for single numbers.

@@ -18,7 +18,9 @@ using Tensors = std::vector<Tensor>;
 /// Numbers edges 0, 1, ...
 class Numbered {
  public:
-  int add(const Edge& e) { return places_.emplace(std::pair(e.node, e.slot), static_cast<int>(places_.size())).first->second; }
+  int add(const Edge& e) {
+    return places_.emplace(std::pair(e.node, e.slot), static_cast<int>(places_.size())).first->second;
+  }
   int place_of(const Edge& e) const {  ///< -1 if it has none
     const auto found = places_.find({e.node, e.slot});
     return found == places_.end() ? -1 : found->second;
@@ -44,8 +46,7 @@ struct Boundary {
 std::uint64_t mark() { return Ref<Node>(new_leaf({}))->sequence; }
 
 /// Calls visit(edge) for every edge from a node younger than `since` to an older one.
-template <class Visit>
-void edges_across(const Tensors& outputs, std::uint64_t since, Visit visit) {
+template <class Visit> void edges_across(const Tensors& outputs, std::uint64_t since, Visit visit) {
   std::vector<Node*> lines;
   std::unordered_set<Node*> seen;
   const auto add = [&](Node* n) {
@@ -104,9 +105,9 @@ struct Checkpoint {
       {EdgeRule::digits, 2, "the sample squares: such squares are infinite in f32", 1e20}};
   struct Saved {
     TensorFunction f;
-    Tensors inputs;              // without history, or the node would hold itself
-    std::vector<int> places;     // of each input in the boundary; -1: a constant
-    Numbered boundary;           // as f knows it; an outer checkpoint may have replaced the node's own edges
+    Tensors inputs;           // without history, or the node would hold itself
+    std::vector<int> places;  // of each input in the boundary; -1: a constant
+    Numbered boundary;        // as f knows it; an outer checkpoint may have replaced the node's own edges
     Philox drawn;
     std::uint64_t bits;
   };
@@ -129,11 +130,14 @@ Tensors Checkpoint::call_again(BackwardContext& b, const Saved& s, const Tensors
   const std::uint64_t since = mark();
   Tensors y = s.f(x);
   if (fingerprint(y) != s.bits)
-    throw GraphError("backward of checkpoint", "the function gives other numbers than in the forward pass: a parameter, a mode "
-                     "or something else that it reads has changed since", "change it after backward");
+    throw GraphError("backward of checkpoint",
+                     "the function gives other numbers than in the forward pass: a parameter, a mode "
+                     "or something else that it reads has changed since",
+                     "change it after backward");
   const auto stand_in = [&](const Edge& e) {
     const int k = s.boundary.place_of(e);
-    if (k < 0) throw GraphError("backward of checkpoint", "the function uses a leaf that it did not use in the forward pass");
+    if (k < 0)
+      throw GraphError("backward of checkpoint", "the function uses a leaf that it did not use in the forward pass");
     return stand_ins[static_cast<std::size_t>(k)].node_ref();
   };
   edges_across(y, since, [&](Edge& e) {
@@ -170,26 +174,27 @@ void Checkpoint::backward(BackwardContext& b, const Saved& s) {
   backward_into_leaves(roots, seeds);
   for (int k = 0; k < inputs; ++k)
     if (const Leaf& leaf = *stand_ins[static_cast<std::size_t>(k)].leaf(); leaf.grad.defined())
-      b.accumulate_rows(k, [&] { return leaf.touched; }, [&] { return leaf.grad; });
+      b.accumulate_rows(
+          k, [&] { return leaf.touched; }, [&] { return leaf.grad; });
 }
 
 Samples Checkpoint::samples() {
   const auto gated = [](const Tensors& x) { return tanh(x[0]) * x[1] + x[0]; };
   const auto two = [](const Tensors& x) { return Tensors{exp(x[0]) * x[1], sum(square(x[1]))}; };
-  return {sample("one result", {sample_values({2, 3}), sample_values({2, 3}, -2, 2, 2)},
-                 [=](auto& x) { return checkpoint(gated, x); }),
-          sample("two results", {sample_values({3}), sample_values({3}, -2, 2, 2)},
-                 [=](auto& x) { return checkpoint(two, x); }),
-          sample("captured", {sample_values({3}), sample_values({3}, -2, 2, 2)},
-                 [=](auto& x) {
-                   return checkpoint([w = x[1]](const Tensors& in) { return sigmoid(in[0] * w) * w; }, {x[0] * 2.0});
-                 }),
-          sample("nested", {sample_values({3}), sample_values({3}, -2, 2, 2)}, [=](auto& x) {
-            const auto outer = [=, w = x[1]](const Tensors& in) {
-              return checkpoint([w](const Tensors& inner) { return tanh(inner[0] * w); }, {in[0] * w}) * in[0];
-            };
-            return checkpoint(outer, {x[0]});
-          })};
+  return {
+      sample("one result", {sample_values({2, 3}), sample_values({2, 3}, -2, 2, 2)},
+             [=](auto& x) { return checkpoint(gated, x); }),
+      sample("two results", {sample_values({3}), sample_values({3}, -2, 2, 2)}, [=](auto& x) { return checkpoint(two, x); }),
+      sample("captured", {sample_values({3}), sample_values({3}, -2, 2, 2)},
+             [=](auto& x) {
+               return checkpoint([w = x[1]](const Tensors& in) { return sigmoid(in[0] * w) * w; }, {x[0] * 2.0});
+             }),
+      sample("nested", {sample_values({3}), sample_values({3}, -2, 2, 2)}, [=](auto& x) {
+        const auto outer = [=, w = x[1]](const Tensors& in) {
+          return checkpoint([w](const Tensors& inner) { return tanh(inner[0] * w); }, {in[0] * w}) * in[0];
+        };
+        return checkpoint(outer, {x[0]});
+      })};
 }
 
 }  // namespace
@@ -230,9 +235,10 @@ std::vector<Tensor> checkpoint_function(TensorFunction f, const std::vector<Tens
     connected.push_back(t.requires_grad());
     t.reset();  // its lines go, with what they saved
   }
-  Tensors results = primitive_many<Checkpoint>(std::move(values), [&] {
-    return Checkpoint::Saved{std::move(f), std::move(bare), std::move(places), boundary.edges, drawn, bits};
-  }, boundary.tensors);
+  Tensors results = primitive_many<Checkpoint>(
+      std::move(values),
+      [&] { return Checkpoint::Saved{std::move(f), std::move(bare), std::move(places), boundary.edges, drawn, bits}; },
+      boundary.tensors);
   for (std::size_t k = 0; k < results.size(); ++k)
     if (!connected[k]) results[k] = results[k].detach();
   return results;

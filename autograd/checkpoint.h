@@ -25,10 +25,10 @@ namespace gradus {
 std::vector<Tensor> checkpoint_function(TensorFunction f, const std::vector<Tensor>& inputs);
 
 /// The same for f that returns one Tensor, or a vector of them.
-template <class F>
-auto checkpoint(F f, const std::vector<Tensor>& inputs) {
+template <class F> auto checkpoint(F f, const std::vector<Tensor>& inputs) {
   using Result = std::remove_cvref_t<decltype(f(inputs))>;
-  auto results = checkpoint_function([f = std::move(f)](const std::vector<Tensor>& x) { return call_for_tensors(f, x); }, inputs);
+  auto results =
+      checkpoint_function([f = std::move(f)](const std::vector<Tensor>& x) { return call_for_tensors(f, x); }, inputs);
   if constexpr (std::same_as<Result, Tensor>) return results[0];
   else return results;
 }

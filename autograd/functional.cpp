@@ -32,16 +32,17 @@ Tensors stand_ins(const char* op, const Tensors& inputs, bool create_graph) {
 
 void check_vector(const char* op, const char* whose, const Tensors& v, const Tensors& like) {
   if (v.size() != like.size())
-    throw ShapeError(op, join("the vector has ", v.size(), " tensors, the function ", like.size(), " ", whose,
-                              "s; they must agree"));
+    throw ShapeError(
+        op, join("the vector has ", v.size(), " tensors, the function ", like.size(), " ", whose, "s; they must agree"));
   for (std::size_t k = 0; k < v.size(); ++k) {
     if (!v[k].defined()) throw ShapeError(op, join("tensor ", k, " of the vector is absent"));
     if (!(v[k].shape() == like[k].shape()))
       throw ShapeError(op, join("tensor ", k, " of the vector is ", describe(v[k]), ", ", whose, " ", k, " is ",
                                 describe(like[k]), "; they must agree"));
     if (v[k].dtype() != like[k].dtype())
-      throw DtypeError(op, join("tensor ", k, " of the vector is ", describe(v[k]), ", ", whose, " ", k, " is ",
-                                describe(like[k])), join("v.to(", like[k].dtype(), ")"));
+      throw DtypeError(
+          op, join("tensor ", k, " of the vector is ", describe(v[k]), ", ", whose, " ", k, " is ", describe(like[k])),
+          join("v.to(", like[k].dtype(), ")"));
   }
 }
 
@@ -81,8 +82,10 @@ Shape joined(const char* op, const Tensor& y, const Tensor& x) {
   for (int i = 0; i < y.rank(); ++i) dims[rank++] = y.dim(i);
   for (int i = 0; i < x.rank(); ++i) dims[rank++] = x.dim(i);
   if (rank > max_rank)
-    throw ShapeError(op, join("the result has the axes of ", describe(y), " and of ", describe(x), ", ", rank, " in all; at most ",
-                              max_rank, " are possible"), "flatten() them in the function");
+    throw ShapeError(op,
+                     join("the result has the axes of ", describe(y), " and of ", describe(x), ", ", rank,
+                          " in all; at most ", max_rank, " are possible"),
+                     "flatten() them in the function");
   return Shape(dims, rank);
 }
 
@@ -170,8 +173,8 @@ Tensors per_sample_grads(const std::function<Tensor(const Tensors&)>& loss, cons
       throw GraphError(op, join("tensor ", k, ", ", describe(leaves[k]), ", is not a leaf"), "leaf(values)");
   for (const Tensor& b : batch)
     if (b.rank() == 0 || b.dim(0) != batch[0].dim(0))
-      throw ShapeError(op, join("the batch holds ", describe(batch[0]), " and ", describe(b),
-                                "; axis 0 must be the samples of both"));
+      throw ShapeError(
+          op, join("the batch holds ", describe(batch[0]), " and ", describe(b), "; axis 0 must be the samples of both"));
   const Recording guard;
   const int64_t n = batch[0].dim(0);
   std::vector<Array> results;
@@ -179,7 +182,8 @@ Tensors per_sample_grads(const std::function<Tensor(const Tensors&)>& loss, cons
   for (int64_t i = 0; i < n; ++i) {
     Tensors sample;
     for (const Tensor& b : batch) sample.push_back(Tensor(b.array().slice(0, i, i + 1)));
-    const Tensors y = call(op, [&](const Tensors& s) { return Tensors{loss(s)}; }, sample);
+    const Tensors y = call(
+        op, [&](const Tensors& s) { return Tensors{loss(s)}; }, sample);
     check_number(op, y);
     const Tensors g = grad_or_zeros(y, leaves, {ones(y[0].shape(), y[0].dtype())}, false, false);
     for (std::size_t k = 0; k < leaves.size(); ++k) results[k].slice(0, i, i + 1).assign(g[k].array(), op);

@@ -62,50 +62,41 @@ std::vector<Tensor> per_sample_grads(const std::function<Tensor(const std::vecto
 
 // The spellings people write.
 
-template <class F>
-TensorFunction of_one(const F& f) {
+template <class F> TensorFunction of_one(const F& f) {
   return [&f](const std::vector<Tensor>& x) { return std::vector<Tensor>{f(x[0])}; };
 }
-template <class F>
-TensorFunction of_many(const F& f) {
+template <class F> TensorFunction of_many(const F& f) {
   return [&f](const std::vector<Tensor>& x) { return call_for_tensors(f, x); };
 }
 inline Product single(const Products& p) { return {p.values[0], p.products[0]}; }
 
-template <class F>
-Product vjp(const F& f, const Tensor& x, const Tensor& v, FunctionalOptions options = {}) {
+template <class F> Product vjp(const F& f, const Tensor& x, const Tensor& v, FunctionalOptions options = {}) {
   return single(vjp_function(of_one(f), {x}, {v}, options));
 }
 template <class F>
 Products vjp(const F& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& v, FunctionalOptions options = {}) {
   return vjp_function(of_many(f), inputs, v, options);
 }
-template <class F>
-Product jvp(const F& f, const Tensor& x, const Tensor& v, FunctionalOptions options = {}) {
+template <class F> Product jvp(const F& f, const Tensor& x, const Tensor& v, FunctionalOptions options = {}) {
   return single(jvp_function(of_one(f), {x}, {v}, options));
 }
 template <class F>
 Products jvp(const F& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& v, FunctionalOptions options = {}) {
   return jvp_function(of_many(f), inputs, v, options);
 }
-template <class F>
-Tensor jacobian(const F& f, const Tensor& x, FunctionalOptions options = {}) {
+template <class F> Tensor jacobian(const F& f, const Tensor& x, FunctionalOptions options = {}) {
   return jacobian_function(of_one(f), {x}, options)[0][0];
 }
-template <class F>
-TensorMatrix jacobian(const F& f, const std::vector<Tensor>& inputs, FunctionalOptions options = {}) {
+template <class F> TensorMatrix jacobian(const F& f, const std::vector<Tensor>& inputs, FunctionalOptions options = {}) {
   return jacobian_function(of_many(f), inputs, options);
 }
-template <class F>
-Tensor hessian(const F& f, const Tensor& x, FunctionalOptions options = {}) {
+template <class F> Tensor hessian(const F& f, const Tensor& x, FunctionalOptions options = {}) {
   return hessian_function(of_one(f), {x}, options)[0][0];
 }
-template <class F>
-TensorMatrix hessian(const F& f, const std::vector<Tensor>& inputs, FunctionalOptions options = {}) {
+template <class F> TensorMatrix hessian(const F& f, const std::vector<Tensor>& inputs, FunctionalOptions options = {}) {
   return hessian_function(of_many(f), inputs, options);
 }
-template <class F>
-Product hvp(const F& f, const Tensor& x, const Tensor& v, FunctionalOptions options = {}) {
+template <class F> Product hvp(const F& f, const Tensor& x, const Tensor& v, FunctionalOptions options = {}) {
   return single(hvp_function(of_one(f), {x}, {v}, options));
 }
 template <class F>

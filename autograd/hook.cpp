@@ -22,7 +22,9 @@ Tensor fitting(const Tensor& g, Tensor made) {
 
 struct HookNode {
   static constexpr const char* name = "hook";
-  struct Saved { std::shared_ptr<Hook::Function> f; };
+  struct Saved {
+    std::shared_ptr<Hook::Function> f;
+  };
   static void backward(BackwardContext& b, const Saved& s) {
     const Tensor& g = b.grad();
     const Hook::Function f = *s.f;  // a copy: it may remove itself
@@ -45,9 +47,9 @@ struct RetainNode {
   }
   static Samples samples() {
     return {sample("ordinary", {sample_values({2, 3})}, [](auto& x) {
-              Tensor h = x[0] * 2.0;
-              return square(h.requires_grad() ? h.retain_grad() : h);
-            })};
+      Tensor h = x[0] * 2.0;
+      return square(h.requires_grad() ? h.retain_grad() : h);
+    })};
   }
 };
 
@@ -59,7 +61,9 @@ struct Around {
 
 struct HookResults {
   static constexpr const char* name = "hook_results";
-  struct Saved { std::shared_ptr<Around> around; };
+  struct Saved {
+    std::shared_ptr<Around> around;
+  };
   static void backward(BackwardContext& b, const Saved& s) {
     s.around->of_results.clear();
     for (int k = 0; k < b.inputs(); ++k) {
@@ -115,7 +119,8 @@ Tensor& Tensor::retain_grad() {
   if (is_leaf() || retained(node())) return *this;
   const bool before = std::exchange(recording, true);  // also under NoGrad: it is this tensor's history that gets a node
   const Tensor keeper(Array(), Ref<Node>(new_leaf("retained")));
-  *this = primitive<RetainNode>(array_, [] { return RetainNode::Saved{}; }, *this, keeper);
+  *this = primitive<RetainNode>(
+      array_, [] { return RetainNode::Saved{}; }, *this, keeper);
   recording = before;
   return *this;
 }
@@ -149,10 +154,16 @@ std::vector<Tensor> hook_around_function(const std::function<Tensors(const Tenso
     for (const Tensor& t : tensors) arrays.push_back(t.array());
     return arrays;
   };
-  behind = primitive_many<HookInputs>(numbers(behind), [&] { return HookInputs::Saved{around, places, x.size()}; }, behind);
+  behind = primitive_many<HookInputs>(
+      numbers(behind),
+      [&] {
+        return HookInputs::Saved{around, places, x.size()};
+      },
+      behind);
   for (std::size_t k = 0; k < places.size(); ++k) x[places[k]] = behind[k];
   const Tensors y = f(x);
-  Tensors results = primitive_many<HookResults>(numbers(y), [&] { return HookResults::Saved{around}; }, y);
+  Tensors results = primitive_many<HookResults>(
+      numbers(y), [&] { return HookResults::Saved{around}; }, y);
   for (std::size_t k = 0; k < y.size(); ++k)
     if (!y[k].requires_grad()) results[k] = y[k];
   return results;
@@ -160,7 +171,8 @@ std::vector<Tensor> hook_around_function(const std::function<Tensors(const Tenso
 
 Tensor Hook::operator()(const Tensor& x) const {
   if (!recorded(x)) return x;
-  return primitive<HookNode>(x.array(), [&] { return HookNode::Saved{f_}; }, x);
+  return primitive<HookNode>(
+      x.array(), [&] { return HookNode::Saved{f_}; }, x);
 }
 
 Tensor RetainGrad::operator()(const Tensor& x) const {

@@ -27,8 +27,7 @@ class Hook {
   using Function = std::function<Tensor(const Tensor&)>;
 
   template <class F>
-    requires std::invocable<F&, const Tensor&> && (!std::same_as<std::remove_cvref_t<F>, Hook>)
-  explicit Hook(F f) {
+  requires std::invocable<F&, const Tensor&> &&(!std::same_as<std::remove_cvref_t<F>, Hook>)explicit Hook(F f) {
     if constexpr (std::is_void_v<std::invoke_result_t<F&, const Tensor&>>)
       f_ = std::make_shared<Function>([f = std::move(f)](const Tensor& g) mutable { return f(g), g; });
     else f_ = std::make_shared<Function>(std::move(f));
@@ -44,18 +43,14 @@ class Hook {
   std::shared_ptr<Function> f_;
 };
 
-template <class F>
-Hook Tensor::register_hook(F f) {
+template <class F> Hook Tensor::register_hook(F f) {
   Hook h(std::move(f));
   h.put_on(*this);
   return h;
 }
 
 /// x with a hook that nobody is going to remove.
-template <class F>
-Tensor hook(const Tensor& x, F f) {
-  return Hook(std::move(f))(x);
-}
+template <class F> Tensor hook(const Tensor& x, F f) { return Hook(std::move(f))(x); }
 
 /// Keeps the gradient of a tensor that is not a leaf, apart from the tensor (Tensor::retain_grad keeps it in the tensor):
 ///
@@ -88,8 +83,7 @@ std::vector<Tensor> hook_around_function(const std::function<std::vector<Tensor>
                                          const std::vector<Tensor>& inputs, AroundHook look);
 
 /// The same for f that returns one Tensor or a vector of them, and `look` that may return nothing.
-template <class F, class Look>
-auto hook_around(F f, const std::vector<Tensor>& inputs, Look look) {
+template <class F, class Look> auto hook_around(F f, const std::vector<Tensor>& inputs, Look look) {
   using Tensors = std::vector<Tensor>;
   constexpr bool one = std::same_as<std::remove_cvref_t<std::invoke_result_t<F&, const Tensors&>>, Tensor>;
   auto results = hook_around_function(
@@ -97,7 +91,8 @@ auto hook_around(F f, const std::vector<Tensor>& inputs, Look look) {
         if constexpr (one) return Tensors{f(x)};
         else return f(x);
       },
-      inputs, [look = std::move(look)](const Tensors& of_results, const Tensors& for_inputs) mutable {
+      inputs,
+      [look = std::move(look)](const Tensors& of_results, const Tensors& for_inputs) mutable {
         if constexpr (std::is_void_v<std::invoke_result_t<Look&, const Tensors&, const Tensors&>>)
           return look(of_results, for_inputs), for_inputs;
         else return look(of_results, for_inputs);

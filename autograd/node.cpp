@@ -9,8 +9,7 @@ constinit thread_local std::uint64_t last_sequence = 0;
 constinit thread_local Node* dying = nullptr;  // nodes that nobody holds any more, linked by `line`
 constinit thread_local bool destroying = false;
 
-template <class N>
-N* place_node(const char* maker, std::size_t bytes) {
+template <class N> N* place_node(const char* maker, std::size_t bytes) {
   const int c = pool::class_of(bytes);
   N* n = ::new (pool::allocate(c, maker)) N;
   n->size_class = static_cast<std::uint8_t>(c);
@@ -24,8 +23,9 @@ N* place_node(const char* maker, std::size_t bytes) {
 
 /// Apart, so that new_node() has no stack frame for a message that it seldom makes.
 [[noreturn, gnu::cold, gnu::noinline]] void throw_too_many(const char* op, std::size_t inputs, std::size_t outputs) {
-  throw GraphError(op, join("at most ", Node::most, " inputs and as many results can be recorded, got ", inputs, " and ", outputs),
-                   "do it in parts");
+  throw GraphError(
+      op, join("at most ", Node::most, " inputs and as many results can be recorded, got ", inputs, " and ", outputs),
+      "do it in parts");
 }
 
 }  // namespace
@@ -45,7 +45,8 @@ void throw_foreign(Node* written, int k) {
 
 Node* new_node(const OpInfo* op, std::size_t inputs, std::size_t saved_bytes, std::size_t outputs) {
   constexpr auto most = static_cast<std::size_t>(Node::most);
-  if (inputs > most || outputs > most) [[unlikely]] throw_too_many(op->name, inputs, outputs);
+  if (inputs > most || outputs > most) [[unlikely]]
+    throw_too_many(op->name, inputs, outputs);
   Node* n = place_node<Node>(op->name, sizeof(Node) + inputs * sizeof(Edge) + saved_bytes);
   n->op = op;
   n->inputs = static_cast<int>(inputs);

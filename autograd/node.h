@@ -19,10 +19,10 @@ enum class EdgeRule : std::uint8_t { nan, digits, finite, form, ordinary };
 /// An op does otherwise on purpose: `exceptions` of its struct, the reason in words, which the command prints.
 struct EdgeException {
   EdgeRule rule;
-  int order;           ///< 0: values, 1: gradients, 2: gradients of gradients
+  int order;  ///< 0: values, 1: gradients, 2: gradients of gradients
   const char* reason;
-  double at = any;     ///< only where some element of the inputs is this number or its negative
-  double bound = 0;    ///< what is allowed instead, where the rule is a bound
+  double at = any;   ///< only where some element of the inputs is this number or its negative
+  double bound = 0;  ///< what is allowed instead, where the rule is a bound
   static constexpr double any = -1;
   static constexpr double largest = 0x1.fffffep127, subnormal = 0x1p-149;  ///< of f32, and in f64 those of f64
 };
@@ -48,10 +48,10 @@ struct Node : RefCount {
   static constexpr int most = (1 << 24) - 1;  ///< inputs or results
 
   std::uint8_t size_class = 0;
-  bool released = false;            ///< traversed: what it saved is gone
-  bool frozen = false;           ///< a leaf whose gradient is not wanted for now
-  std::uint64_t sequence = 0;        ///< order of birth: an input's number is always smaller
-  const OpInfo* op = nullptr;    ///< null: a leaf
+  bool released = false;       ///< traversed: what it saved is gone
+  bool frozen = false;         ///< a leaf whose gradient is not wanted for now
+  std::uint64_t sequence = 0;  ///< order of birth: an input's number is always smaller
+  const OpInfo* op = nullptr;  ///< null: a leaf
   int inputs = 0, outputs = 1;
 
   Edge* edges() { return reinterpret_cast<Edge*>(this + 1); }

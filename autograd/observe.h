@@ -25,8 +25,7 @@ class OpObserver {
 
 inline constinit thread_local OpObserver* op_observer = nullptr;
 
-template <class... In>
-[[gnu::cold, gnu::noinline]] void notify_observer(const char* op, const Tensor& y, const In&... in) {
+template <class... In> [[gnu::cold, gnu::noinline]] void notify_observer(const char* op, const Tensor& y, const In&... in) {
   const Tensor* inputs[] = {&in...};
   op_observer->after(op, {&y, 1}, inputs);
 }

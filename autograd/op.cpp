@@ -1,6 +1,6 @@
+#include <gradus/autograd/internal/integer.h>
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/internal/integer.h>
 
 #include <algorithm>
 #include <cstring>
@@ -17,8 +17,12 @@ std::vector<const OpInfo*>& table() {
 struct Alias {
   static constexpr const char* name = "alias";
   struct Saved {};
-  static void backward(BackwardContext& b, const Saved&) { b.accumulate(0, [&] { return b.grad(); }); }
-  static Samples samples() { return {sample("ordinary", {sample_values({2, 3})}, [](auto& x) { return alias(x[0]); })}; }
+  static void backward(BackwardContext& b, const Saved&) {
+    b.accumulate(0, [&] { return b.grad(); });
+  }
+  static Samples samples() {
+    return {sample("ordinary", {sample_values({2, 3})}, [](auto& x) { return alias(x[0]); })};
+  }
 };
 
 }  // namespace
@@ -40,7 +44,8 @@ bool register_op(const OpInfo* op) {
 }
 
 void throw_dtype(const char* op, const Tensor& t) {
-  throw DtypeError(op, join("computes with f32 or f64, got ", describe(t)), t.dtype() == u8 ? "x.to(f32) / 255" : "x.to(f32)");
+  throw DtypeError(op, join("computes with f32 or f64, got ", describe(t)),
+                   t.dtype() == u8 ? "x.to(f32) / 255" : "x.to(f32)");
 }
 
 void fit(const char* op, Tensor* operands, int n, Integers integers) {
@@ -64,11 +69,12 @@ void fit(const char* op, Tensor* operands, int n, Integers integers) {
 }
 
 Tensor alias(const Tensor& x) {
-  return primitive<Alias>(x.array(), [] { return Alias::Saved{}; }, x);
+  return primitive<Alias>(
+      x.array(), [] { return Alias::Saved{}; }, x);
 }
 
 void accumulate_through_reference(BackwardContext& b, const std::vector<Tensor>& inputs,
-                          const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& reference) {
+                                  const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& reference) {
   std::vector<Tensor> fresh, wanted;
   std::vector<int> which;
   for (std::size_t k = 0; k < inputs.size(); ++k) {

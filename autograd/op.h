@@ -31,20 +31,15 @@ concept Checkable = requires {
 const std::vector<const OpInfo*>& all_ops();
 bool register_op(const OpInfo* op);
 
-template <class Saved>
-void destroy_saved(Node& n) {
-  static_cast<Saved*>(n.saved())->~Saved();
-}
+template <class Saved> void destroy_saved(Node& n) { static_cast<Saved*>(n.saved())->~Saved(); }
 
 /// `static constexpr EdgeException exceptions[]` of an op that has some.
-template <class Op>
-constexpr std::span<const EdgeException> exceptions_of() {
+template <class Op> constexpr std::span<const EdgeException> exceptions_of() {
   if constexpr (requires { Op::exceptions; }) return Op::exceptions;
   else return {};
 }
 
-template <Checkable Op, class Saved, void (*backward)(BackwardContext&)>
-struct Info {
+template <Checkable Op, class Saved, void (*backward)(BackwardContext&)> struct Info {
   static constexpr OpInfo record{Op::name, backward, &destroy_saved<Saved>, &Op::samples, exceptions_of<Op>()};
   static const bool registered;
 };
@@ -52,33 +47,26 @@ template <Checkable Op, class Saved, void (*backward)(BackwardContext&)>
 const bool Info<Op, Saved, backward>::registered = register_op(&record);
 
 /// An op made of other ops, of which it leaves the nodes: listed and checked like them.
-template <Checkable Op>
-struct Composite {
+template <Checkable Op> struct Composite {
   static constexpr OpInfo record{Op::name, nullptr, nullptr, &Op::samples, exceptions_of<Op>()};
 };
-template <Checkable... Op>
-bool register_composites() {
-  return (register_op(&Composite<Op>::record) && ...);
-}
+template <Checkable... Op> bool register_composites() { return (register_op(&Composite<Op>::record) && ...); }
 
 inline bool recorded(const Tensor& t) { return recording && t.requires_grad(); }
-template <class... In>
-bool recorded(const In&... in) {
-  return recording && (in.requires_grad() || ...);
-}
+template <class... In> bool recorded(const In&... in) { return recording && (in.requires_grad() || ...); }
 
 inline void connect(Node* n, int k, const Tensor& in) {
   Node* from = in.requires_grad() ? in.node() : nullptr;
   if (from) {
-    if (!from->same_owner(*n)) [[unlikely]] throw_foreign(n, k);
+    if (!from->same_owner(*n)) [[unlikely]]
+      throw_foreign(n, k);
     from->up();
   }
   n->edges()[k] = {from, in.slot()};
 }
 
 /// make_saved() is built where it stays; if it cannot be made, there is no line.
-template <class Saved, class Make>
-void save(Node* n, Make& make_saved) {
+template <class Saved, class Make> void save(Node* n, Make& make_saved) {
   try {
     ::new (n->saved()) Saved(make_saved());
   } catch (...) {
@@ -112,16 +100,12 @@ inline constexpr unsigned reads_nothing = 0;
 constexpr unsigned reads_input(int k) { return 1u << k; }
 
 /// Zeros like g, also where g is infinite or NaN: the gradient of what does not change with its input.
-template <class V>
-V zero_for(const V& g) {
-  return select(g == g, V(0.0), V(0.0));
-}
+template <class V> V zero_for(const V& g) { return select(g == g, V(0.0), V(0.0)); }
 
 /// What a formula does with i64, u8 and bool: refuses them, reads f with them (exact, never recorded), or computes in f32.
 enum class Integers { refused, exact, as_f32 };
 
-template <class Op>
-constexpr Integers integers_of() {
+template <class Op> constexpr Integers integers_of() {
   if constexpr (requires { Op::integers; }) return Op::integers;
   else return Integers::refused;
 }
@@ -130,8 +114,7 @@ constexpr Integers integers_of() {
 /// the reals they meet, and integers the larger of their types; f32 and f64 do not mix. Errors: ShapeError, DtypeError.
 void fit(const char* op, Tensor* operands, int n, Integers integers = Integers::refused);
 
-template <class Op, int N>
-struct Formula {
+template <class Op, int N> struct Formula {
   static constexpr int kept_count = std::popcount(Op::reads);
   struct Saved {
     [[no_unique_address]] Op op;
@@ -162,8 +145,7 @@ struct Formula {
     else return {op};
   }
 
-  template <int k, class V, class... Vs>
-  static auto derivative(const Op& op, V g, Vs... v) {
+  template <int k, class V, class... Vs> static auto derivative(const Op& op, V g, Vs... v) {
     if constexpr (N == 1) return op.df(g, v...);
     else if constexpr (k == 0) return op.da(g, v...);
     else if constexpr (k == 1) return op.db(g, v...);
@@ -171,13 +153,9 @@ struct Formula {
   }
 
   /// What is kept of input or result k. A template of its own type, so that formulas that keep nothing need not have it.
-  template <int k, class K>
-  static const Array& kept_at(const K& s) {
-    return s.arrays[place(k)];
-  }
+  template <int k, class K> static const Array& kept_at(const K& s) { return s.arrays[place(k)]; }
 
-  template <int k, int... i>
-  static void accumulate(BackwardContext& b, const Kept& s, std::integer_sequence<int, i...>) {
+  template <int k, int... i> static void accumulate(BackwardContext& b, const Kept& s, std::integer_sequence<int, i...>) {
     if (!b.wants(k)) return;
     const Tensor& g = b.grad();
     if constexpr (passes(k)) {
@@ -200,8 +178,9 @@ struct Formula {
       b.accumulate(k, [&] {
         return Tensor(std::in_place, [&] {
           constexpr bool last_reader = k == N - 1;
-          return map_over(Op::name, last_reader, [op](auto gg, auto... v) { return derivative<k>(op, gg, v...); }, g.array(),
-                          array.template operator()<i>()...);
+          return map_over(
+              Op::name, last_reader, [op](auto gg, auto... v) { return derivative<k>(op, gg, v...); }, g.array(),
+              array.template operator()<i>()...);
         });
       });
     }
@@ -209,15 +188,16 @@ struct Formula {
 
   static void backward(BackwardContext& b) {
     const Kept& s = b.template saved<Kept>();
-    [&]<int... k>(std::integer_sequence<int, k...>) {
-      (accumulate<k>(b, s, std::make_integer_sequence<int, N + 1>()), ...);
-    }(std::make_integer_sequence<int, N>());
+    [&]<int... k>(std::integer_sequence<int, k...>) { (accumulate<k>(b, s, std::make_integer_sequence<int, N + 1>()), ...); }
+    (std::make_integer_sequence<int, N>());
   }
 
   /// If the first input may be written over, a large one that nobody else holds is.
-  template <class... In>
-  static Tensor run(bool overwrite, const Op& op, const In&... in) {
-    Tensor y(std::in_place, [&] { return map_over(Op::name, overwrite, [op](auto... v) { return op.f(v...); }, in.array()...); });
+  template <class... In> static Tensor run(bool overwrite, const Op& op, const In&... in) {
+    Tensor y(std::in_place, [&] {
+      return map_over(
+          Op::name, overwrite, [op](auto... v) { return op.f(v...); }, in.array()...);
+    });
     if (recorded(in...)) {
       Node* n = record<Op, Kept, &backward>(
           [&] {
@@ -227,7 +207,8 @@ struct Formula {
           in...);
       y.set_history(Ref<Node>(n));
     }
-    if (op_observer) [[unlikely]] notify_observer(Op::name, y, in...);
+    if (op_observer) [[unlikely]]
+      notify_observer(Op::name, y, in...);
     return y;
   }
 };
@@ -235,18 +216,17 @@ struct Formula {
 [[noreturn]] void throw_dtype(const char* op, const Tensor& t);
 
 /// A formula over integers of one dtype and shape: a constant. Op::check_integers(operands..), if there is one, may refuse.
-template <class Op, class... In>
-Tensor integer_formula(const Op& op, const In&... in) {
+template <class Op, class... In> Tensor integer_formula(const Op& op, const In&... in) {
   if constexpr (requires { Op::check_integers(in...); }) Op::check_integers(in...);
   return Tensor(map_whole([op](auto... v) { return op.f(v...); }, in.array()...));
 }
 
 /// Applies a formula op with broadcasting.
-template <class Op, class... Rest>
-Tensor formula(const Op& op, const Tensor& first, const Rest&... rest) {
+template <class Op, class... Rest> Tensor formula(const Op& op, const Tensor& first, const Rest&... rest) {
   constexpr int n = 1 + sizeof...(Rest);
   const bool same = ((first.dtype() == rest.dtype() && first.shape() == rest.shape()) && ... && is_real(first.dtype()));
-  if (same) [[likely]] return Formula<Op, n>::run(false, op, first, rest...);
+  if (same) [[likely]]
+    return Formula<Op, n>::run(false, op, first, rest...);
   Tensor operands[n] = {first, rest...};
   constexpr Integers integers = integers_of<Op>();
   fit(Op::name, operands, n, integers);
@@ -254,12 +234,12 @@ Tensor formula(const Op& op, const Tensor& first, const Rest&... rest) {
     if constexpr (integers == Integers::exact)
       if (!is_real(operands[0].dtype())) return integer_formula(op, operands[i]...);
     return Formula<Op, n>::run(false, op, operands[i]...);
-  }(std::make_integer_sequence<int, n>());
+  }
+  (std::make_integer_sequence<int, n>());
 }
 
 /// The same for an operand that its owner has given up. An observer is shown it as it was.
-template <class Op>
-Tensor formula_over(const Op& op, Tensor&& x) {
+template <class Op> Tensor formula_over(const Op& op, Tensor&& x) {
   static_assert(!Formula<Op, 1>::reads(0));
   if (!is_real(x.dtype())) return formula(op, x);
   return Formula<Op, 1>::run(!op_observer, op, x);
@@ -268,17 +248,14 @@ Tensor formula_over(const Op& op, Tensor&& x) {
 // ---- primitives and fused ops ---------------------------------------------------------------------------------------
 
 /// The backward pass of a primitive: Op::backward(BackwardContext&, const Saved&), in ops.
-template <class Op>
-void primitive_backward(BackwardContext& b) {
-  Op::backward(b, b.template saved<typename Op::Saved>());
-}
+template <class Op> void primitive_backward(BackwardContext& b) { Op::backward(b, b.template saved<typename Op::Saved>()); }
 
 /// Records y as the result of a primitive. make_saved is only called if y has a history.
-template <class Op, class Make, class... In>
-Tensor primitive(Array y, Make make_saved, const In&... in) {
+template <class Op, class Make, class... In> Tensor primitive(Array y, Make make_saved, const In&... in) {
   Tensor t(std::move(y));
   if (recorded(in...)) t.set_history(Ref<Node>(record<Op, typename Op::Saved, &primitive_backward<Op>>(make_saved, in...)));
-  if (op_observer) [[unlikely]] notify_observer(Op::name, t, in...);
+  if (op_observer) [[unlikely]]
+    notify_observer(Op::name, t, in...);
   return t;
 }
 
@@ -302,7 +279,8 @@ std::vector<Tensor> primitive_many(std::vector<Array> ys, Make make_saved, const
   bool any = false;
   for (const Tensor& t : in) any = any || recorded(t);
   if (any) record_many<Op>(results, make_saved, in);
-  if (op_observer) [[unlikely]] notify_observer_of_many(Op::name, results, in);
+  if (op_observer) [[unlikely]]
+    notify_observer_of_many(Op::name, results, in);
   return results;
 }
 
@@ -311,23 +289,23 @@ Tensor alias(const Tensor& x);
 
 /// Differentiates `reference(inputs)` and hands the results to inputs 0, 1, ...: the recorded backward pass of a fused op.
 void accumulate_through_reference(BackwardContext& b, const std::vector<Tensor>& inputs,
-                          const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& reference);
+                                  const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& reference);
 
 /// The backward pass of a fused op: Op::kernel(BackwardContext&, Saved) on Arrays; recorded, Op::reference(inputs, Saved) is differentiated.
 /// Op::inputs(BackwardContext&, Saved) names the kept inputs.
-template <class Op>
-void fused_backward(BackwardContext& b) {
+template <class Op> void fused_backward(BackwardContext& b) {
   const auto& s = b.template saved<typename Op::Saved>();
   if (!b.graph()) Op::kernel(b, s);
   else
-    accumulate_through_reference(b, Op::inputs(b, s), [&s](const std::vector<Tensor>& x) { return std::vector<Tensor>{Op::reference(x, s)}; });
+    accumulate_through_reference(b, Op::inputs(b, s),
+                                 [&s](const std::vector<Tensor>& x) { return std::vector<Tensor>{Op::reference(x, s)}; });
 }
 
-template <class Op, class Make, class... In>
-Tensor fused(Array y, Make make_saved, const In&... in) {
+template <class Op, class Make, class... In> Tensor fused(Array y, Make make_saved, const In&... in) {
   Tensor t(std::move(y));
   if (recorded(in...)) t.set_history(Ref<Node>(record<Op, typename Op::Saved, &fused_backward<Op>>(make_saved, in...)));
-  if (op_observer) [[unlikely]] notify_observer(Op::name, t, in...);
+  if (op_observer) [[unlikely]]
+    notify_observer(Op::name, t, in...);
   return t;
 }
 

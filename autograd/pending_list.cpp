@@ -16,13 +16,15 @@ PendingList::PendingList() { young_.swap(spare_list); }
 
 PendingList::~PendingList() {
   for (const Pending& d : young_) drop(d);
-  if (old_) [[unlikely]] drop_old();
+  if (old_) [[unlikely]]
+    drop_old();
   young_.clear();
   young_.swap(spare_list);
 }
 
 [[gnu::always_inline]] inline PendingList::Pending PendingList::make(Node* n) {
-  auto* grads = static_cast<Tensor*>(pool::allocate(pool::class_of(static_cast<std::size_t>(n->outputs) * sizeof(Tensor)), "backward"));
+  auto* grads = static_cast<Tensor*>(
+      pool::allocate(pool::class_of(static_cast<std::size_t>(n->outputs) * sizeof(Tensor)), "backward"));
   for (int k = 0; k < n->outputs; ++k) ::new (grads + k) Tensor;
   return {n->sequence, n, grads};
 }
@@ -34,7 +36,8 @@ void PendingList::drop(const Pending& d) {
 
 [[gnu::always_inline]] inline Tensor* PendingList::put(Node* n, std::size_t i) {
   const Pending d = make(n);
-  if (i == young_.size()) [[likely]] young_.push_back(d);
+  if (i == young_.size()) [[likely]]
+    young_.push_back(d);
   else young_.insert(young_.begin() + static_cast<std::ptrdiff_t>(i), d);
   return d.grads;
 }
@@ -43,8 +46,10 @@ Tensor* PendingList::slot_for(Node* n) {
   std::size_t i = young_.size();
   while (i > 0 && young_[i - 1].sequence > n->sequence) --i;
   if (i > 0 && young_[i - 1].node == n) return young_[i - 1].grads;
-  if (i == 0 && old_ && !old_->empty() && n->sequence <= old_->rbegin()->first) [[unlikely]] return slot_among_old(n);
-  if (young_.size() == young_.capacity()) [[unlikely]] return put_into_full(n, i);
+  if (i == 0 && old_ && !old_->empty() && n->sequence <= old_->rbegin()->first) [[unlikely]]
+    return slot_among_old(n);
+  if (young_.size() == young_.capacity()) [[unlikely]]
+    return put_into_full(n, i);
   return put(n, i);
 }
 

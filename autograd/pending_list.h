@@ -24,11 +24,12 @@ class PendingList {
   PendingList(const PendingList&) = delete;
   PendingList& operator=(const PendingList&) = delete;
 
-  Tensor* slot_for(Node* n);            ///< where the gradients for n's results are collected
+  Tensor* slot_for(Node* n);                 ///< where the gradients for n's results are collected
   const Pending* find(const Node* n) const;  ///< null: nothing has come to n
   bool empty() const { return young_.empty() && (!old_ || old_->empty()); }
-  Pending pop() {                            ///< the youngest, which the caller must drop()
-    if (young_.empty()) [[unlikely]] return pop_old();
+  Pending pop() {  ///< the youngest, which the caller must drop()
+    if (young_.empty()) [[unlikely]]
+      return pop_old();
     const Pending d = young_.back();
     young_.pop_back();
     return d;
@@ -45,8 +46,8 @@ class PendingList {
   [[gnu::cold, gnu::noinline]] Pending pop_old();
   [[gnu::cold, gnu::noinline]] void drop_old();
 
-  std::vector<Pending> young_;    // sorted by node, the youngest at the back
-  std::unique_ptr<Old> old_;  // by node, all older than those in young_; seldom there
+  std::vector<Pending> young_;  // sorted by node, the youngest at the back
+  std::unique_ptr<Old> old_;    // by node, all older than those in young_; seldom there
 };
 
 }  // namespace gradus

@@ -19,7 +19,8 @@ Sample plain_sample(std::string_view label, std::vector<Array>&& inputs, PlainCa
 Array sample_values(const Shape& shape, double low, double high, unsigned seed) {
   Array a(shape, f64);
   std::mt19937_64 bits(seed);
-  for (int64_t i = 0; i < a.size(); ++i) a.uninitialized<double>()[i] = low + (high - low) * static_cast<double>(bits() >> 11) * 0x1p-53;
+  for (int64_t i = 0; i < a.size(); ++i)
+    a.uninitialized<double>()[i] = low + (high - low) * static_cast<double>(bits() >> 11) * 0x1p-53;
   return a;
 }
 

@@ -31,8 +31,7 @@ using PlainCall = Tensor (*)(const std::vector<Tensor>&);
 [[gnu::cold]] Sample plain_sample(std::string_view label, std::vector<Array>&& inputs, PlainCall call);
 
 /// Wraps a call that returns one Tensor or several.
-template <class Call>
-[[gnu::cold]] Sample sample(std::string_view label, std::vector<Array> inputs, Call call) {
+template <class Call> [[gnu::cold]] Sample sample(std::string_view label, std::vector<Array> inputs, Call call) {
   if constexpr (std::is_convertible_v<Call, PlainCall>) {
     return plain_sample(label, std::move(inputs), call);
   } else {

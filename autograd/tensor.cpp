@@ -10,7 +10,8 @@ Tensor& Tensor::requires_grad_(bool wanted) {
     else node_ = {};
     return *this;
   }
-  if (!is_real(dtype())) throw DtypeError("requires_grad_", join("only f32 and f64 tensors have gradients, this is ", describe(*this)));
+  if (!is_real(dtype()))
+    throw DtypeError("requires_grad_", join("only f32 and f64 tensors have gradients, this is ", describe(*this)));
   if (!node_) node_ = Ref<Node>(new_leaf({}));
   else if (node_->frozen) node_->frozen = false;
   is_wrapped_number_ = false;
@@ -38,8 +39,9 @@ Tensor& Tensor::set_name(std::string name) {
 Tensor Tensor::grad() const {
   if (const Leaf* l = leaf()) return l->grad;
   if (const Leaf* l = retained(node_.get())) return l->grad;
-  throw GraphError("grad", node_ ? join("no gradient is kept for the result of ", node_->op->name, ", only for leaves")
-                                 : "this tensor does not require a gradient",
+  throw GraphError("grad",
+                   node_ ? join("no gradient is kept for the result of ", node_->op->name, ", only for leaves")
+                         : "this tensor does not require a gradient",
                    node_ ? "x.retain_grad() before it is used, or grad({loss}, {x})" : "x.requires_grad_()");
 }
 
@@ -75,9 +77,7 @@ void Tensor::zero_grad() const {
   if (Leaf* l = leaf()) l->grad.reset(), l->touched.set_all();
 }
 
-std::string describe(const Tensor& t) {
-  return describe(t.array()) + (t.name().empty() ? "" : " (\"" + t.name() + "\")");
-}
+std::string describe(const Tensor& t) { return describe(t.array()) + (t.name().empty() ? "" : " (\"" + t.name() + "\")"); }
 
 Tensor Tensor::to(Dtype dtype) const { return gradus::to(*this, dtype); }
 Tensor Tensor::reshape(const Shape& shape) const { return gradus::reshape(*this, shape); }

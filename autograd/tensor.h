@@ -13,9 +13,10 @@ class Hook;
 
 class Tensor {
  public:
-  Tensor() {}                                                   ///< absent
-  Tensor(Array array) : array_(std::move(array)) {}             ///< a constant
-  Tensor(Array array, Ref<Node> node, std::uint32_t slot = 0) : array_(std::move(array)), node_(std::move(node)), slot_(slot) {}
+  Tensor() {}                                        ///< absent
+  Tensor(Array array) : array_(std::move(array)) {}  ///< a constant
+  Tensor(Array array, Ref<Node> node, std::uint32_t slot = 0)
+      : array_(std::move(array)), node_(std::move(node)), slot_(slot) {}
   /// A plain number: takes the dtype of the tensor it meets.
   Tensor(double number) : array_(Array::full({}, number, f64)), is_wrapped_number_(true) {}
   /// A plain integer (or bool), which leaves a tensor of integers one; 2.0 makes it f32.
@@ -23,8 +24,7 @@ class Tensor {
   Tensor(I number) : array_(Array::full({}, number, dtype_of_number(number))), is_wrapped_number_(true) {}
   /// Built where it stays: moving an Array just written costs a failed store forwarding.
   template <class Make>
-    requires std::is_invocable_r_v<Array, Make>
-  Tensor(std::in_place_t, Make make) : array_(make()) {}
+  requires std::is_invocable_r_v<Array, Make> Tensor(std::in_place_t, Make make) : array_(make()) {}
 
   bool defined() const { return array_.defined(); }
   /// Read-only numbers. To change them: writable().
@@ -37,9 +37,8 @@ class Tensor {
   int64_t dim(Axis axis) const { return array_.dim(axis); }
   int64_t size() const { return array_.size(); }
   Dtype dtype() const { return array_.dtype(); }
-  double item() const { return array_.item(); }  ///< the only element; ShapeError if there are more
-  template <class T>
-  T item() const { return array_.item<T>(); }    ///< the same as T: item<int64_t>() is exact beyond 2^53
+  double item() const { return array_.item(); }                   ///< the only element; ShapeError if there are more
+  template <class T> T item() const { return array_.item<T>(); }  ///< the same as T: item<int64_t>() is exact beyond 2^53
 
   /// Makes this tensor a leaf whose gradient is wanted. With false, a leaf is frozen until it is wanted again: it and all copies
   /// of it count as constants, its gradient becomes absent, and no optimizer moves it; any other tensor becomes a constant.
@@ -47,7 +46,7 @@ class Tensor {
   Tensor& requires_grad_(bool wanted = true);
   bool requires_grad() const { return node_ && !node_->frozen; }
   bool is_leaf() const { return node_ && !node_->op; }  ///< also of a frozen one
-  const std::string& name() const;   ///< of a leaf; "" if it has none
+  const std::string& name() const;                      ///< of a leaf; "" if it has none
   Tensor& set_name(std::string name);
 
   /// Accumulates d this / d leaf into every leaf below. Starts from one number unless a seed of this shape is given.
@@ -55,15 +54,14 @@ class Tensor {
   void backward(const Tensor& seed, bool retain_graph = false) const;
   /// Of a leaf, or after retain_grad(): what backward left; absent if nothing did. Errors: GraphError on any other tensor.
   Tensor grad() const;
-  void set_grad(Array grad) const;   ///< of a leaf: same shape and dtype
-  void zero_grad() const;            ///< of a leaf: the gradient becomes absent
+  void set_grad(Array grad) const;  ///< of a leaf: same shape and dtype
+  void zero_grad() const;           ///< of a leaf: the gradient becomes absent
   /// backward() leaves this tensor's gradient in grad(), as if it were a leaf; uses and copies of it from here on count. Nothing
   /// changes for a leaf. Errors: GraphError for a constant.
   Tensor& retain_grad();
   /// Uses and copies of this tensor from here on are behind a Hook(f), which is returned (hook.h). Errors: GraphError for a leaf
   /// or a constant.
-  template <class F>
-  Hook register_hook(F f);
+  template <class F> Hook register_hook(F f);
 
   Tensor detach() const { return Tensor(array_); }  ///< the same numbers without history
   Tensor to(Dtype dtype) const;
@@ -81,8 +79,7 @@ class Tensor {
   template <std::floating_point F>
   Tensor max(F, bool = false) const = delete;  // an axis is an integer; of each element and a number: maximum(x, 0.5)
   Tensor argmax(Axis axis) const;
-  template <std::floating_point F>
-  Tensor argmax(F) const = delete;  // an axis is an integer
+  template <std::floating_point F> Tensor argmax(F) const = delete;  // an axis is an integer
 
   Node* node() const { return node_.get(); }
   const Ref<Node>& node_ref() const { return node_; }
@@ -98,8 +95,7 @@ class Tensor {
   }
 
  private:
-  template <std::integral I>
-  static constexpr Dtype dtype_of_number(I n) {
+  template <std::integral I> static constexpr Dtype dtype_of_number(I n) {
     if (std::is_same_v<I, bool>) return boolean;
     return std::is_signed_v<I> || static_cast<int64_t>(n) >= 0 ? i64 : f64;
   }
@@ -114,10 +110,11 @@ class Tensor {
 struct Leaf : Node {
   Tensor grad;
   std::string name;
-  std::uint64_t begun = 0, reached = 0;  ///< the first backward() whose part is in `grad`, and the last that came here at all
-  std::unique_ptr<Array> moved_to;       ///< where the numbers are, once they are not where the leaf was made over them
-  bool gone = false;                     ///< the module that owned it has dropped it
-  TouchedRows touched;                   ///< the rows of `grad` that ops have handed something to
+  std::uint64_t begun = 0,
+                reached = 0;        ///< the first backward() whose part is in `grad`, and the last that came here at all
+  std::unique_ptr<Array> moved_to;  ///< where the numbers are, once they are not where the leaf was made over them
+  bool gone = false;                ///< the module that owned it has dropped it
+  TouchedRows touched;              ///< the rows of `grad` that ops have handed something to
 
   /// The numbers are in another Array from now on; a gradient is converted, and becomes absent if the shape is another one.
   void move_to(const Array& numbers);
@@ -132,16 +129,15 @@ inline Leaf* Tensor::leaf() const { return is_leaf() ? static_cast<Leaf*>(node_.
 Tensor leaf(const Array& values, std::string name = {});
 
 // Constants.
-template <class T = float>
-Tensor tensor(const Shape& shape, const std::vector<T>& values) {
+template <class T = float> Tensor tensor(const Shape& shape, const std::vector<T>& values) {
   return Tensor(Array::of<T>(shape, values));
 }
-template <class N>
-Tensor scalar(N x, Dtype dtype = f32) { return Tensor(Array::full({}, x, dtype)); }
+template <class N> Tensor scalar(N x, Dtype dtype = f32) { return Tensor(Array::full({}, x, dtype)); }
 inline Tensor zeros(const Shape& shape, Dtype dtype = f32) { return Tensor(Array::zeros(shape, dtype)); }
 inline Tensor ones(const Shape& shape, Dtype dtype = f32) { return Tensor(Array::ones(shape, dtype)); }
-template <class N>
-Tensor full(const Shape& shape, N value, Dtype dtype = f32) { return Tensor(Array::full(shape, value, dtype)); }
+template <class N> Tensor full(const Shape& shape, N value, Dtype dtype = f32) {
+  return Tensor(Array::full(shape, value, dtype));
+}
 inline Tensor arange(int64_t n, Dtype dtype = i64) { return Tensor(Array::arange(n, dtype)); }
 
 /// `f32[32,784] ("fc.weight")`, for messages.

@@ -6,8 +6,8 @@
 #include <gradus/core/random.h>
 #include <gradus/tools/terminal/standard_output.h>
 
-#include <CLI/CLI.hpp>
 #include <fmt/core.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <charconv>
@@ -48,7 +48,8 @@ std::vector<std::string> split(const std::string& list) {
 }
 
 bool chosen(const std::string& name, const std::vector<std::string>& prefixes) {
-  return prefixes.empty() || std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& p) { return name.starts_with(p); });
+  return prefixes.empty() ||
+         std::any_of(prefixes.begin(), prefixes.end(), [&](const auto& p) { return name.starts_with(p); });
 }
 
 int number_of_threads(const std::string& text) {
@@ -67,8 +68,9 @@ void check_prefixes(const std::vector<std::string>& prefixes) {
 
 std::string row(const Workload& w, int thread_count, const Timing& t) {
   const double scale = w.unit == std::string("ns") ? 1e9 : 1e6;
-  std::string line = fmt::format(R"({{"workload": "{}", "peer": "gradus-{}", "threads": {}, "metric": "step_{}", "median": {:.3f}, "min": {:.3f}, "n": {})",
-                                 w.name, version(), thread_count, w.unit, t.median * scale, t.min * scale, t.n);
+  std::string line = fmt::format(
+      R"({{"workload": "{}", "peer": "gradus-{}", "threads": {}, "metric": "step_{}", "median": {:.3f}, "min": {:.3f}, "n": {})",
+      w.name, version(), thread_count, w.unit, t.median * scale, t.min * scale, t.n);
   if (w.bytes > 0) line += fmt::format(R"(, "gb_per_s": {:.2f})", w.bytes / t.median / 1e9);
   return line + "}";
 }

@@ -17,7 +17,8 @@ Array random_labels(int64_t n, int64_t classes) {
   const Philox random = default_generator().next_stream();
   Array labels({n}, i64);
   for (int64_t i = 0; i < n; ++i)
-    labels.uninitialized<int64_t>()[i] = static_cast<int64_t>(random.below(static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(classes)));
+    labels.uninitialized<int64_t>()[i] =
+        static_cast<int64_t>(random.below(static_cast<std::uint64_t>(i), static_cast<std::uint64_t>(classes)));
   return labels;
 }
 
@@ -48,8 +49,7 @@ Step add_unrecorded() {
 
 // ---- W2, W3: whole training steps -----------------------------------------------------------------------------------
 
-template <class Network>
-Step supervised(const std::string& optimizer, const Shape& input) {
+template <class Network> Step supervised(const std::string& optimizer, const Shape& input) {
   struct State {
     Network network;
     optim::Optimizer optimizer;
@@ -115,7 +115,10 @@ const std::vector<Workload>& workloads() {
       mlp("momentum", "sgd(lr=1e-3, momentum=0.9)"),
       mlp("adam", "adam(lr=1e-3)"),
       mlp("rmsprop", "rmsprop(lr=1e-3)"),
-      {"W3_lenet_adam", "us", 0, [] { return supervised<tools::Cnn>("adam(lr=1e-3)", {64, 1, 28, 28}); }},
+      {"W3_lenet_adam", "us", 0,
+       [] {
+         return supervised<tools::Cnn>("adam(lr=1e-3)", {64, 1, 28, 28});
+       }},
       {"W5_lstm", "us", 0, lstm_forward_backward},
       update("W7_sgd", "sgd(lr=1e-3)", 12),
       update("W7_momentum", "sgd(lr=1e-3, momentum=0.9)", 20),

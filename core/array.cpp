@@ -22,8 +22,7 @@ void check_lengths(const char* op, const Shape& shape, Dtype dtype) {
 }
 
 /// A real number that an integer type cannot hold becomes its nearest, NaN becomes 0: C++ leaves both undefined.
-template <class To, class From>
-To convert(From x) {
+template <class To, class From> To convert(From x) {
   if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To> && !std::is_same_v<To, bool>) {
     constexpr From lowest = static_cast<From>(std::numeric_limits<To>::min());
     constexpr From beyond = static_cast<From>(static_cast<From>(std::numeric_limits<To>::max() / 2 + 1) * 2);
@@ -45,7 +44,8 @@ Array::Layout::Layout(const Shape& of, Dtype type) : shape(of.begin(), of.rank()
     (void)__builtin_mul_overflow(step, of[i], &step);  // wraps only where `wrong` or a length of 0 says so
     wrong |= of[i] < 0 || __builtin_mul_overflow(nonzero, of[i] ? of[i] : 1, &nonzero);
   }
-  if (wrong || nonzero > std::numeric_limits<int64_t>::max() / 8) [[unlikely]] check_lengths("Array", of, type);
+  if (wrong || nonzero > std::numeric_limits<int64_t>::max() / 8) [[unlikely]]
+    check_lengths("Array", of, type);
   size = step;
 }
 
@@ -229,13 +229,15 @@ Array Array::expand(const Shape& shape) const {
 Array Array::unsqueeze(Axis along) const {
   const int axis = normal_axis("unsqueeze", along, rank() + 1);
   int64_t strides[max_rank] = {};
-  for (int k = 0; k <= rank() && k < max_rank; ++k) strides[k] = k < axis ? layout_.strides[k] : k == axis ? 1 : layout_.strides[k - 1];
+  for (int k = 0; k <= rank() && k < max_rank; ++k)
+    strides[k] = k < axis ? layout_.strides[k] : k == axis ? 1 : layout_.strides[k - 1];
   return as_strided(layout_.shape.insert(axis, 1), strides, 0);
 }
 
 Array Array::squeeze(Axis along) const {
   const int axis = normal_axis("squeeze", along, rank());
-  if (layout_.shape[axis] != 1) throw ShapeError("squeeze", join("axis ", axis, " of ", describe(*this), " is not of length 1"));
+  if (layout_.shape[axis] != 1)
+    throw ShapeError("squeeze", join("axis ", axis, " of ", describe(*this), " is not of length 1"));
   return select(axis, 0);
 }
 
@@ -252,8 +254,10 @@ Array Array::reshape(const Shape& asked) const {
   }
   if (free >= 0 && known > 0 && layout_.size % known == 0) shape[free] = layout_.size / known, known = layout_.size;
   if (free >= 0 && shape[free] < 0)
-    throw ShapeError("reshape", join(layout_.shape, " holds ", layout_.size, " elements, ", asked, " needs a multiple of ", known));
-  if (known != layout_.size) throw ShapeError("reshape", join(layout_.shape, " holds ", layout_.size, " elements, ", asked, " holds ", known));
+    throw ShapeError("reshape",
+                     join(layout_.shape, " holds ", layout_.size, " elements, ", asked, " needs a multiple of ", known));
+  if (known != layout_.size)
+    throw ShapeError("reshape", join(layout_.shape, " holds ", layout_.size, " elements, ", asked, " holds ", known));
   if (layout_.size == 0) check_lengths("reshape", shape, layout_.dtype);
   const Array from = contiguous();
   int64_t strides[max_rank], step = 1;
@@ -298,7 +302,8 @@ Array Array::to(Dtype dtype) const {
 }
 
 void Array::assign(const Array& from, const char* writer) {
-  if (from.layout_.dtype != layout_.dtype) throw DtypeError(writer, join(describe(from), " cannot be written into ", describe(*this)));
+  if (from.layout_.dtype != layout_.dtype)
+    throw DtypeError(writer, join(describe(from), " cannot be written into ", describe(*this)));
   Array source = from.expand(layout_.shape);
   if (shares_storage(from)) source = source.copy();  // the two may overlap
   visit(layout_.dtype, [&]<class T>() {

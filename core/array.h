@@ -3,8 +3,8 @@
 
 #include <gradus/core/dtype.h>
 #include <gradus/core/error.h>
-#include <gradus/core/shape.h>
 #include <gradus/core/memory/storage.h>
+#include <gradus/core/shape.h>
 
 #include <concepts>
 #include <limits>
@@ -14,7 +14,7 @@ namespace gradus {
 
 class Array {
  public:
-  Array() = default;                                 ///< absent: no numbers; defined() is false
+  Array() = default;  ///< absent: no numbers; defined() is false
   /// Uninitialised, row-major. `maker`, the caller unless it says otherwise, is who ResourceError names if memory is short.
   explicit Array(const Shape& shape, Dtype dtype = f32, const char* maker = __builtin_FUNCTION());
 
@@ -31,8 +31,7 @@ class Array {
   }
   static Array arange(int64_t n, Dtype dtype = i64);  ///< 0 1 ... n-1
   /// `values` in row-major order; their count must be shape.size().
-  template <class T>
-  static Array of(const Shape& shape, const std::vector<T>& values);
+  template <class T> static Array of(const Shape& shape, const std::vector<T>& values);
 
   bool defined() const { return bool(storage_); }
   void reset() {  ///< becomes absent
@@ -50,48 +49,39 @@ class Array {
   bool dense() const { return layout_.dense; }
 
   /// The first element, read-only. T must be the dtype's type.
-  template <class T>
-  const T* data() const {
+  template <class T> const T* data() const {
     check_type(dtype_of<T>());
     return reinterpret_cast<const T*>(data_);
   }
   /// The one way to write: bumps the version, so that backward notices, and remembers who wrote.
-  template <class T>
-  T* write(const char* writer) {
+  template <class T> T* write(const char* writer) {
     check_type(dtype_of<T>());
     storage_->written(writer);
     return reinterpret_cast<T*>(data_);
   }
   /// For the kernel that fills an Array it has just made: no version, nobody can have read it.
-  template <class T>
-  T* uninitialized() {
-    return reinterpret_cast<T*>(data_);
-  }
+  template <class T> T* uninitialized() { return reinterpret_cast<T*>(data_); }
   const char* bytes() const { return data_; }
 
   /// The only element. Errors: ShapeError; DtypeError if it is an i64 that no double equals, beyond 2^53.
   double item() const { return item_exactly("item"); }
   /// The same as another type: i64 exactly, a real towards zero if T is an integer. Errors: DtypeError if T cannot hold it.
   template <class T>
-    requires std::is_arithmetic_v<T>
-  T item() const {
-    return item_as<T>("item");
-  }
+  requires std::is_arithmetic_v<T> T item()
+  const { return item_as<T>("item"); }
   /// One element, as item().
   double at(std::initializer_list<int64_t> index) const { return place(index).item_exactly("at"); }
   template <class T>
-    requires std::is_arithmetic_v<T>
-  T at(std::initializer_list<int64_t> index) const {
-    return place(index).item_as<T>("at");
-  }
-  double element(int64_t i) const;                          ///< the i-th in row-major order, as a double, rounded
+  requires std::is_arithmetic_v<T> T at(std::initializer_list<int64_t> index)
+  const { return place(index).item_as<T>("at"); }
+  double element(int64_t i) const;  ///< the i-th in row-major order, as a double, rounded
 
   // Views: no numbers are copied.
   Array permute(const std::vector<int>& axes) const;
   Array transpose(Axis a, Axis b) const;
   Array slice(Axis axis, int64_t start, int64_t stop, int64_t step = 1) const;  ///< as Python: clamped, step > 0
-  Array select(Axis axis, int64_t index) const;              ///< without `axis`
-  Array expand(const Shape& shape) const;                   ///< axes of length 1 repeat
+  Array select(Axis axis, int64_t index) const;                                 ///< without `axis`
+  Array expand(const Shape& shape) const;                                       ///< axes of length 1 repeat
   Array unsqueeze(Axis axis) const;
   Array squeeze(Axis axis) const;
   /// One length may be -1. Always dense: a view of a dense Array, a copy of any other.
@@ -101,7 +91,7 @@ class Array {
   Array as_strided(const Shape& shape, const int64_t* strides, int64_t offset) const;
 
   Array contiguous() const { return layout_.dense ? *this : copy(); }
-  Array copy() const;            ///< dense, own numbers; absent if this is
+  Array copy() const;  ///< dense, own numbers; absent if this is
   /// Converted copy; itself if the dtype is the same. Reals become integers towards zero, clamped to the range, NaN becomes
   /// 0; i64 becomes u8 modulo 256.
   Array to(Dtype dtype) const;
@@ -140,15 +130,15 @@ class Array {
   double item_exactly(const char* op) const;
   double item_rounded(const char* op) const;
   int64_t item_in(const char* op, int64_t least, std::uint64_t most) const;
-  template <class T>
-  T item_as(const char* op) const {
+  template <class T> T item_as(const char* op) const {
     using Limits = std::numeric_limits<T>;
     if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>)
       return static_cast<T>(item_in(op, static_cast<int64_t>(Limits::min()), static_cast<std::uint64_t>(Limits::max())));
     else return static_cast<T>(item_rounded(op));
   }
   void check_type(Dtype t) const {
-    if (t != layout_.dtype || !storage_) [[unlikely]] wrong_type(t);
+    if (t != layout_.dtype || !storage_) [[unlikely]]
+      wrong_type(t);
   }
   [[noreturn]] void wrong_type(Dtype t) const;
 
@@ -167,11 +157,11 @@ inline Array::Array(Like, const Array& a, const char* maker)
     : storage_(Storage::make(static_cast<std::size_t>(a.size()) * bytes_of(a.dtype()), maker)),
       data_(storage_->data()),
       layout_(a.layout_) {
-  if (!a.dense()) [[unlikely]] set_row_major();
+  if (!a.dense()) [[unlikely]]
+    set_row_major();
 }
 
-template <class T>
-Array Array::of(const Shape& shape, const std::vector<T>& values) {
+template <class T> Array Array::of(const Shape& shape, const std::vector<T>& values) {
   if (shape.size() != static_cast<int64_t>(values.size()))
     throw ShapeError("Array::of", join("shape ", shape, " holds ", shape.size(), " elements, got ", values.size()));
   Array a(shape, dtype_of<T>());

@@ -14,11 +14,11 @@ void say(const char* text) {
 extern "C" [[gnu::constructor(101)]] void gradus_check_cpu() {
   __builtin_cpu_init();
   bool missing = false;
-#define GRADUS_NEEDS(feature)                                                                       \
-  if (!__builtin_cpu_supports(feature)) {                                                           \
-    say(missing ? " " : "gradus: this program was built for a newer processor; this one lacks: ");  \
-    say(feature);                                                                                   \
-    missing = true;                                                                                 \
+#define GRADUS_NEEDS(feature)                                                                      \
+  if (!__builtin_cpu_supports(feature)) {                                                          \
+    say(missing ? " " : "gradus: this program was built for a newer processor; this one lacks: "); \
+    say(feature);                                                                                  \
+    missing = true;                                                                                \
   }
 #include <cpu_needs.inc>
 #undef GRADUS_NEEDS

@@ -24,8 +24,7 @@ constexpr const char* name_of(Dtype t) {
 }
 inline std::string to_string(Dtype t) { return name_of(t); }
 
-template <class T>
-constexpr Dtype dtype_of() {
+template <class T> constexpr Dtype dtype_of() {
   if constexpr (std::is_same_v<T, float>) return f32;
   else if constexpr (std::is_same_v<T, double>) return f64;
   else if constexpr (std::is_same_v<T, bool>) return boolean;
@@ -37,14 +36,12 @@ constexpr Dtype dtype_of() {
 }
 
 /// Calls `f.operator()<T>()` with float or double. The caller has refused other types.
-template <class F>
-decltype(auto) visit_real(Dtype t, F&& f) {
+template <class F> decltype(auto) visit_real(Dtype t, F&& f) {
   return t == f32 ? f.template operator()<float>() : f.template operator()<double>();
 }
 
 /// Calls `f.operator()<T>()` with the element type, whichever it is.
-template <class F>
-decltype(auto) visit(Dtype t, F&& f) {
+template <class F> decltype(auto) visit(Dtype t, F&& f) {
   switch (t) {
     case Dtype::f32: return f.template operator()<float>();
     case Dtype::f64: return f.template operator()<double>();

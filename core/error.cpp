@@ -20,7 +20,10 @@ std::string message(const std::string& op, const std::string& problem, const std
 
 Error::Error(std::string op, std::string problem, std::string hint)
     : std::runtime_error(message(op, problem, InModule::path(), hint)),
-      op_(std::move(op)), problem_(std::move(problem)), module_(InModule::path()), hint_(std::move(hint)) {}
+      op_(std::move(op)),
+      problem_(std::move(problem)),
+      module_(InModule::path()),
+      hint_(std::move(hint)) {}
 
 std::string text(double x) {
   char buffer[32];

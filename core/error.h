@@ -12,29 +12,48 @@ namespace gradus {
 class Error : public std::runtime_error {
  public:
   Error(std::string op, std::string problem, std::string hint = {});
-  const std::string& op() const { return op_; }          ///< the op, class, file or option that refused
+  const std::string& op() const { return op_; }            ///< the op, class, file or option that refused
   const std::string& problem() const { return problem_; }  ///< what is wrong, without the rest of what()
-  const std::string& module() const { return module_; }  ///< dotted path of the module being called; empty outside
-  const std::string& hint() const { return hint_; }      ///< one line that would work; may be empty
+  const std::string& module() const { return module_; }    ///< dotted path of the module being called; empty outside
+  const std::string& hint() const { return hint_; }        ///< one line that would work; may be empty
 
  private:
   std::string op_, problem_, module_, hint_;
 };
 
-struct ShapeError : Error { using Error::Error; };      ///< shapes or axes do not fit
-struct DtypeError : Error { using Error::Error; };      ///< element types do not fit
-struct IndexError : Error { using Error::Error; };      ///< an index or label is out of range
-struct ArithmeticError : Error { using Error::Error; }; ///< an integer is divided by zero, or raised to a negative power
-struct GraphError : Error { using Error::Error; };      ///< the tape was misused
-struct ModuleError : Error { using Error::Error; };     ///< a module or parameter was not listed, or a state does not fit
-struct OptimError : Error { using Error::Error; };      ///< an option or a parameter an optimizer cannot accept
-struct SpecError : Error { using Error::Error; };       ///< a spec string that cannot be read
-struct DataError : Error { using Error::Error; };       ///< a file or data set that is not what it says
-struct ResourceError : Error { using Error::Error; };   ///< memory or threads are not to be had
+struct ShapeError : Error {
+  using Error::Error;
+};  ///< shapes or axes do not fit
+struct DtypeError : Error {
+  using Error::Error;
+};  ///< element types do not fit
+struct IndexError : Error {
+  using Error::Error;
+};  ///< an index or label is out of range
+struct ArithmeticError : Error {
+  using Error::Error;
+};  ///< an integer is divided by zero, or raised to a negative power
+struct GraphError : Error {
+  using Error::Error;
+};  ///< the tape was misused
+struct ModuleError : Error {
+  using Error::Error;
+};  ///< a module or parameter was not listed, or a state does not fit
+struct OptimError : Error {
+  using Error::Error;
+};  ///< an option or a parameter an optimizer cannot accept
+struct SpecError : Error {
+  using Error::Error;
+};  ///< a spec string that cannot be read
+struct DataError : Error {
+  using Error::Error;
+};  ///< a file or data set that is not what it says
+struct ResourceError : Error {
+  using Error::Error;
+};  ///< memory or threads are not to be had
 
 /// Joins parts to one string: numbers, strings, and everything that has a to_string found by lookup.
-template <class... Parts>
-std::string join(const Parts&... parts) {
+template <class... Parts> std::string join(const Parts&... parts) {
   using std::to_string;
   std::string s;
   auto add = [&s](const auto& p) {

@@ -1,8 +1,8 @@
 // The three back ends of parallel_for; the only file that names TBB. ThreadSanitizer reports false races inside oneTBB,
 // so its preset uses the mutex pool.
 #include <gradus/core/error.h>
-#include <gradus/core/parallel.h>
 #include <gradus/core/memory/pool.h>
+#include <gradus/core/parallel.h>
 
 #include <pthread.h>
 #include <xmmintrin.h>
@@ -43,10 +43,12 @@ class FloatingPointMode {
  public:
   static unsigned of_this_thread() { return _mm_getcsr() & ~63u; }
   explicit FloatingPointMode(unsigned wanted) : before_(_mm_getcsr()), other_((before_ & ~63u) != wanted) {
-    if (other_) [[unlikely]] _mm_setcsr(wanted);
+    if (other_) [[unlikely]]
+      _mm_setcsr(wanted);
   }
   ~FloatingPointMode() {
-    if (other_) [[unlikely]] _mm_setcsr(before_);
+    if (other_) [[unlikely]]
+      _mm_setcsr(before_);
   }
 
  private:
@@ -55,8 +57,7 @@ class FloatingPointMode {
 };
 
 /// Threads need room for their stacks: what the pool keeps for later may be what is missing.
-template <class Start>
-void start_threads(std::vector<std::thread>& to, std::size_t n, Start start) {
+template <class Start> void start_threads(std::vector<std::thread>& to, std::size_t n, Start start) {
   for (bool trimmed = false; to.size() < n;) try {
       to.reserve(n);
       to.push_back(start());
@@ -72,14 +73,16 @@ int default_threads() {
     const char* end = text + std::strlen(text);
     const auto [stop, error] = std::from_chars(text, end, n);
     if (error != std::errc() || stop != end || n < 1 || n > most_threads)
-      throw ResourceError("GRADUS_THREADS", join("the number of threads must lie in [1, ", most_threads, "], got \"", text, "\""));
+      throw ResourceError("GRADUS_THREADS",
+                          join("the number of threads must lie in [1, ", most_threads, "], got \"", text, "\""));
     return n;
   }
   return std::clamp(static_cast<int>(std::thread::hardware_concurrency()), 1, most_threads);
 }
 
 [[noreturn]] void no_threads(int wanted, std::size_t got) {
-  throw ResourceError("parallel_for", join("the system gives ", got + 1, " of ", wanted, " threads"), join("set_threads(", got + 1, ")"));
+  throw ResourceError("parallel_for", join("the system gives ", got + 1, " of ", wanted, " threads"),
+                      join("set_threads(", got + 1, ")"));
 }
 
 void serially(std::int64_t n, PieceRef piece) {
@@ -271,7 +274,8 @@ void Current::survive_fork() {
                                          [] {
                                            [[maybe_unused]] static std::shared_ptr<Workers>* lost = nullptr;
                                            if (current.workers_)
-                                             lost = new std::shared_ptr<Workers>(std::move(current.workers_)), current.in_child_ = true;
+                                             lost = new std::shared_ptr<Workers>(std::move(current.workers_)),
+                                             current.in_child_ = true;
                                            current.mutex_.unlock();
                                          });
   (void)once;

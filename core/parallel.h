@@ -16,8 +16,7 @@ const char* parallel_backend();  ///< "oneTBB", "mutex pool" or "serial"
 class PieceRef {
  public:
   template <class F>
-    requires(!std::is_same_v<std::remove_cvref_t<F>, PieceRef>)
-  PieceRef(F&& f)
+  requires(!std::is_same_v<std::remove_cvref_t<F>, PieceRef>) PieceRef(F&& f)
       : object_(const_cast<void*>(static_cast<const void*>(&f))),
         call_([](void* o, std::int64_t i) { (*static_cast<std::remove_reference_t<F>*>(o))(i); }) {}
   void operator()(std::int64_t i) const { call_(object_, i); }
@@ -34,8 +33,7 @@ class PieceRef {
 void parallel_for(std::int64_t n, PieceRef piece);
 
 /// Cuts [0, n) into pieces of `grain` and runs f(begin, end) on each; serial if there is only one.
-template <class F>
-void parallel_ranges(std::int64_t n, std::int64_t grain, F&& f) {
+template <class F> void parallel_ranges(std::int64_t n, std::int64_t grain, F&& f) {
   if (n <= grain) {
     if (n > 0) f(std::int64_t(0), n);
     return;

@@ -74,8 +74,7 @@ class Printer {
 
  private:
   /// Calls f(index) for each index of an axis that is shown, and f(-1) where some are left out.
-  template <class F>
-  void each_shown(int axis, F&& f) const {
+  template <class F> void each_shown(int axis, F&& f) const {
     const int64_t n = a_.dim(axis);
     const bool cut = corners_ && n > 2 * edge;
     for (int64_t i = 0; i < n; ++i) {
@@ -87,14 +86,14 @@ class Printer {
     }
   }
 
-  template <class T>
-  void gather(int axis, const T* at, std::vector<T>& shown) const {
+  template <class T> void gather(int axis, const T* at, std::vector<T>& shown) const {
     if (axis == a_.rank()) return shown.push_back(*at);
-    each_shown(axis, [&](int64_t i) { if (i >= 0) gather(axis + 1, at + i * a_.stride(axis), shown); });
+    each_shown(axis, [&](int64_t i) {
+      if (i >= 0) gather(axis + 1, at + i * a_.stride(axis), shown);
+    });
   }
 
-  template <class T>
-  void make_cells() {
+  template <class T> void make_cells() {
     std::vector<T> shown;
     gather(0, a_.data<T>(), shown);
     if constexpr (std::is_floating_point_v<T>) {

@@ -13,8 +13,7 @@ namespace gradus {
 namespace {
 
 /// Ten rounds on `Lanes` counters side by side, i, i+1, ...: out is words 0 of all lanes, then words 1, 2, 3.
-template <int Lanes>
-inline void rounds(Philox p, std::uint64_t i, std::uint32_t (&out)[4][Lanes]) {
+template <int Lanes> inline void rounds(Philox p, std::uint64_t i, std::uint32_t (&out)[4][Lanes]) {
   auto low = [](std::uint64_t x) { return static_cast<std::uint32_t>(x); };
   auto high = [](std::uint64_t x) { return static_cast<std::uint32_t>(x >> 32); };
   for (int k = 0; k < Lanes; ++k) {
@@ -44,8 +43,7 @@ std::pair<double, double> normals(const std::uint32_t* w) {
 }
 
 /// Runs f(words, begin, end) on pieces of [0, n); element i has words 2(i - begin) and the next. Pieces begin at blocks.
-template <class F>
-void each_piece(std::int64_t n, Philox random, F&& f) {
+template <class F> void each_piece(std::int64_t n, Philox random, F&& f) {
   constexpr std::int64_t grain = 8192, chunk = 512;
   parallel_ranges(n, grain, [&](std::int64_t begin, std::int64_t end) {
     std::uint32_t words[2 * chunk];

@@ -30,15 +30,13 @@ struct Philox {
     return std::uint64_t(b[i % 2 * 2]) << 32 | b[i % 2 * 2 + 1];
   }
   /// In [0, 1); T is float or double, and the float is the double cut to 24 bits.
-  template <class T = double>
-  T uniform(std::uint64_t i) const { return to_uniform<T>(bits(i)); }
+  template <class T = double> T uniform(std::uint64_t i) const { return to_uniform<T>(bits(i)); }
   /// Standard normal by Box and Muller's transform of block(i / 2).
   double normal(std::uint64_t i) const;
   /// An integer in [0, n), every one equally likely; n >= 1.
   std::uint64_t below(std::uint64_t i, std::uint64_t n) const;
 
-  template <class T>
-  static T to_uniform(std::uint64_t bits) {
+  template <class T> static T to_uniform(std::uint64_t bits) {
     if constexpr (sizeof(T) == 4) return static_cast<float>(bits >> 40) * 0x1p-24f;
     else return static_cast<double>(bits >> 11) * 0x1p-53;
   }

@@ -6,9 +6,7 @@
 
 namespace gradus {
 
-void Shape::too_many(int rank) {
-  throw ShapeError("Shape", join("at most ", max_rank, " axes are supported, got ", rank));
-}
+void Shape::too_many(int rank) { throw ShapeError("Shape", join("at most ", max_rank, " axes are supported, got ", rank)); }
 
 Shape Shape::insert(int axis, int64_t dim) const {
   Shape s = *this;

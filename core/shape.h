@@ -50,7 +50,8 @@ class Shape {
 
  private:
   static void check_rank(int rank) {
-    if (rank > max_rank) [[unlikely]] too_many(rank);
+    if (rank > max_rank) [[unlikely]]
+      too_many(rank);
   }
   [[noreturn]] static void too_many(int rank);
   int64_t dims_[max_rank] = {};  // unused axes are zero, so that == compares words
@@ -63,8 +64,7 @@ std::string to_string(const Shape& s);
 /// An axis as a caller names it, in any integer type: what is given is what is checked, not what an int keeps of it.
 struct Axis {
   int64_t given;
-  template <std::integral I>
-  constexpr Axis(I axis) : given(static_cast<int64_t>(axis)) {}
+  template <std::integral I> constexpr Axis(I axis) : given(static_cast<int64_t>(axis)) {}
 };
 
 /// The axis in 0..rank-1 that `axis` (which may count from the end) names; IndexError otherwise.

@@ -51,10 +51,8 @@ void warn_once(Warning w, const std::string& op, const std::string& problem, con
     const std::lock_guard lock(h.mutex);
     call = h.call;
   }
-  if (call)
-    call(w, message);
-  else
-    std::fprintf(stderr, "gradus: warning %s in %s\n", to_string(w).c_str(), message.c_str());
+  if (call) call(w, message);
+  else std::fprintf(stderr, "gradus: warning %s in %s\n", to_string(w).c_str(), message.c_str());
 }
 
 }  // namespace gradus

@@ -14,7 +14,7 @@ enum class Warning : unsigned {
   parameter_without_gradient = 4,    ///< W04
   non_finite_gradient = 6,           ///< W06; W05 is kept for a forgotten eval()
 };
-std::string to_string(Warning w);    ///< "W01"
+std::string to_string(Warning w);  ///< "W01"
 
 using WarningHandler = std::function<void(Warning w, const std::string& message)>;
 /// Takes the warnings in place of stderr; {}: stderr again. Returns the handler before. It is called on the thread that

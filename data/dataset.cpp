@@ -35,8 +35,8 @@ void gather(const Array& from, std::span<const std::int64_t> items, Array& to, b
 TensorDataset::TensorDataset(const Array& x, const Array& y) {
   if (!x.defined()) throw DataError("TensorDataset", "x is absent; it must be an Array [N, ...]");
   if (x.rank() == 0 || (y.defined() && y.rank() == 0))
-    throw ShapeError("TensorDataset", join("x is ", describe(x), ", y is ", describe(y),
-                                           "; both need a first axis that counts the items"));
+    throw ShapeError("TensorDataset",
+                     join("x is ", describe(x), ", y is ", describe(y), "; both need a first axis that counts the items"));
   if (y.defined() && x.dim(0) != y.dim(0))
     throw ShapeError("TensorDataset", join(x.dim(0), x.dtype() == u8 ? " images, " : " items, ", y.dim(0), " labels; x is ",
                                            describe(x), ", y is ", describe(y), "; their first axes must be equal"));

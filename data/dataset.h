@@ -34,8 +34,9 @@ concept Dataset = requires(const D& d, std::int64_t i) {
 
 /// A data set that can also write many items at once into a batch made for them: faster than get() item by item.
 template <class D>
-concept BulkDataset =
-    Dataset<D> && requires(const D& d, std::span<const std::int64_t> items, Batch& out) { d.load(items, out); };
+concept BulkDataset = Dataset<D> && requires(const D& d, std::span<const std::int64_t> items, Batch& out) {
+  d.load(items, out);
+};
 
 /// Item i is (x[i], y[i]). Pixels, u8, become f32 in [0, 1] (pixel / 255), and grey images [N, H, W] get a channel axis:
 /// [1, H, W]. Labels of type u8 become i64. Everything else is served as it is. The numbers are shared, not copied; writing

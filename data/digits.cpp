@@ -48,12 +48,12 @@ class Draw {
 
 /// How much images differ. Chosen so that linear models fail where convolutions do not; README.md here has the figures.
 struct Spread {
-  float knot = 0.065f;    // of a knot, in units of half a digit's height
-  float turn = 0.08f;    // tangent of half the angle
+  float knot = 0.065f;  // of a knot, in units of half a digit's height
+  float turn = 0.08f;   // tangent of half the angle
   float slant = 0.18f;
-  float shift = 1.6f;    // pixels, at most
-  float bend = 0.8f;     // pixels
-  float noise = 0.09f;   // of full white, at most
+  float shift = 1.6f;   // pixels, at most
+  float bend = 0.8f;    // pixels
+  float noise = 0.09f;  // of full white, at most
 };
 constexpr Spread spread;
 

@@ -73,8 +73,8 @@ class File {
     std::error_code failed;
     const auto status = fs::status(path, failed);
     if (!fs::exists(status)) throw_error("there is no such file");
-    if (!fs::is_regular_file(status)) throw_error(fs::is_directory(status) ? "this is a folder; an IDX file was asked for"
-                                                                      : "this is not a regular file");
+    if (!fs::is_regular_file(status))
+      throw_error(fs::is_directory(status) ? "this is a folder; an IDX file was asked for" : "this is not a regular file");
     return path;
   }
 
@@ -90,7 +90,8 @@ class File {
       done += part - z_.avail_out;
       if (code == Z_MEM_ERROR) throw ResourceError("read_idx", name_ + ": no memory to unpack gzip");
       if (code != Z_OK && code != Z_BUF_ERROR && code != Z_STREAM_END)
-        throw_error(join("the gzip data is damaged (", z_.msg ? z_.msg : "it needs a dictionary", "); fetch the file again"));
+        throw_error(
+            join("the gzip data is damaged (", z_.msg ? z_.msg : "it needs a dictionary", "); fetch the file again"));
       in_member_ = code != Z_STREAM_END;
       cut_ = starved && code == Z_BUF_ERROR;
     }
@@ -131,9 +132,11 @@ struct Header {
 
 std::int64_t bytes_of_type(unsigned type) {
   switch (type) {
-    case 0x08: case 0x09: return 1;
+    case 0x08:
+    case 0x09: return 1;
     case 0x0B: return 2;
-    case 0x0C: case 0x0D: return 4;
+    case 0x0C:
+    case 0x0D: return 4;
     case 0x0E: return 8;
     default: return 0;
   }
@@ -143,14 +146,14 @@ std::int64_t bytes_of_type(unsigned type) {
   const std::uint32_t magic = big_endian(m);
   if (m[2] == 0 && m[3] == 0 && bytes_of_type(m[1]) && m[0] >= 1 && m[0] <= max_rank)
     file.throw_error(join("magic ", hex(magic), " is the byte-swapped ", hex(std::uint32_t(m[1]) << 8 | m[0]),
-                     "; this file is little-endian, IDX is big-endian"));
+                          "; this file is little-endian, IDX is big-endian"));
   if (m[0] == 0 && m[1] == 0 && bytes_of_type(m[2]) && m[3] > max_rank)
     file.throw_error(join("magic ", hex(magic), " declares ", int(m[3]), " axes; at most ", max_rank, " are supported"));
   if (m[0] == 0 && m[1] == 0 && bytes_of_type(m[2]) && m[3])
     file.throw_error(join("magic ", hex(magic), " declares elements of type ", hex(m[2]).substr(8),
-                     " (8- or 16-bit signed); supported are 08 (u8), 0c (i32), 0d (f32) and 0e (f64)"));
-  file.throw_error(join("not an IDX file (magic ", hex(magic),
-                   "); IDX images begin with 0x00000803, IDX labels with 0x00000801"));
+                          " (8- or 16-bit signed); supported are 08 (u8), 0c (i32), 0d (f32) and 0e (f64)"));
+  file.throw_error(
+      join("not an IDX file (magic ", hex(magic), "); IDX images begin with 0x00000803, IDX labels with 0x00000801"));
 }
 
 Header read_header(File& file) {
@@ -184,7 +187,7 @@ Header read_header(File& file) {
 
 [[noreturn]] void throw_cut(const File& file, const Header& h, std::int64_t bytes) {
   file.throw_error(join("header says ", h.text, " (", h.bytes + h.data_bytes, " bytes), ", file.has(bytes),
-                   "; it is cut short, fetch it again"));
+                        "; it is cut short, fetch it again"));
 }
 
 /// Refuses what the size of the file rules out, before memory is taken. Deflate shrinks to no less than 1/1032; a claim that
@@ -194,10 +197,11 @@ void check_size(const std::string& path, const File& file, const Header& h) {
   if (!file.compressed()) {
     if (declared > file.size()) throw_cut(file, h, file.size());
     if (declared < file.size())
-      file.throw_error(join("header says ", h.text, " (", declared, " bytes), the file has ", file.size(),
-                       "; what follows is not IDX"));
+      file.throw_error(
+          join("header says ", h.text, " (", declared, " bytes), the file has ", file.size(), "; what follows is not IDX"));
   } else if (declared / 1032 > file.size()) {
-    file.throw_error(join("header says ", h.text, " (", declared, " bytes), which ", file.size(), " bytes of gzip cannot hold"));
+    file.throw_error(
+        join("header says ", h.text, " (", declared, " bytes), which ", file.size(), " bytes of gzip cannot hold"));
   } else if (declared > 16 * file.size() + (1 << 20)) {
     File again(path);
     std::vector<char> some(1 << 16);
@@ -207,8 +211,7 @@ void check_size(const std::string& path, const File& file, const Header& h) {
   }
 }
 
-template <class Bits, class To>
-void decode(Array& out, const char* raw) {
+template <class Bits, class To> void decode(Array& out, const char* raw) {
   To* to = out.uninitialized<To>();
   for (std::int64_t i = out.size(); i-- > 0;) {  // from the back: `raw` may be the front of `out`
     Bits bits = 0;
@@ -226,8 +229,8 @@ Array read_elements(File& file, const Header& h) {
   if (const auto got = file.read(raw, h.data_bytes); got < h.data_bytes) throw_cut(file, h, h.bytes + got);
   char more;
   if (file.read(&more, 1) != 0)
-    file.throw_error(join("header says ", h.text, " (", h.bytes + h.data_bytes,
-                     " bytes), the data goes on; what follows is not IDX"));
+    file.throw_error(
+        join("header says ", h.text, " (", h.bytes + h.data_bytes, " bytes), the data goes on; what follows is not IDX"));
   if (file.cut()) file.throw_error("the gzip data ends before its checksum; the file is cut short, fetch it again");
   if (h.type == 0x0C) decode<std::uint32_t, std::int64_t>(out, raw);
   if (h.type == 0x0D) decode<std::uint32_t, float>(out, raw);

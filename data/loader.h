@@ -13,9 +13,9 @@ namespace gradus::data {
 struct LoaderOptions {
   std::int64_t batch_size = 64;
   bool shuffle = true;
-  std::uint64_t seed = 7;   ///< of the order; epoch e of seed s is always the same
-  bool drop_last = false;   ///< leave out a last batch that is not full
-  bool prefetch = true;     ///< a thread prepares the next batch while this one is used; same batches, same order
+  std::uint64_t seed = 7;  ///< of the order; epoch e of seed s is always the same
+  bool drop_last = false;  ///< leave out a last batch that is not full
+  bool prefetch = true;    ///< a thread prepares the next batch while this one is used; same batches, same order
 };
 
 /// A data set behind one table of functions. Users meet it only in the loader's interior.
@@ -27,8 +27,7 @@ class Source {
   virtual bool load(std::span<const std::int64_t> items, Batch& out) const = 0;  ///< false: only get() is there
 };
 
-template <Dataset D>
-class SourceOf final : public Source {
+template <Dataset D> class SourceOf final : public Source {
  public:
   explicit SourceOf(D d) : d_(std::move(d)) {}
   std::int64_t size() const override { return static_cast<std::int64_t>(d_.size()); }

@@ -59,7 +59,8 @@ int run(const std::string& folder, int epochs, bool quick, const std::string& sa
       loss_sum += loss.item();
     }
     share = accuracy(net, test);
-    std::printf("epoch %d  train loss %.4f  test accuracy %.2f %%\n", epoch, loss_sum / static_cast<double>(loader.batches()), 100 * share);
+    std::printf("epoch %d  train loss %.4f  test accuracy %.2f %%\n", epoch,
+                loss_sum / static_cast<double>(loader.batches()), 100 * share);
   }
   if (!save.empty()) net.save(save);
   return share > 0.8 ? 0 : 1;

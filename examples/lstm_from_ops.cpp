@@ -4,8 +4,8 @@
 //   lstm_from_ops                  a counting rhyme written by our own code
 //   lstm_from_ops --text FILE      any text, e.g. tinyshakespeare
 //   lstm_from_ops --quick          few steps of a small network
-#include <gradus/core/random.h>
 #include <gradus/autograd/ops.h>
+#include <gradus/core/random.h>
 #include <gradus/nn/nn.h>
 #include <gradus/optim/optimizer.h>
 
@@ -118,7 +118,8 @@ int run(const std::string& file, int steps, int64_t width, std::uint64_t seed) {
   const auto symbols = static_cast<int64_t>(corpus.alphabet.size());
   Lstm net(symbols, width);
   std::printf("%zu characters, %lld different; %lld parameters; a guess costs %.3f\n", text.size(),
-              static_cast<long long>(symbols), static_cast<long long>(net.parameter_count()), std::log(static_cast<double>(symbols)));
+              static_cast<long long>(symbols), static_cast<long long>(net.parameter_count()),
+              std::log(static_cast<double>(symbols)));
   auto optimizer = optim::make("adam(lr=5e-3)", net.named_parameters());
   State state = net.start(corpus.rows);
   double first = 0, sum_of_losses = 0, last = 0;

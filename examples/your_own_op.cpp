@@ -13,13 +13,11 @@ struct Bump {
   static constexpr const char* name = "bump";
   static constexpr unsigned reads = reads_input(0);  // the backward pass looks at the input, not at the result
   double a;
-  template <class V>
-  V f(V x) const {
+  template <class V> V f(V x) const {
     V t = tanh(a * x);
     return x + t * t / a;
   }
-  template <class V>
-  V df(V g, V x, V) const {
+  template <class V> V df(V g, V x, V) const {
     V t = tanh(a * x);
     return g * (1.0 + 2.0 * (t * (1.0 - t * t)));
   }

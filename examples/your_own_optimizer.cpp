@@ -10,11 +10,13 @@
 using namespace gradus;
 
 /// A step along the momentum's sign, sized by how sure the sign is: |m| against the root mean square.
-template <class S = double>
-struct SureRule {
+template <class S = double> struct SureRule {
   S lr = 1e-2, beta = 0.9, eps = 1e-8;
   GRADUS_FIELDS(lr, beta, eps)
-  template <class V> struct State { V m, v; GRADUS_FIELDS(m, v) };
+  template <class V> struct State {
+    V m, v;
+    GRADUS_FIELDS(m, v)
+  };
   struct Step : NoFields {};
   void advance(Step&, S) const {}
   template <class V> auto update(V g, V& w, State<V>& s, const Step&) const {

@@ -65,9 +65,9 @@ class ModuleBase {
   void train(bool on = true);  ///< sets the mode of this module and all within; gradients are not touched
   void eval() { train(false); }
   bool training() const { return training_; }
-  void zero_grad();                        ///< gradients become absent
+  void zero_grad();                         ///< gradients become absent
   void requires_grad_(bool wanted = true);  ///< false freezes every parameter within, true thaws it
-  int64_t parameter_count();               ///< numbers in all parameters
+  int64_t parameter_count();                ///< numbers in all parameters
   /// Converts parameters, their gradients and real buffers; optimizers convert their state when they next look. Tensors taken
   /// from the module before see the old numbers until refresh(). Errors: DtypeError unless f32 or f64.
   void to(Dtype dtype);
@@ -88,12 +88,12 @@ class ModuleBase {
   std::string summary(const Shape& input);
   std::string summary(const Tensor& input);
 
-  std::string type_name() const;                             ///< "Linear"
-  virtual std::string description() const;                   ///< "Linear(784 -> 10)"; the type's name by default
-  virtual std::vector<Member> members() = 0;                 ///< as listed
-  virtual Tensor call(const Tensor& x) = 0;                  ///< operator() for one tensor; ModuleError if it takes others
-  virtual std::unique_ptr<ModuleBase> clone() const = 0;     ///< a deep copy
-  virtual void assign(const ModuleBase& same_type) = 0;      ///< operator= of the whole module
+  std::string type_name() const;                          ///< "Linear"
+  virtual std::string description() const;                ///< "Linear(784 -> 10)"; the type's name by default
+  virtual std::vector<Member> members() = 0;              ///< as listed
+  virtual Tensor call(const Tensor& x) = 0;               ///< operator() for one tensor; ModuleError if it takes others
+  virtual std::unique_ptr<ModuleBase> clone() const = 0;  ///< a deep copy
+  virtual void assign(const ModuleBase& same_type) = 0;   ///< operator= of the whole module
 
  protected:
   // A copy is a module of its own: it has the mode, but not the place. noexcept, so that a growing vector moves modules.
@@ -132,8 +132,7 @@ class ModuleBase {
   std::atomic<bool> listed_{false};   // by another module
   bool training_ = true;
 
-  template <class Derived>
-  friend class Module;
+  template <class Derived> friend class Module;
 };
 
 /// While alive, after() runs on this thread at the end of each module's forward.
@@ -178,33 +177,39 @@ class ModuleCall {
   InModule step_;
 };
 
-template <class T>
-void list_member(std::vector<Member>& to, std::string name, T& member) {
+template <class T> void list_member(std::vector<Member>& to, std::string name, T& member) {
   if constexpr (std::is_same_v<T, Parameter>) to.push_back({.name = std::move(name), .parameter = &member});
   else if constexpr (std::is_same_v<T, Buffer>) to.push_back({.name = std::move(name), .buffer = &member});
   else if constexpr (std::derived_from<T, ModuleBase>) to.push_back({.name = std::move(name), .child = &member});
-  else if constexpr (requires { typename T::value_type; member.has_value(); *member; }) {
+  else if constexpr (requires {
+                       typename T::value_type;
+                       member.has_value();
+                       *member;
+                     }) {
     if (member.has_value()) list_member(to, std::move(name), *member);
-  } else if constexpr (requires { typename T::value_type; member.begin(); member.size(); }) {
+  } else if constexpr (requires {
+                         typename T::value_type;
+                         member.begin();
+                         member.size();
+                       }) {
     if constexpr (std::is_class_v<typename T::value_type>) {  // not a string
       std::size_t i = 0;
       for (auto& item : member) list_member(to, name + "." + std::to_string(i++), item);
     }
   } else {
     static_assert(!std::is_same_v<T, Tensor> && !std::is_same_v<T, Array>, "list an nn::Parameter or an nn::Buffer");
-    static_assert(!requires { *member; }, "list modules (or a vector, optional, Sequential of them), not pointers");
+    static_assert(
+        !requires { *member; }, "list modules (or a vector, optional, Sequential of them), not pointers");
   }
 }
 
 /// The base of a module: struct Net : nn::Module<Net>. Members that are a Parameter, a Buffer, a module, or a vector,
 /// array or optional of these are listed once by GRADUS_FIELDS; one that is used but was not listed throws ModuleError.
 /// Plain values may be listed too. Copying is deep.
-template <class Derived>
-class Module : public ModuleBase, public NoFields {
+template <class Derived> class Module : public ModuleBase, public NoFields {
  public:
   /// forward(args...), with this module's name on the path.
-  template <class... Args>
-  decltype(auto) operator()(Args&&... args) {
+  template <class... Args> decltype(auto) operator()(Args&&... args) {
     ModuleCall this_call(*this);
     using Result = decltype(derived().forward(std::forward<Args>(args)...));
     try {
@@ -231,7 +236,10 @@ class Module : public ModuleBase, public NoFields {
     return list;
   }
   Tensor call(const Tensor& x) override {
-    if constexpr (requires(Derived& d) { { d.forward(x) } -> std::same_as<Tensor>; }) return (*this)(x);
+    if constexpr (requires(Derived & d) {
+                    { d.forward(x) } -> std::same_as<Tensor>;
+                  })
+      return (*this)(x);
     else throw_call();
   }
   std::unique_ptr<ModuleBase> clone() const override {

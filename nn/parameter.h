@@ -15,7 +15,8 @@ class MemberTensor {
   operator const Tensor&() const { return tensor(); }
   /// ModuleError if a module is being called and none lists this member.
   const Tensor& tensor() const {
-    if (name_.empty()) [[unlikely]] check_listed();
+    if (name_.empty()) [[unlikely]]
+      check_listed();
     return tensor_;
   }
   /// "conv1.weight" once a module that lists it was called or walked; "" before.
@@ -28,8 +29,7 @@ class MemberTensor {
   int64_t size() const { return tensor_.size(); }
   Dtype dtype() const { return tensor_.dtype(); }
   double item() const { return tensor_.item(); }
-  template <class T>
-  T item() const { return tensor_.item<T>(); }
+  template <class T> T item() const { return tensor_.item<T>(); }
   const Array& array() const { return tensor_.array(); }
   Array& writable() { return tensor_.writable(); }  ///< as Tensor::writable
 
@@ -51,7 +51,7 @@ class MemberTensor {
  private:
   virtual const char* kind() const = 0;
   void check_listed() const;
-  void give_up();  // the leaf, if there is one, is no part of a module any longer
+  void give_up();     // the leaf, if there is one, is no part of a module any longer
   std::string name_;  // empty: nobody has adopted it
 };
 

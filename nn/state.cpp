@@ -77,10 +77,10 @@ LoadResult ModuleBase::load_from(const NamedArrays& state, bool strict, const st
   }
 
   if (!misfits.empty() || !twice.empty() || (strict && !(missing.empty() && unexpected.empty())))
-    throw ModuleError(type_name(), join(source, " does not fit, nothing was loaded", Complaint{"missing", missing}.text(),
-                                        Complaint{"unexpected", unexpected}.text(),
-                                        Complaint{"another shape or type", misfits}.text(),
-                                        Complaint{"given twice", twice}.text()));
+    throw ModuleError(type_name(),
+                      join(source, " does not fit, nothing was loaded", Complaint{"missing", missing}.text(),
+                           Complaint{"unexpected", unexpected}.text(), Complaint{"another shape or type", misfits}.text(),
+                           Complaint{"given twice", twice}.text()));
   for (auto& [to, values] : writes) to->writable().assign(values, "load_state_dict");
   return result;
 } catch (const std::bad_alloc&) {

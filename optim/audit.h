@@ -13,11 +13,11 @@ namespace gradus::optim {
 struct AuditRow {
   std::string parameter;
   Shape shape;
-  std::string rule;                          ///< its name
-  std::optional<double> lr, weight_decay;    ///< absent if the rule has no such option
-  std::string lr_schedule, decay_schedule;   ///< as a spec writes them, or ""
-  std::string group;                         ///< the pattern that chose it, or ""
-  std::int64_t steps = 0;                    ///< that it has taken
+  std::string rule;                         ///< its name
+  std::optional<double> lr, weight_decay;   ///< absent if the rule has no such option
+  std::string lr_schedule, decay_schedule;  ///< as a spec writes them, or ""
+  std::string group;                        ///< the pattern that chose it, or ""
+  std::int64_t steps = 0;                   ///< that it has taken
 };
 
 struct Audit {

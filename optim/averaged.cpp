@@ -38,8 +38,10 @@ void Averaged::follow() {
   for (std::size_t i = 0; i < averages_.size(); ++i)
     if (Tensor& w = parameters_[i].second; w.refresh() && averages_[i].defined()) {
       if (!(averages_[i].shape() == w.shape()))
-        throw OptimError("Averaged", join("parameter \"", parameters_[i].first, "\" is ", describe(w.array()),
-                                          " now, its average ", describe(averages_[i])), "make a new Averaged");
+        throw OptimError("Averaged",
+                         join("parameter \"", parameters_[i].first, "\" is ", describe(w.array()), " now, its average ",
+                              describe(averages_[i])),
+                         "make a new Averaged");
       averages_[i] = averages_[i].to(w.dtype());
     }
 }

@@ -47,9 +47,8 @@ bool OptimizerSpec::change(const std::vector<Change>& changes) {
     for (std::size_t i = before.size(); i-- > 0;) groups[before[i].group].rule->set(before[i].option, before[i].value);
     throw;
   }
-  return std::any_of(before.begin(), before.end(), [&](const Change& c) {
-    return kept_slots_of(*groups[c.group].rule) != slots_before[c.group];
-  });
+  return std::any_of(before.begin(), before.end(),
+                     [&](const Change& c) { return kept_slots_of(*groups[c.group].rule) != slots_before[c.group]; });
 }
 
 void OptimizerSpec::set(const std::string& option, double value) {

@@ -10,8 +10,7 @@ namespace gradus::optim {
 namespace {
 
 /// Sixteen running sums, so that the order does not depend on the width of a vector.
-template <class T>
-double squares(const T* x, std::int64_t n) {
+template <class T> double squares(const T* x, std::int64_t n) {
   constexpr int lanes = 16;
   double sums[lanes] = {};
   std::int64_t i = 0;
@@ -115,8 +114,7 @@ double clip_grad_norm(const std::vector<Tensor>& parameters, double max_norm) {
     }
   const double norm = global_norm(gradients), factor = clip_factor(norm, max_norm);
   if (factor < 1)
-    for (std::size_t i = 0; i < with.size(); ++i)
-      with[i]->leaf()->grad = Tensor(scaled(gradients[i], factor));
+    for (std::size_t i = 0; i < with.size(); ++i) with[i]->leaf()->grad = Tensor(scaled(gradients[i], factor));
   return norm;
 }
 

@@ -185,8 +185,8 @@ void Optimizer::put_group(Group g) {
   }
   if (found.empty()) throw OptimError(op, join("no parameter matches \"", g.pattern, "\"; the names are like ", some));
   if ((rule().evaluates_loss() || g.rule->evaluates_loss()) && (!rule().inner() || g.rule->name() != op))
-    throw OptimError(op, join("a rule that evaluates the loss moves all parameters at once; \"", g.pattern,
-                              "\" cannot have a group"));
+    throw OptimError(
+        op, join("a rule that evaluates the loss moves all parameters at once; \"", g.pattern, "\" cannot have a group"));
   auto& all = spec_.groups;
   const auto at = std::find_if(all.begin() + 1, all.end(), [&](const Group& o) { return o.pattern == g.pattern; });
   const auto place = static_cast<std::size_t>(at - all.begin());

@@ -13,8 +13,8 @@
 #include <gradus/optim/audit.h>
 #include <gradus/optim/driver/closure_objective.h>
 #include <gradus/optim/norms.h>
-#include <gradus/optim/spec/optimizer_spec.h>
 #include <gradus/optim/rule/pass.h>
+#include <gradus/optim/spec/optimizer_spec.h>
 #include <gradus/optim/spec/registry.h>
 #include <gradus/optim/spec/spec.h>
 #include <gradus/optim/step_warnings.h>
@@ -29,8 +29,8 @@ namespace gradus::optim {
 /// One element through the step that would be taken now; see Optimizer::explain.
 struct Explanation {
   std::string rule, parameter;
-  std::int64_t index = 0, t = 0;    ///< row-major place; number of the step, from 1
-  std::vector<NamedValue> once;     ///< numbers per step
+  std::int64_t index = 0, t = 0;  ///< row-major place; number of the step, from 1
+  std::vector<NamedValue> once;   ///< numbers per step
   ElementValues values;
 };
 /// Two lines for a person.
@@ -55,12 +55,10 @@ class Optimizer {
   void step();
   /// The closure computes the loss and returns it. Before each call the gradients become absent; after it backward() is run,
   /// unless the closure has done so itself. Returns the loss before the step.
-  template <class F>
-  double step(F&& closure) { return step_closure(Closure(closure), nullptr); }
+  template <class F> double step(F&& closure) { return step_closure(Closure(closure), nullptr); }
   /// For sophia_g: `sampled` returns the loss of labels that were sampled from the model's own output; it is run at the
   /// steps at which the rule estimates curvature.
-  template <class F, class G>
-  double step(F&& closure, G&& sampled) {
+  template <class F, class G> double step(F&& closure, G&& sampled) {
     const Closure other(sampled);
     return step_closure(Closure(closure), &other);
   }
@@ -76,8 +74,7 @@ class Optimizer {
   /// inherited; or a rule of their own ("sgd(lr=0.1)"). The same pattern again adds to its options. Errors: OptimError if
   /// nothing matches or a parameter is in another group already.
   Optimizer& group(const std::string& pattern, const std::string& options);
-  template <TypedRule R>
-  Optimizer& group(const std::string& pattern, const R& options) {
+  template <TypedRule R> Optimizer& group(const std::string& pattern, const R& options) {
     return group_values(pattern, R::rule_name, given_options(options));
   }
 
@@ -97,8 +94,7 @@ class Optimizer {
   void schedule(const std::string& option, Schedule schedule);
   void schedule(const std::string& option, const char* text) { schedule(option, Schedule(std::string(text))); }
   template <class F>
-    requires(std::is_invocable_r_v<double, F&, std::int64_t>)
-  void schedule(const std::string& option, F f) {
+  requires(std::is_invocable_r_v<double, F&, std::int64_t>) void schedule(const std::string& option, F f) {
     schedule(option, Schedule(std::move(f)));
   }
   /// Tells a metric to the schedules that wait for one (plateau); it counts from the next step on. Errors: OptimError if
@@ -126,10 +122,11 @@ class Optimizer {
   const AnyRule& rule() const { return value().rule(); }
   /// What it is made of, with what schedules and stages remember.
   const OptimizerSpec& value() const {
-    if (spec_.groups.empty()) [[unlikely]] throw_moved_from();
+    if (spec_.groups.empty()) [[unlikely]]
+      throw_moved_from();
     return spec_;
   }
-  std::string spec() const;       ///< reads back as an equal optimizer without groups
+  std::string spec() const;  ///< reads back as an equal optimizer without groups
   std::string equations() const { return rule().equations(); }
   /// Steps taken: calls that only gathered gradients, or were skipped, do not count.
   std::int64_t steps() const { return steps_; }
@@ -179,11 +176,11 @@ class Optimizer {
   mutable std::vector<ParameterState> parameters_;  // const functions, too, follow numbers that have moved
   std::vector<std::unique_ptr<Driver>> drivers_;
   std::vector<std::size_t> driver_of_group_;
-  std::vector<std::vector<Driven>> moved_;          // by driver, in this step
+  std::vector<std::vector<Driven>> moved_;  // by driver, in this step
   std::vector<std::function<void(Optimizer&)>> before_, after_;
   StepWarnings warnings_;
   Evaluations evaluations_;
-  double loss_ = 0;                                 // before this step, where a closure has given it
+  double loss_ = 0;  // before this step, where a closure has given it
   std::int64_t steps_ = 0;
   bool evaluating_ = false;
 };

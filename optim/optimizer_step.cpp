@@ -12,15 +12,17 @@ namespace {
 
 /// No gradient can come to it any more, and without a word the parameter in its place would never move.
 [[noreturn]] void throw_gone(const AnyRule& rule, const ParameterState& p) {
-  throw OptimError(rule.name(), join("parameter \"", p.name, "\" (", describe(p.leaf.array()),
-                                     ") is no part of a module any longer: it, or a module that held it, was replaced"),
+  throw OptimError(rule.name(),
+                   join("parameter \"", p.name, "\" (", describe(p.leaf.array()),
+                        ") is no part of a module any longer: it, or a module that held it, was replaced"),
                    "make a new optimizer after changing the module");
 }
 
 /// backward() went over a tape that was recorded before the parameter was converted.
 [[noreturn]] void throw_gradient(const AnyRule& rule, const ParameterState& p) {
-  throw OptimError(rule.name(), join("parameter \"", p.name, "\" is ", describe(p.leaf.array()), ", its gradient ",
-                                     describe(p.leaf.leaf()->grad.array())),
+  throw OptimError(rule.name(),
+                   join("parameter \"", p.name, "\" is ", describe(p.leaf.array()), ", its gradient ",
+                        describe(p.leaf.leaf()->grad.array())),
                    "run the model again after converting it, then backward()");
 }
 
@@ -53,8 +55,9 @@ void Optimizer::step() try {
     const AnyRule& r = g.rule->moving();
     const bool curvature = r.curvature(steps_) != Curvature::none;
     if (curvature || r.uses_loss())
-      throw OptimError(r.name(), join(curvature ? "estimates the curvature" : "uses the loss",
-                                      " at this step and needs a closure"), hint);
+      throw OptimError(r.name(),
+                       join(curvature ? "estimates the curvature" : "uses the loss", " at this step and needs a closure"),
+                       hint);
   }
   before_moving();
   if (move_parameters({})) after_moving();
@@ -78,10 +81,12 @@ std::vector<ParameterState*> Optimizer::ready_parameters() {
   ready.reserve(parameters_.size());
   for (auto& p : parameters_) {
     const Leaf* leaf = p.leaf.leaf();
-    if (leaf->moved_to) [[unlikely]] p.follow(rule(), steps_);
+    if (leaf->moved_to) [[unlikely]]
+      p.follow(rule(), steps_);
     if (leaf->frozen) continue;
     if (!leaf->grad.defined()) {
-      if (leaf->gone) [[unlikely]] throw_gone(rule(), p);
+      if (leaf->gone) [[unlikely]]
+        throw_gone(rule(), p);
       continue;
     }
     if (leaf->grad.dtype() != p.leaf.dtype() || !(leaf->grad.shape() == p.leaf.shape())) [[unlikely]]

@@ -97,8 +97,8 @@ StateArchive::StateArchive(const NamedArrays& state, std::string op) : loading_(
   count({"version"}, of);
   if (misfits_.size() + missing_.size() > problems) check();
   if (of != version)
-    throw OptimError(op_, join("the state is of version ", of, ", this library reads version ", version,
-                               "; nothing was loaded"));
+    throw OptimError(op_,
+                     join("the state is of version ", of, ", this library reads version ", version, "; nothing was loaded"));
 }
 
 void StateArchive::array(const std::string& name, Array& a, const Shape& shape, Dtype dtype, bool needed) {

@@ -66,8 +66,7 @@ concept TypedRule = requires(const R& r) {
 };
 
 /// The options that are set, by name.
-template <TypedRule R>
-std::vector<NamedValue> given_options(const R& options) {
+template <TypedRule R> std::vector<NamedValue> given_options(const R& options) {
   std::vector<NamedValue> given;
   each_field(options, [&](const std::string& name, const auto& value) {
     if (value) given.push_back({name, static_cast<double>(*value)});

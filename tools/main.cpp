@@ -16,16 +16,18 @@ namespace {
 using namespace gradus;
 using namespace gradus::tools;
 
-constexpr auto commands = {add_compare_command, add_replay_command, add_minimize_command, add_gradcheck_command, add_optimizers_command,
-                           add_schedule_command, add_equations_command, add_info_command};
+constexpr auto commands = {add_compare_command,    add_replay_command,   add_minimize_command,  add_gradcheck_command,
+                           add_optimizers_command, add_schedule_command, add_equations_command, add_info_command};
 
 int run(int argc, char** argv) {
   CLI::App app{"Gradus: a minimal deep-learning framework", "gradus"};
   app.require_subcommand(1);
   app.fallthrough();
   app.set_version_flag("--version", std::string("gradus ") + version());
-  app.add_option_function<int>("--threads", [](int n) { set_threads(n); }, "Threads for kernels (default: all cores)")
-      ->check(number_problem<int>)->trigger_on_parse();
+  app.add_option_function<int>(
+         "--threads", [](int n) { set_threads(n); }, "Threads for kernels (default: all cores)")
+      ->check(number_problem<int>)
+      ->trigger_on_parse();
   CommandLine line{.typed = line_as_typed(argc, argv)};
   for (const auto add : commands) add(app, line);
   throw_empty_values(app);

@@ -19,33 +19,29 @@
 namespace gradus {
 
 namespace check_grad_detail {
-template <class F, std::size_t... k>
-auto spread(const F& f, const std::vector<Tensor>& x, std::index_sequence<k...>) {
+template <class F, std::size_t... k> auto spread(const F& f, const std::vector<Tensor>& x, std::index_sequence<k...>) {
   return call_for_tensors(f, x[k]...);
 }
-template <class F, class... X>
-auto over_vector(const F& f, const X&...) {
+template <class F, class... X> auto over_vector(const F& f, const X&...) {
   return [&f](const std::vector<Tensor>& x) { return spread(f, x, std::index_sequence_for<X...>()); };
 }
 }  // namespace check_grad_detail
 
 /// gradcheck() of f(x...). Errors: as gradcheck's.
-template <class F, class... X>
-GradcheckReport check_grad(const F& f, const X&... x) {
+template <class F, class... X> GradcheckReport check_grad(const F& f, const X&... x) {
   return gradcheck(check_grad_detail::over_vector(f, x...), std::vector<Tensor>{Tensor(x)...});
 }
 /// gradgradcheck() of f(x...), the second order.
-template <class F, class... X>
-GradcheckReport check_gradgrad(const F& f, const X&... x) {
+template <class F, class... X> GradcheckReport check_gradgrad(const F& f, const X&... x) {
   return gradgradcheck(check_grad_detail::over_vector(f, x...), std::vector<Tensor>{Tensor(x)...});
 }
 
 }  // namespace gradus
 
-#define GRADUS_CHECK_REPORT(...)                                                                \
-  do {                                                                                          \
-    const ::gradus::GradcheckReport gradus_report = __VA_ARGS__;                                \
-    DOCTEST_CHECK_MESSAGE(gradus_report.passed, gradus_report.message);                         \
+#define GRADUS_CHECK_REPORT(...)                                        \
+  do {                                                                  \
+    const ::gradus::GradcheckReport gradus_report = __VA_ARGS__;        \
+    DOCTEST_CHECK_MESSAGE(gradus_report.passed, gradus_report.message); \
   } while (false)
 /// The gradient of f at the tensors given, against differences.
 #define GRADUS_CHECK_GRAD(...) GRADUS_CHECK_REPORT(::gradus::check_grad(__VA_ARGS__))

@@ -111,13 +111,12 @@ struct Problem {
   Recorder outputs;
   /// Calls the function at another point and leaves the leaves alone; absent if it finds them by itself.
   std::function<void(const Vector& x)> call = nullptr;
-  bool f32 = false;  ///< some leaves and outputs are
+  bool f32 = false;                               ///< some leaves and outputs are
   std::shared_ptr<const Problem> wide = nullptr;  ///< the same with f64 in place of every f32, if that can be called
 };
 
 /// For a call whose result nobody needs: outside what the function accepts there is none.
-template <class F>
-void call_quietly(F f) {
+template <class F> void call_quietly(F f) {
   try {
     f();
   } catch (const Error&) {
@@ -179,8 +178,7 @@ GradcheckReport check(const char* op, const Problem& p, const GradcheckOptions& 
     r.bound = bound, r.input = static_cast<int>(m.leaf), r.error = INFINITY;
     r.cause = larger ? Cause::missing_sum : Cause::not_recognised;
     r.message = join(op, ": the gradient of ", p.names[m.leaf], " is ", describe(m.gradient), ", the input ",
-                     describe(p.leaves[m.leaf].array()),
-                     larger ? ": is a sum over a broadcast axis missing?" : "");
+                     describe(p.leaves[m.leaf].array()), larger ? ": is a sum over a broadcast axis missing?" : "");
     return r;
   }
 }
@@ -323,9 +321,9 @@ GradcheckOptions in_f64(GradcheckOptions options) {
 }  // namespace
 
 const char* cause_name(Cause cause) {
-  constexpr const char* names[] = {"none",      "not recognised", "sign",   "factor",       "transposed", "missing sum",
-                                   "detached",  "stale",          "shifted", "misplaced",   "swapped",    "mask",
-                                   "missing term", "constant",    "edge",   "kernel",       "not finite"};
+  constexpr const char* names[] = {"none",         "not recognised", "sign",    "factor",    "transposed", "missing sum",
+                                   "detached",     "stale",          "shifted", "misplaced", "swapped",    "mask",
+                                   "missing term", "constant",       "edge",    "kernel",    "not finite"};
   return names[static_cast<std::size_t>(cause)];
 }
 

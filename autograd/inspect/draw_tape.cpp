@@ -1,7 +1,7 @@
 #include <gradus/autograd/inspect/draw_tape.h>
-#include <gradus/autograd/observe.h>
-#include <gradus/autograd/inspect/print_tape.h>
 #include <gradus/autograd/inspect/internal/tape_labels.h>
+#include <gradus/autograd/inspect/print_tape.h>
+#include <gradus/autograd/observe.h>
 #include <gradus/core/io/files.h>
 
 #include <algorithm>
@@ -58,7 +58,8 @@ class GradientRecorder final : public TraversalObserver {
 
  private:
   DrawnNode* find(std::uint64_t sequence) const {
-    const auto at = std::lower_bound(nodes_.begin(), nodes_.end(), sequence, [](auto& d, std::uint64_t l) { return d.sequence < l; });
+    const auto at =
+        std::lower_bound(nodes_.begin(), nodes_.end(), sequence, [](auto& d, std::uint64_t l) { return d.sequence < l; });
     return at != nodes_.end() && at->sequence == sequence ? &*at : nullptr;
   }
   static void look(DrawnNode& d, const Tensor* gradients, int count) {
@@ -106,7 +107,8 @@ std::string escaped_for_dot(const std::string& s) {
 }  // namespace
 
 void TapeDrawing::collect(const Tensor& root, const DrawOptions& options) {
-  if (!root.requires_grad()) throw GraphError("draw_tape", join(describe(root), " has no history, so there are no nodes to draw"));
+  if (!root.requires_grad())
+    throw GraphError("draw_tape", join(describe(root), " has no history, so there are no nodes to draw"));
   if (options.most_nodes < 1) throw GraphError("draw_tape", join("most_nodes must be at least 1, got ", options.most_nodes));
   check_owner("draw_tape", *root.node());
   const auto nodes = nodes_behind(root.node());
@@ -239,7 +241,8 @@ std::string TapeDrawing::dot() const {
 void TapeDrawing::save(const std::string& path) const {
   const auto ends = [&](const char* ending) { return path.ends_with(ending); };
   if (!ends(".dot") && !ends(".svg") && !ends(".html"))
-    throw DataError("draw_tape", join("\"", path, "\" ends in none of .dot, .svg, .html, so there is no saying what to write"));
+    throw DataError("draw_tape",
+                    join("\"", path, "\" ends in none of .dot, .svg, .html, so there is no saying what to write"));
   write_atomically(path, ends(".dot") ? dot() : ends(".svg") ? svg() : html());
 }
 

@@ -12,7 +12,8 @@
 namespace gradus {
 
 struct DrawOptions {
-  bool run_backward = true;  ///< run backward once for norms and times; hooks on the tape are called by that, as by any traversal
+  bool run_backward =
+      true;  ///< run backward once for norms and times; hooks on the tape are called by that, as by any traversal
   int most_nodes = 1000;  ///< of a longer tape the youngest are drawn, and the picture says so; >= 1
 };
 
@@ -24,9 +25,9 @@ struct DrawnNode {
   std::string module;  ///< dotted path of the module that ran the op, if draw_tape called the function
   std::string shape;   ///< "f32[2,3]", for each result
   struct Input {
-    int from;             ///< place in nodes(); -1: a constant, -2: a node that was left out
-    std::uint32_t slot;   ///< which of its results
-    std::string shape;    ///< of a constant, where known
+    int from;            ///< place in nodes(); -1: a constant, -2: a node that was left out
+    std::uint32_t slot;  ///< which of its results
+    std::string shape;   ///< of a constant, where known
   };
   std::vector<Input> inputs;
   double gradient_norm = std::numeric_limits<double>::quiet_NaN();  ///< Euclidean, over all results
@@ -65,8 +66,7 @@ TapeDrawing draw_tape_of(const std::function<Tensor()>& f, DrawOptions options);
 /// The nodes that f(), which returns a Tensor, writes, also with the time of each op going forward (from the end of the op
 /// before) and the module that ran it: draw_tape([&] { return cross_entropy(net(x), y); }).
 template <class F>
-  requires std::invocable<const F&>
-TapeDrawing draw_tape(const F& f, DrawOptions options = {}) {
+requires std::invocable<const F&> TapeDrawing draw_tape(const F& f, DrawOptions options = {}) {
   return draw_tape_of(f, options);
 }
 

@@ -159,15 +159,15 @@ class Trace {
     if (infinite < 0) return {op};
     const Made from = run_.maker(r.inputs[static_cast<std::size_t>(infinite)]);
     Origin o = from.op < 0 ? Origin{op, infinite} : of(from);
-    const bool given = o.input >= 0 && !run_.ran[static_cast<std::size_t>(o.op)].inputs[static_cast<std::size_t>(o.input)].node;
+    const bool given =
+        o.input >= 0 && !run_.ran[static_cast<std::size_t>(o.op)].inputs[static_cast<std::size_t>(o.input)].node;
     if (given) return {op};
     o.made_nan = op;
     return o;
   }
 
   /// The input that holds such numbers and was made first.
-  template <class Holds>
-  int oldest(const Ran& r, Holds holds) const {
+  template <class Holds> int oldest(const Ran& r, Holds holds) const {
     int found = -1, first = std::numeric_limits<int>::max();
     for (std::size_t k = 0; k < r.inputs.size(); ++k)
       if (holds(array_stats(r.inputs[k].array)))
@@ -187,9 +187,11 @@ NonFinite described(const Run& run, const Origin& o) {
     const bool leaf = in.node && !in.node->op;
     n.source = leaf ? NonFinite::Source::parameter : NonFinite::Source::constant;
     n.parameter = name_of(in.node);
-    const std::string who = !leaf ? "which comes from outside the step" : n.parameter.empty() ? "a leaf" : "\"" + n.parameter + "\"";
-    n.text = join("its input ", o.input, ", ", describe(in.array), ", ", who, ", is ", noted(n, in.array, array_stats(in.array)), " and ",
-                  range_text(array_stats(in.array)));
+    const std::string who = !leaf                 ? "which comes from outside the step"
+                            : n.parameter.empty() ? "a leaf"
+                                                  : "\"" + n.parameter + "\"";
+    n.text = join("its input ", o.input, ", ", describe(in.array), ", ", who, ", is ",
+                  noted(n, in.array, array_stats(in.array)), " and ", range_text(array_stats(in.array)));
   } else {
     std::size_t slot = 0;
     while (slot + 1 < r.results.size() && array_stats(r.results[slot]).finite()) ++slot;
@@ -299,9 +301,7 @@ class Within {
 };
 
 /// "log", "backward of sqrt".
-std::string culprit(const NonFinite& n) {
-  return n.source == NonFinite::Source::backward ? "backward of " + n.op : n.op;
-}
+std::string culprit(const NonFinite& n) { return n.source == NonFinite::Source::backward ? "backward of " + n.op : n.op; }
 
 [[noreturn]] void explain(const std::function<Tensor()>& f, Philox drawn, std::int64_t step, const std::string& symptom) {
   const Philox now = default_generator().state();
@@ -312,8 +312,9 @@ std::string culprit(const NonFinite& n) {
   unknown.source = NonFinite::Source::unknown, unknown.op = "FiniteWatch";
   if (!found)
     throw NonFiniteError(unknown, step,
-                         symptom + ", but all is finite when the step is run again: it was so before the step, or the function "
-                                   "does not give the same numbers twice");
+                         symptom +
+                             ", but all is finite when the step is run again: it was so before the step, or the function "
+                             "does not give the same numbers twice");
   const Within module(found->module);
   throw NonFiniteError(*found, step, symptom);
 }
@@ -322,7 +323,8 @@ std::string culprit(const NonFinite& n) {
 
 NonFiniteError::NonFiniteError(NonFinite what, std::int64_t at_step, const std::string& symptom)
     : Error(culprit(what), join("step ", at_step, ": ", symptom, what.text.empty() ? "" : "; ", what.text)),
-      found(std::move(what)), step(at_step) {}
+      found(std::move(what)),
+      step(at_step) {}
 
 std::string to_string(const NonFinite& found) {
   return join(culprit(found), found.module.empty() ? "" : " [in module \"" + found.module + "\"]", ": ", found.text);

@@ -23,7 +23,7 @@ struct NonFinite {
   std::string op;         ///< that made them, or was the first to read them
   std::string module;     ///< dotted path of the module that ran it; "" outside of modules
   std::string parameter;  ///< name of the leaf that held them, or whose gradient they were; "" otherwise or if it has none
-  std::uint64_t sequence = 0;  ///< of the tape; 0 for an op that was not recorded
+  std::uint64_t sequence = 0;    ///< of the tape; 0 for an op that was not recorded
   std::vector<int64_t> element;  ///< the first that is not finite; axis 0 is the sample where there are samples
   double value = 0;              ///< it: NaN or infinite
   int64_t count = 0;             ///< elements that are not finite

@@ -1,7 +1,7 @@
 // Integers: which dtype operands meet in, their order, and what is not a formula.
-#include <gradus/autograd/ops.h>
-#include <gradus/autograd/internal/integer.h>
 #include <gradus/autograd/internal/indices.h>
+#include <gradus/autograd/internal/integer.h>
+#include <gradus/autograd/ops.h>
 
 #include <algorithm>
 #include <limits>
@@ -15,8 +15,7 @@ const Tensor* more(const Tensor* known, const Tensor& t) {
 }
 
 /// out[i] = the sign of a[i] - b[i] as real numbers; NaN where b is.
-template <class B>
-Tensor order_of(const Array& a, const Array& b) {
+template <class B> Tensor order_of(const Array& a, const Array& b) {
   Array out(a.shape(), f64);
   const auto* p = a.data<int64_t>();
   const auto* q = b.data<B>();
@@ -33,8 +32,7 @@ Tensor order_of(const Array& a, const Array& b) {
 }
 
 /// The first element, in row-major order, of an Array of integers for which `holds`; -1 if there is none.
-template <class F>
-int64_t first_where(const Array& a, F holds) {
+template <class F> int64_t first_where(const Array& a, F holds) {
   const Array all = a.contiguous();
   const auto look = [&](const auto* p) {
     const auto* end = p + all.size();
@@ -48,8 +46,7 @@ void throw_reals(const char* op, const Tensor& t) {
   if (is_real(t.dtype())) throw DtypeError(op, join("takes bools or integers, got ", describe(t)), "compare it, e.g. x > 0");
 }
 
-template <class F>
-Tensor bitwise(const char* op, const Tensor& a, const Tensor& b, F f) {
+template <class F> Tensor bitwise(const char* op, const Tensor& a, const Tensor& b, F f) {
   throw_reals(op, a), throw_reals(op, b);
   Tensor both[2] = {a, b};
   fit(op, both, 2, Integers::exact);
@@ -76,8 +73,9 @@ Dtype common_dtype(const char* op, const Tensor* operands, int n, Integers integ
   }
   if (real) {
     if (integer && real->rank() > 0 && integer->rank() > 0)
-      throw DtypeError(op, join(describe(*real), " and ", describe(*integer), " do not mix: ", real->dtype(), " keeps ",
-                                real->dtype() == f32 ? 24 : 53, " bits of an integer"),
+      throw DtypeError(op,
+                       join(describe(*real), " and ", describe(*integer), " do not mix: ", real->dtype(), " keeps ",
+                            real->dtype() == f32 ? 24 : 53, " bits of an integer"),
                        join(n == 2 ? integer == operands ? "a" : "b" : "x", ".to(", real->dtype(), ")"));
     return real->dtype();
   }
@@ -97,14 +95,13 @@ Tensor as_operand(const char* op, const Tensor& t, Dtype dtype) {
 void put_order(const char* op, Tensor (&operands)[2]) {
   Tensor &a = operands[0], &b = operands[1];
   for (Tensor* t : {&a, &b})  // beside reals a plain number is one
-    if (const Tensor& other = t == &a ? b : a; t->is_wrapped_number() && is_real(other.dtype()) && !other.is_wrapped_number()) {
+    if (const Tensor& other = t == &a ? b : a;
+        t->is_wrapped_number() && is_real(other.dtype()) && !other.is_wrapped_number()) {
       *t = Tensor(t->array().to(other.dtype()));
       return;
     }
   const Shape shape = broadcast(op, a.shape(), b.shape());
-  const auto wide = [&](const Tensor& t) {
-    return t.array().expand(shape).to(is_real(t.dtype()) ? f64 : i64).contiguous();
-  };
+  const auto wide = [&](const Tensor& t) { return t.array().expand(shape).to(is_real(t.dtype()) ? f64 : i64).contiguous(); };
   const Array x = wide(a), y = wide(b);
   if (x.dtype() == f64) a = -order_of<double>(y, x);
   else a = y.dtype() == f64 ? order_of<double>(x, y) : order_of<int64_t>(x, y);
@@ -125,8 +122,9 @@ void check_integer_division(const char* op, const Tensor& a, const Tensor& b) {
 void check_integer_power(const char* op, const Tensor& a, const Tensor& exponent) {
   throw_bools(op, a, "x.to(i64)");
   if (const int64_t at = first_where(exponent.array(), [](auto n) { return n < 0; }); at >= 0)
-    throw ArithmeticError(op, join(describe(a), " to a negative power is not of integers; number ", at,
-                                   " of the exponents is ", exponent.array().contiguous().data<int64_t>()[at]),
+    throw ArithmeticError(op,
+                          join(describe(a), " to a negative power is not of integers; number ", at, " of the exponents is ",
+                               exponent.array().contiguous().data<int64_t>()[at]),
                           "pow(x.to(f32), exponent)");
 }
 
@@ -158,9 +156,15 @@ Tensor clamp_integers(const Tensor& x, int64_t low, int64_t high) {
 
 Tensor operator%(const Tensor& a, const Tensor& b) { return remainder(a, b); }
 
-Tensor operator&(const Tensor& a, const Tensor& b) { return bitwise("&", a, b, [](auto x, auto y) { return x & y; }); }
-Tensor operator|(const Tensor& a, const Tensor& b) { return bitwise("|", a, b, [](auto x, auto y) { return x | y; }); }
-Tensor operator^(const Tensor& a, const Tensor& b) { return bitwise("^", a, b, [](auto x, auto y) { return x ^ y; }); }
+Tensor operator&(const Tensor& a, const Tensor& b) {
+  return bitwise("&", a, b, [](auto x, auto y) { return x & y; });
+}
+Tensor operator|(const Tensor& a, const Tensor& b) {
+  return bitwise("|", a, b, [](auto x, auto y) { return x | y; });
+}
+Tensor operator^(const Tensor& a, const Tensor& b) {
+  return bitwise("^", a, b, [](auto x, auto y) { return x ^ y; });
+}
 Tensor operator~(const Tensor& a) {
   throw_reals("~", a);
   return a ^ (a.dtype() == boolean ? Tensor(true) : Tensor(a.dtype() == u8 ? 255 : -1));

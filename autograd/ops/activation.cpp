@@ -5,8 +5,7 @@
 namespace gradus {
 namespace {
 
-template <class Call>
-Samples ordinary_samples(Call call, double low = -2, double high = 2, double far = 4) {
+template <class Call> Samples ordinary_samples(Call call, double low = -2, double high = 2, double far = 4) {
   return {sample("matrix", {sample_values({3, 5}, low, high)}, call), sample("0-d", {sample_values({}, low, high, 2)}, call),
           sample("far from zero", {sample_values({4}, far, 2 * far)}, call), sample("empty", {sample_values({0})}, call)};
 }
@@ -18,7 +17,9 @@ struct Tanh {
   template <class V> V f(V x) const { return tanh(x); }
   template <class V> V df(V g, V x, V) const { return g * (4.0 * Logistic<V>(x + x).slope); }
   Tensor df(Tensor g, Tensor x, Tensor) const { return g * tanh_slope(x); }
-  static Samples samples() { return ordinary_samples([](auto& x) { return tanh(x[0]); }); }
+  static Samples samples() {
+    return ordinary_samples([](auto& x) { return tanh(x[0]); });
+  }
 };
 
 struct Sigmoid {
@@ -27,7 +28,9 @@ struct Sigmoid {
   template <class V> V f(V x) const { return sigmoid(x); }
   template <class V> V df(V g, V x, V) const { return g * Logistic<V>(x).slope; }
   Tensor df(Tensor g, Tensor x, Tensor) const { return g * (0.25 * tanh_slope(0.5 * x)); }
-  static Samples samples() { return ordinary_samples([](auto& x) { return sigmoid(x[0]); }); }
+  static Samples samples() {
+    return ordinary_samples([](auto& x) { return sigmoid(x[0]); });
+  }
 };
 
 struct Relu {
@@ -35,7 +38,9 @@ struct Relu {
   static constexpr unsigned reads = reads_input(1);
   template <class V> V f(V x) const { return max(V(0), x); }
   template <class V> V df(V g, V, V y) const { return select(y > V(0), g, constant(y)); }  // y: 0 or NaN
-  static Samples samples() { return ordinary_samples([](auto& x) { return relu(x[0]); }); }
+  static Samples samples() {
+    return ordinary_samples([](auto& x) { return relu(x[0]); });
+  }
 };
 
 struct LeakyRelu {
@@ -44,7 +49,9 @@ struct LeakyRelu {
   double slope;
   template <class V> V f(V x) const { return select(x > V(0), x, slope * x); }
   template <class V> V df(V g, V x, V) const { return unless_nan(x, select(x > V(0), g, slope * g)); }
-  static Samples samples() { return ordinary_samples([](auto& x) { return leaky_relu(x[0], 0.1); }); }
+  static Samples samples() {
+    return ordinary_samples([](auto& x) { return leaky_relu(x[0], 0.1); });
+  }
 };
 
 struct Elu {
@@ -53,7 +60,9 @@ struct Elu {
   double alpha;
   template <class V> V f(V x) const { return select(x > V(0), x, alpha * expm1_below_0(at_most_0(x))); }
   template <class V> V df(V g, V x, V) const { return select(x > V(0), g, g * (alpha * exp(at_most_0(x)))); }
-  static Samples samples() { return ordinary_samples([](auto& x) { return elu(x[0], 1.3); }); }
+  static Samples samples() {
+    return ordinary_samples([](auto& x) { return elu(x[0], 1.3); });
+  }
 };
 
 struct Erf {
@@ -61,7 +70,9 @@ struct Erf {
   static constexpr unsigned reads = reads_input(0);
   template <class V> V f(V x) const { return erf(x); }
   template <class V> V df(V g, V x, V) const { return g * (1.1283791670955126 * exp_square(x, -1)); }  // 2 / sqrt(pi)
-  static Samples samples() { return ordinary_samples([](auto& x) { return erf(x[0]); }, -1, 1, 1.5); }
+  static Samples samples() {
+    return ordinary_samples([](auto& x) { return erf(x[0]); }, -1, 1, 1.5);
+  }
 };
 
 /// x times the probability that a normal number is below x: Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
@@ -80,7 +91,9 @@ struct Gelu {
   Tensor df(Tensor g, Tensor x, Tensor) const {
     return g * (0.5 * erfc(x * -root_half) + clamp(x, -40, 40) * (density_at_0 * exp_square(x, -0.5)));
   }
-  static Samples samples() { return ordinary_samples([](auto& x) { return gelu(x[0]); }); }
+  static Samples samples() {
+    return ordinary_samples([](auto& x) { return gelu(x[0]); });
+  }
 };
 
 /// Also called swish: Ramachandran, Zoph and Le, "Searching for Activation Functions", 2017.
@@ -95,7 +108,9 @@ struct Silu {
     const Logistic<V> s(near);
     return g * (s.value * (1.0 + near * s.rest));
   }
-  static Samples samples() { return ordinary_samples([](auto& x) { return silu(x[0]); }); }
+  static Samples samples() {
+    return ordinary_samples([](auto& x) { return silu(x[0]); });
+  }
 };
 
 /// max(x, 0) + log(1 + e^-|x|), which does not overflow.
@@ -104,7 +119,9 @@ struct Softplus {
   static constexpr unsigned reads = reads_input(0);
   template <class V> V f(V x) const { return max(V(0), x) + log1p_within_1(exp(-abs(x))); }
   template <class V> V df(V g, V x, V) const { return g * sigmoid(x); }
-  static Samples samples() { return ordinary_samples([](auto& x) { return softplus(x[0]); }); }
+  static Samples samples() {
+    return ordinary_samples([](auto& x) { return softplus(x[0]); });
+  }
 };
 
 }  // namespace

@@ -15,26 +15,26 @@ Tensor var(const Tensor& x, const std::vector<int>& axes = {}, int correction = 
 Tensor std(const Tensor& x, const std::vector<int>& axes = {}, int correction = 1, bool keep = false);
 Tensor max(const Tensor& x, int64_t axis, bool keep = false);  ///< NaN wins; the gradient goes to the first largest element
 Tensor min(const Tensor& x, int64_t axis, bool keep = false);
-Tensor max(const Tensor& x);                               ///< over everything
+Tensor max(const Tensor& x);  ///< over everything
 Tensor min(const Tensor& x);
 Tensor argmax(const Tensor& x, Axis axis, bool keep = false);  ///< i64 constant, the first largest
 Tensor argmin(const Tensor& x, Axis axis, bool keep = false);
 Tensor logsumexp(const Tensor& x, int64_t axis, bool keep = false);
 Tensor logsumexp(const Tensor& x, const std::vector<int>& axes, bool keep = false);
-Tensor norm(const Tensor& x);                              ///< Euclidean, over everything
+Tensor norm(const Tensor& x);  ///< Euclidean, over everything
 /// (sum |x|^p)^(1/p); infinity: the largest |x|, -infinity: the smallest, 0: how many are not zero. At 0 the gradient of
 /// p = 2 is 0.
 Tensor norm(const Tensor& x, double p, const std::vector<int>& axes = {}, bool keep = false);
 Tensor prod(const Tensor& x, Axis axis, bool keep = false);  ///< the gradient is right where factors are zero
 Tensor prod(const Tensor& x);
-Tensor sum_to(const Tensor& x, const Shape& shape);        ///< undoes expand
+Tensor sum_to(const Tensor& x, const Shape& shape);  ///< undoes expand
 
 /// a . b / (|a| |b|) along an axis, either norm at least eps; a and b broadcast.
 Tensor cosine_similarity(const Tensor& a, const Tensor& b, Axis axis = 1, double eps = 1e-8);
 
 // ---- running sums and products (ops/scan.cpp) ----
 Tensor cumsum(const Tensor& x, Axis axis);
-Tensor cumprod(const Tensor& x, Axis axis);                 ///< the gradient is right where factors are zero
+Tensor cumprod(const Tensor& x, Axis axis);  ///< the gradient is right where factors are zero
 /// r_i = a_i r_(i-1) + b_i along an axis, with r_0 = b_0: a linear recurrence. Shapes must be equal.
 Tensor linear_scan(const Tensor& a, const Tensor& b, Axis axis);
 

@@ -1,6 +1,6 @@
 // Elementwise arithmetic: formulas, with their gradients.
-#include <gradus/autograd/ops/internal/formula_parts.h>
 #include <gradus/autograd/internal/integer.h>
+#include <gradus/autograd/ops/internal/formula_parts.h>
 #include <gradus/autograd/ops/internal/samples.h>
 
 namespace gradus {
@@ -74,7 +74,9 @@ struct AddNumber {
   double c;
   template <class V> V f(V x) const { return x + c; }
   template <class V> V df(V g, V, V) const { return g; }
-  static Samples samples() { return {sample("x - 3", {sample_values({3, 4})}, [](auto& x) { return x[0] - 3.0; })}; }
+  static Samples samples() {
+    return {sample("x - 3", {sample_values({3, 4})}, [](auto& x) { return x[0] - 3.0; })};
+  }
 };
 
 struct MulNumber {
@@ -84,7 +86,9 @@ struct MulNumber {
   double a;
   template <class V> V f(V x) const { return a * x; }
   template <class V> V df(V g, V, V) const { return a * g; }
-  static Samples samples() { return {sample("-0.7 x", {sample_values({3, 4})}, [](auto& x) { return -0.7 * x[0]; })}; }
+  static Samples samples() {
+    return {sample("-0.7 x", {sample_values({3, 4})}, [](auto& x) { return -0.7 * x[0]; })};
+  }
 };
 
 struct DivNumber {
@@ -94,7 +98,9 @@ struct DivNumber {
   double c;
   template <class V> V f(V x) const { return x / c; }
   template <class V> V df(V g, V, V) const { return g / c; }
-  static Samples samples() { return {sample("x / 3", {sample_values({3, 4})}, [](auto& x) { return x[0] / 3.0; })}; }
+  static Samples samples() {
+    return {sample("x / 3", {sample_values({3, 4})}, [](auto& x) { return x[0] / 3.0; })};
+  }
 };
 
 struct NumberDiv {
@@ -104,7 +110,9 @@ struct NumberDiv {
   double c;
   template <class V> V f(V x) const { return c / x; }
   template <class V> V df(V g, V x, V y) const { return -g * y / x; }
-  static Samples samples() { return {sample("2 / x", {sample_values({3, 4}, 0.5, 2)}, [](auto& x) { return 2.0 / x[0]; })}; }
+  static Samples samples() {
+    return {sample("2 / x", {sample_values({3, 4}, 0.5, 2)}, [](auto& x) { return 2.0 / x[0]; })};
+  }
 };
 
 struct Neg {
@@ -158,8 +166,7 @@ struct Pow {
 };
 
 /// The gradient of a, if the larger of a and b gets it.
-template <class V>
-V to_larger(V g, V a, V b) {
+template <class V> V to_larger(V g, V a, V b) {
   return select(a > b, g, select(a == b, 0.5 * g, select(a < b, V(0), constant(a + b))));  // the last: NaN
 }
 
@@ -276,12 +283,12 @@ struct Where {
 };
 
 /// Comparisons read the same formulas, but are constants: nothing to differentiate. Of integers their order is compared.
-template <class Compare>
-Tensor compare(const char* name, Compare c, const Tensor& a, const Tensor& b) {
+template <class Compare> Tensor compare(const char* name, Compare c, const Tensor& a, const Tensor& b) {
   Tensor operands[2] = {a.is_wrapped_number() ? a : a.detach(), b.is_wrapped_number() ? b : b.detach()};
   if (!is_real(a.dtype()) || !is_real(b.dtype())) put_order(name, operands);
   fit(name, operands, 2);
-  return Tensor(map([c](auto x, auto y) { return select(c(x, y), decltype(x)(1), decltype(x)(0)); }, operands[0].array(), operands[1].array())
+  return Tensor(map([c](auto x, auto y) { return select(c(x, y), decltype(x)(1), decltype(x)(0)); }, operands[0].array(),
+                    operands[1].array())
                     .to(boolean));
 }
 
@@ -317,12 +324,30 @@ Tensor clamp(const Tensor& x, double low, double high) {
   return formula(Clamp{low, high}, x);
 }
 
-Tensor operator<(const Tensor& a, const Tensor& b) { return compare("<", [](auto x, auto y) { return x < y; }, a, b); }
-Tensor operator>(const Tensor& a, const Tensor& b) { return compare(">", [](auto x, auto y) { return x > y; }, a, b); }
-Tensor operator<=(const Tensor& a, const Tensor& b) { return compare("<=", [](auto x, auto y) { return x <= y; }, a, b); }
-Tensor operator>=(const Tensor& a, const Tensor& b) { return compare(">=", [](auto x, auto y) { return x >= y; }, a, b); }
-Tensor operator==(const Tensor& a, const Tensor& b) { return compare("==", [](auto x, auto y) { return x == y; }, a, b); }
-Tensor operator!=(const Tensor& a, const Tensor& b) { return compare("!=", [](auto x, auto y) { return x != y; }, a, b); }
+Tensor operator<(const Tensor& a, const Tensor& b) {
+  return compare(
+      "<", [](auto x, auto y) { return x < y; }, a, b);
+}
+Tensor operator>(const Tensor& a, const Tensor& b) {
+  return compare(
+      ">", [](auto x, auto y) { return x > y; }, a, b);
+}
+Tensor operator<=(const Tensor& a, const Tensor& b) {
+  return compare(
+      "<=", [](auto x, auto y) { return x <= y; }, a, b);
+}
+Tensor operator>=(const Tensor& a, const Tensor& b) {
+  return compare(
+      ">=", [](auto x, auto y) { return x >= y; }, a, b);
+}
+Tensor operator==(const Tensor& a, const Tensor& b) {
+  return compare(
+      "==", [](auto x, auto y) { return x == y; }, a, b);
+}
+Tensor operator!=(const Tensor& a, const Tensor& b) {
+  return compare(
+      "!=", [](auto x, auto y) { return x != y; }, a, b);
+}
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b) {
   if (condition.dtype() != boolean)
     throw DtypeError("where", join("the condition must be bool, got ", describe(condition)), "compare it, e.g. x > 0");

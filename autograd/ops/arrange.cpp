@@ -1,8 +1,8 @@
 // Parts and repetitions: diagonals, triangles, tiles, pieces.
+#include <gradus/autograd/internal/indices.h>
+#include <gradus/autograd/internal/integer.h>
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/internal/integer.h>
-#include <gradus/autograd/internal/indices.h>
 #include <gradus/autograd/ops/internal/sizes.h>
 
 #include <algorithm>
@@ -37,8 +37,12 @@ Tensor write_diagonal(const Tensor& x, const Diagonal& d);
 
 struct ReadDiagonal {
   static constexpr const char* name = "diagonal";
-  struct Saved { Diagonal d; };
-  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return write_diagonal(b.grad(), s.d); }); }
+  struct Saved {
+    Diagonal d;
+  };
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return write_diagonal(b.grad(), s.d); });
+  }
   static Samples samples() {
     return {sample("main", {sample_values({3, 4})}, [](auto& x) { return diagonal(x[0]); }),
             sample("above", {sample_values({3, 4})}, [](auto& x) { return diagonal(x[0], 2); }),
@@ -51,8 +55,12 @@ struct ReadDiagonal {
 
 struct WriteDiagonal {
   static constexpr const char* name = "diag_embed";
-  struct Saved { Diagonal d; };
-  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return read_diagonal(b.grad(), s.d); }); }
+  struct Saved {
+    Diagonal d;
+  };
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return read_diagonal(b.grad(), s.d); });
+  }
   static Samples samples() {
     return {sample("matrix", {sample_values({3})}, [](auto& x) { return diag_embed(x[0]); }),
             sample("above, in a batch", {sample_values({2, 3})}, [](auto& x) { return diag_embed(x[0], 1); }),
@@ -61,13 +69,15 @@ struct WriteDiagonal {
 };
 
 Tensor read_diagonal(const Tensor& x, const Diagonal& d) {
-  return primitive<ReadDiagonal>(diagonal_of(x.array(), d), [&] { return ReadDiagonal::Saved{d}; }, x);
+  return primitive<ReadDiagonal>(
+      diagonal_of(x.array(), d), [&] { return ReadDiagonal::Saved{d}; }, x);
 }
 Tensor write_diagonal(const Tensor& x, const Diagonal& d) {
   Array y = Array::zeros(d.from, x.dtype());
   Array to = diagonal_of(y, d);
   if (to.size() > 0) to.assign(x.array(), "diag_embed");
-  return primitive<WriteDiagonal>(y, [&] { return WriteDiagonal::Saved{d}; }, x);
+  return primitive<WriteDiagonal>(
+      y, [&] { return WriteDiagonal::Saved{d}; }, x);
 }
 
 /// 1 where column - row lies on the wanted side of `offset`.
@@ -76,7 +86,8 @@ Tensor triangle(const char* op, const Tensor& x, int64_t offset, bool lower) {
   const int64_t rows = x.shape()[x.rank() - 2], columns = x.shape().back();
   Array keep({rows, columns}, boolean);
   for (int64_t i = 0; i < rows; ++i)
-    for (int64_t j = 0; j < columns; ++j) keep.uninitialized<bool>()[i * columns + j] = lower ? j - i <= offset : j - i >= offset;
+    for (int64_t j = 0; j < columns; ++j)
+      keep.uninitialized<bool>()[i * columns + j] = lower ? j - i <= offset : j - i >= offset;
   return where(Tensor(keep), x, Tensor(Array::zeros({}, x.dtype())));
 }
 
@@ -102,16 +113,23 @@ struct MaskedFill {
   static constexpr const char* name = "masked_fill";
   static Samples samples() {
     return {sample("where positive", {sample_values({3, 4})}, [](auto& x) { return masked_fill(x[0], x[0] > 0.0, -1.5); }),
-            sample("mask broadcast", {sample_values({2, 3})},
-                   [](auto& x) { return masked_fill(x[0], Tensor(Array::of<bool>({3}, {true, false, true})), 7); })};
+            sample("mask broadcast", {sample_values({2, 3})}, [](auto& x) {
+              return masked_fill(x[0], Tensor(Array::of<bool>({3}, {true, false, true})), 7);
+            })};
   }
 };
 
 struct Repeat {
   static constexpr const char* name = "repeat";
   static Samples samples() {
-    return {sample("both axes", {sample_values({2, 3})}, [](auto& x) { return repeat(x[0], {2, 3}); }),
-            sample("new axis", {sample_values({3})}, [](auto& x) { return repeat(x[0], {4, 2}); }),
+    return {sample("both axes", {sample_values({2, 3})},
+                   [](auto& x) {
+                     return repeat(x[0], {2, 3});
+                   }),
+            sample("new axis", {sample_values({3})},
+                   [](auto& x) {
+                     return repeat(x[0], {4, 2});
+                   }),
             sample("no times", {sample_values({2})}, [](auto& x) { return repeat(x[0], {0}); })};
   }
 };

@@ -8,7 +8,7 @@
 namespace gradus {
 
 // ---- views (ops/view.cpp) ----
-Tensor reshape(const Tensor& x, const Shape& shape);       ///< one length may be -1
+Tensor reshape(const Tensor& x, const Shape& shape);  ///< one length may be -1
 Tensor flatten(const Tensor& x, Axis start_axis = 0);
 Tensor permute(const Tensor& x, const std::vector<int>& axes);
 Tensor transpose(const Tensor& x, Axis a, Axis b);
@@ -16,7 +16,7 @@ Tensor expand(const Tensor& x, const Shape& shape);
 Tensor unsqueeze(const Tensor& x, Axis axis);
 Tensor squeeze(const Tensor& x, Axis axis);
 Tensor slice(const Tensor& x, Axis axis, int64_t start, int64_t stop, int64_t step = 1);  ///< as Python's start:stop:step
-Tensor select(const Tensor& x, Axis axis, int64_t index);   ///< x[..., index, ...], without the axis
+Tensor select(const Tensor& x, Axis axis, int64_t index);  ///< x[..., index, ...], without the axis
 Tensor to(const Tensor& x, Dtype dtype);
 Tensor contiguous(const Tensor& x);
 Tensor cat(const std::vector<Tensor>& xs, Axis axis = 0);
@@ -26,17 +26,17 @@ std::vector<Tensor> split(const Tensor& x, int64_t length, Axis axis = 0);  ///<
 // ---- parts and repetitions (ops/arrange.cpp, select.cpp, pad.cpp) ----
 /// At most `count` pieces of one length, the last maybe shorter.
 std::vector<Tensor> chunk(const Tensor& x, int64_t count, Axis axis = 0);
-std::vector<Tensor> unbind(const Tensor& x, Axis axis = 0);                 ///< every x[.., i, ..], without the axis
+std::vector<Tensor> unbind(const Tensor& x, Axis axis = 0);  ///< every x[.., i, ..], without the axis
 Tensor movedim(const Tensor& x, Axis from, Axis to);
-Tensor flip(const Tensor& x, const std::vector<int>& axes);                ///< in the opposite order
+Tensor flip(const Tensor& x, const std::vector<int>& axes);  ///< in the opposite order
 /// Elements shifted beyond the last position come back at the first.
 Tensor roll(const Tensor& x, const std::vector<int64_t>& shifts, const std::vector<int>& axes);
 /// The whole tensor, counts[i] times along axis i; new axes in front.
 Tensor repeat(const Tensor& x, const std::vector<int64_t>& counts);
 inline Tensor tile(const Tensor& x, const std::vector<int64_t>& counts) { return repeat(x, counts); }
-Tensor repeat_interleave(const Tensor& x, int64_t count, Axis axis);        ///< every slice, `count` times in a row
-Tensor tril(const Tensor& x, int64_t offset = 0);                          ///< zero above the diagonal of the last two axes
-Tensor triu(const Tensor& x, int64_t offset = 0);                          ///< zero below it
+Tensor repeat_interleave(const Tensor& x, int64_t count, Axis axis);  ///< every slice, `count` times in a row
+Tensor tril(const Tensor& x, int64_t offset = 0);                     ///< zero above the diagonal of the last two axes
+Tensor triu(const Tensor& x, int64_t offset = 0);                     ///< zero below it
 /// A view of x[i, i + offset], as the last axis.
 Tensor diagonal(const Tensor& x, int64_t offset = 0, Axis a = 0, Axis b = 1);
 /// The last axis on the diagonal of a matrix of zeros.
@@ -57,14 +57,14 @@ Tensor scatter_add(const Tensor& x, Axis axis, const Tensor& index, const Shape&
 Tensor embedding(const Tensor& weight, const Tensor& index);
 /// zeros [rows, D], with every x[S..., D] added to the row that index names: undoes embedding.
 Tensor embedding_add(const Tensor& x, const Tensor& index, int64_t rows);
-Tensor index_select(const Tensor& x, Axis axis, const Tensor& index);       ///< the slices of an axis that index [K] names
+Tensor index_select(const Tensor& x, Axis axis, const Tensor& index);  ///< the slices of an axis that index [K] names
 /// X plus each slice of source at its index.
 Tensor index_add(const Tensor& x, Axis axis, const Tensor& index, const Tensor& source);
 /// Elements by their place in row-major order; here alone, as in PyTorch, -1 is the last.
 Tensor take(const Tensor& x, const Tensor& index);
 /// Gather; x and index broadcast along the other axes.
 Tensor take_along_dim(const Tensor& x, const Tensor& index, Axis axis);
-Tensor masked_select(const Tensor& x, const Tensor& mask);                 ///< the elements where the mask holds, in one row
-Tensor one_hot(const Tensor& index, int64_t classes, Dtype dtype = f32);   ///< a constant: [S...] -> [S..., classes]
+Tensor masked_select(const Tensor& x, const Tensor& mask);                ///< the elements where the mask holds, in one row
+Tensor one_hot(const Tensor& index, int64_t classes, Dtype dtype = f32);  ///< a constant: [S...] -> [S..., classes]
 
 }  // namespace gradus

@@ -71,9 +71,11 @@ const Shape& four(const Tensor& t) {
 }
 
 /// Geometries that between them use every field.
-template <class Call>
-Samples geometries(bool with_bias, Call call) {
-  struct Case { const char* label; Conv2dGeometry g; };
+template <class Call> Samples geometries(bool with_bias, Call call) {
+  struct Case {
+    const char* label;
+    Conv2dGeometry g;
+  };
   const Case cases[] = {
       {"3 by 3, padded", {.n = 2, .c_in = 2, .h = 5, .w = 4, .c_out = 3, .kh = 3, .kw = 3, .pad_h = 1, .pad_w = 1}},
       {"1 by 1", {.n = 2, .c_in = 3, .h = 2, .w = 3, .c_out = 2, .kh = 1, .kw = 1}},
@@ -91,10 +93,9 @@ Samples geometries(bool with_bias, Call call) {
     const Array y = sample_values({g.n, g.c_out, g.out_h(), g.out_w()}, -2, 2, 3), bias = sample_values({g.c_out}, -2, 2, 4);
     all.push_back(call(label, g, x, w, y, bias));
     if (!with_bias) continue;
-    all.push_back(
-        sample(join(label, ", with bias"), {x, w, bias}, [g = g](auto& in) {
-          return correlate(in[0], in[1], in[2], from_image(from_kernel(g, four(in[1])), four(in[0])));
-        }));
+    all.push_back(sample(join(label, ", with bias"), {x, w, bias}, [g = g](auto& in) {
+      return correlate(in[0], in[1], in[2], from_image(from_kernel(g, four(in[1])), four(in[0])));
+    }));
     with_bias = false;
   }
   return all;
@@ -102,7 +103,10 @@ Samples geometries(bool with_bias, Call call) {
 
 struct Conv2d {
   static constexpr const char* name = "conv2d";
-  struct Saved { Array x, weight; Conv2dGeometry g; };
+  struct Saved {
+    Array x, weight;
+    Conv2dGeometry g;
+  };
   static void backward(BackwardContext& b, const Saved& s) {
     const Tensor& dy = b.grad();
     b.accumulate(0, [&] { return conv2d_input(dy, b.input(1, s.weight), s.g); });
@@ -129,7 +133,10 @@ struct Conv2d {
 
 struct Conv2dInput {
   static constexpr const char* name = "conv2d_input";
-  struct Saved { Array dy, weight; Conv2dGeometry g; };
+  struct Saved {
+    Array dy, weight;
+    Conv2dGeometry g;
+  };
   static void backward(BackwardContext& b, const Saved& s) {
     const Tensor& u = b.grad();
     b.accumulate(0, [&] { return correlate(u, b.input(1, s.weight), {}, s.g); });
@@ -146,7 +153,10 @@ struct Conv2dInput {
 
 struct Conv2dWeight {
   static constexpr const char* name = "conv2d_weight";
-  struct Saved { Array x, dy; Conv2dGeometry g; };
+  struct Saved {
+    Array x, dy;
+    Conv2dGeometry g;
+  };
   static void backward(BackwardContext& b, const Saved& s) {
     const Tensor& u = b.grad();
     b.accumulate(0, [&] { return conv2d_input(b.input(1, s.dy), u, s.g); });
@@ -154,9 +164,8 @@ struct Conv2dWeight {
   }
   static Samples samples() {
     return geometries(false, [](const char* label, auto& g, auto& x, auto&, auto& y, auto&) {
-      return sample(label, {x, y}, [g](auto& in) {
-        return conv2d_weight(in[0], in[1], from_both(g, four(in[0]), four(in[1])));
-      });
+      return sample(label, {x, y},
+                    [g](auto& in) { return conv2d_weight(in[0], in[1], from_both(g, four(in[0]), four(in[1]))); });
     });
   }
 };
@@ -175,7 +184,12 @@ Tensor conv2d_weight(const Tensor& x, const Tensor& dy, const Conv2dGeometry& g,
     if (any) conv2d_weight_gradient<T>(g, in.data<T>(), from.data<T>(), dw.uninitialized<T>(), bias);
   });
   if (db.defined()) *dbias = Tensor(std::move(db));
-  return primitive<Conv2dWeight>(dw, [&] { return Conv2dWeight::Saved{kept(in), kept(from), g}; }, x, dy);
+  return primitive<Conv2dWeight>(
+      dw,
+      [&] {
+        return Conv2dWeight::Saved{kept(in), kept(from), g};
+      },
+      x, dy);
 }
 
 }  // namespace
@@ -201,7 +215,12 @@ Tensor convolution::conv2d_input(const Tensor& dy, const Tensor& weight, const C
   visit_real(dy.dtype(), [&]<class T>() {
     if (dx.size() > 0) conv2d_input_gradient<T>(g, from.data<T>(), w.data<T>(), dx.uninitialized<T>());
   });
-  return primitive<Conv2dInput>(dx, [&] { return Conv2dInput::Saved{kept(from), kept(w), g}; }, dy, weight);
+  return primitive<Conv2dInput>(
+      dx,
+      [&] {
+        return Conv2dInput::Saved{kept(from), kept(w), g};
+      },
+      dy, weight);
 }
 
 namespace {
@@ -211,9 +230,20 @@ namespace {
 std::string positions_of(int64_t n, const char* what) { return join(n, " ", what, n == 1 ? "" : "s"); }
 
 Conv2dGeometry geometry(const Shape& x, const Shape& weight, const ConvOptions& o) {
-  return {.n = x[0], .c_in = x[1], .h = x[2], .w = x[3], .c_out = weight[0], .kh = weight[2], .kw = weight[3],
-          .stride_h = o.stride.h, .stride_w = o.stride.w, .pad_h = o.padding.h, .pad_w = o.padding.w,
-          .dil_h = o.dilation.h, .dil_w = o.dilation.w, .groups = o.groups};
+  return {.n = x[0],
+          .c_in = x[1],
+          .h = x[2],
+          .w = x[3],
+          .c_out = weight[0],
+          .kh = weight[2],
+          .kw = weight[3],
+          .stride_h = o.stride.h,
+          .stride_w = o.stride.w,
+          .pad_h = o.padding.h,
+          .pad_w = o.padding.w,
+          .dil_h = o.dilation.h,
+          .dil_w = o.dilation.w,
+          .groups = o.groups};
 }
 
 Window1d rows_of(const Conv2dGeometry& g) { return {g.kh, g.stride_h, g.pad_h, g.dil_h}; }
@@ -272,8 +302,8 @@ void check_weight(const Tensor& weight, const Tensor& bias, const ConvOptions& o
   check_option("conv2d", "stride", o.stride, 1), check_option("conv2d", "padding", o.padding, 0);
   check_option("conv2d", "dilation", o.dilation, 1), check_option("conv2d", "number of groups", o.groups, 1);
   if (s[0] % o.groups != 0)
-    throw ShapeError("conv2d", join("the weight's ", positions_of(s[0], "output channel"), " cannot be shared out among ", o.groups,
-                                    " groups: weight ", describe(weight)));
+    throw ShapeError("conv2d", join("the weight's ", positions_of(s[0], "output channel"), " cannot be shared out among ",
+                                    o.groups, " groups: weight ", describe(weight)));
   if (bias.defined() && !(bias.shape() == Shape{s[0]}))
     throw ShapeError("conv2d", join("the bias is ", describe(bias), ", it must be [", s[0],
                                     "], one for each output channel of ", describe(weight)));

@@ -145,8 +145,8 @@ void spell_out(std::string& part, const Tensor& x, std::size_t k) {
   if (at == std::string::npos) return;
   const int letters = static_cast<int>(part.size()) - 1;
   if (x.rank() < letters)
-    throw ShapeError("einsum",
-                     join("tensor ", k, " is ", describe(x), ", its part of the equation names at least ", letters, " axes"));
+    throw ShapeError(
+        "einsum", join("tensor ", k, " is ", describe(x), ", its part of the equation names at least ", letters, " axes"));
   part.replace(at, 1, dots(x.rank() - letters));
 }
 
@@ -199,8 +199,8 @@ std::map<char, int64_t> measured(Equation& e, std::vector<Tensor>& x) {
                        join("tensor ", k, " is ", describe(x[k]), ", \"", axes, "\" names ", axes.size(), " axes"));
     for (std::size_t i = 0; i < axes.size(); ++i) {
       const auto throw_error = [&](int64_t known, int64_t n, const char* rule) {
-        throw ShapeError("einsum", join(letter_name(axes[i]), " has length ", known, " and, in tensor ", k, ", ", describe(x[k]),
-                                        ", length ", n, "; ", rule));
+        throw ShapeError("einsum", join(letter_name(axes[i]), " has length ", known, " and, in tensor ", k, ", ",
+                                        describe(x[k]), ", length ", n, "; ", rule));
       };
       const int64_t n = x[k].shape()[static_cast<int>(i)];
       if (const int64_t twin = x[k].shape()[static_cast<int>(axes.find(axes[i]))]; twin != n)
@@ -238,7 +238,8 @@ Tensor einsum(const std::string& equation, const std::vector<Tensor>& tensors) {
   for (const Tensor& t : x) {
     if (!is_real(t.dtype())) throw_dtype("einsum", t);
     if (t.dtype() != x[0].dtype())
-      throw DtypeError("einsum", join(describe(x[0]), " and ", describe(t), " do not mix"), join("x.to(", x[0].dtype(), ")"));
+      throw DtypeError("einsum", join(describe(x[0]), " and ", describe(t), " do not mix"),
+                       join("x.to(", x[0].dtype(), ")"));
   }
   const std::map<char, int64_t> lengths = measured(e, x);
   const auto later = [&](std::size_t k) {  // every axis still wanted once tensor k is in

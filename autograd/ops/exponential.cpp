@@ -73,10 +73,7 @@ struct Erfc {
 };
 
 /// a - b, which is 0 for equal infinities.
-template <class V>
-V difference(V a, V b) {
-  return select((a == b) & (abs(a) == V(infinite)), V(0), a - b);
-}
+template <class V> V difference(V a, V b) { return select((a == b) & (abs(a) == V(infinite)), V(0), a - b); }
 
 /// log(e^a + e^b), which does not overflow.
 struct LogAddExp {

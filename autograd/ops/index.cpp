@@ -1,7 +1,7 @@
 // Reading and adding at indices named by integer tensors.
+#include <gradus/autograd/internal/indices.h>
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/internal/indices.h>
 #include <gradus/autograd/ops/internal/sizes.h>
 
 #include <algorithm>
@@ -58,48 +58,67 @@ Tensor add_rows_at(const Tensor& x, const Array& at, int64_t rows);
 
 struct Gather {
   static constexpr const char* name = "gather";
-  struct Saved { Shape from; int axis; Array index; };
+  struct Saved {
+    Shape from;
+    int axis;
+    Array index;
+  };
   static void backward(BackwardContext& b, const Saved& s) {
     b.accumulate(0, [&] { return scatter_at(b.grad(), s.axis, s.index, s.from); });
   }
   static Samples samples() {
     auto index = [](const Shape& s, std::vector<int64_t> v) { return Array::of(s, v); };
-    return {sample("rows", {sample_values({3, 2}), index({4, 2}, {0, 2, 1, 1, 2, 0, 0, 0})}, [](auto& x) { return gather(x[0], 0, x[1]); }),
-            sample("columns, repeated", {sample_values({2, 3}), index({2, 4}, {0, 0, 2, 1, 1, 2, 2, 2})}, [](auto& x) { return gather(x[0], 1, x[1]); })};
+    return {sample("rows", {sample_values({3, 2}), index({4, 2}, {0, 2, 1, 1, 2, 0, 0, 0})},
+                   [](auto& x) { return gather(x[0], 0, x[1]); }),
+            sample("columns, repeated", {sample_values({2, 3}), index({2, 4}, {0, 0, 2, 1, 1, 2, 2, 2})},
+                   [](auto& x) { return gather(x[0], 1, x[1]); })};
   }
 };
 
 struct ScatterAdd {
   static constexpr const char* name = "scatter_add";
-  struct Saved { int axis; Array index; };
+  struct Saved {
+    int axis;
+    Array index;
+  };
   static void backward(BackwardContext& b, const Saved& s) {
     b.accumulate(0, [&] { return gather_at(b.grad(), s.axis, s.index); });
   }
   static Samples samples() {
     const Array index = Array::of<int64_t>({2, 4}, {0, 0, 2, 1, 1, 2, 2, 2});
-    return {sample("columns, repeated", {sample_values({2, 4}), index}, [](auto& x) { return scatter_add(x[0], 1, x[1], {x[0].dim(0), 3}); })};
+    return {sample("columns, repeated", {sample_values({2, 4}), index}, [](auto& x) {
+      return scatter_add(x[0], 1, x[1], {x[0].dim(0), 3});
+    })};
   }
 };
 
 struct Embedding {
   static constexpr const char* name = "embedding";
-  struct Saved { int64_t rows; Array index; };
+  struct Saved {
+    int64_t rows;
+    Array index;
+  };
   static void backward(BackwardContext& b, const Saved& s) {
-    b.accumulate_rows(0, [&] { return TouchedRows::only(s.rows, s.index); }, [&] { return add_rows_at(b.grad(), s.index, s.rows); });
+    b.accumulate_rows(
+        0, [&] { return TouchedRows::only(s.rows, s.index); }, [&] { return add_rows_at(b.grad(), s.index, s.rows); });
   }
   static Samples samples() {
-    return {sample("repeated rows", {sample_values({4, 3}), Array::of<int64_t>({2, 3}, {0, 3, 3, 1, 0, 3})}, [](auto& x) { return embedding(x[0], x[1]); })};
+    return {sample("repeated rows", {sample_values({4, 3}), Array::of<int64_t>({2, 3}, {0, 3, 3, 1, 0, 3})},
+                   [](auto& x) { return embedding(x[0], x[1]); })};
   }
 };
 
 struct EmbeddingAdd {
   static constexpr const char* name = "embedding_add";
-  struct Saved { Array index; };
+  struct Saved {
+    Array index;
+  };
   static void backward(BackwardContext& b, const Saved& s) {
     b.accumulate(0, [&] { return rows_at(b.grad(), s.index); });
   }
   static Samples samples() {
-    return {sample("repeated rows", {sample_values({5, 3}), Array::of<int64_t>({5}, {0, 3, 3, 1, 0})}, [](auto& x) { return embedding_add(x[0], x[1], 4); })};
+    return {sample("repeated rows", {sample_values({5, 3}), Array::of<int64_t>({5}, {0, 3, 3, 1, 0})},
+                   [](auto& x) { return embedding_add(x[0], x[1], 4); })};
   }
 };
 
@@ -116,7 +135,12 @@ Tensor gather_at(const Tensor& x, int axis, const Array& at) {
       for (int64_t l = 0; l < to.length; ++l)
         for (int64_t i = 0; i < to.inner; ++i) *out++ = in[(o * n + *p++) * to.inner + i];
   });
-  return primitive<Gather>(y, [&] { return Gather::Saved{x.shape(), axis, at}; }, x);
+  return primitive<Gather>(
+      y,
+      [&] {
+        return Gather::Saved{x.shape(), axis, at};
+      },
+      x);
 }
 
 Tensor scatter_at(const Tensor& x, int axis, const Array& at, const Shape& shape) {
@@ -131,7 +155,12 @@ Tensor scatter_at(const Tensor& x, int axis, const Array& at, const Shape& shape
       for (int64_t l = 0; l < to.length; ++l)
         for (int64_t i = 0; i < to.inner; ++i) out[(o * shape[axis] + *p++) * to.inner + i] += *in++;
   });
-  return primitive<ScatterAdd>(y, [&] { return ScatterAdd::Saved{axis, at}; }, x);
+  return primitive<ScatterAdd>(
+      y,
+      [&] {
+        return ScatterAdd::Saved{axis, at};
+      },
+      x);
 }
 
 Tensor rows_at(const Tensor& weight, const Array& at) {
@@ -141,9 +170,15 @@ Tensor rows_at(const Tensor& weight, const Array& at) {
   shape.push_back(d);
   Array y(shape, weight.dtype());
   visit(weight.dtype(), [&]<class T>() {
-    for (int64_t k = 0; k < at.size(); ++k) std::copy_n(from.data<T>() + at.data<int64_t>()[k] * d, d, y.uninitialized<T>() + k * d);
+    for (int64_t k = 0; k < at.size(); ++k)
+      std::copy_n(from.data<T>() + at.data<int64_t>()[k] * d, d, y.uninitialized<T>() + k * d);
   });
-  return primitive<Embedding>(y, [&] { return Embedding::Saved{rows, at}; }, weight);
+  return primitive<Embedding>(
+      y,
+      [&] {
+        return Embedding::Saved{rows, at};
+      },
+      weight);
 }
 
 Tensor add_rows_at(const Tensor& x, const Array& at, int64_t rows) {
@@ -157,7 +192,8 @@ Tensor add_rows_at(const Tensor& x, const Array& at, int64_t rows) {
       for (int64_t j = 0; j < d; ++j) row[j] += in[j];
     }
   });
-  return primitive<EmbeddingAdd>(y, [&] { return EmbeddingAdd::Saved{at}; }, x);
+  return primitive<EmbeddingAdd>(
+      y, [&] { return EmbeddingAdd::Saved{at}; }, x);
 }
 
 }  // namespace

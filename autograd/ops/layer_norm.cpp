@@ -15,8 +15,7 @@ namespace {
 inline int64_t rows_grain(int64_t n) { return std::max<int64_t>(1, grain_elements / 4 / std::max<int64_t>(1, n)); }
 
 /// One row in wider numbers: slow, but right at any size.
-template <class T, bool centred>
-void rows_forward_wider(int64_t n, const T* x, double eps, T* y, double* scale) {
+template <class T, bool centred> void rows_forward_wider(int64_t n, const T* x, double eps, T* y, double* scale) {
   using Wide = Wider<T>;
   Wide mean = 0, square = 0;
   for (int round = 0; centred && round < 2; ++round) {  // the second finds what the first has rounded away
@@ -30,8 +29,7 @@ void rows_forward_wider(int64_t n, const T* x, double eps, T* y, double* scale) 
   *scale = static_cast<double>(s);
 }
 
-template <class T, bool centred>
-void rows_backward_wider(int64_t n, const T* g, const T* y, double scale, T* dx) {
+template <class T, bool centred> void rows_backward_wider(int64_t n, const T* g, const T* y, double scale, T* dx) {
   using Wide = Wider<T>;
   Wide mean = 0, slope = 0;
   for (int64_t i = 0; i < n; ++i) {
@@ -43,8 +41,7 @@ void rows_backward_wider(int64_t n, const T* g, const T* y, double scale, T* dx)
 
 /// y = (x - mean) scale, mean being 0 unless `centred`; scale = 1 / sqrt(mean square of that + eps). The mean that
 /// is subtracted is near the true one; that of the distances from it is the rest, so that what differs little differs right.
-template <class T, bool centred>
-void rows_forward(int64_t rows, int64_t n, const T* x, double eps, T* y, double* scale) {
+template <class T, bool centred> void rows_forward(int64_t rows, int64_t n, const T* x, double eps, T* y, double* scale) {
   using P = pack<T>;
   parallel_ranges(rows, rows_grain(n), [=](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) {
@@ -111,8 +108,7 @@ constexpr EdgeException exceptions_of_one[] = {
     {EdgeRule::digits, 1, "g - y mean(g y) of a row of one is a difference that only eps keeps from 0"}};
 
 /// x [rows, n], each row normalised. What is kept beside x is the result.
-template <bool centred>
-struct Rows {
+template <bool centred> struct Rows {
   static constexpr const char* name = centred ? "normalize_rows" : "rms_rows";
   static constexpr auto exceptions = std::span<const EdgeException>(exceptions_of_one).first(centred ? 0 : 1);
   struct Saved {
@@ -143,20 +139,24 @@ struct Rows {
   static Samples samples();
 };
 
-template <bool centred>
-Tensor normalize_rows(const Tensor& x, double eps) {
+template <bool centred> Tensor normalize_rows(const Tensor& x, double eps) {
   if (x.rank() != 2) throw ShapeError(Rows<centred>::name, join("rows are wanted, got ", describe(x)));
   const Array in = x.array().contiguous();
   Array y = Array::like(in), scale({in.shape()[0]}, f64);
   visit_real(x.dtype(), [&]<class T>() {
     if (y.size() > 0)
-      rows_forward<T, centred>(in.shape()[0], in.shape()[1], in.data<T>(), eps, y.uninitialized<T>(), scale.uninitialized<double>());
+      rows_forward<T, centred>(in.shape()[0], in.shape()[1], in.data<T>(), eps, y.uninitialized<T>(),
+                               scale.uninitialized<double>());
   });
-  return fused<Rows<centred>>(y, [&] { return typename Rows<centred>::Saved{kept(in), kept(y), scale, eps}; }, x);
+  return fused<Rows<centred>>(
+      y,
+      [&] {
+        return typename Rows<centred>::Saved{kept(in), kept(y), scale, eps};
+      },
+      x);
 }
 
-template <bool centred>
-Samples Rows<centred>::samples() {
+template <bool centred> Samples Rows<centred>::samples() {
   const auto call = [](double eps) { return [eps](auto& x) { return normalize_rows<centred>(x[0], eps); }; };
   return {sample("rows", {sample_values({3, 5})}, call(1e-5)),
           sample("rows longer than a pack", {sample_values({2, 19})}, call(1e-5)),
@@ -210,7 +210,8 @@ struct LayerNorm {
   static Samples samples() {
     const Array w = sample_values({4}, 0.5, 2, 2), b = sample_values({4}, -2, 2, 3);
     return {
-        sample("last axis", {sample_values({3, 4}), w, b}, [](auto& x) { return layer_norm(x[0], {x[0].dim(-1)}, x[1], x[2]); }),
+        sample("last axis", {sample_values({3, 4}), w, b},
+               [](auto& x) { return layer_norm(x[0], {x[0].dim(-1)}, x[1], x[2]); }),
         sample("three axes", {sample_values({2, 3, 4}), w, b}, [](auto& x) { return layer_norm(x[0], {4}, x[1], x[2]); }),
         sample("two axes a row", {sample_values({2, 3, 2}), sample_values({3, 2}, 0.5, 2, 2)},
                [](auto& x) {
@@ -227,8 +228,7 @@ struct RmsNorm {
       {EdgeRule::digits, 2, "products of the largest numbers overflow on their way", EdgeException::largest}};
   static Samples samples() {
     const Array w = sample_values({4}, 0.5, 2, 2);
-    return {sample("last axis", {sample_values({3, 4}), w},
-                   [](auto& x) { return rms_norm(x[0], {x[0].dim(-1)}, x[1]); }),
+    return {sample("last axis", {sample_values({3, 4}), w}, [](auto& x) { return rms_norm(x[0], {x[0].dim(-1)}, x[1]); }),
             sample("three axes", {sample_values({2, 3, 4}), w}, [](auto& x) { return rms_norm(x[0], {4}, x[1], 1e-3); }),
             sample("one element a row", {sample_values({3, 1}), sample_values({1}, 0.5, 2, 3)},
                    [](auto& x) { return rms_norm(x[0], {1}, x[1], 0.5); })};

@@ -15,8 +15,8 @@ Tensor matmul(const Tensor& a, const Tensor& b);
 /// x [.., I] times weight [O, I] transposed, plus bias [O] if given -> [.., O].
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
-Tensor outer(const Tensor& a, const Tensor& b);            ///< [M], [N] -> [M, N]
-Tensor dot(const Tensor& a, const Tensor& b);              ///< [N], [N] -> a number
+Tensor outer(const Tensor& a, const Tensor& b);  ///< [M], [N] -> [M, N]
+Tensor dot(const Tensor& a, const Tensor& b);    ///< [N], [N] -> a number
 /// Products with named axes: "bij,bjk->bik". Axes not in the result are summed; an axis named twice is a diagonal. "..." stands
 /// for all axes of a tensor that have no name; those of several tensors broadcast, from the last one on. Without an arrow the
 /// result has "..." and then the axes named once, in the order of the alphabet. Errors: SpecError, ShapeError, DtypeError.
@@ -78,13 +78,13 @@ struct ConvTranspose1dOptions {
 Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                         const ConvTranspose1dOptions& options = {});
 struct PoolOptions {
-  Pair stride = 0;   ///< 0: the kernel's size
-  Pair padding = 0;  ///< at most half the kernel
-  Pair dilation = 1; ///< max_pool2d only
+  Pair stride = 0;    ///< 0: the kernel's size
+  Pair padding = 0;   ///< at most half the kernel
+  Pair dilation = 1;  ///< max_pool2d only
 };
 Tensor max_pool2d(const Tensor& x, Pair kernel, const PoolOptions& options = {});
 Tensor avg_pool2d(const Tensor& x, Pair kernel, const PoolOptions& options = {});  ///< padding counts as zeros
-Tensor adaptive_avg_pool2d(const Tensor& x, Pair size);  ///< [N, C, H, W] -> [N, C, size]
+Tensor adaptive_avg_pool2d(const Tensor& x, Pair size);                            ///< [N, C, H, W] -> [N, C, size]
 Tensor adaptive_max_pool2d(const Tensor& x, Pair size);
 enum class Interpolation { nearest, bilinear, bicubic };
 /// [N, C, H, W] -> [N, C, size]; align_corners puts corner pixels on corner pixels.
@@ -131,6 +131,7 @@ Tensor mse_loss(const Tensor& prediction, const Tensor& target, Reduction reduct
 /// Each element is zero with probability p, else x / (1 - p). The mask is a function of (seed, element).
 Tensor dropout(const Tensor& x, double p, std::uint64_t seed);
 template <std::same_as<bool> Training>
-Tensor dropout(const Tensor& x, double p, Training) = delete;  // PyTorch's flag would be a seed: leave out the call, or nn::Dropout
+Tensor dropout(const Tensor& x, double p,
+               Training) = delete;  // PyTorch's flag would be a seed: leave out the call, or nn::Dropout
 
 }  // namespace gradus

@@ -39,12 +39,14 @@ Array classes_second(const Array& x) {
 }
 
 /// What a row of logits leaves for the backward pass: p_c = e^(x_c - largest) / total.
-template <class T>
-struct RowStats { T largest, total; };
+template <class T> struct RowStats { T largest, total; };
 
 struct CrossEntropy {
   static constexpr const char* name = "cross_entropy";
-  struct Saved { Array logits, labels, stats; Reduction reduction; };  // logits with the classes last
+  struct Saved {
+    Array logits, labels, stats;
+    Reduction reduction;
+  };  // logits with the classes last
 
   /// losses [rows]; label k belongs to row k.
   template <class T>
@@ -188,8 +190,7 @@ void check_range(const Array& labels, int64_t classes) {
 }
 
 /// Rows of numbers in [0, 1] that sum to 1. Other logits leave it at their first element or two.
-template <class T>
-bool probabilities(const T* x, int64_t rows, int64_t classes) {
+template <class T> bool probabilities(const T* x, int64_t rows, int64_t classes) {
   for (int64_t r = 0; r < rows; ++r) {
     double sum = 0;
     for (int64_t c = 0; c < classes; ++c, ++x) {
@@ -206,7 +207,8 @@ void warn_of_softmax(const Tensor& logits, const Array& x, int64_t rows, int64_t
   const bool found = visit_real(x.dtype(), [&]<class T>() { return probabilities(x.data<T>(), rows, classes); });
   if (found)
     warn_once(Warning::softmax_before_cross_entropy, "cross_entropy",
-              join("all ", rows, " rows of ", describe(logits), " lie in [0, 1] and sum to 1: they look like the result of "
+              join("all ", rows, " rows of ", describe(logits),
+                   " lie in [0, 1] and sum to 1: they look like the result of "
                    "softmax, which cross_entropy applies itself"),
               "cross_entropy(logits, labels), without softmax before it");
 }
@@ -215,14 +217,19 @@ void warn_of_softmax(const Tensor& logits, const Array& x, int64_t rows, int64_t
 
 struct MseLoss {
   static constexpr const char* name = "mse_loss";
-  struct Saved { Array prediction, target; Reduction reduction; };
+  struct Saved {
+    Array prediction, target;
+    Reduction reduction;
+  };
   static void kernel(BackwardContext& b, const Saved& s) {
     const Array &p = b.checked(s.prediction), &t = b.checked(s.target);
     const double scale = 2 * b.grad().item() / (s.reduction == Reduction::mean ? static_cast<double>(p.size()) : 1);
     b.accumulate(0, [&] { return Tensor(map([scale](auto x, auto y) { return scale * (x - y); }, p, t)); });
     b.accumulate(1, [&] { return Tensor(map([scale](auto x, auto y) { return scale * (y - x); }, p, t)); });
   }
-  static std::vector<Tensor> inputs(BackwardContext& b, const Saved& s) { return {b.input(0, s.prediction), b.input(1, s.target)}; }
+  static std::vector<Tensor> inputs(BackwardContext& b, const Saved& s) {
+    return {b.input(0, s.prediction), b.input(1, s.target)};
+  }
   static Tensor reference(const std::vector<Tensor>& x, const Saved& s) { return reduced(square(x[0] - x[1]), s.reduction); }
   static Samples samples() {
     const auto call = [](Reduction r) { return [r](auto& x) { return mse_loss(x[0], x[1], r); }; };

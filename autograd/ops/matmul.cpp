@@ -8,8 +8,7 @@ namespace gradus {
 namespace {
 
 /// A matrix of the last two axes whose strides gemm can read as they are.
-template <class T>
-GemmOperand<T> operand(const Array& a) {
+template <class T> GemmOperand<T> operand(const Array& a) {
   return {a.data<T>(), a.stride(a.rank() - 2), a.stride(a.rank() - 1)};
 }
 
@@ -47,7 +46,9 @@ Array product(Array a, Array b) {
 
 struct MatMul {
   static constexpr const char* name = "matmul";
-  struct Saved { Array a, b; };
+  struct Saved {
+    Array a, b;
+  };
   static void backward(BackwardContext& back, const Saved& s) {
     const Tensor a = back.input(0, s.a), b = back.input(1, s.b);
     back.accumulate(0, [&] { return sum_to(matmul(back.grad(), transpose(b, -1, -2)), a.shape()); });
@@ -55,24 +56,28 @@ struct MatMul {
   }
   static Samples samples() {
     auto call = [](auto& x) { return matmul(x[0], x[1]); };
-    return {sample("2-d", {sample_values({3, 4}), sample_values({4, 2}, -2, 2, 2)}, call),
-            sample("batched", {sample_values({2, 3, 4}), sample_values({2, 4, 2}, -2, 2, 2)}, call),
-            sample("batch broadcast", {sample_values({2, 1, 3, 2}), sample_values({3, 2, 2}, -2, 2, 2)}, call),
-            sample("matrix by batch", {sample_values({3, 4}), sample_values({2, 4, 2}, -2, 2, 2)}, call),
-            sample("vector by matrix", {sample_values({4}), sample_values({4, 2}, -2, 2, 2)}, call),
-            sample("matrix by vector", {sample_values({3, 4}), sample_values({4}, -2, 2, 2)}, call),
-            sample("dot", {sample_values({4}), sample_values({4}, -2, 2, 2)}, call),
-            sample("with its transpose", {sample_values({3, 4})}, [](auto& x) { return matmul(x[0], transpose(x[0], 0, 1)); }),
-            sample("inner length 0", {sample_values({2, 0}), sample_values({0, 3})}, call)};
+    return {
+        sample("2-d", {sample_values({3, 4}), sample_values({4, 2}, -2, 2, 2)}, call),
+        sample("batched", {sample_values({2, 3, 4}), sample_values({2, 4, 2}, -2, 2, 2)}, call),
+        sample("batch broadcast", {sample_values({2, 1, 3, 2}), sample_values({3, 2, 2}, -2, 2, 2)}, call),
+        sample("matrix by batch", {sample_values({3, 4}), sample_values({2, 4, 2}, -2, 2, 2)}, call),
+        sample("vector by matrix", {sample_values({4}), sample_values({4, 2}, -2, 2, 2)}, call),
+        sample("matrix by vector", {sample_values({3, 4}), sample_values({4}, -2, 2, 2)}, call),
+        sample("dot", {sample_values({4}), sample_values({4}, -2, 2, 2)}, call),
+        sample("with its transpose", {sample_values({3, 4})}, [](auto& x) { return matmul(x[0], transpose(x[0], 0, 1)); }),
+        sample("inner length 0", {sample_values({2, 0}), sample_values({0, 3})}, call)};
   }
 };
 
 [[noreturn]] void throw_product(const Tensor& a, const Tensor& b) {
   const int64_t inner_a = a.shape().back(), inner_b = b.shape()[b.rank() > 1 ? b.rank() - 2 : 0];
   std::string hint;
-  if (b.rank() == 2 && b.shape()[1] == inner_a) hint = join("matmul(a, transpose(b, 0, 1)), which gives [..,", b.shape()[0], "]");
-  throw ShapeError("matmul", join("inner dimensions differ: a is ", describe(a), ", b is ", describe(b), "; a's last (", inner_a,
-                                  ") must equal b's ", b.rank() > 1 ? "second last (" : "only (", inner_b, ")"), hint);
+  if (b.rank() == 2 && b.shape()[1] == inner_a)
+    hint = join("matmul(a, transpose(b, 0, 1)), which gives [..,", b.shape()[0], "]");
+  throw ShapeError("matmul",
+                   join("inner dimensions differ: a is ", describe(a), ", b is ", describe(b), "; a's last (", inner_a,
+                        ") must equal b's ", b.rank() > 1 ? "second last (" : "only (", inner_b, ")"),
+                   hint);
 }
 
 /// [.., K] as [rows, K], also where a length is 0.
@@ -85,7 +90,9 @@ Shape as_rows(const Shape& s) {
 /// x times weight transposed plus bias, the bias added while the product is still in cache.
 struct Linear {
   static constexpr const char* name = "linear";
-  struct Saved { Array x, weight; };
+  struct Saved {
+    Array x, weight;
+  };
   static void backward(BackwardContext& b, const Saved& s) {
     const Tensor x = b.input(0, s.x), weight = b.input(1, s.weight), &g = b.grad();
     b.accumulate(0, [&] { return matmul(g, weight); });
@@ -106,11 +113,17 @@ void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (!is_real(x.dtype())) throw_dtype("linear", x);
   if (weight.rank() != 2 || x.rank() < 1 || x.shape().back() != weight.shape()[1]) {
     std::string hint;
-    if (weight.rank() == 2 && x.rank() > 2 && x.size() == x.shape()[0] * weight.shape()[1]) hint = join("x.flatten(1), which gives [", x.shape()[0], ",", weight.shape()[1], "]");
-    throw ShapeError("linear", join("the input is ", describe(x), ", the weight ", describe(weight), "; the input's last length must equal the weight's last"), hint);
+    if (weight.rank() == 2 && x.rank() > 2 && x.size() == x.shape()[0] * weight.shape()[1])
+      hint = join("x.flatten(1), which gives [", x.shape()[0], ",", weight.shape()[1], "]");
+    throw ShapeError("linear",
+                     join("the input is ", describe(x), ", the weight ", describe(weight),
+                          "; the input's last length must equal the weight's last"),
+                     hint);
   }
   if (x.dtype() != weight.dtype() || (bias.defined() && bias.dtype() != x.dtype()))
-    throw DtypeError("linear", join("the input is ", describe(x), ", the weight ", describe(weight), "; they must have one dtype"), join("x.to(", weight.dtype(), ")"));
+    throw DtypeError("linear",
+                     join("the input is ", describe(x), ", the weight ", describe(weight), "; they must have one dtype"),
+                     join("x.to(", weight.dtype(), ")"));
   if (bias.defined() && !(bias.shape() == Shape{weight.shape()[0]}))
     throw ShapeError("linear", join("the bias is ", describe(bias), ", it must be [", weight.shape()[0], "]"));
 }
@@ -119,8 +132,11 @@ void check_linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
 
 Tensor matmul(const Tensor& a, const Tensor& b) {
   if (!is_real(a.dtype())) throw_dtype("matmul", a);
-  if (a.dtype() != b.dtype()) throw DtypeError("matmul", join(describe(a), " and ", describe(b), " do not mix"), join("b.to(", a.dtype(), ")"));
-  if (a.rank() == 0 || b.rank() == 0) throw ShapeError("matmul", join("0-d operands have no axis to multiply along: ", describe(a), ", ", describe(b)), "a * b");
+  if (a.dtype() != b.dtype())
+    throw DtypeError("matmul", join(describe(a), " and ", describe(b), " do not mix"), join("b.to(", a.dtype(), ")"));
+  if (a.rank() == 0 || b.rank() == 0)
+    throw ShapeError("matmul", join("0-d operands have no axis to multiply along: ", describe(a), ", ", describe(b)),
+                     "a * b");
   if (a.rank() == 1 && b.rank() == 1) return reshape(matmul(unsqueeze(a, 0), unsqueeze(b, 1)), {});
   if (a.rank() == 1) return squeeze(matmul(unsqueeze(a, 0), b), -2);
   if (b.rank() == 1) return squeeze(matmul(a, unsqueeze(b, 1)), -1);
@@ -137,7 +153,12 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
     };
     left = spread(left), right = spread(right);
   }
-  return primitive<MatMul>(product(left, right), [&] { return MatMul::Saved{kept(a.array()), kept(b.array())}; }, a, b);
+  return primitive<MatMul>(
+      product(left, right),
+      [&] {
+        return MatMul::Saved{kept(a.array()), kept(b.array())};
+      },
+      a, b);
 }
 
 Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
@@ -150,7 +171,8 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
     Array dense_bias;
     if (bias.defined()) dense_bias = bias.array().contiguous(), extras.column_bias = dense_bias.data<T>();
     if (y.size() > 0)
-      gemm<T>(m, n, k, operand<T>(flat), {weight.array().data<T>(), weight.array().stride(1), weight.array().stride(0)}, y.uninitialized<T>(), n, extras);
+      gemm<T>(m, n, k, operand<T>(flat), {weight.array().data<T>(), weight.array().stride(1), weight.array().stride(0)},
+              y.uninitialized<T>(), n, extras);
   });
   if (x.rank() != 2) {
     Shape shape = x.shape();

@@ -23,8 +23,7 @@ struct Planes {
 };
 
 /// What one task works on: the pixels of one channel, packs of them; or, of [n, channels], a pack of neighbouring channels.
-template <class T, bool side_by_side>
-struct Group {
+template <class T, bool side_by_side> struct Group {
   using P = pack<T>;
   static constexpr int w = P::width;
   Planes planes;
@@ -40,8 +39,7 @@ struct Group {
   }
 
   /// Calls f(offset, lanes, valid) for every pack of elements.
-  template <class F>
-  GRADUS_INLINE void each(F f) const {
+  template <class F> GRADUS_INLINE void each(F f) const {
     if constexpr (side_by_side) {
       const Lanes<T> lanes(channels);
       for (int64_t i = 0; i < planes.n; ++i) f(i * planes.channels + first, lanes, std::integral_constant<int, w>());
@@ -54,8 +52,7 @@ struct Group {
   }
 
   /// The sums of the packs of this group: along planes; where these are short, from plane to plane.
-  template <bool exactly = false, class Term>
-  GRADUS_INLINE WideSums<T, exactly> sums(Term term) const {
+  template <bool exactly = false, class Term> GRADUS_INLINE WideSums<T, exactly> sums(Term term) const {
     const int64_t step = planes.channels * planes.plane, start = first * planes.plane;
     WideSums<T, exactly> all;
     if constexpr (side_by_side) {
@@ -74,8 +71,7 @@ struct Group {
   static ExactSum of_channel(const WideSum<T>& sum, int i) { return side_by_side ? sum.lane(i) : sum.total(); }
 };
 
-template <class T, class F>
-void each_group(const Planes& p, F f) {
+template <class T, class F> void each_group(const Planes& p, F f) {
   constexpr int w = pack<T>::width;
   if (p.plane == 1) {
     parallel_ranges((p.channels + w - 1) / w, std::max<int64_t>(1, grain_elements / 4 / (p.n * w)),
@@ -96,22 +92,19 @@ struct Channels {
 };
 
 /// Is channel i one that need not be computed in wider numbers?
-template <class T>
-bool ordinary(const Channels& c, int64_t i) {
+template <class T> bool ordinary(const Channels& c, int64_t i) {
   const double scale = c.scale.data<double>()[i], slope = scale * c.weight.data<double>()[i];
   return ordinary_scale<T>(scale) && !(std::fabs(slope) > std::numeric_limits<T>::max());
 }
 
 /// Calls f(offset) for every element of channel c.
-template <class F>
-void each_of_channel(const Planes& p, int64_t c, F f) {
+template <class F> void each_of_channel(const Planes& p, int64_t c, F f) {
   for (int64_t i = 0; i < p.n; ++i)
     for (int64_t j = 0; j < p.plane; ++j) f((i * p.channels + c) * p.plane + j);
 }
 
 /// Channel c in wider numbers: slow, but right at any size.
-template <class T>
-void batch_norm_forward_wider(const Planes& p, int64_t c, const T* x, Channels& all, double eps, T* y) {
+template <class T> void batch_norm_forward_wider(const Planes& p, int64_t c, const T* x, Channels& all, double eps, T* y) {
   using Wide = Wider<T>;
   const auto n = static_cast<Wide>(p.per_channel());
   Wide mean = 0, variance = 0;
@@ -128,8 +121,8 @@ void batch_norm_forward_wider(const Planes& p, int64_t c, const T* x, Channels& 
   all.scale.uninitialized<double>()[c] = static_cast<double>(scale);
 }
 template <class T>
-void batch_norm_backward_wider(const Planes& p, int64_t c, const T* x, const T* g, const Channels& all, double* dweight, double* dbias,
-                    T* dx) {
+void batch_norm_backward_wider(const Planes& p, int64_t c, const T* x, const T* g, const Channels& all, double* dweight,
+                               double* dbias, T* dx) {
   using Wide = Wider<T>;
   const Wide mean = all.mean.data<double>()[c], scale = all.scale.data<double>()[c];
   const Wide slope = all.weight.data<double>()[c] * scale, n = static_cast<Wide>(p.per_channel());
@@ -142,12 +135,12 @@ void batch_norm_backward_wider(const Planes& p, int64_t c, const T* x, const T* 
     });
 }
 
-template <class T>
-void batch_norm_forward(const Planes& p, const T* x, Channels& c, double eps, T* y) {
+template <class T> void batch_norm_forward(const Planes& p, const T* x, Channels& c, double eps, T* y) {
   using P = pack<T>;
   const auto n = static_cast<double>(p.per_channel());
   const double *weight = c.weight.data<double>(), *bias = c.bias.data<double>();
-  double *mean = c.mean.uninitialized<double>(), *variance = c.variance.uninitialized<double>(), *scale = c.scale.uninitialized<double>();
+  double *mean = c.mean.uninitialized<double>(), *variance = c.variance.uninitialized<double>(),
+         *scale = c.scale.uninitialized<double>();
   each_group<T>(p, [=, &c](const auto& group) {
     const int64_t first = group.first;
     double middle[P::width] = {}, factor[P::width] = {}, added[P::width] = {};
@@ -155,8 +148,7 @@ void batch_norm_forward(const Planes& p, const T* x, Channels& c, double eps, T*
       const P v = lanes.load(x + at);
       return Terms<T>{v, v};
     });
-    for (int i = 0; i < group.channels; ++i)
-      middle[i] = TwoParts<T>(group.of_channel(rough.sum, i).over(n), 0).high;
+    for (int i = 0; i < group.channels; ++i) middle[i] = TwoParts<T>(group.of_channel(rough.sum, i).over(n), 0).high;
     const P near = group.spread(middle);
     const WideSums<T> distances = group.sums([&](int64_t at, const Lanes<T>& lanes, auto valid) {
       const P d = first_lanes(lanes.load(x + at) - near, P(0), valid);
@@ -173,11 +165,11 @@ void batch_norm_forward(const Planes& p, const T* x, Channels& c, double eps, T*
       added[i] = bias[first + i] - parts.low * factor[i];
     }
     const P high = group.spread(middle), slope = group.spread(factor), offset = group.spread(added);
-    group.each([&](int64_t at, const Lanes<T>& lanes, int) {
-      lanes.store(y + at, fma(lanes.load(x + at) - high, slope, offset));
-    });
+    group.each(
+        [&](int64_t at, const Lanes<T>& lanes, int) { lanes.store(y + at, fma(lanes.load(x + at) - high, slope, offset)); });
     for (int i = 0; i < group.channels; ++i)
-      if (!ordinary<T>(c, first + i)) [[unlikely]] batch_norm_forward_wider<T>(p, first + i, x, c, eps, y);
+      if (!ordinary<T>(c, first + i)) [[unlikely]]
+        batch_norm_forward_wider<T>(p, first + i, x, c, eps, y);
   });
 }
 
@@ -216,7 +208,8 @@ void batch_norm_backward(const Planes& p, const T* x, const T* g, const Channels
         lanes.store(dx + at, k * fma(lanes.load(x + at) - high, b, lanes.load(g + at) - a));
       });
     for (int i = 0; i < group.channels; ++i)
-      if (!ordinary_sums[i]) [[unlikely]] batch_norm_backward_wider<T>(p, first + i, x, g, c, dweight, dbias, dx);
+      if (!ordinary_sums[i]) [[unlikely]]
+        batch_norm_backward_wider<T>(p, first + i, x, g, c, dweight, dbias, dx);
   });
 }
 
@@ -238,8 +231,8 @@ struct BatchNorm {
     (void)b.checked(s.weight);  // in f64 channels.weight is the same numbers
     Array dweight(s.weight.shape(), f64), dbias(s.weight.shape(), f64), dx = b.wants(0) ? Array::like(x) : Array();
     visit_real(x.dtype(), [&]<class T>() {
-      batch_norm_backward<T>(Planes(x.shape()), x.data<T>(), g.data<T>(), s.channels, dweight.uninitialized<double>(), dbias.uninitialized<double>(),
-                  dx.defined() ? dx.uninitialized<T>() : nullptr);
+      batch_norm_backward<T>(Planes(x.shape()), x.data<T>(), g.data<T>(), s.channels, dweight.uninitialized<double>(),
+                             dbias.uninitialized<double>(), dx.defined() ? dx.uninitialized<T>() : nullptr);
     });
     b.accumulate(0, [&] { return Tensor(dx); });
     b.accumulate(1, [&] { return Tensor(dweight.to(x.dtype())); });
@@ -309,7 +302,8 @@ BatchNormResult batch_norm(const Tensor& x, const Tensor& w, const Tensor& b, do
                     Array(c, f64)};
   Array y = Array::like(in);
   const Planes planes(x.shape());
-  visit_real(x.dtype(), [&]<class T>() { batch_norm_forward<T>(planes, in.data<T>(), channels, eps, y.uninitialized<T>()); });
+  visit_real(x.dtype(),
+             [&]<class T>() { batch_norm_forward<T>(planes, in.data<T>(), channels, eps, y.uninitialized<T>()); });
   const auto n = static_cast<double>(planes.per_channel());
   const Array unbiased = map([k = n / (n - 1)](auto v) { return k * v; }, channels.variance);
   const auto saved = [&] { return BatchNorm::Saved{kept(in), kept(weight.array()), kept(bias.array()), channels, eps}; };

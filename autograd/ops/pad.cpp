@@ -10,7 +10,9 @@ Tensor pad_by_reading(const Tensor& x, int axis, int64_t before, int64_t after, 
 
 namespace {
 
-struct Borders { int64_t before[max_rank] = {}, after[max_rank] = {}; };
+struct Borders {
+  int64_t before[max_rank] = {}, after[max_rank] = {};
+};
 
 Tensor cut_borders(Tensor g, const Borders& b) {
   for (int i = 0; i < g.rank(); ++i) {
@@ -22,8 +24,12 @@ Tensor cut_borders(Tensor g, const Borders& b) {
 
 struct PadConstant {
   static constexpr const char* name = "pad";
-  struct Saved { Borders borders; };
-  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return cut_borders(b.grad(), s.borders); }); }
+  struct Saved {
+    Borders borders;
+  };
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return cut_borders(b.grad(), s.borders); });
+  }
   static Samples samples() {
     return {sample("last axis", {sample_values({2, 3})},
                    [](auto& x) {
@@ -132,7 +138,8 @@ Tensor pad(const Tensor& x, const std::vector<int64_t>& widths, Padding mode, do
   Array y = Array::full(shape, value, x.dtype()), inside = y;
   for (int i = 0; i < x.rank(); ++i) inside = inside.slice(i, borders.before[i], shape[i] - borders.after[i]);
   if (inside.size() > 0) inside.assign(kept_part.array(), "pad");
-  return primitive<PadConstant>(y, [&] { return PadConstant::Saved{borders}; }, kept_part);
+  return primitive<PadConstant>(
+      y, [&] { return PadConstant::Saved{borders}; }, kept_part);
 }
 
 }  // namespace gradus

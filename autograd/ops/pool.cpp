@@ -21,9 +21,13 @@ Array distinct(const Shape& shape) {
   return a;
 }
 
-template <class Call>
-Samples windows(Call call, bool dilated) {
-  struct Case { const char* label; Shape shape; Pair kernel; PoolOptions options; };
+template <class Call> Samples windows(Call call, bool dilated) {
+  struct Case {
+    const char* label;
+    Shape shape;
+    Pair kernel;
+    PoolOptions options;
+  };
   std::vector<Case> cases = {{"2 by 2", {2, 2, 4, 6}, 2, {}},
                              {"2 by 2, odd sides", {1, 2, 5, 7}, 2, {}},
                              {"overlapping, padded", {2, 1, 5, 6}, 3, {.stride = 2, .padding = 1}},
@@ -46,15 +50,21 @@ Tensor unpool_max(const Tensor& dy, const PoolGeometry& g, const Array& where);
 
 struct MaxPool {
   static constexpr const char* name = "max_pool2d";
-  struct Saved { PoolGeometry g; Array where; };
-  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return unpool_max(b.grad(), s.g, s.where); }); }
+  struct Saved {
+    PoolGeometry g;
+    Array where;
+  };
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return unpool_max(b.grad(), s.g, s.where); });
+  }
   static Samples samples() { return windows(max_pool2d, true); }
 };
 
 /// The backward pass reads what the geometry says. Errors: ShapeError.
 void check_pooled(const char* op, const Tensor& y, const PoolGeometry& g) {
   if (y.rank() != 4 || y.dim(0) * y.dim(1) != g.planes || y.dim(2) != g.out_h() || y.dim(3) != g.out_w())
-    throw ShapeError(op, join("the gradient is ", describe(y), "; it must be ", g.planes, " planes of ", g.out_h(), " by ", g.out_w()));
+    throw ShapeError(
+        op, join("the gradient is ", describe(y), "; it must be ", g.planes, " planes of ", g.out_h(), " by ", g.out_w()));
 }
 /// A sample's geometry for a result of another size.
 PoolGeometry for_result(PoolGeometry g, const Tensor& y) {
@@ -66,8 +76,7 @@ PoolGeometry for_result(PoolGeometry g, const Tensor& y) {
 }
 
 /// Calls f(where) with the positions as what they are.
-template <class F>
-void visit_positions(const Array& where, F f) {
+template <class F> void visit_positions(const Array& where, F f) {
   if (where.dtype() == u8) f(where.data<std::uint8_t>());
   else f(where.data<int64_t>());
 }
@@ -75,13 +84,17 @@ void visit_positions(const Array& where, F f) {
 /// Adds every number to the place its window chose.
 struct MaxUnpool {
   static constexpr const char* name = "max_unpool2d";
-  struct Saved { PoolGeometry g; Array where; };
+  struct Saved {
+    PoolGeometry g;
+    Array where;
+  };
   static void backward(BackwardContext& b, const Saved& s) {
     b.accumulate(0, [&] {
       Array indices({s.g.planes, s.g.out_h() * s.g.out_w()}, i64);
       visit_positions(s.where, [&](auto* where) { max_pool2d_places(s.g, where, indices.uninitialized<int64_t>()); });
       const Tensor nowhere = Tensor(indices.copy()) < Tensor(Array::zeros({}, i64));
-      std::replace(indices.uninitialized<int64_t>(), indices.uninitialized<int64_t>() + indices.size(), int64_t(-1), int64_t(0));
+      std::replace(indices.uninitialized<int64_t>(), indices.uninitialized<int64_t>() + indices.size(), int64_t(-1),
+                   int64_t(0));
       const Tensor there = gather(reshape(b.grad(), {s.g.planes, s.g.h * s.g.w}), 1, Tensor(indices));
       return reshape(where(nowhere, Tensor(0.0), there), s.where.shape());
     });
@@ -90,7 +103,8 @@ struct MaxUnpool {
     return {sample("indices chosen twice", {sample_values({1, 2, 2, 3})}, [](auto& x) {
       const PoolGeometry g = for_result({.planes = 2, .h = 3, .w = 4, .kh = 2, .kw = 2}, x[0]);
       Array where(x[0].shape(), u8);
-      for (int64_t i = 0; i < where.size(); ++i) where.uninitialized<std::uint8_t>()[i] = static_cast<std::uint8_t>(i * i % 4);
+      for (int64_t i = 0; i < where.size(); ++i)
+        where.uninitialized<std::uint8_t>()[i] = static_cast<std::uint8_t>(i * i % 4);
       return unpool_max(x[0], g, where);
     })};
   }
@@ -101,9 +115,15 @@ Tensor unpool_max(const Tensor& dy, const PoolGeometry& g, const Array& where) {
   const Array from = dy.array().contiguous();
   Array dx(with_plane(dy.shape(), g.h, g.w), dy.dtype());
   visit_real(dy.dtype(), [&]<class T>() {
-    visit_positions(where, [&](auto* positions) { max_pool2d_backward(g, from.data<T>(), positions, dx.uninitialized<T>()); });
+    visit_positions(where,
+                    [&](auto* positions) { max_pool2d_backward(g, from.data<T>(), positions, dx.uninitialized<T>()); });
   });
-  return primitive<MaxUnpool>(dx, [&] { return MaxUnpool::Saved{g, where}; }, dy);
+  return primitive<MaxUnpool>(
+      dx,
+      [&] {
+        return MaxUnpool::Saved{g, where};
+      },
+      dy);
 }
 
 // ---- average --------------------------------------------------------------------------------------------------------
@@ -113,18 +133,27 @@ Tensor unaverage(const Tensor& dy, const PoolGeometry& g);
 
 struct AvgPool {
   static constexpr const char* name = "avg_pool2d";
-  struct Saved { PoolGeometry g; };
-  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return unaverage(b.grad(), s.g); }); }
+  struct Saved {
+    PoolGeometry g;
+  };
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return unaverage(b.grad(), s.g); });
+  }
   static Samples samples() { return windows(avg_pool2d, false); }
 };
 
 struct AvgUnpool {
   static constexpr const char* name = "avg_unpool2d";
-  struct Saved { PoolGeometry g; };
-  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return average(b.grad(), s.g); }); }
+  struct Saved {
+    PoolGeometry g;
+  };
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return average(b.grad(), s.g); });
+  }
   static Samples samples() {
     const PoolGeometry g{.planes = 2, .h = 4, .w = 5, .kh = 3, .kw = 2, .stride_w = 2, .pad_h = 1};
-    return {sample("overlapping", {sample_values({1, 2, 4, 2})}, [g](auto& x) { return unaverage(x[0], for_result(g, x[0])); })};
+    return {
+        sample("overlapping", {sample_values({1, 2, 4, 2})}, [g](auto& x) { return unaverage(x[0], for_result(g, x[0])); })};
   }
 };
 
@@ -132,7 +161,8 @@ Tensor average(const Tensor& x, const PoolGeometry& g) {
   const Array in = x.array().contiguous();
   Array y(with_plane(x.shape(), g.out_h(), g.out_w()), x.dtype());
   visit_real(x.dtype(), [&]<class T>() { avg_pool2d_forward<T>(g, true, in.data<T>(), y.uninitialized<T>()); });
-  return primitive<AvgPool>(y, [&] { return AvgPool::Saved{g}; }, x);
+  return primitive<AvgPool>(
+      y, [&] { return AvgPool::Saved{g}; }, x);
 }
 
 Tensor unaverage(const Tensor& dy, const PoolGeometry& g) {
@@ -140,7 +170,8 @@ Tensor unaverage(const Tensor& dy, const PoolGeometry& g) {
   const Array from = dy.array().contiguous();
   Array dx(with_plane(dy.shape(), g.h, g.w), dy.dtype());
   visit_real(dy.dtype(), [&]<class T>() { avg_pool2d_backward<T>(g, true, from.data<T>(), dx.uninitialized<T>()); });
-  return primitive<AvgUnpool>(dx, [&] { return AvgUnpool::Saved{g}; }, dy);
+  return primitive<AvgUnpool>(
+      dx, [&] { return AvgUnpool::Saved{g}; }, dy);
 }
 
 // ---- checks ---------------------------------------------------------------------------------------------------------
@@ -159,9 +190,17 @@ PoolGeometry window_geometry(const char* op, const Tensor& x, Pair kernel, const
   if (o.padding.h < 0 || o.padding.w < 0 || o.padding.h > kernel.h / 2 || o.padding.w > kernel.w / 2)
     throw ShapeError(op, join("the padding is ", by(o.padding), "; for a kernel of ", by(kernel),
                               " it must lie between 0 and half the kernel, ", by({kernel.h / 2, kernel.w / 2})));
-  const PoolGeometry g{.planes = s[0] * s[1], .h = s[2], .w = s[3], .kh = kernel.h, .kw = kernel.w,
-                       .stride_h = o.stride.h ? o.stride.h : kernel.h, .stride_w = o.stride.w ? o.stride.w : kernel.w,
-                       .pad_h = o.padding.h, .pad_w = o.padding.w, .dil_h = o.dilation.h, .dil_w = o.dilation.w};
+  const PoolGeometry g{.planes = s[0] * s[1],
+                       .h = s[2],
+                       .w = s[3],
+                       .kh = kernel.h,
+                       .kw = kernel.w,
+                       .stride_h = o.stride.h ? o.stride.h : kernel.h,
+                       .stride_w = o.stride.w ? o.stride.w : kernel.w,
+                       .pad_h = o.padding.h,
+                       .pad_w = o.padding.w,
+                       .dil_h = o.dilation.h,
+                       .dil_w = o.dilation.w};
   if (!Window1d{g.kh, g.stride_h, g.pad_h, g.dil_h}.fits(g.h) || !Window1d{g.kw, g.stride_w, g.pad_w, g.dil_w}.fits(g.w))
     throw ShapeError(op, join("the window of ", by(kernel), " (dilation ", by(o.dilation), ") is larger than the input ",
                               describe(x), " with its padding ", by(o.padding)));
@@ -185,7 +224,12 @@ Tensor max_pool2d(const Tensor& x, Pair kernel, const PoolOptions& options) {
     if (bytes) run(where.defined() ? where.uninitialized<std::uint8_t>() : nullptr);
     else run(where.defined() ? where.uninitialized<int64_t>() : nullptr);
   });
-  return primitive<MaxPool>(y, [&] { return MaxPool::Saved{g, where}; }, x);
+  return primitive<MaxPool>(
+      y,
+      [&] {
+        return MaxPool::Saved{g, where};
+      },
+      x);
 }
 
 Tensor avg_pool2d(const Tensor& x, Pair kernel, const PoolOptions& options) {

@@ -16,8 +16,13 @@ constexpr std::uint64_t stream = 0x64726f70;
 /// own transpose: the backward pass draws the same mask again and keeps nothing.
 struct Dropout {
   static constexpr const char* name = "dropout";
-  struct Saved { double p; std::uint64_t seed; };
-  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return dropout(b.grad(), s.p, s.seed); }); }
+  struct Saved {
+    double p;
+    std::uint64_t seed;
+  };
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return dropout(b.grad(), s.p, s.seed); });
+  }
   static Samples samples() {
     return {sample("half", {sample_values({5, 7})}, [](auto& x) { return dropout(x[0], 0.5, 3); }),
             sample("a tenth", {sample_values({4, 9})}, [](auto& x) { return dropout(x[0], 0.1, 4); }),
@@ -27,8 +32,7 @@ struct Dropout {
 };
 
 /// Element i is dropped if word i of the stream is below p 2^32.
-template <class T>
-void drop(const T* x, T* y, int64_t begin, int64_t end, double p, Philox random) {
+template <class T> void drop(const T* x, T* y, int64_t begin, int64_t end, double p, Philox random) {
   constexpr int64_t chunk = 1024;
   std::uint32_t words[chunk];
   const auto threshold = static_cast<std::uint32_t>(std::min(std::round(p * 0x1p32), 0x1p32 - 1));
@@ -55,7 +59,12 @@ Tensor dropout(const Tensor& x, double p, std::uint64_t seed) {
       drop<T>(from, to, begin, end, p, {seed, stream});
     });
   });
-  return primitive<Dropout>(y, [&] { return Dropout::Saved{p, seed}; }, x);
+  return primitive<Dropout>(
+      y,
+      [&] {
+        return Dropout::Saved{p, seed};
+      },
+      x);
 }
 
 }  // namespace gradus

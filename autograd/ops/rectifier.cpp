@@ -38,9 +38,7 @@ struct HardSwish {
   static constexpr const char* name = "hardswish";
   static constexpr unsigned reads = reads_input(0);
   template <class V> V f(V x) const { return max(V(-3), x) * (max(V(0), min(V(6), x + 3.0)) / 6.0); }
-  template <class V> V df(V g, V x, V) const {
-    return select(x <= V(-3), V(0), select(x >= V(3), g, g * (x / 3.0 + 0.5)));
-  }
+  template <class V> V df(V g, V x, V) const { return select(x <= V(-3), V(0), select(x >= V(3), g, g * (x / 3.0 + 0.5))); }
   static Samples samples() { return elementwise(hardswish, -5, 5); }
 };
 
@@ -50,19 +48,22 @@ struct HardShrink {
   double lambda;
   template <class V> V f(V x) const { return select(abs(x) <= V(lambda), 0.0 * x, x); }
   template <class V> V df(V g, V x, V) const { return unless_nan(x, select(abs(x) <= V(lambda), V(0), g)); }
-  static Samples samples() { return elementwise([](const Tensor& x) { return hardshrink(x); }); }
+  static Samples samples() {
+    return elementwise([](const Tensor& x) { return hardshrink(x); });
+  }
 };
 
 struct SoftShrink {
   static constexpr const char* name = "softshrink";
   static constexpr unsigned reads = reads_input(0);
   double lambda;
-  template <class V>
-  V f(V x) const {
+  template <class V> V f(V x) const {
     return select(x > V(lambda), x - lambda, select(x < V(-lambda), x + lambda, 0.0 * x));
   }
   template <class V> V df(V g, V x, V) const { return unless_nan(x, select(abs(x) <= V(lambda), V(0), g)); }
-  static Samples samples() { return elementwise([](const Tensor& x) { return softshrink(x); }); }
+  static Samples samples() {
+    return elementwise([](const Tensor& x) { return softshrink(x); });
+  }
 };
 
 struct Threshold {
@@ -71,7 +72,9 @@ struct Threshold {
   double level, value;
   template <class V> V f(V x) const { return select(x <= V(level), V(value), x); }
   template <class V> V df(V g, V x, V) const { return unless_nan(x, select(x <= V(level), V(0), g)); }
-  static Samples samples() { return elementwise([](const Tensor& x) { return threshold(x, 0.31, -1.5); }); }
+  static Samples samples() {
+    return elementwise([](const Tensor& x) { return threshold(x, 0.31, -1.5); });
+  }
 };
 
 /// He, Zhang, Ren and Sun, "Delving deep into rectifiers", 2015.
@@ -107,7 +110,9 @@ struct Celu {
   double alpha;
   template <class V> V f(V x) const { return select(x > V(0), x, alpha * expm1(at_most_0(x) / alpha)); }
   template <class V> V df(V g, V x, V) const { return select(x > V(0), g, g * exp(at_most_0(x) / alpha)); }
-  static Samples samples() { return elementwise([](const Tensor& x) { return celu(x, 1.4); }); }
+  static Samples samples() {
+    return elementwise([](const Tensor& x) { return celu(x, 1.4); });
+  }
 };
 
 [[maybe_unused]] const bool rectifier_composites = register_composites<Relu6>();

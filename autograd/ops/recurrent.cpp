@@ -10,11 +10,9 @@ namespace gradus {
 namespace {
 
 /// Calls f(row, j, lanes) for all packs of rows of h numbers.
-template <class T, class F>
-void each_pack(int64_t rows, int64_t h, F f) {
+template <class T, class F> void each_pack(int64_t rows, int64_t h, F f) {
   parallel_ranges(rows, std::max<int64_t>(1, 2048 / std::max<int64_t>(1, h)), [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r)
-      for_packs<T>(h, [&](int64_t j, const Lanes<T>& lanes, int) { f(r, j, lanes); });
+    for (int64_t r = begin; r < end; ++r) for_packs<T>(h, [&](int64_t j, const Lanes<T>& lanes, int) { f(r, j, lanes); });
   });
 }
 
@@ -28,10 +26,11 @@ std::vector<Tensor> lstm_step(const Tensor& gates, const Tensor& c);
 /// gates [N, 4 H] (input, forget, cell, output), c [N, H] -> h, c. The backward pass computes the gates again.
 struct LstmStep {
   static constexpr const char* name = "lstm_step";
-  struct Saved { Array gates, c; };
+  struct Saved {
+    Array gates, c;
+  };
 
-  template <class T>
-  static void forward(int64_t rows, int64_t h, const T* gates, const T* c, T* h_out, T* c_out) {
+  template <class T> static void forward(int64_t rows, int64_t h, const T* gates, const T* c, T* h_out, T* c_out) {
     using P = pack<T>;
     each_pack<T>(rows, h, [=](int64_t r, int64_t j, const Lanes<T>& lanes) {
       const T* at = gates + r * 4 * h + j;
@@ -98,7 +97,8 @@ struct LstmStep {
 /// Errors: ShapeError. `what` is [N, of H] beside a state [N, H].
 void check_gates(const char* op, const char* what, const Tensor& gates, const Tensor& state, int of) {
   if (state.rank() != 2 || !(gates.shape() == Shape{state.dim(0), of * state.dim(1)}))
-    throw ShapeError(op, join(what, " is ", describe(gates), ", the state ", describe(state), "; they must be [N,", of, " H] and [N,H]"));
+    throw ShapeError(
+        op, join(what, " is ", describe(gates), ", the state ", describe(state), "; they must be [N,", of, " H] and [N,H]"));
 }
 
 std::vector<Tensor> lstm_step(const Tensor& gates, const Tensor& c) {
@@ -106,7 +106,8 @@ std::vector<Tensor> lstm_step(const Tensor& gates, const Tensor& c) {
   const Array g = gates.array().contiguous(), before = c.array().contiguous();
   Array h = Array::like(before), next = Array::like(before);
   visit_real(c.dtype(), [&]<class T>() {
-    LstmStep::forward<T>(before.shape()[0], before.shape()[1], g.data<T>(), before.data<T>(), h.uninitialized<T>(), next.uninitialized<T>());
+    LstmStep::forward<T>(before.shape()[0], before.shape()[1], g.data<T>(), before.data<T>(), h.uninitialized<T>(),
+                         next.uninitialized<T>());
   });
   return primitive_many<LstmStep>({h, next}, [&] { return LstmStep::Saved{kept(g), kept(before)}; }, {gates, c});
 }
@@ -119,10 +120,11 @@ struct GruStep {
   static constexpr EdgeException exceptions[] = {
       {EdgeRule::digits, 0, "n + z (h - n), as PyTorch's: where z is 1, h is as good as n", 1e-8},
       {EdgeRule::digits, 2, "products of the largest numbers overflow on their way", EdgeException::largest}};
-  struct Saved { Array from_x, from_h, h; };
+  struct Saved {
+    Array from_x, from_h, h;
+  };
 
-  template <class T>
-  static void forward(int64_t rows, int64_t n, const T* from_x, const T* from_h, const T* h, T* out) {
+  template <class T> static void forward(int64_t rows, int64_t n, const T* from_x, const T* from_h, const T* h, T* out) {
     using P = pack<T>;
     each_pack<T>(rows, n, [=](int64_t row, int64_t j, const Lanes<T>& lanes) {
       const T *x = from_x + row * 3 * n + j, *y = from_h + row * 3 * n + j;
@@ -183,15 +185,20 @@ Tensor gru_step(const Tensor& from_x, const Tensor& from_h, const Tensor& h) {
   const Array x = from_x.array().contiguous(), y = from_h.array().contiguous(), before = h.array().contiguous();
   Array out = Array::like(before);
   visit_real(h.dtype(), [&]<class T>() {
-    GruStep::forward<T>(before.shape()[0], before.shape()[1], x.data<T>(), y.data<T>(), before.data<T>(), out.uninitialized<T>());
+    GruStep::forward<T>(before.shape()[0], before.shape()[1], x.data<T>(), y.data<T>(), before.data<T>(),
+                        out.uninitialized<T>());
   });
-  return fused<GruStep>(out, [&] { return GruStep::Saved{kept(x), kept(y), kept(before)}; }, from_x, from_h, h);
+  return fused<GruStep>(
+      out,
+      [&] {
+        return GruStep::Saved{kept(x), kept(y), kept(before)};
+      },
+      from_x, from_h, h);
 }
 
 // ---- cells ----------------------------------------------------------------------------------------------------------
 
-template <class Call>
-Samples cells(int64_t gates, bool with_c, Call call) {
+template <class Call> Samples cells(int64_t gates, bool with_c, Call call) {
   const int64_t h = 3;
   std::vector<Array> in{sample_values({2, 4}), sample_values({2, h}, -2, 2, 2)};
   if (with_c) in.push_back(sample_values({2, h}, -2, 2, 3));

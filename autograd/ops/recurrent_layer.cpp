@@ -27,23 +27,16 @@ struct SequenceSaved {
   int64_t wide() const { return w_ih.shape()[0]; }
   int64_t hidden() const { return wide() / gates_of(kind); }
 
-  template <class T>
-  static const T* read(const Array& a) { return a.defined() ? a.data<T>() : nullptr; }
-  template <class T>
-  static T* fill(Array& a) { return a.defined() ? a.uninitialized<T>() : nullptr; }
+  template <class T> static const T* read(const Array& a) { return a.defined() ? a.data<T>() : nullptr; }
+  template <class T> static T* fill(Array& a) { return a.defined() ? a.uninitialized<T>() : nullptr; }
 
-  template <class T>
-  RecurrentLayer<T> layer() const {
-    return {kind, steps(), batch(), hidden(), output(), reverse, read<int64_t>(lengths), read<T>(w_hh), read<T>(b_hh),
-            read<T>(w_hr)};
+  template <class T> RecurrentLayer<T> layer() const {
+    return {kind,          steps(),       batch(),      hidden(), output(), reverse, read<int64_t>(lengths),
+            read<T>(w_hh), read<T>(b_hh), read<T>(w_hr)};
   }
-  template <class T>
-  RecurrentStates<T> run() {
-    return {fill<T>(gates), fill<T>(states), fill<T>(cells), fill<T>(inner)};
-  }
+  template <class T> RecurrentStates<T> run() { return {fill<T>(gates), fill<T>(states), fill<T>(cells), fill<T>(inner)}; }
   /// The states before every step, [T N, P]; `after` them if wanted.
-  template <class T>
-  const T* all_before() const { return read<T>(states) + (reverse ? batch() * output() : 0); }
+  template <class T> const T* all_before() const { return read<T>(states) + (reverse ? batch() * output() : 0); }
 };
 
 /// x [T, N, ..] with zeros behind the end of every sequence; x itself if all have T steps.
@@ -61,8 +54,7 @@ Array without_padding(const Array& x, const Array& lengths) {
 }
 
 /// s.gates = x w_ih^T + biases: those of the state, too, unless the steps need them apart.
-template <class T>
-void input_product(SequenceSaved& s, const Array& x) {
+template <class T> void input_product(SequenceSaved& s, const Array& x) {
   Array bias = s.b_ih;
   if (s.kind != Recurrence::gru && s.b_hh.defined()) {
     bias = Array::like(s.b_hh);
@@ -100,8 +92,8 @@ struct SequenceGradients {
 };
 
 SequenceGradients run_backwards(BackwardContext& b, SequenceSaved s) {
-  for (const Array* a : {&s.x, &s.h, &s.c, &s.w_ih, &s.w_hh, &s.b_ih, &s.b_hh, &s.w_hr, &s.gates, &s.states, &s.cells,
-                         &s.inner})
+  for (const Array* a :
+       {&s.x, &s.h, &s.c, &s.w_ih, &s.w_hh, &s.b_ih, &s.b_hh, &s.w_hr, &s.gates, &s.states, &s.cells, &s.inner})
     if (a->defined()) b.checked(*a);
   SequenceGradients g;
   g.to_x = Array({s.steps(), s.batch(), s.wide()}, s.x.dtype());
@@ -123,25 +115,21 @@ SequenceGradients run_backwards(BackwardContext& b, SequenceSaved s) {
 }
 
 /// rows^T columns, [a, b]: the gradient of a weight from all steps of rows [.., a] and columns [.., b].
-template <class T>
-Tensor weight_gradient(const Array& rows, const T* columns, int64_t width) {
+template <class T> Tensor weight_gradient(const Array& rows, const T* columns, int64_t width) {
   const int64_t a = rows.shape().back(), k = rows.shape()[0] * rows.shape()[1];
   Array d({a, width}, dtype_of<T>(), "recurrent");
   all_steps_gradient<T>(k, a, width, rows.data<T>(), columns, d.uninitialized<T>());
   return Tensor(d);
 }
 
-template <class T>
-Tensor input_gradient(const SequenceSaved& s, const Array& gates) {
+template <class T> Tensor input_gradient(const SequenceSaved& s, const Array& gates) {
   Array dx(s.x.shape(), s.x.dtype(), "recurrent");
-  all_steps_product<T>(s.steps() * s.batch(), s.features(), s.wide(), gates.data<T>(),
-                       {s.w_ih.data<T>(), s.features(), 1}, nullptr, dx.uninitialized<T>());
+  all_steps_product<T>(s.steps() * s.batch(), s.features(), s.wide(), gates.data<T>(), {s.w_ih.data<T>(), s.features(), 1},
+                       nullptr, dx.uninitialized<T>());
   return Tensor(without_padding(dx, s.lengths));
 }
 
-Tensor sum_over_steps(const Array& gates) {
-  return Tensor(sum_axes(gates, 0b011).reshape({gates.shape().back()}));
-}
+Tensor sum_over_steps(const Array& gates) { return Tensor(sum_axes(gates, 0b011).reshape({gates.shape().back()})); }
 
 void accumulate_all(BackwardContext& b, const SequenceSaved& s) {
   const SequenceGradients g = run_backwards(b, s);
@@ -150,9 +138,8 @@ void accumulate_all(BackwardContext& b, const SequenceSaved& s) {
     b.accumulate(k++, [&] { return input_gradient<T>(s, g.to_x); });
     b.accumulate(k++, [&] { return Tensor(g.first_h); });
     if (s.c.defined()) b.accumulate(k++, [&] { return Tensor(g.first_c); });
-    b.accumulate(k++, [&] {
-      return weight_gradient<T>(g.to_x, without_padding(s.x, s.lengths).template data<T>(), s.features());
-    });
+    b.accumulate(
+        k++, [&] { return weight_gradient<T>(g.to_x, without_padding(s.x, s.lengths).template data<T>(), s.features()); });
     b.accumulate(k++, [&] { return weight_gradient<T>(g.to_h, s.all_before<T>(), s.output()); });
     if (s.b_ih.defined()) b.accumulate(k++, [&] { return sum_over_steps(g.to_x); });
     if (s.b_hh.defined()) b.accumulate(k++, [&] { return sum_over_steps(g.to_h); });
@@ -224,16 +211,28 @@ void check_sequence(const char* op, Recurrence kind, const SequenceInputs& in) {
   needs("c", in.c, {n, hidden}, "[batch of the input, hidden]");
 }
 
-template <class Op>
-std::vector<Tensor> sequence(Recurrence kind, SequenceInputs in, const SequenceOptions& o) {
+template <class Op> std::vector<Tensor> sequence(Recurrence kind, SequenceInputs in, const SequenceOptions& o) {
   check_sequence(Op::name, kind, in);
   const Array lengths = checked_lengths(Op::name, in.x, o.lengths);
   const int64_t n = in.x.shape()[1], hidden = in.w.w_ih.shape()[0] / gates_of(kind);
   if (!in.h.defined()) in.h = zeros({n, in.w.w_hh.shape()[1]}, in.x.dtype());
   if (kind == Recurrence::lstm && !in.c.defined()) in.c = zeros({n, hidden}, in.x.dtype());
   const auto keep = [](const Tensor& t) { return t.defined() ? kept(t.array().contiguous()) : Array(); };
-  SequenceSaved s{kind, o.reverse, lengths, keep(in.x), keep(in.h), keep(in.c), keep(in.w.w_ih), keep(in.w.w_hh),
-                  keep(in.w.b_ih), keep(in.w.b_hh), keep(in.w.w_hr), {}, {}, {}, {}};
+  SequenceSaved s{kind,
+                  o.reverse,
+                  lengths,
+                  keep(in.x),
+                  keep(in.h),
+                  keep(in.c),
+                  keep(in.w.w_ih),
+                  keep(in.w.w_hh),
+                  keep(in.w.b_ih),
+                  keep(in.w.b_hh),
+                  keep(in.w.w_hr),
+                  {},
+                  {},
+                  {},
+                  {}};
   run_sequence(s);
   const int64_t steps = s.steps(), from = o.reverse ? 0 : 1, last = o.reverse ? 0 : steps;
   const Array y = s.states.slice(0, from, from + steps);
@@ -241,7 +240,8 @@ std::vector<Tensor> sequence(Recurrence kind, SequenceInputs in, const SequenceO
   if (s.cells.defined()) results.push_back(s.cells.select(0, last).copy());
   for (Array* a : {&s.gates, &s.states, &s.cells, &s.inner})
     if (a->defined()) a->remember_version();
-  return primitive_many<Op>(results, [&] { return s; }, in.list());
+  return primitive_many<Op>(
+      results, [&] { return s; }, in.list());
 }
 
 // ---- ops and samples ------------------------------------------------------------------------------------------------
@@ -264,8 +264,7 @@ std::vector<Array> sample_inputs(Recurrence kind, const SampleSizes& z) {
   return in;
 }
 
-template <class Call>
-Samples sequence_samples(Recurrence kind, Call call) {
+template <class Call> Samples sequence_samples(Recurrence kind, Call call) {
   const auto with = [&](std::string_view label, const SampleSizes& z, const SequenceOptions& o = {}) {
     return sample(label, sample_inputs(kind, z), [=](const std::vector<Tensor>& x) {
       SequenceInputs in;
@@ -279,15 +278,16 @@ Samples sequence_samples(Recurrence kind, Call call) {
     });
   };
   const Tensor lengths(Array::of<int64_t>({3}, {2, 3, 1}));
-  Samples all{with("three steps", {}), with("in reverse", {.bias = false}, {.reverse = true}),
+  Samples all{with("three steps", {}),
+              with("in reverse", {.bias = false}, {.reverse = true}),
               with("lengths", {.batch = 3}, {.lengths = lengths}),
               with("lengths in reverse", {.batch = 3, .features = 1}, {.reverse = true, .lengths = lengths}),
               with("longer than a pack", {.steps = 2, .batch = 1, .features = 2, .hidden = 9, .bias = false}),
               with("one unit", {.steps = 1, .batch = 1, .features = 1, .hidden = 1, .bias = false})};
   if (kind == Recurrence::lstm) {
     all.push_back(with("projection", {.hidden = 3, .projection = 2}));
-    all.push_back(with("projection, lengths", {.batch = 3, .hidden = 3, .projection = 2, .bias = false},
-                       {.lengths = lengths}));
+    all.push_back(
+        with("projection, lengths", {.batch = 3, .hidden = 3, .projection = 2, .bias = false}, {.lengths = lengths}));
   }
   return all;
 }

@@ -6,18 +6,24 @@
 namespace gradus {
 namespace {
 
-template <class Call>
-Samples reduced_over(Call call) {
+template <class Call> Samples reduced_over(Call call) {
   return {sample("all", {sample_values({3, 4})}, [call](auto& x) { return call(x[0], std::vector<int>{}); }),
           sample("rows", {sample_values({3, 4})}, [call](auto& x) { return call(x[0], std::vector<int>{1}); }),
           sample("columns", {sample_values({3, 4})}, [call](auto& x) { return call(x[0], std::vector<int>{0}); }),
-          sample("two of three", {sample_values({3, 4, 2})}, [call](auto& x) { return call(x[0], std::vector<int>{0, -1}); }),
-          sample("transposed", {sample_values({3, 4})}, [call](auto& x) { return call(transpose(x[0], 0, 1), std::vector<int>{0}); })};
+          sample("two of three", {sample_values({3, 4, 2})},
+                 [call](auto& x) {
+                   return call(x[0], std::vector<int>{0, -1});
+                 }),
+          sample("transposed", {sample_values({3, 4})},
+                 [call](auto& x) { return call(transpose(x[0], 0, 1), std::vector<int>{0}); })};
 }
 
 struct Sum {
   static constexpr const char* name = "sum";
-  struct Saved { Shape from; std::uint32_t axes; };
+  struct Saved {
+    Shape from;
+    std::uint32_t axes;
+  };
   static void backward(BackwardContext& b, const Saved& s) {
     b.accumulate(0, [&] {
       const Tensor& g = b.grad();
@@ -28,25 +34,36 @@ struct Sum {
   }
   static Samples samples() {
     auto all = reduced_over([](const Tensor& x, const std::vector<int>& axes) { return sum(x, axes); });
-    all.push_back(sample("integers stay out", {sample_values({2})}, [](auto& x) { return x[0] * sum(arange(3)).to(x[0].dtype()); }));
+    all.push_back(
+        sample("integers stay out", {sample_values({2})}, [](auto& x) { return x[0] * sum(arange(3)).to(x[0].dtype()); }));
     return all;
   }
 };
 
 struct SumTo {
   static constexpr const char* name = "sum_to";
-  struct Saved { Shape from; };
-  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return expand(b.grad(), s.from); }); }
+  struct Saved {
+    Shape from;
+  };
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return expand(b.grad(), s.from); });
+  }
   static Samples samples() {
     return {sample("row", {sample_values({3, 4})}, [](auto& x) { return sum_to(x[0], {x[0].dim(1)}); }),
-            sample("column", {sample_values({3, 4})}, [](auto& x) { return sum_to(x[0], {x[0].dim(0), 1}); })};
+            sample("column", {sample_values({3, 4})}, [](auto& x) {
+              return sum_to(x[0], {x[0].dim(0), 1});
+            })};
   }
 };
 
 /// The largest or smallest element: the gradient goes where it stood.
 struct Extremum {
   static constexpr const char* name = "extremum";
-  struct Saved { Shape from; int axis; Array index; };
+  struct Saved {
+    Shape from;
+    int axis;
+    Array index;
+  };
   static void backward(BackwardContext& b, const Saved& s) {
     b.accumulate(0, [&] { return scatter_add(reshape(b.grad(), s.index.shape()), s.axis, Tensor(s.index), s.from); });
   }
@@ -60,14 +77,20 @@ struct Extremum {
 Tensor extremum(const char* op, const Tensor& x, Axis along, bool keep, bool largest) {
   if (x.rank() == 0) return reshape(extremum(op, reshape(x, {1}), along, false, largest), {});
   if (along.given < -x.rank() || along.given >= x.rank())  // or a number was meant
-    throw IndexError(op, join("axis ", along.given, " is out of range for ", describe(x), "; it must lie in [", -x.rank(), ", ",
-                              x.rank() - 1, "]"),
+    throw IndexError(op,
+                     join("axis ", along.given, " is out of range for ", describe(x), "; it must lie in [", -x.rank(), ", ",
+                          x.rank() - 1, "]"),
                      join("of each element and a number: ", largest ? "maximum" : "minimum", "(x, ", along.given, ")"));
   Extreme e = extreme_axis(op, x.array(), along, largest);
   const int axis = normal_axis(op, along, x.rank());
   Array y = keep ? e.value : e.value.reshape(x.shape().erase(axis));
   if (!is_real(x.dtype())) return Tensor(y);
-  return primitive<Extremum>(y, [&] { return Extremum::Saved{x.shape(), axis, e.index}; }, x);
+  return primitive<Extremum>(
+      y,
+      [&] {
+        return Extremum::Saved{x.shape(), axis, e.index};
+      },
+      x);
 }
 
 Tensor place_of(const char* op, const Tensor& x, Axis axis, bool keep, bool largest) {
@@ -90,8 +113,12 @@ Tensor sum(const Tensor& x) {
   Tensor y(std::in_place, [&] { return sum_all(x.array()); });
   if (recorded(x))
     y.set_history(Ref<Node>(record<Sum, Sum::Saved, &primitive_backward<Sum>>(
-        [&] { return Sum::Saved{x.shape(), (1u << x.rank()) - 1}; }, x)));
-  if (op_observer) [[unlikely]] notify_observer(Sum::name, y, x);
+        [&] {
+          return Sum::Saved{x.shape(), (1u << x.rank()) - 1};
+        },
+        x)));
+  if (op_observer) [[unlikely]]
+    notify_observer(Sum::name, y, x);
   return y;
 }
 
@@ -99,11 +126,17 @@ Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) {
   const std::uint32_t mask = axes_mask("sum", axes, x.rank());
   Array y = sum_axes(x.array(), mask);
   if (!keep) y = y.reshape(reduced_shape(x.shape(), mask, false));
-  return primitive<Sum>(y, [&] { return Sum::Saved{x.shape(), mask}; }, x);
+  return primitive<Sum>(
+      y,
+      [&] {
+        return Sum::Saved{x.shape(), mask};
+      },
+      x);
 }
 
 Tensor sum_to(const Tensor& x, const Shape& shape) {
-  return primitive<SumTo>(sum_to(x.array(), shape), [&] { return SumTo::Saved{x.shape()}; }, x);
+  return primitive<SumTo>(
+      sum_to(x.array(), shape), [&] { return SumTo::Saved{x.shape()}; }, x);
 }
 
 Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) {

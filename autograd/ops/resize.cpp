@@ -1,8 +1,8 @@
 // Resampling: every result along an axis is a weighted sum of a few elements of that axis. Nearest, linear and cubic
 // interpolation and adaptive averages are tables of such weights, one for each axis; the backward pass is the table transposed.
+#include <gradus/autograd/internal/indices.h>
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/internal/indices.h>
 
 #include <algorithm>
 #include <cmath>
@@ -41,7 +41,10 @@ Tensor resample(const Tensor& x, int axis, const Table& table);
 
 struct Resample {
   static constexpr const char* name = "resample";
-  struct Saved { int axis; Table table; };
+  struct Saved {
+    int axis;
+    Table table;
+  };
   static void backward(BackwardContext& b, const Saved& s) {
     b.accumulate(0, [&] { return resample(b.grad(), s.axis, std::make_shared<Weights>(s.table->transposed())); });
   }
@@ -85,7 +88,12 @@ Tensor resample(const Tensor& x, int axis, const Table& table) {
                         }
                     });
   });
-  return primitive<Resample>(y, [&] { return Resample::Saved{axis, table}; }, x);
+  return primitive<Resample>(
+      y,
+      [&] {
+        return Resample::Saved{axis, table};
+      },
+      x);
 }
 
 // ---- tables ---------------------------------------------------------------------------------------------------------
@@ -142,8 +150,7 @@ Table interpolation(int64_t n, int64_t m, Interpolation mode, bool align_corners
 
 // ---- composites -----------------------------------------------------------------------------------------------------
 
-template <class Call>
-Samples sizes(Call call) {
+template <class Call> Samples sizes(Call call) {
   return {sample("larger", {sample_values({1, 2, 3, 4})}, [call](auto& x) { return call(x[0], Pair(7, 6)); }),
           sample("smaller", {sample_values({2, 1, 5, 6})}, [call](auto& x) { return call(x[0], Pair(2, 4)); }),
           sample("to one", {sample_values({1, 2, 3, 3})}, [call](auto& x) { return call(x[0], Pair(1)); }),
@@ -155,7 +162,7 @@ struct Interpolate {
   static Samples samples() {
     Samples all;
     const auto add = [&all](const char* label, Interpolation mode, bool corners) {
-      for (Sample& s : sizes([mode, corners](const Tensor& x, Pair p) { return interpolate(x, p, mode, corners); }))
+      for (Sample& s : sizes([mode, corners](const Tensor&x, Pair p) { return interpolate(x, p, mode, corners); }))
         all.push_back({join(label, ", ", s.label), s.inputs, s.call});
     };
     add("nearest", Interpolation::nearest, false);
@@ -189,8 +196,8 @@ void check_resize(const char* op, const Tensor& x, Pair size) {
     throw ShapeError(op, join("the result must be at least 1 by 1, got ", size.h, " by ", size.w));
   constexpr int64_t longest = int64_t(1) << 26;  // the tables have a few entries for each row and column
   if (size.h > longest || size.w > longest)
-    throw ResourceError(op, join("a result of ", size.h, " by ", size.w, " was asked for; at most ", longest, " by ", longest,
-                                 " is made"));
+    throw ResourceError(
+        op, join("a result of ", size.h, " by ", size.w, " was asked for; at most ", longest, " by ", longest, " is made"));
   if (s[2] < 1 || s[3] < 1)
     throw ShapeError(op, join("the images of ", describe(x), " are empty; they must be at least 1 by 1"));
 }

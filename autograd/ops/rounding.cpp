@@ -1,6 +1,6 @@
 // Steps, whose gradient is zero, and what remains beside them: formulas.
-#include <gradus/autograd/ops/internal/formula_parts.h>
 #include <gradus/autograd/internal/integer.h>
+#include <gradus/autograd/ops/internal/formula_parts.h>
 #include <gradus/autograd/ops/internal/samples.h>
 #include <gradus/core/simd/vmath_wide.h>
 
@@ -46,8 +46,7 @@ struct Frac {
 };
 
 /// How often b was taken from a to leave y, a constant. Not the step of a / b, which may be rounded to the next whole one.
-template <class V>
-V times(const V& a, const V& b, const V& y) {
+template <class V> V times(const V& a, const V& b, const V& y) {
   const V by = constant(b), n = round(constant(a) / by - constant(y) / by);
   return select(abs(constant(y)) == V(infinite), V(-1), n);  // remainder(-1, inf) is inf: below 0, so one b too many
 }

@@ -4,8 +4,7 @@ namespace gradus {
 
 Samples elementwise(Tensor (*f)(const Tensor&), double low, double high) {
   const auto call = [f](auto& x) { return f(x[0]); };
-  return {sample("matrix", {sample_values({3, 5}, low, high)}, call),
-          sample("0-d", {sample_values({}, low, high, 2)}, call),
+  return {sample("matrix", {sample_values({3, 5}, low, high)}, call), sample("0-d", {sample_values({}, low, high, 2)}, call),
           sample("longer than a pack", {sample_values({37}, low, high, 3)}, call),
           sample("transposed", {sample_values({3, 5}, low, high, 4)}, [f](auto& x) { return f(transpose(x[0], 0, 1)); }),
           sample("empty", {sample_values({0, 3})}, call)};

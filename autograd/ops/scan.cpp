@@ -1,9 +1,9 @@
 // Running sums and products along an axis. Their gradients are scans too: of a sum the sum from the other end, of a product
 // a linear recurrence, which needs no division and so is right where numbers are zero.
+#include <gradus/autograd/internal/indices.h>
+#include <gradus/autograd/internal/integer.h>
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/internal/integer.h>
-#include <gradus/autograd/internal/indices.h>
 
 #include <algorithm>
 #include <cmath>
@@ -13,8 +13,7 @@ namespace {
 
 /// r = p r + q, in double for floats; doubles keep in `lost` what roundings took from r. Long sums and products so lose no
 /// digits on their way.
-template <class T>
-GRADUS_INLINE T go_on(double& r, double& lost, T p, T q) {
+template <class T> GRADUS_INLINE T go_on(double& r, double& lost, T p, T q) {
   const double before = r, product = static_cast<double>(p) * before, next = product + static_cast<double>(q);
   r = next;
   if constexpr (sizeof(T) == 8) {
@@ -54,8 +53,13 @@ Tensor running_sum(const Tensor& x, int axis, bool reverse);
 
 struct CumSum {
   static constexpr const char* name = "cumsum";
-  struct Saved { int axis; bool reverse; };
-  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return running_sum(b.grad(), s.axis, !s.reverse); }); }
+  struct Saved {
+    int axis;
+    bool reverse;
+  };
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return running_sum(b.grad(), s.axis, !s.reverse); });
+  }
   static Samples samples() {
     return {sample("rows", {sample_values({3, 5})}, [](auto& x) { return cumsum(x[0], 1); }),
             sample("columns", {sample_values({4, 3})}, [](auto& x) { return cumsum(x[0], 0); }),
@@ -72,9 +76,15 @@ Tensor running_sum(const Tensor& x, int axis, bool reverse) {
     const T* in = from.data<T>();
     T* out = y.uninitialized<T>();
     const auto term = [in](int64_t at) { return in[at]; };
-    each_lane_of<T>(AroundAxis(x.shape(), axis), reverse, out, term, [](int64_t) { return T(1); }, term);
+    each_lane_of<T>(
+        AroundAxis(x.shape(), axis), reverse, out, term, [](int64_t) { return T(1); }, term);
   });
-  return primitive<CumSum>(y, [&] { return CumSum::Saved{axis, reverse}; }, x);
+  return primitive<CumSum>(
+      y,
+      [&] {
+        return CumSum::Saved{axis, reverse};
+      },
+      x);
 }
 
 /// 0, x_0, x_1, ...: everything moved by one, from the end that is not read.
@@ -90,7 +100,10 @@ struct LinearScan {
   static constexpr EdgeException exceptions[] = {
       {EdgeRule::digits, 1, "products of factors overflow on their way, also where they meet 0", 1e20},
       {EdgeRule::digits, 1, "products of factors overflow on their way, also where they meet 0", EdgeException::largest}};
-  struct Saved { Array a, r; int axis; };
+  struct Saved {
+    Array a, r;
+    int axis;
+  };
   static void backward(BackwardContext& back, const Saved& s) {
     const Tensor a = back.input(0, s.a), r = back.output(s.r);
     if (r.size() == 0) {
@@ -118,7 +131,10 @@ struct CumProd {
   static constexpr EdgeException exceptions[] = {
       {EdgeRule::form, 0, "a product of some factors that is subnormal has few digits", EdgeException::subnormal},
       {EdgeRule::form, 0, "a product that overflows on its way stays infinite, as PyTorch's", EdgeException::largest}};
-  struct Saved { Array x, y; int axis; };
+  struct Saved {
+    Array x, y;
+    int axis;
+  };
   static void backward(BackwardContext& b, const Saved& s) {
     const Tensor x = b.input(0, s.x), y = b.output(s.y), &g = b.grad();
     b.accumulate(0, [&] {
@@ -176,7 +192,12 @@ Tensor cumprod(const Tensor& x, Axis along) {
     const auto factor = [in](int64_t at) { return in[at]; };
     each_lane_of<T>(AroundAxis(x.shape(), axis), false, out, factor, factor, [](int64_t) { return T(-0.0); });
   });
-  return primitive<CumProd>(y, [&] { return CumProd::Saved{kept(x.array()), kept(y), axis}; }, x);
+  return primitive<CumProd>(
+      y,
+      [&] {
+        return CumProd::Saved{kept(x.array()), kept(y), axis};
+      },
+      x);
 }
 
 Tensor linear_scan(const Tensor& a, const Tensor& b, Axis along) {
@@ -194,9 +215,15 @@ Tensor linear_scan(const Tensor& a, const Tensor& b, Axis along) {
     const T *p = factors.data<T>(), *q = terms.data<T>();
     T* out = r.uninitialized<T>();
     const auto term = [q](int64_t at) { return q[at]; };
-    each_lane_of<T>(AroundAxis(a.shape(), axis), false, out, term, [p](int64_t at) { return p[at]; }, term);
+    each_lane_of<T>(
+        AroundAxis(a.shape(), axis), false, out, term, [p](int64_t at) { return p[at]; }, term);
   });
-  return primitive<LinearScan>(r, [&] { return LinearScan::Saved{kept(a.array()), kept(r), axis}; }, a, b);
+  return primitive<LinearScan>(
+      r,
+      [&] {
+        return LinearScan::Saved{kept(a.array()), kept(r), axis};
+      },
+      a, b);
 }
 
 Tensor prod(const Tensor& x, Axis along, bool keep) {

@@ -1,8 +1,8 @@
 // Whole slices named by a list of indices, and what is made of that: flip, roll, take, and the paddings that repeat numbers.
 // index_select and index_sum are each other's backward pass.
+#include <gradus/autograd/internal/indices.h>
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/internal/indices.h>
 
 #include <algorithm>
 
@@ -14,8 +14,14 @@ Tensor sum_at(const Tensor& x, int axis, const Array& at, int64_t length);
 
 struct IndexSelect {
   static constexpr const char* name = "index_select";
-  struct Saved { int axis; int64_t length; Array at; };
-  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return sum_at(b.grad(), s.axis, s.at, s.length); }); }
+  struct Saved {
+    int axis;
+    int64_t length;
+    Array at;
+  };
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return sum_at(b.grad(), s.axis, s.at, s.length); });
+  }
   static Samples samples() {
     const Array index = Array::of<int64_t>({5}, {2, 0, 0, 2, 1});
     return {sample("rows", {sample_values({3, 4}), index}, [](auto& x) { return index_select(x[0], 0, x[1]); }),
@@ -29,18 +35,22 @@ struct IndexSelect {
 
 struct IndexSum {
   static constexpr const char* name = "index_sum";
-  struct Saved { int axis; Array at; };
-  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return select_at(b.grad(), s.axis, s.at); }); }
+  struct Saved {
+    int axis;
+    Array at;
+  };
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return select_at(b.grad(), s.axis, s.at); });
+  }
   static Samples samples() {
     const auto every_other = [](int64_t n) {  // 0 2 1 0 2 1 ..
       Array at({n}, i64);
       for (int64_t i = 0; i < n; ++i) at.uninitialized<int64_t>()[i] = 2 * i % 3;
       return at;
     };
-    return {sample("rows", {sample_values({4, 3})},
-                   [=](auto& x) { return sum_at(x[0], 0, every_other(x[0].dim(0)), 3); }),
-            sample("columns", {sample_values({2, 4})},
-                   [=](auto& x) { return sum_at(x[0], 1, every_other(x[0].dim(1)), 5); })};
+    return {
+        sample("rows", {sample_values({4, 3})}, [=](auto& x) { return sum_at(x[0], 0, every_other(x[0].dim(0)), 3); }),
+        sample("columns", {sample_values({2, 4})}, [=](auto& x) { return sum_at(x[0], 1, every_other(x[0].dim(1)), 5); })};
   }
 };
 
@@ -61,14 +71,17 @@ Tensor select_at(const Tensor& x, int axis, const Array& at) {
                         for (int64_t k = 0; k < n; ++k) {
                           const T* row = source + (o * in.length + index[k]) * in.inner;
                           T* to = out + (o * n + k) * in.inner;
-                          if (in.inner == 1)
-                            *to = *row;
-                          else
-                            std::copy_n(row, in.inner, to);
+                          if (in.inner == 1) *to = *row;
+                          else std::copy_n(row, in.inner, to);
                         }
                     });
   });
-  return primitive<IndexSelect>(y, [&] { return IndexSelect::Saved{axis, in.length, at}; }, x);
+  return primitive<IndexSelect>(
+      y,
+      [&] {
+        return IndexSelect::Saved{axis, in.length, at};
+      },
+      x);
 }
 
 Tensor sum_at(const Tensor& x, int axis, const Array& at, int64_t length) {
@@ -91,12 +104,16 @@ Tensor sum_at(const Tensor& x, int axis, const Array& at, int64_t length) {
                         }
                     });
   });
-  return primitive<IndexSum>(y, [&] { return IndexSum::Saved{axis, at}; }, x);
+  return primitive<IndexSum>(
+      y,
+      [&] {
+        return IndexSum::Saved{axis, at};
+      },
+      x);
 }
 
 /// Where element i of the result reads, as a list for select_at.
-template <class F>
-Array list(int64_t n, F f) {
+template <class F> Array list(int64_t n, F f) {
   Array at({n}, i64);
   for (int64_t i = 0; i < n; ++i) at.uninitialized<int64_t>()[i] = f(i);
   return at;
@@ -110,7 +127,10 @@ struct Flip {
   static constexpr const char* name = "flip";
   static Samples samples() {
     return {sample("one axis", {sample_values({3, 4})}, [](auto& x) { return flip(x[0], {1}); }),
-            sample("two axes", {sample_values({2, 3, 2})}, [](auto& x) { return flip(x[0], {0, -1}); }),
+            sample("two axes", {sample_values({2, 3, 2})},
+                   [](auto& x) {
+                     return flip(x[0], {0, -1});
+                   }),
             sample("empty", {sample_values({0, 2})}, [](auto& x) { return flip(x[0], {0}); })};
   }
 };
@@ -119,7 +139,10 @@ struct Roll {
   static constexpr const char* name = "roll";
   static Samples samples() {
     return {sample("forth", {sample_values({5, 2})}, [](auto& x) { return roll(x[0], {2}, {0}); }),
-            sample("back, past the end", {sample_values({3, 4})}, [](auto& x) { return roll(x[0], {-5, 1}, {1, 0}); }),
+            sample("back, past the end", {sample_values({3, 4})},
+                   [](auto& x) {
+                     return roll(x[0], {-5, 1}, {1, 0});
+                   }),
             sample("empty", {sample_values({0, 2})}, [](auto& x) { return roll(x[0], {1}, {0}); })};
   }
 };
@@ -146,13 +169,16 @@ struct TakeAlong {
 struct MaskedSelect {
   static constexpr const char* name = "masked_select";
   static Samples samples() {
-    return {sample("some", {sample_values({4, 5})}, [](auto& x) {
-      Array mask(x[0].shape(), boolean);
-      for (int64_t i = 0; i < mask.size(); ++i) mask.uninitialized<bool>()[i] = i % 3 != 1;
-      return masked_select(x[0], Tensor(mask));
-    }),
+    return {sample("some", {sample_values({4, 5})},
+                   [](auto& x) {
+                     Array mask(x[0].shape(), boolean);
+                     for (int64_t i = 0; i < mask.size(); ++i) mask.uninitialized<bool>()[i] = i % 3 != 1;
+                     return masked_select(x[0], Tensor(mask));
+                   }),
             sample("mask broadcast", {sample_values({3, 4})},
-                   [](auto& x) { return masked_select(x[0], Tensor(Array::of<bool>({4}, {true, false, true, true}))); }),
+                   [](auto& x) {
+                     return masked_select(x[0], Tensor(Array::of<bool>({4}, {true, false, true, true})));
+                   }),
             sample("none", {sample_values({3})}, [](auto& x) { return masked_select(x[0], x[0] > 5.0); })};
   }
 };
@@ -254,11 +280,11 @@ Tensor masked_select(const Tensor& x, const Tensor& mask) {
 Tensor pad_by_reading(const Tensor& x, int axis, int64_t before, int64_t after, Padding mode) {
   const int64_t n = x.shape()[axis];
   return select_at(x, axis, list(before + n + after, [=](int64_t i) {
-    const int64_t at = i - before;
-    if (mode == Padding::replicate) return std::clamp<int64_t>(at, 0, n - 1);
-    if (mode == Padding::circular) return modulo(at, n);
-    return at < 0 ? -at : at < n ? at : 2 * (n - 1) - at;
-  }));
+                     const int64_t at = i - before;
+                     if (mode == Padding::replicate) return std::clamp<int64_t>(at, 0, n - 1);
+                     if (mode == Padding::circular) return modulo(at, n);
+                     return at < 0 ? -at : at < n ? at : 2 * (n - 1) - at;
+                   }));
 }
 
 }  // namespace gradus

@@ -82,7 +82,8 @@ struct GeluTanh {
   }
   static Samples samples() {
     Samples all = elementwise(gelu_tanh);
-    all.push_back(sample("where x^3 is infinite in f32", {Array::of<double>({2}, {1e14, 2e14})}, [](auto& x) { return gelu_tanh(x[0]); }));
+    all.push_back(sample("where x^3 is infinite in f32", {Array::of<double>({2}, {1e14, 2e14})},
+                         [](auto& x) { return gelu_tanh(x[0]); }));
     return all;
   }
 };

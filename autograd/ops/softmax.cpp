@@ -21,8 +21,7 @@ struct Layout {
 };
 
 /// Calls row(offset) for every row, if rows are contiguous, else column(offset, lanes) for every pack of neighbouring rows.
-template <class T, class Row, class Column>
-void each_row(const Layout& l, Row row, Column column) {
+template <class T, class Row, class Column> void each_row(const Layout& l, Row row, Column column) {
   if (l.inner == 1) {
     parallel_ranges(l.outer, exp_grain(l.n), [&](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r) row(r * l.n);
@@ -46,8 +45,7 @@ enum class Infinite {
   shares  ///< the largest share 1 evenly
 };
 
-template <class T, bool logarithm, Infinite infinite>
-void softmax_forward(const Layout& l, const T* x, T* y) {
+template <class T, bool logarithm, Infinite infinite> void softmax_forward(const Layout& l, const T* x, T* y) {
   using P = pack<T>;
   constexpr double lowest = -std::numeric_limits<double>::infinity();
   const auto distance = [](P v, P top) {
@@ -90,8 +88,7 @@ void softmax_forward(const Layout& l, const T* x, T* y) {
 }
 
 /// softmax: y (g - sum(g y)); log_softmax: g - e^y sum(g).
-template <class T, bool logarithm>
-void softmax_backward(const Layout& l, const T* g, const T* y, T* dx) {
+template <class T, bool logarithm> void softmax_backward(const Layout& l, const T* g, const T* y, T* dx) {
   using P = pack<T>;
   const auto term = [=](P sum, int64_t i, const Lanes<T>& lanes) {
     return logarithm ? sum + lanes.load(g + i) : fma(lanes.load(g + i), lanes.load(y + i), sum);
@@ -111,17 +108,16 @@ void softmax_backward(const Layout& l, const T* g, const T* y, T* dx) {
   each_row<T>(l, row, column);
 }
 
-template <bool logarithm>
-Array backward_kernel(const Array& grad, const Array& y, int axis) {
+template <bool logarithm> Array backward_kernel(const Array& grad, const Array& y, int axis) {
   const Array g = grad.contiguous();
   Array dx = Array::like(y);
-  visit_real(y.dtype(),
-             [&]<class T>() { softmax_backward<T, logarithm>(Layout(y.shape(), axis), g.data<T>(), y.data<T>(), dx.uninitialized<T>()); });
+  visit_real(y.dtype(), [&]<class T>() {
+    softmax_backward<T, logarithm>(Layout(y.shape(), axis), g.data<T>(), y.data<T>(), dx.uninitialized<T>());
+  });
   return dx;
 }
 
-template <class Call>
-Samples along_axes(Call call) {
+template <class Call> Samples along_axes(Call call) {
   const auto at = [call](int axis) { return [call, axis](auto& x) { return call(x[0], axis); }; };
   return {sample("rows", {sample_values({3, 5})}, at(-1)),
           sample("rows longer than a pack", {sample_values({2, 19})}, at(1)),
@@ -136,7 +132,10 @@ Samples along_axes(Call call) {
 struct Softmax {
   static constexpr const char* name = "softmax";
   static constexpr bool logarithm = false;
-  struct Saved { Array y; int axis; };
+  struct Saved {
+    Array y;
+    int axis;
+  };
   static void backward(BackwardContext& b, const Saved& s) {
     const Tensor y = b.output(s.y), &g = b.grad();
     if (b.graph()) b.accumulate(0, [&] { return y * (g - sum(g * y, {s.axis}, true)); });
@@ -148,7 +147,10 @@ struct Softmax {
 struct LogSoftmax {
   static constexpr const char* name = "log_softmax";
   static constexpr bool logarithm = true;
-  struct Saved { Array y; int axis; };
+  struct Saved {
+    Array y;
+    int axis;
+  };
   static void backward(BackwardContext& b, const Saved& s) {
     const Tensor y = b.output(s.y), &g = b.grad();
     if (b.graph()) b.accumulate(0, [&] { return g - exp(y) * sum(g, {s.axis}, true); });
@@ -157,8 +159,7 @@ struct LogSoftmax {
   static Samples samples() { return along_axes(log_softmax); }
 };
 
-template <class Op, Infinite infinite = Infinite::nan>
-Tensor normalised(const Tensor& x, Axis along) {
+template <class Op, Infinite infinite = Infinite::nan> Tensor normalised(const Tensor& x, Axis along) {
   if (!is_real(x.dtype())) throw_dtype(Op::name, x);
   if (x.rank() == 0) return reshape(normalised<Op, infinite>(reshape(x, {1}), along), {});
   const int axis = normal_axis(Op::name, along, x.rank());
@@ -167,7 +168,12 @@ Tensor normalised(const Tensor& x, Axis along) {
   visit_real(x.dtype(), [&]<class T>() {
     softmax_forward<T, Op::logarithm, infinite>(Layout(x.shape(), axis), in.data<T>(), y.uninitialized<T>());
   });
-  return primitive<Op>(y, [&] { return typename Op::Saved{kept(y), axis}; }, x);
+  return primitive<Op>(
+      y,
+      [&] {
+        return typename Op::Saved{kept(y), axis};
+      },
+      x);
 }
 
 }  // namespace

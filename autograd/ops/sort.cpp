@@ -1,8 +1,8 @@
 // Orders along an axis. The indices are found without a record; the values are gathered from them, so the gradient is
 // gather's.
+#include <gradus/autograd/internal/indices.h>
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/internal/indices.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,8 +11,7 @@ namespace gradus {
 namespace {
 
 /// Which of two comes first; NaN counts as the largest, as in PyTorch. Equal ones keep their order.
-template <class T>
-bool before(T a, T b, bool descending) {
+template <class T> bool before(T a, T b, bool descending) {
   if constexpr (std::is_floating_point_v<T>) {
     if (std::isnan(a) || std::isnan(b))
       return descending ? std::isnan(a) && !std::isnan(b) : !std::isnan(a) && std::isnan(b);
@@ -40,10 +39,8 @@ Array order(const Tensor& x, int axis, int64_t count, bool descending) {
                           const T u = values[p * a.inner], v = values[q * a.inner];
                           return before(u, v, descending) || (!before(v, u, descending) && p < q);
                         };
-                        if (count < a.length / 4)
-                          std::partial_sort(at.begin(), at.begin() + count, at.end(), first);
-                        else
-                          std::sort(at.begin(), at.end(), first);
+                        if (count < a.length / 4) std::partial_sort(at.begin(), at.begin() + count, at.end(), first);
+                        else std::sort(at.begin(), at.end(), first);
                         int64_t* to = out + lane / a.inner * count * a.inner + lane % a.inner;
                         for (int64_t k = 0; k < count; ++k) to[k * a.inner] = at[static_cast<std::size_t>(k)];
                       }

@@ -36,8 +36,12 @@ struct Mean {
 /// Linear, and its own transpose.
 struct Centred {
   static constexpr const char* name = "centred";
-  struct Saved { std::vector<int> axes; };
-  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return centred(b.grad(), s.axes); }); }
+  struct Saved {
+    std::vector<int> axes;
+  };
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return centred(b.grad(), s.axes); });
+  }
   static Samples samples() {
     return over_axes([](const Tensor& x, const std::vector<int>& axes, bool) { return centred(x, axes); });
   }
@@ -56,7 +60,10 @@ Tensor masked_last(const Tensor& x, std::uint32_t axes, std::vector<int>& order)
 /// The gradient is softmax. x is not empty.
 struct LogSumExp {
   static constexpr const char* name = "logsumexp";
-  struct Saved { Array x; std::uint32_t axes; };
+  struct Saved {
+    Array x;
+    std::uint32_t axes;
+  };
   static void backward(BackwardContext& b, const Saved& s) {
     const Tensor x = b.input(0, s.x);
     b.accumulate(0, [&] {
@@ -117,7 +124,9 @@ struct Distances {
   }
   Distances(const Array& x, std::uint32_t axes, double n) : mean(mean_of(x, axes, n)) {
     const auto sum_squares = [&](const Array& d) {  // d is written over
-      return sum_axes(map_over("var", true, [](auto v) { return v * v; }, d), axes);
+      return sum_axes(map_over(
+                          "var", true, [](auto v) { return v * v; }, d),
+                      axes);
     };
     squares = sum_squares(of(x));
     if (!mean_is_far(n)) return;
@@ -149,8 +158,7 @@ Tensor std_of_centred(const Tensor& x, const std::vector<int>& axes, double n, b
 }
 
 /// What var and std share: their kernels read x and its means, and the distances are taken again.
-template <bool root>
-struct Spread {
+template <bool root> struct Spread {
   struct Saved {
     Array x, y;  // y with the axes kept
     Distances distances;
@@ -165,9 +173,11 @@ struct Spread {
       const Array factor = map([k = (root ? 1 : 2) / s.n](auto v) { return k * v; }, g).expand(d.shape());
       if constexpr (root) {
         const Array unit = map([](auto y) { return 1.0 / y; }, b.checked(s.y)).expand(d.shape());
-        return Tensor(map_over("std", true, [](auto v, auto u, auto f) { return v * u * f; }, d, unit, factor));
+        return Tensor(map_over(
+            "std", true, [](auto v, auto u, auto f) { return v * u * f; }, d, unit, factor));
       } else {
-        return Tensor(map_over("var", true, [](auto v, auto f) { return v * f; }, d, factor));
+        return Tensor(map_over(
+            "var", true, [](auto v, auto f) { return v * f; }, d, factor));
       }
     });
   }
@@ -188,15 +198,15 @@ struct Std : Spread<true> {
   static constexpr const char* name = "std";
   static Samples samples() {
     Samples all = over_axes([](const Tensor& x, const std::vector<int>& axes, bool keep) { return std(x, axes, 1, keep); });
-    all.push_back(sample("of equal numbers", {sample_values({1, 4})},
-                         [](auto& x) { return std(expand(x[0], {4, x[0].dim(1)}), {0}) + std(x[0], {1}); }));
+    all.push_back(sample("of equal numbers", {sample_values({1, 4})}, [](auto& x) {
+      return std(expand(x[0], {4, x[0].dim(1)}), {0}) + std(x[0], {1});
+    }));
     return all;
   }
 };
 
 /// Is the root of these sums of squares right, and its reciprocal finite? NaN does not come of squares.
-template <class T>
-bool roots_suffice(const Array& squares) {
+template <class T> bool roots_suffice(const Array& squares) {
   constexpr T low = sizeof(T) == 4 ? T(0x1p-80) : T(0x1p-900), high = sizeof(T) == 4 ? T(0x1p120) : T(0x1p1000);
   const T* from = squares.data<T>();
   return std::none_of(from, from + squares.size(), [](T v) { return v < low || v > high; });
@@ -209,7 +219,8 @@ Array unit_near(const Array& scale, Dtype dtype) {
   Array unit = Array::ones(scale.shape(), f64);
   for (int64_t i = 0; i < scale.size(); ++i)
     if (const double s = scale.element(i); s > 0 && std::isfinite(s))
-      unit.uninitialized<double>()[i] = std::ldexp(1.0, dtype == f32 ? std::clamp(std::ilogb(s), smallest, largest) : std::ilogb(s));
+      unit.uninitialized<double>()[i] =
+          std::ldexp(1.0, dtype == f32 ? std::clamp(std::ilogb(s), smallest, largest) : std::ilogb(s));
   return unit;
 }
 
@@ -217,9 +228,11 @@ Tensor centred(const Tensor& x, const std::vector<int>& axes) {
   const std::uint32_t mask = axes_mask("centred", axes, x.rank());
   const auto n = static_cast<double>(count_of(x, mask));
   const auto less = [&](bool overwrite, const Array& a) {
-    return map_over("centred", overwrite, [](auto v, auto m) { return v - m; }, a, mean_of(a, mask, n).expand(a.shape()));
+    return map_over(
+        "centred", overwrite, [](auto v, auto m) { return v - m; }, a, mean_of(a, mask, n).expand(a.shape()));
   };
-  return primitive<Centred>(less(true, less(false, x.array())), [&] { return Centred::Saved{axes}; }, x);
+  return primitive<Centred>(
+      less(true, less(false, x.array())), [&] { return Centred::Saved{axes}; }, x);
 }
 
 Tensor var(const Tensor& x, const std::vector<int>& axes, int correction, bool keep) {
@@ -227,8 +240,9 @@ Tensor var(const Tensor& x, const std::vector<int>& axes, int correction, bool k
   const std::uint32_t mask = axes_mask("var", axes, x.rank());
   const Distances distances(x.array(), mask, static_cast<double>(count_of(x, mask)));
   const Array y = map([n](auto s) { return s / n; }, distances.squares);
-  return fused<Var>(y.reshape(reduced_shape(x.shape(), mask, keep)),
-                    [&] { return Var::Saved{kept(x.array()), y, distances, axes, n, keep}; }, x);
+  return fused<Var>(
+      y.reshape(reduced_shape(x.shape(), mask, keep)),
+      [&] { return Var::Saved{kept(x.array()), y, distances, axes, n, keep}; }, x);
 }
 Tensor std(const Tensor& x, const std::vector<int>& axes, int correction, bool keep) {
   const double n = degrees("std", x, axes, correction);
@@ -238,8 +252,9 @@ Tensor std(const Tensor& x, const std::vector<int>& axes, int correction, bool k
   visit_real(x.dtype(), [&]<class T>() { suffice = n > 0 && roots_suffice<T>(distances.squares); });
   if (!suffice) return std_of_centred(x, axes, n, keep);
   const Array y = map([n](auto s) { return sqrt(s / n); }, distances.squares);
-  return fused<Std>(y.reshape(reduced_shape(x.shape(), mask, keep)),
-                    [&] { return Std::Saved{kept(x.array()), kept(y), distances, axes, n, keep}; }, x);
+  return fused<Std>(
+      y.reshape(reduced_shape(x.shape(), mask, keep)),
+      [&] { return Std::Saved{kept(x.array()), kept(y), distances, axes, n, keep}; }, x);
 }
 
 Tensor logsumexp(const Tensor& x, const std::vector<int>& axes, bool keep) {
@@ -253,7 +268,12 @@ Tensor logsumexp(const Tensor& x, const std::vector<int>& axes, bool keep) {
   const Array terms = map([](auto v, auto top) { return exp(select(v == top, decltype(v)(0), v - top)); }, x.array(),
                           largest.expand(x.shape()));
   const Array y = map([](auto total, auto top) { return log(total) + top; }, sum_axes(terms, mask), largest);
-  const Tensor t = primitive<LogSumExp>(y, [&] { return LogSumExp::Saved{kept(x.array()), mask}; }, x);
+  const Tensor t = primitive<LogSumExp>(
+      y,
+      [&] {
+        return LogSumExp::Saved{kept(x.array()), mask};
+      },
+      x);
   return keep ? t : reshape(t, reduced_shape(x.shape(), mask, false));
 }
 Tensor logsumexp(const Tensor& x, int64_t axis, bool keep) {

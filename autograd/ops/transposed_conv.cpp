@@ -20,7 +20,8 @@ struct AddBias {
 
 Tensor add_bias(const Tensor& y, const Tensor& bias) {
   if (y.rank() != 4 || !(bias.shape() == Shape{y.shape()[1]}))
-    throw ShapeError("add_bias", join("y is ", describe(y), ", the bias ", describe(bias), "; they must be [N,C,H,W] and [C]"));
+    throw ShapeError("add_bias",
+                     join("y is ", describe(y), ", the bias ", describe(bias), "; they must be [N,C,H,W] and [C]"));
   const Array spread = bias.array().reshape({1, bias.size(), 1, 1}).expand(y.shape());
   return primitive<AddBias>(
       map([](auto a, auto b) { return a + b; }, y.array(), spread), [] { return AddBias::Saved{}; }, y, bias);
@@ -135,9 +136,20 @@ Tensor transposed(const char* op, const Tensor& x, const Tensor& weight, const T
   // A whole stride of output_padding is one more row of zeros in the input.
   const int64_t zero_rows = o.output_padding.h / o.stride.h, zero_columns = o.output_padding.w / o.stride.w;
   const Tensor dy = zero_rows + zero_columns > 0 ? pad(x, {0, zero_columns, 0, zero_rows}) : x;
-  const Conv2dGeometry g{.n = s[0], .c_in = k[1] * o.groups, .h = h, .w = w, .c_out = s[1], .kh = k[2], .kw = k[3],
-                         .stride_h = o.stride.h, .stride_w = o.stride.w, .pad_h = o.padding.h, .pad_w = o.padding.w,
-                         .dil_h = o.dilation.h, .dil_w = o.dilation.w, .groups = o.groups};
+  const Conv2dGeometry g{.n = s[0],
+                         .c_in = k[1] * o.groups,
+                         .h = h,
+                         .w = w,
+                         .c_out = s[1],
+                         .kh = k[2],
+                         .kw = k[3],
+                         .stride_h = o.stride.h,
+                         .stride_w = o.stride.w,
+                         .pad_h = o.padding.h,
+                         .pad_w = o.padding.w,
+                         .dil_h = o.dilation.h,
+                         .dil_w = o.dilation.w,
+                         .groups = o.groups};
   const Tensor y = convolution::conv2d_input(dy, weight, g);
   return bias.defined() ? add_bias(y, bias) : y;
 }
@@ -184,8 +196,11 @@ Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bia
   if (x.shape()[2] < 1)
     throw ShapeError("conv_transpose1d", join("the lines of ", describe(x), " are empty; they must be at least 1 long"));
   return as_text(transposed("conv_transpose1d", as_image(x), as_image(weight), bias,
-                            {.stride = {1, o.stride}, .padding = {0, o.padding}, .output_padding = {0, o.output_padding},
-                             .dilation = {1, o.dilation}, .groups = o.groups}));
+                            {.stride = {1, o.stride},
+                             .padding = {0, o.padding},
+                             .output_padding = {0, o.output_padding},
+                             .dilation = {1, o.dilation},
+                             .groups = o.groups}));
 }
 
 Tensor conv_transpose2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const ConvTransposeOptions& options) {

@@ -7,8 +7,7 @@ namespace gradus {
 namespace {
 
 /// 1 + x^2 = square / shrink^2, where no part is infinite for a number x: shrink = min(1, 1 / |x|), square in [1, 2].
-template <class V>
-struct OnePlusSquare {
+template <class V> struct OnePlusSquare {
   V shrink, square;
   explicit OnePlusSquare(V x) {
     const V z = abs(x), near = min(V(1), z);
@@ -19,8 +18,7 @@ struct OnePlusSquare {
 
 /// A point divided by its larger coordinate, so that no square is infinite or 0; (0, 0) stays where it is, with square 1. An
 /// infinite coordinate becomes 1 and leaves nothing of a finite one. The scale is a constant: no result depends on it.
-template <class V>
-struct Scaled {
+template <class V> struct Scaled {
   V scale, a, b, square;
   Scaled(V x, V y) {
     const V larger = constant(max(abs(x), abs(y)));

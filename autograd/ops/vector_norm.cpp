@@ -23,8 +23,7 @@ Samples norms_over_axes(const NormCall& call) {
 }
 
 /// The gradient of a norm from x, the norm y and its own gradient g: slope(x, y, g), on packs or in ops.
-template <class Slope>
-Tensor norm_gradient(BackwardContext& b, const Array& x, const Array& y, Slope slope) {
+template <class Slope> Tensor norm_gradient(BackwardContext& b, const Array& x, const Array& y, Slope slope) {
   if (b.graph()) return slope(b.input(0, x), b.output(y), b.grad());
   const Shape& s = x.shape();
   return Tensor(std::in_place, [&] {
@@ -34,8 +33,7 @@ Tensor norm_gradient(BackwardContext& b, const Array& x, const Array& y, Slope s
 }
 
 /// Are these norms and their gradients such that the quotient g / |x| has all its digits?
-template <class T>
-bool quotients_suffice(const Array& norms, const Array& g) {
+template <class T> bool quotients_suffice(const Array& norms, const Array& g) {
   const auto far = [](T v) { return v != 0 && (std::fabs(v) > T(0x1p60) || std::fabs(v) < T(0x1p-60)); };
   const auto near = [far](const Array& a) { return std::none_of(a.data<T>(), a.data<T>() + a.size(), far); };
   return near(norms) && near(g.contiguous());
@@ -47,8 +45,7 @@ struct Norm2 {
   struct Saved {
     Array x, y;
   };  // y with the axes kept
-  template <class V>
-  static V slope(const V& x, const V& y, const V& g) {
+  template <class V> static V slope(const V& x, const V& y, const V& g) {
     const auto none = y == V(0.0);
     return x / select(none, V(1.0), y) * select(none, V(0.0), g);
   }
@@ -74,15 +71,15 @@ struct NormP {
     Array x, y;
     double p;
   };
-  template <class V>
-  static V slope(const V& x, const V& y, const V& g, double p) {
+  template <class V> static V slope(const V& x, const V& y, const V& g, double p) {
     const V part = abs(x) / y;
     const auto none = (part == V(0.0)) | (part == V(std::numeric_limits<double>::infinity())) | (y == V(0.0));
     const V ratio = select(none, V(1.0), abs(x)) / select(none, V(1.0), y);
     return select(none, V(0.0), sign(x) * pow(ratio, p - 1) * g);
   }
   static void backward(BackwardContext& b, const Saved& s) {
-    b.accumulate(0, [&] { return norm_gradient(b, s.x, s.y, [p = s.p](auto x, auto y, auto g) { return slope(x, y, g, p); }); });
+    b.accumulate(
+        0, [&] { return norm_gradient(b, s.x, s.y, [p = s.p](auto x, auto y, auto g) { return slope(x, y, g, p); }); });
   }
   static Samples samples() {
     constexpr double infinity = std::numeric_limits<double>::infinity();
@@ -104,8 +101,7 @@ Tensor extreme_of_axes(Tensor x, std::uint32_t axes, bool largest) {
 
 /// For norms whose squares left the range in which they keep their digits, a power of two near the largest element, to
 /// divide by; 1 for all others, which so keep their bits. Absent if all are 1.
-template <class T>
-Array units(const Array& x, std::uint32_t axes, const Array& y) {
+template <class T> Array units(const Array& x, std::uint32_t axes, const Array& y) {
   constexpr T low = sizeof(T) == 4 ? T(0x1p-40) : T(0x1p-450), high = std::numeric_limits<T>::max();
   const T *from = y.data<T>(), *end = from + y.size();
   const auto outside = [](T v) { return v < low || v > high; };
@@ -205,8 +201,7 @@ Tensor product_of_units(const Tensor& a, const Tensor& b, int axis, double eps) 
 }
 
 /// Did no square leave the range in which it has its digits, where the norm counts? NaN does not come of squares.
-template <class T>
-bool squares_suffice(const Array& norms, double eps) {
+template <class T> bool squares_suffice(const Array& norms, double eps) {
   constexpr T low = sizeof(T) == 4 ? T(0x1p-40) : T(0x1p-450), high = sizeof(T) == 4 ? T(0x1p60) : T(0x1p500);
   const T *from = norms.data<T>(), *end = from + norms.size();
   const bool small_count = !(eps >= 2 * static_cast<double>(low));
@@ -296,8 +291,12 @@ Tensor cosine_similarity(const Tensor& a, const Tensor& b, Axis along, double ep
   const Array products = map([](auto x, auto y, auto s, auto t) { return (x * s) * (y * t); }, p.array(), q.array(),
                              first.over.expand(wide), second.over.expand(wide));
   const Array y = map([](auto s) { return max(decltype(s)(-1), min(decltype(s)(1), s)); }, sum_axes(products, mask));
-  return fused<CosineSimilarity>(y.reshape(reduced_shape(wide, mask, false)),
-                                 [&] { return CosineSimilarity::Saved{first, second, kept(y), axis, eps}; }, p, q);
+  return fused<CosineSimilarity>(
+      y.reshape(reduced_shape(wide, mask, false)),
+      [&] {
+        return CosineSimilarity::Saved{first, second, kept(y), axis, eps};
+      },
+      p, q);
 }
 
 }  // namespace gradus

@@ -118,8 +118,10 @@ void gate(int64_t n, int pairs) {
   std::vector<double> step(2);
   rule->advance(step.data(), 10);
   void* slots[] = {x.m.uninitialized<float>(), x.v.uninitialized<float>(), nullptr};
-  const std::vector<optim::ElementWork> work{{static_cast<const optim::ElementRule*>(rule.get()), f32,
-                                              {x.w.uninitialized<float>(), x.g.data<float>(), slots, step.data(), 1.0, 0, n}}};
+  const std::vector<optim::ElementWork> work{
+      {static_cast<const optim::ElementRule*>(rule.get()),
+       f32,
+       {x.w.uninitialized<float>(), x.g.data<float>(), slots, step.data(), 1.0, 0, n}}};
   for (const int t : {1, 2}) {
     set_threads(t);
     const int repeats = static_cast<int>(std::max<int64_t>(1, 4000000 / n));
@@ -151,9 +153,12 @@ void streams(std::vector<std::vector<Array>>& tensors, std::size_t slots) {
     const float* __restrict g = t[1].data<float>();
     float* __restrict m = t[2].uninitialized<float>();
     float* __restrict v = t[3].uninitialized<float>();
-    if (slots == 0) for (int64_t i = 0; i < n; ++i) w[i] += g[i];
-    if (slots == 1) for (int64_t i = 0; i < n; ++i) m[i] += g[i], w[i] += m[i];
-    if (slots == 2) for (int64_t i = 0; i < n; ++i) m[i] += g[i], v[i] -= g[i], w[i] += m[i] + v[i];
+    if (slots == 0)
+      for (int64_t i = 0; i < n; ++i) w[i] += g[i];
+    if (slots == 1)
+      for (int64_t i = 0; i < n; ++i) m[i] += g[i], w[i] += m[i];
+    if (slots == 2)
+      for (int64_t i = 0; i < n; ++i) m[i] += g[i], v[i] -= g[i], w[i] += m[i] + v[i];
     if (slots < 3) return;
     constexpr int64_t block = 512;  // all arrays of a block stay in the first-level cache
     for (int64_t at = 0; at < n; at += block) {
@@ -200,6 +205,5 @@ int main(int argc, char** argv) {
   std::printf("\nW7: one step over 100 tensors of [100, 1000], f32\n");
   w7("sgd(momentum=0.9)", pairs);
   for (const optim::RuleEntry& rule : optim::all_rules())
-    if (rule.shape == "element" && !optim::new_rule(rule.info.name)->needs_closure())
-      w7(rule.info.name, pairs);
+    if (rule.shape == "element" && !optim::new_rule(rule.info.name)->needs_closure()) w7(rule.info.name, pairs);
 }

@@ -50,7 +50,7 @@ int main(int argc, char** argv) {
     ratio.push_back(watched.back() / plain.back());
   }
   const double cost = median(ratio) - 1;
-  std::printf("plain %.1f us, watched %.1f us: %+.2f %%, ratio of pairs %+.2f %% (gate: 1 %%)\n", median(plain), median(watched),
-              100 * (median(watched) / median(plain) - 1), 100 * cost);
+  std::printf("plain %.1f us, watched %.1f us: %+.2f %%, ratio of pairs %+.2f %% (gate: 1 %%)\n", median(plain),
+              median(watched), 100 * (median(watched) / median(plain) - 1), 100 * cost);
   return cost <= 0.01 ? 0 : 1;
 }

@@ -7,9 +7,9 @@
 #include <vector>
 
 /// Lists the members of a struct once: hyper-parameters of a rule, slots of a state, children of a module.
-#define GRADUS_FIELDS(...)                                                                                                  \
-  static constexpr const char* field_names = #__VA_ARGS__;                                                                  \
-  constexpr auto fields() { return std::tie(__VA_ARGS__); }                                                                 \
+#define GRADUS_FIELDS(...)                                  \
+  static constexpr const char* field_names = #__VA_ARGS__;  \
+  constexpr auto fields() { return std::tie(__VA_ARGS__); } \
   constexpr auto fields() const { return std::tie(__VA_ARGS__); }
 
 /// Returns named intermediate values from a formula. Free when nobody looks.
@@ -24,14 +24,12 @@ struct NoFields {
   constexpr auto fields() const { return std::tuple<>(); }
 };
 
-template <class... Ts>
-struct Shown {
+template <class... Ts> struct Shown {
   const char* names;
   std::tuple<Ts...> values;
 };
 
-template <class... Ts>
-[[gnu::always_inline]] constexpr Shown<Ts...> shown(const char* names, const Ts&... values) {
+template <class... Ts> [[gnu::always_inline]] constexpr Shown<Ts...> shown(const char* names, const Ts&... values) {
   return {names, std::tuple<Ts...>(values...)};
 }
 
@@ -50,10 +48,14 @@ inline std::vector<std::string> split_names(std::string_view list) {
 }
 
 /// Calls f(name, member) for every listed member, in order.
-template <class Struct, class F>
-void each_field(Struct& s, F&& f) {
+template <class Struct, class F> void each_field(Struct& s, F&& f) {
   const auto names = split_names(std::remove_reference_t<Struct>::field_names);
-  std::apply([&](auto&... member) { [[maybe_unused]] std::size_t i = 0; (f(names[i++], member), ...); }, s.fields());
+  std::apply(
+      [&](auto&... member) {
+        [[maybe_unused]] std::size_t i = 0;
+        (f(names[i++], member), ...);
+      },
+      s.fields());
 }
 
 }  // namespace gradus

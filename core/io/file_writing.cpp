@@ -57,7 +57,7 @@ std::optional<int> own_descriptor(const std::string& path) {
 
 /// What a path leads to: a name in a folder, or something open or without an end, which holds nothing that could be lost.
 struct Target {
-  std::string path, name;         // without symbolic links
+  std::string path, name;  // without symbolic links
   Descriptor folder;
   std::optional<int> descriptor;  // of this process
   bool is_stream = false;         // a device or a pipe
@@ -201,8 +201,7 @@ class NewFile {
   }
 
   /// Lets make(name) try names until it succeeds or fails for another reason than that the name is taken.
-  template <class Make>
-  bool with_temporary_name(Make&& make) {
+  template <class Make> bool with_temporary_name(Make&& make) {
     static std::atomic<unsigned> count{0};
     const std::string stem = stem_of(target_.name);
     for (int attempt = 0; attempt < 1000; ++attempt) {
@@ -223,8 +222,7 @@ class NewFile {
     if (!same_owner) same_owner = ::fchown(file_.get(), old_.st_uid, old_.st_gid) == 0;
     if (!same_owner) static_cast<void>(::fchown(file_.get(), s.st_uid, old_.st_gid) == 0);
     const mode_t mode = old_.st_mode & (same_owner ? 07777 : 0777);  // nothing runs as another owner than it did
-    if (::fchmod(file_.get(), mode) != 0)
-      system_refused(given_, "cannot be written, its permissions cannot be kept", errno);
+    if (::fchmod(file_.get(), mode) != 0) system_refused(given_, "cannot be written, its permissions cannot be kept", errno);
   }
 
   /// Where a nameless file can be made but gets no name (some security modules refuse it).
@@ -232,7 +230,8 @@ class NewFile {
     NewFile named(given_, target_, Kind::named);
     off_t at = 0;
     ssize_t n;
-    while ((n = ::sendfile(named.descriptor(), file_.get(), &at, 1 << 30)) > 0) {}
+    while ((n = ::sendfile(named.descriptor(), file_.get(), &at, 1 << 30)) > 0) {
+    }
     if (n < 0) system_refused(given_, "cannot be written", errno);
     named.take_place();
   }

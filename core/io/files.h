@@ -65,8 +65,7 @@ void check_writable(const std::string& path);
 // ---- for readers of formats -----------------------------------------------------------------------------------------
 
 /// DataError about the file `path`; `parts` are joined.
-template <class... Parts>
-[[noreturn]] void bad_file(const std::string& path, const Parts&... parts) {
+template <class... Parts> [[noreturn]] void bad_file(const std::string& path, const Parts&... parts) {
   throw DataError(path, join(parts...));
 }
 

@@ -17,8 +17,7 @@ std::size_t utf8_length(std::string_view s) {
   const unsigned a = byte(0), b = byte(1);
   if (a < 0x80) return 1;
   if (a >= 0xC2 && a < 0xE0) return follows(1) ? 2 : 0;
-  if (a >= 0xE0 && a < 0xF0)
-    return follows(1) && follows(2) && (a != 0xE0 || b >= 0xA0) && (a != 0xED || b < 0xA0) ? 3 : 0;
+  if (a >= 0xE0 && a < 0xF0) return follows(1) && follows(2) && (a != 0xE0 || b >= 0xA0) && (a != 0xED || b < 0xA0) ? 3 : 0;
   if (a >= 0xF0 && a < 0xF5)
     return follows(1) && follows(2) && follows(3) && (a != 0xF0 || b >= 0x90) && (a != 0xF4 || b < 0x90) ? 4 : 0;
   return 0;
@@ -92,7 +91,7 @@ void append(std::string& to, const JsonValue& v) {
   if (const auto* b = v.get_if<bool>()) to += *b ? "true" : "false";
   else if (const auto* x = v.get_if<double>()) to += std::isfinite(*x) ? text(*x) : "null";
   else if (const auto* s = v.get_if<std::string>()) quoted(*s);
-  else if (const auto* all = v.get_if<JsonValue::List>()) 
+  else if (const auto* all = v.get_if<JsonValue::List>())
     list('[', *all, ']', [&](const JsonValue& one) { append(to, one); });
   else if (const auto* object = v.get_if<JsonValue::Object>())
     list('{', *object, '}', [&](const auto& m) { quoted(m.first), to += ':', append(to, m.second); });

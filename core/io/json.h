@@ -26,8 +26,7 @@ class JsonValue {
   JsonValue(Object x) : value_(std::move(x)) {}
 
   /// Null if this is another kind of value.
-  template <class T>
-  const T* get_if() const { return std::get_if<T>(&value_); }
+  template <class T> const T* get_if() const { return std::get_if<T>(&value_); }
   /// The member of this name; null if there is none, or this is no object.
   const JsonValue* find(std::string_view name) const;
   /// The member of this name, made if there is none; anything but an object becomes an empty one first.
@@ -60,8 +59,7 @@ class JsonScanner {
   [[noreturn]] void fail_expecting(const char* what) const;
 
   /// Calls f(key) at each value of an object whose brace has been read.
-  template <class F>
-  void members(F&& f) {
+  template <class F> void members(F&& f) {
     if (take('}')) return;
     do {
       if (!take('"')) fail_expecting("a name in quotes");
@@ -72,8 +70,7 @@ class JsonScanner {
     if (!take('}')) fail_expecting("',' or '}'");
   }
   /// Calls f() at each element of a list whose bracket has been read.
-  template <class F>
-  void elements(F&& f) {
+  template <class F> void elements(F&& f) {
     if (take(']')) return;
     do f();
     while (take(','));

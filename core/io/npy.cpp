@@ -132,11 +132,12 @@ struct Element {
 /// NumPy's other spellings of a type: one letter (of C's types, where a long has 8 bytes), or without a byte order the name.
 std::string code_of(const std::string& type, bool ordered) {
   constexpr std::pair<std::string_view, const char*> spellings[] = {
-      {"?", "b1"}, {"b", "i1"}, {"B", "u1"}, {"h", "i2"}, {"H", "u2"}, {"i", "i4"}, {"I", "u4"}, {"l", "i8"}, {"L", "u8"},
-      {"q", "i8"}, {"Q", "u8"}, {"p", "i8"}, {"P", "u8"}, {"e", "f2"}, {"f", "f4"}, {"d", "f8"},
-      {"bool", "b1"}, {"int8", "i1"}, {"int16", "i2"}, {"int32", "i4"}, {"int64", "i8"}, {"uint8", "u1"}, {"uint16", "u2"},
-      {"uint32", "u4"}, {"uint64", "u8"}, {"float16", "f2"}, {"float32", "f4"}, {"float64", "f8"}, {"half", "f2"},
-      {"single", "f4"}, {"double", "f8"}, {"float", "f8"}, {"int", "i8"}};
+      {"?", "b1"},      {"b", "i1"},       {"B", "u1"},       {"h", "i2"},       {"H", "u2"},      {"i", "i4"},
+      {"I", "u4"},      {"l", "i8"},       {"L", "u8"},       {"q", "i8"},       {"Q", "u8"},      {"p", "i8"},
+      {"P", "u8"},      {"e", "f2"},       {"f", "f4"},       {"d", "f8"},       {"bool", "b1"},   {"int8", "i1"},
+      {"int16", "i2"},  {"int32", "i4"},   {"int64", "i8"},   {"uint8", "u1"},   {"uint16", "u2"}, {"uint32", "u4"},
+      {"uint64", "u8"}, {"float16", "f2"}, {"float32", "f4"}, {"float64", "f8"}, {"half", "f2"},   {"single", "f4"},
+      {"double", "f8"}, {"float", "f8"},   {"int", "i8"}};
   for (const auto& [spelling, code] : spellings)
     if (type == spelling && (spelling.size() == 1 || !ordered)) return code;
   return type;
@@ -168,8 +169,7 @@ float from_half(std::uint16_t h) {
   return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
 }
 
-template <class T>
-T value_at(const char* at, bool swapped) {
+template <class T> T value_at(const char* at, bool swapped) {
   char bytes[sizeof(T)];
   std::memcpy(bytes, at, sizeof(T));
   if (swapped) std::reverse(bytes, bytes + sizeof(T));
@@ -177,8 +177,7 @@ T value_at(const char* at, bool swapped) {
 }
 
 /// One element of the file as T; nothing if T does not hold it, or if it is no such element (a bool of 7).
-template <class T>
-std::optional<T> read_element(const char* at, const Element& e) {
+template <class T> std::optional<T> read_element(const char* at, const Element& e) {
   if constexpr (std::is_same_v<T, bool>) {
     if (static_cast<unsigned char>(*at) > 1) return {};
     return *at == 1;
@@ -202,8 +201,7 @@ std::optional<T> read_element(const char* at, const Element& e) {
   }
 }
 
-template <class T>
-void read_elements(const InputFile& file, std::uint64_t offset, const Element& e, T* out, int64_t count) {
+template <class T> void read_elements(const InputFile& file, std::uint64_t offset, const Element& e, T* out, int64_t count) {
   const bool any_bits = e.kind != 'b' && !(e.kind == 'u' && e.bytes == 8);  // every pattern is a value of T
   if (e.bytes == sizeof(T) && !e.swapped && any_bits) {
     file.read(offset, out, static_cast<std::size_t>(count) * sizeof(T));
@@ -293,8 +291,8 @@ void save_npy(const std::string& path, const Array& a) {
   std::string shape;
   for (const int64_t n : a.shape()) shape += (shape.empty() ? "" : ", ") + std::to_string(n);
   if (a.rank() == 1) shape += ',';
-  std::string header = join("{'descr': '", descr[static_cast<int>(a.dtype())],
-                            "', 'fortran_order': False, 'shape': (", shape, "), }");
+  std::string header =
+      join("{'descr': '", descr[static_cast<int>(a.dtype())], "', 'fortran_order': False, 'shape': (", shape, "), }");
   const std::size_t prefix = magic.size() + 4;
   header.append(63 - (prefix + header.size()) % 64, ' ') += '\n';  // the data begin at a multiple of 64
   const auto length = static_cast<std::uint16_t>(header.size());

@@ -9,9 +9,11 @@ namespace gradus {
 /// std::from_chars to the nearest double. The standard library divides by powers of ten in the mode that it finds.
 inline std::from_chars_result read_number(const char* from, const char* to, double& x) {
   const int mode = std::fegetround();
-  if (mode != FE_TONEAREST) [[unlikely]] std::fesetround(FE_TONEAREST);
+  if (mode != FE_TONEAREST) [[unlikely]]
+    std::fesetround(FE_TONEAREST);
   const auto result = std::from_chars(from, to, x);
-  if (mode != FE_TONEAREST) [[unlikely]] std::fesetround(mode);
+  if (mode != FE_TONEAREST) [[unlikely]]
+    std::fesetround(mode);
   return result;
 }
 

@@ -1,7 +1,7 @@
 #include <gradus/core/io/files.h>
+#include <gradus/core/io/internal/safetensors_header.h>
 #include <gradus/core/io/json.h>
 #include <gradus/core/memory/memory_error.h>
-#include <gradus/core/io/internal/safetensors_header.h>
 
 #include <algorithm>
 #include <bit>
@@ -50,8 +50,7 @@ void check_entries(const std::string& path, const std::deque<TensorEntry>& entri
       bad_file(path, named(e.name), ": dtype \"", excerpt(e.dtype_name), "\" is not read; F32, F64, I64, U8 and BOOL are");
     if (!byte_count(e.shape, bytes_of(dtype_of(e)), bytes))
       bad_file(path, named(e.name), ": shape ", e.shape, " of ", e.dtype_name, " needs more bytes than can be addressed");
-    if (e.begin > e.end)
-      bad_file(path, named(e.name), ": data_offsets begin at ", e.begin, ", behind their end at ", e.end);
+    if (e.begin > e.end) bad_file(path, named(e.name), ": data_offsets begin at ", e.begin, ", behind their end at ", e.end);
     if (e.end - e.begin != bytes)
       bad_file(path, named(e.name), ": ", e.dtype_name, e.shape, " takes ", grouped(bytes), " bytes, its data_offsets span ",
                grouped(e.end - e.begin));
@@ -127,8 +126,8 @@ std::string header_of(const std::string& path, const NamedArrays& tensors, const
     const Array& a = tensors[i].second;
     const std::uint64_t end = begins[i] + static_cast<std::uint64_t>(a.size()) * bytes_of(a.dtype());
     append_string(path, h, tensors[i].first);
-    h += join(":{\"dtype\":\"", dtype_names[static_cast<int>(a.dtype())],
-              "\",\"shape\":", a.shape(), ",\"data_offsets\":[", begins[i], ",", end, "]},");
+    h += join(":{\"dtype\":\"", dtype_names[static_cast<int>(a.dtype())], "\",\"shape\":", a.shape(), ",\"data_offsets\":[",
+              begins[i], ",", end, "]},");
   }
   if (h.back() == ',') h.pop_back();
   h += '}';

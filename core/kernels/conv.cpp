@@ -1,34 +1,30 @@
 // Chooses how to convolve.
 #include <gradus/core/kernels/conv.h>
 #include <gradus/core/kernels/internal/conv_detail.h>
-#include <gradus/core/simd/pack.h>
-#include <gradus/core/parallel.h>
 #include <gradus/core/memory/scratch.h>
+#include <gradus/core/parallel.h>
+#include <gradus/core/simd/pack.h>
 
 #include <algorithm>
 
 namespace gradus {
-template <class T>
-void conv2d_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
+template <class T> void conv2d_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
   if (conv_detail::direct_suits(g)) conv_detail::direct_forward(g, x, weight, bias, y);
   else conv_detail::general_forward(g, x, weight, bias, y);
 }
 
-template <class T>
-void conv2d_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx) {
+template <class T> void conv2d_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx) {
   if (conv_detail::direct_gradient_suits(g)) conv_detail::direct_input_gradient(g, dy, weight, dx);
   else conv_detail::general_input_gradient(g, dy, weight, dx);
 }
 
-template <class T>
-void conv2d_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight, T* dbias) {
+template <class T> void conv2d_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight, T* dbias) {
   if (conv_detail::direct_weight_gradient(g, x, dy, dweight, dbias)) return;
   conv_detail::general_weight_gradient(g, x, dy, dweight);
   if (dbias) conv2d_bias_gradient(g, dy, dbias);
 }
 
-template <class T>
-void conv2d_bias_gradient(const Conv2dGeometry& g, const T* dy, T* dbias) {
+template <class T> void conv2d_bias_gradient(const Conv2dGeometry& g, const T* dy, T* dbias) {
   conv_detail::BiasSums<T> sums(g, dy);
   const std::int64_t work = std::max<std::int64_t>(1, g.c_out * g.out_h() * g.out_w());
   parallel_ranges(g.n, std::max<std::int64_t>(1, 8 * grain_elements / work), [&](std::int64_t begin, std::int64_t end) {
@@ -37,10 +33,10 @@ void conv2d_bias_gradient(const Conv2dGeometry& g, const T* dy, T* dbias) {
   sums.add_up(dbias);
 }
 
-#define GRADUS_CONV(T)                                                                            \
-  template void conv2d_forward<T>(const Conv2dGeometry&, const T*, const T*, const T*, T*);       \
-  template void conv2d_input_gradient<T>(const Conv2dGeometry&, const T*, const T*, T*);          \
-  template void conv2d_weight_gradient<T>(const Conv2dGeometry&, const T*, const T*, T*, T*);     \
+#define GRADUS_CONV(T)                                                                        \
+  template void conv2d_forward<T>(const Conv2dGeometry&, const T*, const T*, const T*, T*);   \
+  template void conv2d_input_gradient<T>(const Conv2dGeometry&, const T*, const T*, T*);      \
+  template void conv2d_weight_gradient<T>(const Conv2dGeometry&, const T*, const T*, T*, T*); \
   template void conv2d_bias_gradient<T>(const Conv2dGeometry&, const T*, T*);
 GRADUS_CONV(float)
 GRADUS_CONV(double)

@@ -18,12 +18,10 @@ struct Conv2dGeometry {
 };
 
 /// y = x * weight (+ bias [c_out]; may be null).
-template <class T>
-void conv2d_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y);
+template <class T> void conv2d_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y);
 
 /// dx = the gradient of sum(y * dy) to x; also the transposed convolution of dy.
-template <class T>
-void conv2d_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx);
+template <class T> void conv2d_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx);
 
 /// dweight = the gradient of sum(y * dy) to weight. dbias, which may be null, is as conv2d_bias_gradient leaves it: cheaper
 /// here, while dy is at hand.
@@ -31,7 +29,6 @@ template <class T>
 void conv2d_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight, T* dbias = nullptr);
 
 /// dbias [c_out] = dy summed over images and positions.
-template <class T>
-void conv2d_bias_gradient(const Conv2dGeometry& g, const T* dy, T* dbias);
+template <class T> void conv2d_bias_gradient(const Conv2dGeometry& g, const T* dy, T* dbias);
 
 }  // namespace gradus

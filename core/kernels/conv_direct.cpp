@@ -5,8 +5,8 @@
 #include <gradus/core/kernels/internal/conv_copies.h>
 #include <gradus/core/kernels/internal/conv_detail.h>
 #include <gradus/core/kernels/internal/gemm_kernel.h>
-#include <gradus/core/parallel.h>
 #include <gradus/core/memory/scratch.h>
+#include <gradus/core/parallel.h>
 
 #include <algorithm>
 
@@ -16,19 +16,17 @@ namespace {
 // Terms summed in one chain before they are added to the output: about this many, in equal parts.
 constexpr std::int64_t chain_terms = 640;
 
-template <class T>
-struct BandProduct {
+template <class T> struct BandProduct {
   std::int64_t channels, depth, columns;  // of the output
   const T* weight;                        // [channels, depth]
   const T* copies;
-  const std::int64_t* offsets;            // [depth]
+  const std::int64_t* offsets;  // [depth]
   const T* bias;
   T* y;
   std::int64_t y_row;
 };
 
-template <class T>
-void multiply(const BandProduct<T>& q) {
+template <class T> void multiply(const BandProduct<T>& q) {
   constexpr std::int64_t w = pack<T>::width;
   const std::int64_t packs = (q.columns + w - 1) / w, tiles = (packs + tile_vectors - 1) / tile_vectors;
   const std::int64_t chains = (q.depth + chain_terms - 1) / chain_terms, chain = (q.depth + chains - 1) / chains;
@@ -36,8 +34,8 @@ void multiply(const BandProduct<T>& q) {
     for (std::int64_t t = 0; t < tiles; ++t) {  // about equally wide
       const std::int64_t j = packs * t / tiles * w, end = std::min(packs * (t + 1) / tiles * w, q.columns);
       const TileTarget<T> to{q.y + j, q.y_row, p == 0 ? q.bias : nullptr, nullptr, p > 0, 0};
-      tile_column<T, RowsAt<T>>(q.channels, static_cast<int>(end - j), std::min(chain, q.depth - p), q.weight + p, q.depth, 1,
-                                {q.copies + j, q.offsets + p}, to);
+      tile_column<T, RowsAt<T>>(q.channels, static_cast<int>(end - j), std::min(chain, q.depth - p), q.weight + p, q.depth,
+                                1, {q.copies + j, q.offsets + p}, to);
     }
 }
 
@@ -45,8 +43,7 @@ void multiply(const BandProduct<T>& q) {
 
 bool direct_suits(const Conv2dGeometry& g) { return g.pad_h >= 0 && g.pad_w >= 0 && g.c_in > 0; }
 
-template <class T>
-void direct_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
+template <class T> void direct_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
   const std::int64_t c = g.c_in / g.groups, o = g.c_out / g.groups, depth = c * g.kh * g.kw, out = g.out_h() * g.out_w();
   if (g.n == 0 || out == 0 || o == 0) return;
   const Bands<T> bands(g);
@@ -76,12 +73,23 @@ bool direct_gradient_suits(const Conv2dGeometry& g) {
 }
 
 Conv2dGeometry turned(const Conv2dGeometry& g) {
-  return {g.n, g.c_out, g.out_h(), g.out_w(), g.c_in, g.kh, g.kw, 1, 1, g.dil_h * (g.kh - 1) - g.pad_h,
-          g.dil_w * (g.kw - 1) - g.pad_w, g.dil_h, g.dil_w, g.groups};
+  return {g.n,
+          g.c_out,
+          g.out_h(),
+          g.out_w(),
+          g.c_in,
+          g.kh,
+          g.kw,
+          1,
+          1,
+          g.dil_h * (g.kh - 1) - g.pad_h,
+          g.dil_w * (g.kw - 1) - g.pad_w,
+          g.dil_h,
+          g.dil_w,
+          g.groups};
 }
 
-template <class T>
-void direct_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx) {
+template <class T> void direct_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx) {
   const std::int64_t c = g.c_in / g.groups, o = g.c_out / g.groups, window = g.kh * g.kw;
   Scratch<T> turned_weight(g.c_out * c * window);
   for (std::int64_t i = 0; i < g.c_out; ++i)
@@ -92,8 +100,8 @@ void direct_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight
   direct_forward<T>(turned(g), dy, turned_weight.data(), nullptr, dx);
 }
 
-#define GRADUS_CONV(T)                                                                        \
-  template void direct_forward<T>(const Conv2dGeometry&, const T*, const T*, const T*, T*);   \
+#define GRADUS_CONV(T)                                                                      \
+  template void direct_forward<T>(const Conv2dGeometry&, const T*, const T*, const T*, T*); \
   template void direct_input_gradient<T>(const Conv2dGeometry&, const T*, const T*, T*);
 GRADUS_CONV(float)
 GRADUS_CONV(double)

@@ -1,9 +1,9 @@
 // Convolution for every geometry: the windows of one image become columns [c_in / groups * kh * kw, out_h * out_w], and each
 // pass is a product with them.
-#include <gradus/core/kernels/internal/conv_detail.h>
 #include <gradus/core/kernels/gemm.h>
-#include <gradus/core/parallel.h>
+#include <gradus/core/kernels/internal/conv_detail.h>
 #include <gradus/core/memory/scratch.h>
+#include <gradus/core/parallel.h>
 
 #include <algorithm>
 
@@ -14,7 +14,11 @@ namespace {
 struct Sizes {
   std::int64_t c, o, window, in_plane, out_plane, depth;
   explicit Sizes(const Conv2dGeometry& g)
-      : c(g.c_in / g.groups), o(g.c_out / g.groups), window(g.kh * g.kw), in_plane(g.h * g.w), out_plane(g.out_h() * g.out_w()),
+      : c(g.c_in / g.groups),
+        o(g.c_out / g.groups),
+        window(g.kh * g.kw),
+        in_plane(g.h * g.w),
+        out_plane(g.out_h() * g.out_w()),
         depth(c * window) {}
 };
 
@@ -23,8 +27,7 @@ bool windows_are_pixels(const Conv2dGeometry& g) {
 }
 
 // Calls row(plane row of x, out row of columns, inside range, offset) for all rows of all columns.
-template <class F>
-void for_each_row(const Conv2dGeometry& g, const Sizes& s, F row) {
+template <class F> void for_each_row(const Conv2dGeometry& g, const Sizes& s, F row) {
   const std::int64_t oh = g.out_h(), ow = g.out_w();
   for (std::int64_t c = 0; c < s.c; ++c)
     for (std::int64_t ky = 0; ky < g.kh; ++ky)
@@ -40,8 +43,7 @@ void for_each_row(const Conv2dGeometry& g, const Sizes& s, F row) {
       }
 }
 
-template <class T>
-void image_to_columns(const Conv2dGeometry& g, const Sizes& s, const T* x, T* columns) {
+template <class T> void image_to_columns(const Conv2dGeometry& g, const Sizes& s, const T* x, T* columns) {
   for_each_row(g, s, [&](std::int64_t from, std::int64_t to, Inside inside, std::int64_t offset) {
     T* out = columns + to;
     const std::int64_t ow = g.out_w();
@@ -58,8 +60,7 @@ void image_to_columns(const Conv2dGeometry& g, const Sizes& s, const T* x, T* co
   });
 }
 
-template <class T>
-void add_columns_to_image(const Conv2dGeometry& g, const Sizes& s, const T* columns, T* x) {
+template <class T> void add_columns_to_image(const Conv2dGeometry& g, const Sizes& s, const T* columns, T* x) {
   for_each_row(g, s, [&](std::int64_t to, std::int64_t from, Inside inside, std::int64_t offset) {
     if (to < 0) return;
     T* out = x + to + offset;
@@ -73,8 +74,7 @@ void add_columns_to_image(const Conv2dGeometry& g, const Sizes& s, const T* colu
 
 }  // namespace
 
-template <class T>
-void general_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
+template <class T> void general_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
   const Sizes s(g);
   const bool direct = windows_are_pixels(g);
   parallel_ranges(g.n, images_per_task(g), [&](std::int64_t begin, std::int64_t end) {
@@ -90,8 +90,7 @@ void general_forward(const Conv2dGeometry& g, const T* x, const T* weight, const
   });
 }
 
-template <class T>
-void general_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx) {
+template <class T> void general_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx) {
   const Sizes s(g);
   const bool direct = windows_are_pixels(g);
   parallel_ranges(g.n, images_per_task(g), [&](std::int64_t begin, std::int64_t end) {
@@ -107,8 +106,7 @@ void general_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weigh
   });
 }
 
-template <class T>
-void general_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight) {
+template <class T> void general_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight) {
   const Sizes s(g);
   const bool direct = windows_are_pixels(g);
   const std::int64_t size = g.c_out * s.depth, grain = images_per_partial(g);
@@ -135,9 +133,9 @@ void general_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T
     for (std::int64_t i = 0; i < size; ++i) dweight[i] += part_of(part)[i];
 }
 
-#define GRADUS_CONV(T)                                                                              \
-  template void general_forward<T>(const Conv2dGeometry&, const T*, const T*, const T*, T*);        \
-  template void general_input_gradient<T>(const Conv2dGeometry&, const T*, const T*, T*);           \
+#define GRADUS_CONV(T)                                                                       \
+  template void general_forward<T>(const Conv2dGeometry&, const T*, const T*, const T*, T*); \
+  template void general_input_gradient<T>(const Conv2dGeometry&, const T*, const T*, T*);    \
   template void general_weight_gradient<T>(const Conv2dGeometry&, const T*, const T*, T*);
 GRADUS_CONV(float)
 GRADUS_CONV(double)

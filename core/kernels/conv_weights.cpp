@@ -5,8 +5,8 @@
 #include <gradus/core/kernels/internal/conv_copies.h>
 #include <gradus/core/kernels/internal/conv_detail.h>
 #include <gradus/core/kernels/internal/gemm_kernel.h>
-#include <gradus/core/parallel.h>
 #include <gradus/core/memory/scratch.h>
+#include <gradus/core/parallel.h>
 
 #include <algorithm>
 #include <optional>
@@ -25,8 +25,7 @@ constexpr std::int64_t whole(std::int64_t n, std::int64_t unit) { return (n + un
 // ---- channels last --------------------------------------------------------------------------------------------------
 
 // The image as rows of pixels, each pixel its channels: [h + 2 pad_h][w + 2 pad_w][c].
-template <class T>
-void channels_last(const Conv2dGeometry& g, std::int64_t c, const T* x, T* to) {
+template <class T> void channels_last(const Conv2dGeometry& g, std::int64_t c, const T* x, T* to) {
   constexpr int w = pack<T>::width;
   const std::int64_t pitch = (g.w + 2 * g.pad_w) * c, plane = g.h * g.w;
   std::fill(to, to + g.pad_h * pitch, T(0));
@@ -38,7 +37,8 @@ void channels_last(const Conv2dGeometry& g, std::int64_t c, const T* x, T* to) {
     std::int64_t k = 0;
     for (; k + w <= c; k += w)
       for (std::int64_t i = 0; i < g.w; i += w)
-        transpose_part<T>(row + k * plane + i, plane, w, static_cast<int>(std::min<std::int64_t>(w, g.w - i)), pixels + i * c + k, c);
+        transpose_part<T>(row + k * plane + i, plane, w, static_cast<int>(std::min<std::int64_t>(w, g.w - i)),
+                          pixels + i * c + k, c);
     for (; k < c; ++k)
       for (std::int64_t i = 0; i < g.w; ++i) pixels[i * c + k] = row[k * plane + i];
     std::fill(pixels + g.w * c, to + pitch, T(0));
@@ -46,19 +46,17 @@ void channels_last(const Conv2dGeometry& g, std::int64_t c, const T* x, T* to) {
   std::fill(to, to + g.pad_h * pitch, T(0));
 }
 
-template <class T>
-struct PixelTile {
-  const T* x;             // first pixel's input for this tile's weights
+template <class T> struct PixelTile {
+  const T* x;  // first pixel's input for this tile's weights
   std::int64_t x_row, x_column;
-  const T* dy;            // first channel of this tile
+  const T* dy;  // first channel of this tile
   std::int64_t dy_channel;
   std::int64_t rows, columns;
-  T* sums;                // [channels][sums_channel], this tile's weights
+  T* sums;  // [channels][sums_channel], this tile's weights
   std::int64_t sums_channel;
 };
 
-template <class T, int MR, int NV>
-void pixel_tile(const PixelTile<T>& t) {
+template <class T, int MR, int NV> void pixel_tile(const PixelTile<T>& t) {
   using P = pack<T>;
   P sum[MR][NV];
 #pragma GCC unroll 16
@@ -90,13 +88,11 @@ void pixel_tile(const PixelTile<T>& t) {
     }
 }
 
-template <class T, int NV, int... i>
-auto pixel_of_rows(int rows, std::integer_sequence<int, i...>) {
+template <class T, int NV, int... i> auto pixel_of_rows(int rows, std::integer_sequence<int, i...>) {
   static constexpr void (*all[])(const PixelTile<T>&) = {pixel_tile<T, i + 1, NV>...};
   return all[rows - 1];
 }
-template <class T>
-auto pixel_function(int rows, int packs) {
+template <class T> auto pixel_function(int rows, int packs) {
   constexpr auto any_rows = std::make_integer_sequence<int, tile_channels>{};
   if (packs == 1) return pixel_of_rows<T, 1>(rows, any_rows);
   if (packs == 2) return pixel_of_rows<T, 2>(rows, any_rows);
@@ -126,8 +122,9 @@ void add_pixels(const Conv2dGeometry& g, std::int64_t c, std::int64_t o, const T
         for (std::int64_t i = 0; i < o;) {
           const std::int64_t tiles = (o - i + tile_channels - 1) / tile_channels;
           const int rows = static_cast<int>((o - i + tiles - 1) / tiles);
-          pixel_function<T>(rows, wide)({from + k * w, g.stride_h * pitch, g.stride_w * c, dy + i * oh * ow + y * ow, oh * ow,
-                                         std::min(chunk, oh - y), ow, sums + i * weights + (run * packs + k) * w, weights});
+          pixel_function<T>(rows,
+                            wide)({from + k * w, g.stride_h * pitch, g.stride_w * c, dy + i * oh * ow + y * ow, oh * ow,
+                                   std::min(chunk, oh - y), ow, sums + i * weights + (run * packs + k) * w, weights});
           i += rows;
         }
       }
@@ -136,18 +133,16 @@ void add_pixels(const Conv2dGeometry& g, std::int64_t c, std::int64_t o, const T
 
 // ---- packs of pixels ------------------------------------------------------------------------------------------------
 
-template <class T>
-struct LaneTile {
-  const T* x;                      // copies of a band
-  const std::int64_t* offsets;     // of the tile's weights
+template <class T> struct LaneTile {
+  const T* x;                   // copies of a band
+  const std::int64_t* offsets;  // of the tile's weights
   const T* dy;
   std::int64_t dy_channel, pixels;
-  T* sums;                         // [channels][depth] packs, this tile's first weight
+  T* sums;  // [channels][depth] packs, this tile's first weight
   std::int64_t depth;
 };
 
-template <class T>
-GRADUS_INLINE T lane_sum(pack<T> x) {
+template <class T> GRADUS_INLINE T lane_sum(pack<T> x) {
   T lanes[pack<T>::width];
   x.store(lanes);
   for (int half = pack<T>::width / 2; half > 0; half /= 2)
@@ -155,8 +150,7 @@ GRADUS_INLINE T lane_sum(pack<T> x) {
   return lanes[0];
 }
 
-template <class T, int MR, int NV>
-void lane_tile(const LaneTile<T>& t) {
+template <class T, int MR, int NV> void lane_tile(const LaneTile<T>& t) {
   using P = pack<T>;
   constexpr int w = P::width;
   P sum[MR][NV];
@@ -194,13 +188,11 @@ void lane_tile(const LaneTile<T>& t) {
     }
 }
 
-template <class T, int NV, int... i>
-auto lane_of_rows(int rows, std::integer_sequence<int, i...>) {
+template <class T, int NV, int... i> auto lane_of_rows(int rows, std::integer_sequence<int, i...>) {
   static constexpr void (*all[])(const LaneTile<T>&) = {lane_tile<T, i + 1, NV>...};
   return all[rows - 1];
 }
-template <class T>
-auto lane_function(int rows, int packs) {
+template <class T> auto lane_function(int rows, int packs) {
   constexpr auto any_rows = std::make_integer_sequence<int, tile_channels>{};
   if (packs == 1) return lane_of_rows<T, 1>(rows, any_rows);
   if (packs == 2) return lane_of_rows<T, 2>(rows, any_rows);
@@ -230,8 +222,7 @@ void add_lanes(std::int64_t depth, std::int64_t o, std::int64_t pixels, const T*
 double filled(std::int64_t n, std::int64_t w) { return double(n) / double(whole(n, w)); }
 
 // Calls add(first image, last image, buffer [size]) for each fixed block of images, then sums the buffers in order.
-template <class T, class F>
-void add_blocks(const Conv2dGeometry& g, std::int64_t size, T* total, F add) {
+template <class T, class F> void add_blocks(const Conv2dGeometry& g, std::int64_t size, T* total, F add) {
   const std::int64_t grain = images_per_partial(g), parts = (g.n + grain - 1) / grain;
   Scratch<T> partial(std::max<std::int64_t>(0, parts - 1) * size);
   const auto part_of = [&](std::int64_t part) { return part == 0 ? total : partial.data() + (part - 1) * size; };
@@ -297,8 +288,7 @@ void lane_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* d
 
 }  // namespace
 
-template <class T>
-bool direct_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight, T* dbias) {
+template <class T> bool direct_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight, T* dbias) {
   constexpr std::int64_t w = pack<T>::width;
   const std::int64_t c = g.c_in / g.groups;
   const double image = double(g.h + 2 * g.pad_h) * double(g.w + 2 * g.pad_w);  // an int64_t may not hold it

@@ -1,7 +1,7 @@
 // The largest or smallest along an axis, and where it first stands. Nothing is rounded, so many are compared at once.
-#include <gradus/core/parallel.h>
 #include <gradus/core/kernels/reduce.h>
 #include <gradus/core/kernels/strided.h>
+#include <gradus/core/parallel.h>
 
 #include <algorithm>
 
@@ -11,13 +11,11 @@ namespace {
 constexpr int strip_width = 64;
 
 /// Does x take the place of best? NaN wins over every number; of equals the first stays.
-template <bool largest, class T>
-inline bool better(T x, T best) {
+template <bool largest, class T> inline bool better(T x, T best) {
   return (largest ? x > best : x < best) | ((x != x) & (best == best));
 }
 
-template <class T>
-struct Best {
+template <class T> struct Best {
   using Row = std::conditional_t<sizeof(T) == 8, int64_t, std::int32_t>;
   T value[strip_width];
   Row row[strip_width];
@@ -49,15 +47,14 @@ void of_columns(const T* p, int64_t rows, int64_t stride, int columns, T* value,
     std::fill_n(best.row, columns, 0);
     const int64_t n = std::min(piece, rows - from);
     columns == strip_width ? go_down<largest>(p + from * stride, n, stride, strip_width, best)
-                     : go_down<largest>(p + from * stride, n, stride, columns, best);
+                           : go_down<largest>(p + from * stride, n, stride, columns, best);
     for (int c = 0; c < columns; ++c)
       if (from == 0 || better<largest>(best.value[c], value[c])) value[c] = best.value[c], index[c] = from + best.row[c];
   }
 }
 
 /// The best of n neighbours: they are looked at as rows of a matrix.
-template <bool largest, class T>
-void of_run(const T* p, int64_t n, T& value, int64_t& index) {
+template <bool largest, class T> void of_run(const T* p, int64_t n, T& value, int64_t& index) {
   value = p[0], index = 0;
   int64_t i = 1;
   if (n >= 4 * strip_width) {
@@ -75,8 +72,7 @@ void of_run(const T* p, int64_t n, T& value, int64_t& index) {
     if (better<largest>(p[i], value)) value = p[i], index = i;
 }
 
-template <bool largest, class T>
-Extreme extreme_of(Array a, int axis) {
+template <bool largest, class T> Extreme extreme_of(Array a, int axis) {
   const Shape shape = reduced_shape(a.shape(), 1u << axis, true);
   Extreme e{Array(shape, a.dtype()), Array(shape, i64)};
   T* value = e.value.uninitialized<T>();
@@ -98,14 +94,15 @@ Extreme extreme_of(Array a, int axis) {
   const int64_t strips = (columns + strip_width - 1) / strip_width;
   parallel_ranges(walk.runs() * strips, std::max<int64_t>(1, grain_elements / (n * std::min<int64_t>(strip_width, columns))),
                   [&](int64_t begin, int64_t end) {
-    for (int64_t job = begin; job < end; ++job) {
-      const int64_t first = job % strips * strip_width, to = job / strips * columns + first;
-      walk.each_run(job / strips, job / strips + 1, [&](const int64_t* at) {
-        of_columns<largest>(from + at[0] + first, n, stride, static_cast<int>(std::min<int64_t>(strip_width, columns - first)),
-                            value + to, index + to);
-      });
-    }
-  });
+                    for (int64_t job = begin; job < end; ++job) {
+                      const int64_t first = job % strips * strip_width, to = job / strips * columns + first;
+                      walk.each_run(job / strips, job / strips + 1, [&](const int64_t* at) {
+                        of_columns<largest>(from + at[0] + first, n, stride,
+                                            static_cast<int>(std::min<int64_t>(strip_width, columns - first)), value + to,
+                                            index + to);
+                      });
+                    }
+                  });
   return e;
 }
 

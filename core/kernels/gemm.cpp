@@ -2,8 +2,8 @@
 // single-threaded OpenBLAS. The only file that names BLAS.
 #include <gradus/core/kernels/gemm.h>
 #include <gradus/core/kernels/internal/gemm_kernel.h>
-#include <gradus/core/parallel.h>
 #include <gradus/core/memory/scratch.h>
+#include <gradus/core/parallel.h>
 
 #include <cblas.h>
 #include <dlfcn.h>
@@ -41,8 +41,7 @@ void pin_this_thread() {
   (void)pinned;
 }
 
-template <class T>
-struct Product {
+template <class T> struct Product {
   std::int64_t m, n, k;
   GemmOperand<T> a, b;
   T* c;
@@ -61,8 +60,7 @@ struct Product {
   }
 };
 
-template <class T>
-void without_terms(const Product<T>& q) {
+template <class T> void without_terms(const Product<T>& q) {
   const auto& e = q.extras;
   for (std::int64_t i = 0; i < q.m; ++i)
     for (std::int64_t j = 0; j < q.n; ++j) {
@@ -72,8 +70,7 @@ void without_terms(const Product<T>& q) {
 }
 
 // One panel of C (all rows, at most one tile's columns) for the terms of one chain.
-template <class T>
-void panel(const Product<T>& q, bool first, std::int64_t k, EvenRows<T> b, std::int64_t j, int n) {
+template <class T> void panel(const Product<T>& q, bool first, std::int64_t k, EvenRows<T> b, std::int64_t j, int n) {
   tile_column<T>(q.m, n, k, q.a.data, q.a.row_stride, q.a.column_stride, b,
                  {q.c + j, q.c_row, first ? q.extras.row_bias : nullptr,
                   first && q.extras.column_bias ? q.extras.column_bias + j : nullptr, !first || q.extras.accumulate, 0});
@@ -81,15 +78,13 @@ void panel(const Product<T>& q, bool first, std::int64_t k, EvenRows<T> b, std::
 
 // A is read element by element, down the rows of a tile; where those are far apart in memory (a transpose) that misses the
 // caches, and a copy [k][m] is made. Returns what to read instead.
-template <class T>
-GemmOperand<T> near_rows(const Product<T>& q, std::int64_t p, std::int64_t k, T* copy) {
+template <class T> GemmOperand<T> near_rows(const Product<T>& q, std::int64_t p, std::int64_t k, T* copy) {
   const T* from = q.a.data + p * q.a.column_stride;
   for (std::int64_t i = 0; i < k; ++i, from += q.a.column_stride, copy += q.m) std::copy_n(from, q.m, copy);
   return {copy - k * q.m, 1, q.m};
 }
 
-template <class T>
-void own_product(const Product<T>& q) {
+template <class T> void own_product(const Product<T>& q) {
   constexpr int w = pack<T>::width;
   constexpr std::int64_t widest = tile_vectors * w, far = 512, near = 128;
   const std::int64_t longest = std::min(q.k, gemm_k_block);
@@ -112,43 +107,44 @@ void own_product(const Product<T>& q) {
 }
 
 // With few columns packs of a row would be mostly empty: the transposed product has full ones.
-template <class T>
-void narrow_product(const Product<T>& q) {
+template <class T> void narrow_product(const Product<T>& q) {
   Scratch<T> turned(q.m * q.n);
   if (q.extras.accumulate)
     for (std::int64_t j = 0; j < q.n; ++j)
       for (std::int64_t i = 0; i < q.m; ++i) turned[j * q.m + i] = q.c[i * q.c_row + j];
-  own_product<T>({q.n, q.m, q.k, {q.b.data, q.b.column_stride, q.b.row_stride}, {q.a.data, q.a.column_stride, q.a.row_stride},
-                  turned.data(), q.m, {q.extras.accumulate, q.extras.column_bias, q.extras.row_bias}});
+  own_product<T>({q.n,
+                  q.m,
+                  q.k,
+                  {q.b.data, q.b.column_stride, q.b.row_stride},
+                  {q.a.data, q.a.column_stride, q.a.row_stride},
+                  turned.data(),
+                  q.m,
+                  {q.extras.accumulate, q.extras.column_bias, q.extras.row_bias}});
   for (std::int64_t i = 0; i < q.m; ++i)
     for (std::int64_t j = 0; j < q.n; ++j) q.c[i * q.c_row + j] = turned[j * q.m + i];
 }
 
 // One dimension contiguous, the other at least as far apart as that is long: what BLAS can read.
-template <class T>
-bool plain(const GemmOperand<T>& x, std::int64_t rows, std::int64_t columns) {
+template <class T> bool plain(const GemmOperand<T>& x, std::int64_t rows, std::int64_t columns) {
   return (x.column_stride == 1 && x.row_stride >= columns) || (x.row_stride == 1 && x.column_stride >= rows);
 }
 
 // Measured (docs/decisions/gemm.md): our kernel wins the f32 products of training; OpenBLAS wins large f64 products, those with
 // very few rows or columns, and everything where the processor has no fused multiply-add.
-template <class T>
-bool blas_is_faster(const Product<T>& q) {
+template <class T> bool blas_is_faster(const Product<T>& q) {
   const std::int64_t work = q.m * q.n * q.k;
   if (pack<T>::width * sizeof(T) == 16) return work > 32 * 32 * 32;
   if (std::min(q.m, q.n) < 12) return work > 16 * 1024;
   return sizeof(T) == 8 && work > 64 * 64 * 64;
 }
 
-template <class T>
-bool blas_suits(const Product<T>& q) {
+template <class T> bool blas_suits(const Product<T>& q) {
   constexpr std::int64_t most = 1 << 30;
   return blas_is_faster(q) && q.c_row < most && q.k < most && plain(q.a, q.m, q.k) && plain(q.b, q.k, q.n) &&
          std::max({q.a.row_stride, q.a.column_stride, q.b.row_stride, q.b.column_stride}) < most && blas_info().safe;
 }
 
-template <class T>
-void blas_product(const Product<T>& q) {
+template <class T> void blas_product(const Product<T>& q) {
   pin_this_thread();
   const auto order = [](const GemmOperand<T>& x) { return x.column_stride == 1 ? CblasNoTrans : CblasTrans; };
   const auto leading = [](const GemmOperand<T>& x, std::int64_t columns, std::int64_t rows) {
@@ -159,16 +155,14 @@ void blas_product(const Product<T>& q) {
   const T beta = q.extras.accumulate ? T(1) : T(0);
   if constexpr (std::is_same_v<T, float>)
     cblas_sgemm(CblasRowMajor, order(q.a), order(q.b), m, n, k, 1, q.a.data, lda, q.b.data, ldb, beta, q.c, ldc);
-  else
-    cblas_dgemm(CblasRowMajor, order(q.a), order(q.b), m, n, k, 1, q.a.data, lda, q.b.data, ldb, beta, q.c, ldc);
+  else cblas_dgemm(CblasRowMajor, order(q.a), order(q.b), m, n, k, 1, q.a.data, lda, q.b.data, ldb, beta, q.c, ldc);
   if (!q.extras.row_bias && !q.extras.column_bias) return;
   Product<T> biases = q;
   biases.extras.accumulate = true;
   without_terms(biases);
 }
 
-template <class T>
-void product(const Product<T>& q) {
+template <class T> void product(const Product<T>& q) {
   constexpr std::int64_t w = pack<T>::width;
   if (q.k <= 0) without_terms(q);
   else if (blas_suits(q)) blas_product(q);
@@ -209,25 +203,27 @@ void batched_gemm(GemmBatch batch, std::int64_t m, std::int64_t n, std::int64_t 
   const Grid grid(m, n, std::max<std::int64_t>(1, k), tile_vectors * pack<T>::width);
   const std::int64_t blocks = grid.across * grid.down;
   const std::int64_t work = std::max<std::int64_t>(1, m * n * k / blocks);
-  parallel_ranges(batch.count * blocks, std::max<std::int64_t>(1, block_work / work), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t t = begin; t < end; ++t) {
-      const std::int64_t which = t / blocks, i = t % blocks / grid.across * grid.rows, j = t % grid.across * grid.columns;
-      Product<T> q = one.block(i, std::min(grid.rows, m - i), j, std::min(grid.columns, n - j));
-      q.a.data += which * batch.a_stride, q.b.data += which * batch.b_stride, q.c += which * batch.c_stride;
-      product(q);
-    }
-  });
+  parallel_ranges(batch.count * blocks, std::max<std::int64_t>(1, block_work / work),
+                  [&](std::int64_t begin, std::int64_t end) {
+                    for (std::int64_t t = begin; t < end; ++t) {
+                      const std::int64_t which = t / blocks, i = t % blocks / grid.across * grid.rows,
+                                         j = t % grid.across * grid.columns;
+                      Product<T> q = one.block(i, std::min(grid.rows, m - i), j, std::min(grid.columns, n - j));
+                      q.a.data += which * batch.a_stride, q.b.data += which * batch.b_stride, q.c += which * batch.c_stride;
+                      product(q);
+                    }
+                  });
 }
 
 template <class T>
-void gemm(std::int64_t m, std::int64_t n, std::int64_t k, GemmOperand<T> a, GemmOperand<T> b, T* c, std::int64_t c_row_stride,
-          GemmExtras<T> extras) {
+void gemm(std::int64_t m, std::int64_t n, std::int64_t k, GemmOperand<T> a, GemmOperand<T> b, T* c,
+          std::int64_t c_row_stride, GemmExtras<T> extras) {
   batched_gemm<T>({1, 0, 0, 0}, m, n, k, a, b, c, c_row_stride, extras);
 }
 
-#define GRADUS_GEMM(T)                                                                                                    \
-  template void gemm<T>(std::int64_t, std::int64_t, std::int64_t, GemmOperand<T>, GemmOperand<T>, T*, std::int64_t,       \
-                        GemmExtras<T>);                                                                                   \
+#define GRADUS_GEMM(T)                                                                                                   \
+  template void gemm<T>(std::int64_t, std::int64_t, std::int64_t, GemmOperand<T>, GemmOperand<T>, T*, std::int64_t,      \
+                        GemmExtras<T>);                                                                                  \
   template void batched_gemm<T>(GemmBatch, std::int64_t, std::int64_t, std::int64_t, GemmOperand<T>, GemmOperand<T>, T*, \
                                 std::int64_t, GemmExtras<T>);
 GRADUS_GEMM(float)

@@ -9,25 +9,23 @@ namespace gradus {
 
 /// A matrix to read: element (i, j) is data[i * row_stride + j * column_stride]. A transpose is an exchange of strides,
 /// a stride of 0 repeats.
-template <class T>
-struct GemmOperand {
+template <class T> struct GemmOperand {
   const T* data;
   std::int64_t row_stride, column_stride;
 };
 
 /// What is added to the product.
-template <class T>
-struct GemmExtras {
-  bool accumulate = false;          ///< C = A B + C; else C is only written
-  const T* row_bias = nullptr;      ///< [m], added to every element of a row; may be null
-  const T* column_bias = nullptr;   ///< [n], added to every element of a column; may be null
+template <class T> struct GemmExtras {
+  bool accumulate = false;         ///< C = A B + C; else C is only written
+  const T* row_bias = nullptr;     ///< [m], added to every element of a row; may be null
+  const T* column_bias = nullptr;  ///< [n], added to every element of a column; may be null
 };
 
 /// C[m, n] = A[m, k] B[k, n] (+ extras). C has unit column stride and must not overlap A or B. k = 0 gives zeros (+ extras).
 /// T is float or double.
 template <class T>
-void gemm(std::int64_t m, std::int64_t n, std::int64_t k, GemmOperand<T> a, GemmOperand<T> b, T* c, std::int64_t c_row_stride,
-          GemmExtras<T> extras = {});
+void gemm(std::int64_t m, std::int64_t n, std::int64_t k, GemmOperand<T> a, GemmOperand<T> b, T* c,
+          std::int64_t c_row_stride, GemmExtras<T> extras = {});
 
 /// Distances between the matrices of a batch; 0 uses the same matrix for all (A and B only).
 struct GemmBatch {
@@ -43,7 +41,7 @@ void batched_gemm(GemmBatch batch, std::int64_t m, std::int64_t n, std::int64_t 
 struct BlasInfo {
   std::string build;  ///< as OpenBLAS describes itself: version, options, kernel
   enum class Threading { serial, pthreads, openmp, unknown } threading;
-  bool safe;          ///< may be called from several threads at once; if not, it is never called
+  bool safe;  ///< may be called from several threads at once; if not, it is never called
 };
 
 /// Asked once; pins OpenBLAS to one thread. Where our own kernel is faster BLAS is not called; docs/decisions/gemm.md has the

@@ -12,7 +12,7 @@ namespace gradus {
 namespace {
 
 constexpr int most_inputs = 6;
-constexpr int64_t worth_a_copy = 512;  // elements
+constexpr int64_t worth_a_copy = 512;       // elements
 constexpr std::size_t buffer_bytes = 4096;  // whole packs of any width; all inputs of a formula together stay in L1
 
 /// A line of memory holds elements far apart in row-major order: a copy, which moves whole lines, pays.
@@ -25,8 +25,7 @@ bool scattered(const Array& a) {
 }
 
 /// to[0..end-begin) = elements begin..end-1 of an Array in row-major order.
-template <class T>
-void line_up(const StridedLoop<1>& walk, const T* from, int64_t begin, int64_t end, T* to) {
+template <class T> void line_up(const StridedLoop<1>& walk, const T* from, int64_t begin, int64_t end, T* to) {
   const int64_t length = walk.run(), step = walk.run_stride(0);
   int64_t skip = begin % length, left = end - begin;
   walk.each_run(begin / length, (end - 1) / length + 1, [&](const int64_t* at) {
@@ -40,8 +39,7 @@ void line_up(const StridedLoop<1>& walk, const T* from, int64_t begin, int64_t e
   });
 }
 
-template <class T>
-void run_pieces(Array& out, const Array* const* in, int count, MapPass pass, const void* f) {
+template <class T> void run_pieces(Array& out, const Array* const* in, int count, MapPass pass, const void* f) {
   constexpr auto chunk = static_cast<int64_t>(buffer_bytes / sizeof(T));
   T* const to = out.uninitialized<T>();
   bool dense = true;

@@ -28,8 +28,7 @@ GRADUS_INLINE void map_packs(F f, T* out, int64_t begin, int64_t end, const In*.
 }
 
 /// The one place where a formula's loop is compiled.
-template <class T, class F, class... In>
-[[gnu::noinline]] void map_loop(const F& f, T* out, int64_t n, const In*... in) {
+template <class T, class F, class... In> [[gnu::noinline]] void map_loop(const F& f, T* out, int64_t n, const In*... in) {
   map_packs<T>(f, out, 0, n, in...);
 }
 
@@ -52,17 +51,19 @@ Array map_over(const char* op, bool overwrite, F f, const First& first, const In
     } else {
       if (overwrite && first.dense() && first.unique()) out = first;
       const Array* all[] = {&first, &in...};
-      map_pieces(out, all, 1 + sizeof...(In), [](const void* g, void* to, const void* const* from, int64_t n) {
-        map_pass<T, F>(g, to, from, n, std::make_integer_sequence<int, 1 + sizeof...(In)>());
-      }, &f);
+      map_pieces(
+          out, all, 1 + sizeof...(In),
+          [](const void* g, void* to, const void* const* from, int64_t n) {
+            map_pass<T, F>(g, to, from, n, std::make_integer_sequence<int, 1 + sizeof...(In)>());
+          },
+          &f);
     }
   });
   return out;
 }
 
 /// A fresh Array f(in...).
-template <class F, class First, class... In>
-Array map(F f, const First& first, const In&... in) {
+template <class F, class First, class... In> Array map(F f, const First& first, const In&... in) {
   return map_over("memory", false, f, first, in...);
 }
 

@@ -12,13 +12,11 @@ namespace gradus {
 namespace {
 
 /// A whole pack read and written plainly: masked stores of AVX2 are slow on some processors.
-template <class T>
-struct WholePack {
+template <class T> struct WholePack {
   GRADUS_INLINE pack<T> load(const T* p) const { return pack<T>::load(p); }
   GRADUS_INLINE void store(T* p, pack<T> x) const { x.store(p); }
 };
-template <class T, class F>
-GRADUS_INLINE void each_unit(std::int64_t h, F f) {
+template <class T, class F> GRADUS_INLINE void each_unit(std::int64_t h, F f) {
   constexpr int w = pack<T>::width;
   std::int64_t j = 0;
   for (; j + w <= h; j += w) f(j, WholePack<T>());
@@ -27,17 +25,15 @@ GRADUS_INLINE void each_unit(std::int64_t h, F f) {
 
 // ---- one row, one step ----------------------------------------------------------------------------------------------
 
-template <class T>
-struct ForwardRow {
+template <class T> struct ForwardRow {
   std::int64_t h;
-  T* gates;                           // in: sums; out: gates
-  const T *from_h, *b_hh;             // GRU: the state's share of the sums, and its bias or null
+  T* gates;                // in: sums; out: gates
+  const T *from_h, *b_hh;  // GRU: the state's share of the sums, and its bias or null
   const T *h_before, *c_before;
   T *inner, *c_after, *out;
 };
 
-template <class T>
-void lstm_forward(const ForwardRow<T>& row) {
+template <class T> void lstm_forward(const ForwardRow<T>& row) {
   using P = pack<T>;
   const std::int64_t h = row.h;
   each_unit<T>(h, [&](std::int64_t j, const auto& lanes) {
@@ -51,8 +47,7 @@ void lstm_forward(const ForwardRow<T>& row) {
   });
 }
 
-template <class T>
-void gru_forward(const ForwardRow<T>& row) {
+template <class T> void gru_forward(const ForwardRow<T>& row) {
   using P = pack<T>;
   const std::int64_t h = row.h;
   each_unit<T>(h, [&](std::int64_t j, const auto& lanes) {
@@ -69,24 +64,21 @@ void gru_forward(const ForwardRow<T>& row) {
   });
 }
 
-template <class T>
-void rnn_forward(const ForwardRow<T>& row, bool relu) {
+template <class T> void rnn_forward(const ForwardRow<T>& row, bool relu) {
   each_unit<T>(row.h, [&](std::int64_t j, const auto& lanes) {
     const pack<T> x = lanes.load(row.gates + j);
     lanes.store(row.out + j, relu ? max(pack<T>(0), x) : tanh(x));
   });
 }
 
-template <class T>
-struct BackwardRow {
+template <class T> struct BackwardRow {
   std::int64_t h;
   const T *gates, *h_before, *c_before, *c_after, *inner, *out;
-  T *dh, *dc;              // of the state after the step; dc and a GRU's dh become what passes the gates on the way back
-  T *to_x, *to_h;          // of the sums, as seen from the input and from the state
+  T *dh, *dc;      // of the state after the step; dc and a GRU's dh become what passes the gates on the way back
+  T *to_x, *to_h;  // of the sums, as seen from the input and from the state
 };
 
-template <class T>
-void lstm_backward(const BackwardRow<T>& row) {
+template <class T> void lstm_backward(const BackwardRow<T>& row) {
   using P = pack<T>;
   const std::int64_t h = row.h;
   each_unit<T>(h, [&](std::int64_t j, const auto& lanes) {
@@ -103,8 +95,7 @@ void lstm_backward(const BackwardRow<T>& row) {
   });
 }
 
-template <class T>
-void gru_backward(const BackwardRow<T>& row) {
+template <class T> void gru_backward(const BackwardRow<T>& row) {
   using P = pack<T>;
   const std::int64_t h = row.h;
   each_unit<T>(h, [&](std::int64_t j, const auto& lanes) {
@@ -120,8 +111,7 @@ void gru_backward(const BackwardRow<T>& row) {
   });
 }
 
-template <class T>
-void rnn_backward(const BackwardRow<T>& row, bool relu) {
+template <class T> void rnn_backward(const BackwardRow<T>& row, bool relu) {
   using P = pack<T>;
   each_unit<T>(row.h, [&](std::int64_t j, const auto& lanes) {
     const P y = lanes.load(row.out + j), u = lanes.load(row.dh + j);
@@ -132,8 +122,7 @@ void rnn_backward(const BackwardRow<T>& row, bool relu) {
 // ---- all steps of some rows -----------------------------------------------------------------------------------------
 
 /// [begin, end) of the batch; its working memory is its own.
-template <class T>
-struct Piece {
+template <class T> struct Piece {
   const RecurrentLayer<T>& layer;
   std::int64_t begin, end;
 
@@ -145,25 +134,21 @@ struct Piece {
     return false;
   }
   /// The piece's first row of step t in [steps, N, length].
-  template <class U>
-  U* at(U* p, std::int64_t t, std::int64_t length) const {
+  template <class U> U* at(U* p, std::int64_t t, std::int64_t length) const {
     return p ? p + (t * layer.batch + begin) * length : nullptr;
   }
 };
 
-template <class T>
-void keep_rows(const Piece<T>& piece, std::int64_t t, std::int64_t length, const T* from, T* to) {
+template <class T> void keep_rows(const Piece<T>& piece, std::int64_t t, std::int64_t length, const T* from, T* to) {
   for (std::int64_t r = 0; r < piece.rows(); ++r)
     if (!piece.active(piece.begin + r, t)) std::copy_n(from + r * length, length, to + r * length);
 }
-template <class T>
-void clear_rows(const Piece<T>& piece, std::int64_t t, std::int64_t length, T* to) {
+template <class T> void clear_rows(const Piece<T>& piece, std::int64_t t, std::int64_t length, T* to) {
   for (std::int64_t r = 0; r < piece.rows(); ++r)
     if (!piece.active(piece.begin + r, t)) std::fill_n(to + r * length, length, T(0));
 }
 
-template <class T>
-struct Forward {
+template <class T> struct Forward {
   const RecurrentLayer<T>& layer;
   const RecurrentStates<T>& s;
   PackedMatrix<T> recurrent;
@@ -190,8 +175,15 @@ struct Forward {
     for (std::int64_t r = 0; r < rows; ++r) {
       if (!piece.active(piece.begin + r, t)) continue;
       const auto row = [r](auto* x, std::int64_t length) { return x ? x + r * length : nullptr; };
-      const ForwardRow<T> one{h, row(gates, wide), row(from_h, wide), layer.b_hh, row(h_before, p), row(c_before, h),
-                              row(inner, h), row(c_after, h), row(out, h)};
+      const ForwardRow<T> one{h,
+                              row(gates, wide),
+                              row(from_h, wide),
+                              layer.b_hh,
+                              row(h_before, p),
+                              row(c_before, h),
+                              row(inner, h),
+                              row(c_after, h),
+                              row(out, h)};
       if (layer.kind == Recurrence::lstm) lstm_forward(one);
       else if (gru) gru_forward(one);
       else rnn_forward(one, layer.kind == Recurrence::rnn_relu);
@@ -208,8 +200,7 @@ struct Forward {
   }
 };
 
-template <class T>
-struct Backward {
+template <class T> struct Backward {
   const RecurrentLayer<T>& layer;
   const RecurrentStates<T>& s;
   const RecurrentGradients<T>& g;
@@ -265,8 +256,16 @@ struct Backward {
     for (std::int64_t r = 0; r < rows; ++r) {
       if (!piece.active(piece.begin + r, t)) continue;
       const auto row = [r](auto* x, std::int64_t length) { return x ? x + r * length : nullptr; };
-      const BackwardRow<T> one{h, row(gates, wide), row(h_before, p), row(c_before, h), row(c_after, h), row(inner, h),
-                               row(h_after, p), projection ? row(dm, h) : row(dh, p), row(dc, h), row(to_x, wide),
+      const BackwardRow<T> one{h,
+                               row(gates, wide),
+                               row(h_before, p),
+                               row(c_before, h),
+                               row(c_after, h),
+                               row(inner, h),
+                               row(h_after, p),
+                               projection ? row(dm, h) : row(dh, p),
+                               row(dc, h),
+                               row(to_x, wide),
                                row(to_h, wide)};
       if (layer.kind == Recurrence::lstm) lstm_backward(one);
       else if (layer.kind == Recurrence::gru) gru_backward(one);
@@ -292,8 +291,7 @@ struct Backward {
 };
 
 /// Rows of a piece: enough that reading the weights pays, and that the piece is worth a thread.
-template <class T>
-std::int64_t piece_rows(const RecurrentLayer<T>& l) {
+template <class T> std::int64_t piece_rows(const RecurrentLayer<T>& l) {
   constexpr std::int64_t least = 16, worth = 1 << 20;
   const std::int64_t row = std::max<std::int64_t>(1, l.steps * l.gates() * l.hidden * l.output);
   const std::int64_t pieces = std::max<std::int64_t>(1, std::min(l.batch / least, l.batch * row / worth));
@@ -313,8 +311,7 @@ void all_steps_product(std::int64_t rows, std::int64_t n, std::int64_t k, const 
   });
 }
 
-template <class T>
-void all_steps_gradient(std::int64_t rows, std::int64_t m, std::int64_t n, const T* a, const T* b, T* c) {
+template <class T> void all_steps_gradient(std::int64_t rows, std::int64_t m, std::int64_t n, const T* a, const T* b, T* c) {
   constexpr std::int64_t piece = 120;
   if (m * n * rows <= 64 * 64 * 64) return gemm<T>(m, n, rows, {a, 1, m}, {b, n, 1}, c, n);
   const PackedMatrix<T> packed(rows, n, {b, n, 1});
@@ -323,8 +320,7 @@ void all_steps_gradient(std::int64_t rows, std::int64_t m, std::int64_t n, const
   });
 }
 
-template <class T>
-void recurrent_forward(const RecurrentLayer<T>& layer, const RecurrentStates<T>& states) {
+template <class T> void recurrent_forward(const RecurrentLayer<T>& layer, const RecurrentStates<T>& states) {
   parallel_ranges(layer.batch, piece_rows(layer), Forward<T>(layer, states));
 }
 template <class T>
@@ -333,10 +329,10 @@ void recurrent_backward(const RecurrentLayer<T>& layer, const RecurrentStates<T>
   parallel_ranges(layer.batch, piece_rows(layer), Backward<T>(layer, states, gradients));
 }
 
-#define GRADUS_RECURRENT(T)                                                                                              \
-  template void all_steps_product<T>(std::int64_t, std::int64_t, std::int64_t, const T*, GemmOperand<T>, const T*, T*);  \
-  template void all_steps_gradient<T>(std::int64_t, std::int64_t, std::int64_t, const T*, const T*, T*);                 \
-  template void recurrent_forward<T>(const RecurrentLayer<T>&, const RecurrentStates<T>&);        \
+#define GRADUS_RECURRENT(T)                                                                                             \
+  template void all_steps_product<T>(std::int64_t, std::int64_t, std::int64_t, const T*, GemmOperand<T>, const T*, T*); \
+  template void all_steps_gradient<T>(std::int64_t, std::int64_t, std::int64_t, const T*, const T*, T*);                \
+  template void recurrent_forward<T>(const RecurrentLayer<T>&, const RecurrentStates<T>&);                              \
   template void recurrent_backward<T>(const RecurrentLayer<T>&, const RecurrentStates<T>&, const RecurrentGradients<T>&);
 GRADUS_RECURRENT(float)
 GRADUS_RECURRENT(double)

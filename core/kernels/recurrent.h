@@ -13,8 +13,7 @@ constexpr std::int64_t gates_of(Recurrence r) { return r == Recurrence::lstm ? 4
 
 /// T steps, N sequences, H units with G gates, of which P numbers go on to the next step: H, or fewer if w_hr projects them.
 /// A row n takes part in the steps before lengths[n]; in the others its state stays as it is.
-template <class T>
-struct RecurrentLayer {
+template <class T> struct RecurrentLayer {
   Recurrence kind;
   std::int64_t steps, batch, hidden, output;
   bool reverse;                 ///< from the last step to the first
@@ -36,28 +35,24 @@ struct RecurrentLayer {
 template <class T>
 void all_steps_product(std::int64_t rows, std::int64_t n, std::int64_t k, const T* a, GemmOperand<T> b, const T* bias, T* c);
 /// c[m, n] = a[rows, m]' b[rows, n]: the gradient of a weight.
-template <class T>
-void all_steps_gradient(std::int64_t rows, std::int64_t m, std::int64_t n, const T* a, const T* b, T* c);
+template <class T> void all_steps_gradient(std::int64_t rows, std::int64_t m, std::int64_t n, const T* a, const T* b, T* c);
 
 /// What the forward pass writes and the backward pass reads.
-template <class T>
-struct RecurrentStates {
+template <class T> struct RecurrentStates {
   T* gates;  ///< [T, N, G H]: the input's share comes in, with biases; the gates go out
   T* h;      ///< [T + 1, N, P]; row first() is given
   T* c;      ///< [T + 1, N, H] of an LSTM, likewise
   T* inner;  ///< [T, N, H]: of a GRU the state's share of the new gate, of a projected LSTM o tanh(c)
 };
 
-template <class T>
-void recurrent_forward(const RecurrentLayer<T>& layer, const RecurrentStates<T>& states);
+template <class T> void recurrent_forward(const RecurrentLayer<T>& layer, const RecurrentStates<T>& states);
 
-template <class T>
-struct RecurrentGradients {
-  const T *y, *h, *c;   ///< [T, N, P], [N, P], [N, H]: of the results; each may be null
-  T* gates;             ///< [T, N, G H]: of the gates' sums, as seen from the input
-  T* gates_from_h;      ///< [T, N, G H], as seen from the state: the same memory but for a GRU
-  T* projected;         ///< [T, N, P] of every h if there is a projection, else null
-  T *first_h, *first_c; ///< [N, P], [N, H]: of the first state
+template <class T> struct RecurrentGradients {
+  const T *y, *h, *c;    ///< [T, N, P], [N, P], [N, H]: of the results; each may be null
+  T* gates;              ///< [T, N, G H]: of the gates' sums, as seen from the input
+  T* gates_from_h;       ///< [T, N, G H], as seen from the state: the same memory but for a GRU
+  T* projected;          ///< [T, N, P] of every h if there is a projection, else null
+  T *first_h, *first_c;  ///< [N, P], [N, H]: of the first state
 };
 
 template <class T>

@@ -1,7 +1,7 @@
-#include <gradus/core/simd/lanes.h>
 #include <gradus/core/kernels/map.h>
 #include <gradus/core/kernels/reduce.h>
 #include <gradus/core/kernels/strided.h>
+#include <gradus/core/simd/lanes.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,12 +9,11 @@
 namespace gradus {
 namespace {
 
-constexpr int64_t block = 4096;   // elements summed straight; above, halves are summed pairwise
+constexpr int64_t block = 4096;  // elements summed straight; above, halves are summed pairwise
 constexpr int64_t rows_block = 256;
 
 /// Lanes i.. of a run with stride 1, or 0 (one number again and again); lanes behind `valid` are zero.
-template <class T>
-inline pack<T> load_lanes(const T* p, int64_t stride, int64_t i, int valid) {
+template <class T> inline pack<T> load_lanes(const T* p, int64_t stride, int64_t i, int valid) {
   if (stride == 1) return valid == pack<T>::width ? pack<T>::load(p + i) : pack<T>::load_first(p + i, valid);
   pack<T> a(typename pack<T>::R{});
   for (int k = 0; k < valid; ++k) a.r[k] = *p;
@@ -23,8 +22,7 @@ inline pack<T> load_lanes(const T* p, int64_t stride, int64_t i, int valid) {
 
 /// Adds x to a sum of sums, of which there may be many, with what the addition before lost (Kahan). Of two sums the bits are
 /// those of a + b.
-template <class V>
-GRADUS_INLINE void add_to_total(V& total, V& lost, V x) {
+template <class V> GRADUS_INLINE void add_to_total(V& total, V& lost, V x) {
   const auto number = [](auto is, auto a) {
     if constexpr (std::is_same_v<decltype(is), bool>) return is ? a : 0;
     else return select(is, a, V(0));
@@ -35,8 +33,7 @@ GRADUS_INLINE void add_to_total(V& total, V& lost, V x) {
 }
 
 /// Halves added to halves.
-template <class T>
-T lanes_sum(pack<T> a) {
+template <class T> T lanes_sum(pack<T> a) {
   if constexpr (pack<T>::width == 16) {
     typedef T Half __attribute__((vector_size(32)));
     typedef T Quarter __attribute__((vector_size(16)));
@@ -55,8 +52,7 @@ T lanes_sum(pack<T> a) {
 }
 
 /// Sum of n elements at stride 1 or 0.
-template <class T>
-T sum_run(const T* p, int64_t n, int64_t stride) {
+template <class T> T sum_run(const T* p, int64_t n, int64_t stride) {
   if (n > block) {
     const int64_t half = (n / 2 + block - 1) / block * block;
     return sum_run(p, half, stride) + sum_run(p + half * stride, n - half, stride);
@@ -78,12 +74,10 @@ T sum_run(const T* p, int64_t n, int64_t stride) {
   return lanes_sum((a + b) + (c + d));
 }
 
-template <class T>
-constexpr int strip = 4 * pack<T>::width;  // neighbouring runs summed together
+template <class T> constexpr int strip = 4 * pack<T>::width;  // neighbouring runs summed together
 
 /// lane[r][c] += row r of each of `times` groups of 4 * width rows, in this order. A row has `packs`, the last of `last` lanes.
-template <int times, class T>
-void add_groups(pack<T>* lane, const T* p, int64_t stride, int packs, int last) {
+template <int times, class T> void add_groups(pack<T>* lane, const T* p, int64_t stride, int packs, int last) {
   constexpr int w = pack<T>::width, lanes = 4 * w;
   const int64_t ahead = stride * 8 * static_cast<int64_t>(sizeof(T)) > 4096 ? 8 * stride : 0;  // jumps no machine foresees
   for (int r = 0; r < lanes; ++r, p += stride)
@@ -99,8 +93,7 @@ void add_groups(pack<T>* lane, const T* p, int64_t stride, int packs, int last) 
 }
 
 /// out[c] = the sum of n elements from p + c at any stride, in the order of sum_run, for `columns` (at most strip) runs.
-template <class T>
-void sum_across(const T* p, int64_t n, int64_t stride, int columns, T* out) {
+template <class T> void sum_across(const T* p, int64_t n, int64_t stride, int columns, T* out) {
   if (n > block) {
     const int64_t half = (n / 2 + block - 1) / block * block;
     T more[strip<T>];
@@ -128,8 +121,7 @@ void sum_across(const T* p, int64_t n, int64_t stride, int columns, T* out) {
 }
 
 /// One long run at stride 1 or 0, in parallel.
-template <class T>
-T sum_long(const T* p, int64_t n, int64_t stride) {
+template <class T> T sum_long(const T* p, int64_t n, int64_t stride) {
   constexpr int64_t piece = 16 * block;
   if (n <= piece) return sum_run(p, n, stride);
   std::vector<T> parts(static_cast<std::size_t>((n + piece - 1) / piece));
@@ -163,16 +155,14 @@ struct Split {
 };
 
 /// v[i] = element i of `width` runs at stride 1, which start `step` apart.
-template <class T>
-GRADUS_INLINE void load_transposed(const T* p, int64_t step, pack<T>* v) {
+template <class T> GRADUS_INLINE void load_transposed(const T* p, int64_t step, pack<T>* v) {
 #pragma GCC unroll 16
   for (int i = 0; i < pack<T>::width; ++i) v[i] = pack<T>::load(p + i * step);
   transpose<T>(v);
 }
 
 /// The same for `runs` of them, n elements each; zeros elsewhere.
-template <class T>
-void load_transposed_part(const T* p, int64_t step, int runs, int n, pack<T>* v) {
+template <class T> void load_transposed_part(const T* p, int64_t step, int runs, int n, pack<T>* v) {
   const Lanes<T> lanes(n);
 #pragma GCC unroll 16
   for (int i = 0; i < pack<T>::width; ++i) v[i] = i < runs ? lanes.load(p + i * step) : pack<T>(0);
@@ -188,8 +178,7 @@ bool follows(const Split& s, const Split& row_major) {
 }
 
 /// Each output is the sum of a (possibly many-axed) run of its own.
-template <class T>
-void sum_rows(const Array& a, const Split& s, T* out) {
+template <class T> void sum_rows(const Array& a, const Split& s, T* out) {
   const StridedLoop<2> outer = s.outer(), inner = s.inner();
   const int64_t length = outer.run(), work = std::max<int64_t>(1, s.gone.size());
   parallel_ranges(outer.runs() * length, std::max<int64_t>(1, grain_elements / work), [&](int64_t begin, int64_t end) {
@@ -207,8 +196,7 @@ void sum_rows(const Array& a, const Split& s, T* out) {
 }
 
 /// Sums of rows where not the rows but their neighbours are contiguous: a transposed matrix.
-template <class T>
-void sum_rows_across(const Array& a, const Split& s, T* out) {
+template <class T> void sum_rows_across(const Array& a, const Split& s, T* out) {
   const StridedLoop<2> outer = s.outer(), inner = s.inner();
   const int64_t columns = outer.run(), strips = (columns + strip<T> - 1) / strip<T>;
   const int64_t work = strip<T> * std::max<int64_t>(1, s.gone.size());
@@ -230,8 +218,7 @@ void sum_rows_across(const Array& a, const Split& s, T* out) {
 }
 
 /// The last kept axis is contiguous: rows are added to rows, in blocks so that long columns keep their digits.
-template <class T>
-void sum_columns(const Array& a, const Split& s, T* out) {
+template <class T> void sum_columns(const Array& a, const Split& s, T* out) {
   const StridedLoop<2> outer = s.outer(), inner = s.inner();
   const int64_t columns = outer.run(), runs = outer.runs(), steps = inner.run(), step = inner.run_stride(0);
   constexpr int64_t w = pack<T>::width, wide = 32 * w;
@@ -239,63 +226,62 @@ void sum_columns(const Array& a, const Split& s, T* out) {
   const T* from = a.data<T>();
   parallel_ranges(runs * strips, std::max<int64_t>(1, grain_elements / (wide * std::max<int64_t>(1, s.gone.size()))),
                   [&](int64_t begin, int64_t end) {
-    alignas(64) T total[wide], lost[wide], part[wide];
-    for (int64_t job = begin; job < end; ++job) {
-      const int64_t first = job % strips * wide, n = std::min(wide, columns - first);
-      outer.each_run(job / strips, job / strips + 1, [&](const int64_t* at) {
-        std::fill_n(total, wide, T(0));
-        std::fill_n(lost, wide, T(0));
-        inner.each_run(0, inner.runs(), [&](const int64_t* in) {
-          const T* p = from + at[0] + in[0] + first;
-          for (int64_t r0 = 0; r0 < steps; r0 += rows_block) {
-            std::fill_n(part, wide, T(0));
-            for (int64_t r = r0; r < std::min(steps, r0 + rows_block); ++r) {
-              const T* row = p + r * step;
-              int64_t i = 0;
-              for (; i + w <= n; i += w) (pack<T>::load(part + i) + pack<T>::load(row + i)).store(part + i);
-              for (; i < n; ++i) part[i] += row[i];
-            }
-            for (int64_t i = 0; i < n; ++i) add_to_total(total[i], lost[i], part[i]);
-          }
-        });
-        std::copy_n(total, n, out + job / strips * columns + first);
-      });
-    }
-  });
+                    alignas(64) T total[wide], lost[wide], part[wide];
+                    for (int64_t job = begin; job < end; ++job) {
+                      const int64_t first = job % strips * wide, n = std::min(wide, columns - first);
+                      outer.each_run(job / strips, job / strips + 1, [&](const int64_t* at) {
+                        std::fill_n(total, wide, T(0));
+                        std::fill_n(lost, wide, T(0));
+                        inner.each_run(0, inner.runs(), [&](const int64_t* in) {
+                          const T* p = from + at[0] + in[0] + first;
+                          for (int64_t r0 = 0; r0 < steps; r0 += rows_block) {
+                            std::fill_n(part, wide, T(0));
+                            for (int64_t r = r0; r < std::min(steps, r0 + rows_block); ++r) {
+                              const T* row = p + r * step;
+                              int64_t i = 0;
+                              for (; i + w <= n; i += w) (pack<T>::load(part + i) + pack<T>::load(row + i)).store(part + i);
+                              for (; i < n; ++i) part[i] += row[i];
+                            }
+                            for (int64_t i = 0; i < n; ++i) add_to_total(total[i], lost[i], part[i]);
+                          }
+                        });
+                        std::copy_n(total, n, out + job / strips * columns + first);
+                      });
+                    }
+                  });
 }
 
 /// The same where not the rows but the columns are contiguous: a transposed matrix. Squares are transposed in registers.
-template <class T>
-void sum_columns_across(const Array& a, const Split& s, T* out) {
+template <class T> void sum_columns_across(const Array& a, const Split& s, T* out) {
   const StridedLoop<2> outer = s.outer(), inner = s.inner();
   constexpr int w = pack<T>::width;
   const int64_t columns = outer.run(), step = outer.run_stride(0), steps = inner.run(), strips = (columns + w - 1) / w;
   parallel_ranges(outer.runs() * strips, std::max<int64_t>(1, grain_elements / (w * std::max<int64_t>(1, s.gone.size()))),
                   [&](int64_t begin, int64_t end) {
-    for (int64_t job = begin; job < end; ++job) {
-      const int64_t first = job % strips * w;
-      const int n = static_cast<int>(std::min<int64_t>(w, columns - first));
-      outer.each_run(job / strips, job / strips + 1, [&](const int64_t* at) {
-        pack<T> total(0), lost(0), v[w];
-        inner.each_run(0, inner.runs(), [&](const int64_t* in) {
-          const T* p = a.data<T>() + at[0] + in[0] + first * step;
-          for (int64_t r0 = 0; r0 < steps; r0 += rows_block) {
-            pack<T> part(0);
-            for (int64_t r = r0; r < std::min(steps, r0 + rows_block); r += w) {
-              const int rows = static_cast<int>(std::min<int64_t>(w, steps - r));
-              if (n == w && rows == w) load_transposed(p + r, step, v);
-              else load_transposed_part(p + r, step, n, rows, v);
+                    for (int64_t job = begin; job < end; ++job) {
+                      const int64_t first = job % strips * w;
+                      const int n = static_cast<int>(std::min<int64_t>(w, columns - first));
+                      outer.each_run(job / strips, job / strips + 1, [&](const int64_t* at) {
+                        pack<T> total(0), lost(0), v[w];
+                        inner.each_run(0, inner.runs(), [&](const int64_t* in) {
+                          const T* p = a.data<T>() + at[0] + in[0] + first * step;
+                          for (int64_t r0 = 0; r0 < steps; r0 += rows_block) {
+                            pack<T> part(0);
+                            for (int64_t r = r0; r < std::min(steps, r0 + rows_block); r += w) {
+                              const int rows = static_cast<int>(std::min<int64_t>(w, steps - r));
+                              if (n == w && rows == w) load_transposed(p + r, step, v);
+                              else load_transposed_part(p + r, step, n, rows, v);
 #pragma GCC unroll 16
-              for (int i = 0; i < w; ++i)
-                if (i < rows) part += v[i];
-            }
-            add_to_total(total, lost, part);
-          }
-        });
-        total.store_first(out + job / strips * columns + first, n);
-      });
-    }
-  });
+                              for (int i = 0; i < w; ++i)
+                                if (i < rows) part += v[i];
+                            }
+                            add_to_total(total, lost, part);
+                          }
+                        });
+                        total.store_first(out + job / strips * columns + first, n);
+                      });
+                    }
+                  });
 }
 
 }  // namespace

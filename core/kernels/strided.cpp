@@ -1,8 +1,8 @@
 // The one copy between two layouts. Axes are taken in the order of the target, so that it is written front to back; where
 // the source is contiguous along another axis, squares of the two are transposed in registers.
-#include <gradus/core/simd/lanes.h>
-#include <gradus/core/parallel.h>
 #include <gradus/core/kernels/strided.h>
+#include <gradus/core/parallel.h>
+#include <gradus/core/simd/lanes.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -19,8 +19,7 @@ struct Plane {
 
 /// Calls f(r, c, rows, columns) for the squares of a plane, along its longer axis first: few streams of memory, and long ones
 /// (NCHW to NHWC, 64 x 32 x 28 x 28: 0.24 ms; along the other 1.7).
-template <class F>
-void each_square(const Plane& p, int64_t side, F&& f) {
+template <class F> void each_square(const Plane& p, int64_t side, F&& f) {
   const bool by_rows = p.rows >= p.columns;
   const int64_t strips = by_rows ? p.columns : p.rows, length = by_rows ? p.rows : p.columns;
   for (int64_t s = 0; s < strips; s += side)
@@ -31,8 +30,7 @@ void each_square(const Plane& p, int64_t side, F&& f) {
 }
 
 /// By value: a byte could be anything, so the compiler would look up each step again after each element.
-template <class N>
-GRADUS_INLINE void copy_run(const N* in, int64_t step_in, N* out, int64_t step_out, int64_t n) {
+template <class N> GRADUS_INLINE void copy_run(const N* in, int64_t step_in, N* out, int64_t step_out, int64_t n) {
   if (step_out == 1 && step_in == 0) std::fill_n(out, n, *in);
   else if (step_out == 1)
     for (int64_t i = 0; i < n; ++i) out[i] = in[i * step_in];
@@ -41,8 +39,7 @@ GRADUS_INLINE void copy_run(const N* in, int64_t step_in, N* out, int64_t step_o
 }
 
 /// Any steps. A square of its own lies between the two: each line of the source is fetched once, wherever the cache puts it.
-template <class N>
-void copy_plane(const Plane p, const N* from, N* to) {
+template <class N> void copy_plane(const Plane p, const N* from, N* to) {
   if (std::min(p.rows, p.columns) < 4) {
     if (p.rows >= p.columns)
       for (int64_t c = 0; c < p.columns; ++c, from += p.from_column, to += p.to_column)
@@ -63,8 +60,7 @@ void copy_plane(const Plane p, const N* from, N* to) {
 }
 
 /// A square of the transpose; any part of it through masks.
-template <class T>
-void transpose_corner(const T* from, int64_t from_row, T* to, int64_t to_column, int rows, int columns) {
+template <class T> void transpose_corner(const T* from, int64_t from_row, T* to, int64_t to_column, int rows, int columns) {
   constexpr int w = pack<T>::width;
   const Lanes<T> in(columns), out(rows);
   pack<T> v[w];
@@ -92,8 +88,7 @@ inline void transpose_bytes(const char* from, int64_t from_row, char* to, int64_
 
 /// A plane whose rows are neighbours in the target and whose columns are neighbours in the source. N is the type whose lanes
 /// carry the elements: a move keeps the bits of any.
-template <class N>
-void transpose_plane(const Plane& p, const N* from, N* to) {
+template <class N> void transpose_plane(const Plane& p, const N* from, N* to) {
   constexpr int w = sizeof(N) == 1 ? 16 : GRADUS_VECTOR_BYTES / static_cast<int>(sizeof(N));
   each_square(p, w, [&](int64_t r, int64_t c, int rows, int columns) {
     const N* in = from + r * p.from_row + c;
@@ -109,8 +104,7 @@ void transpose_plane(const Plane& p, const N* from, N* to) {
 }
 
 /// The plane of axis `across` and the last one, for every place of the others.
-template <class N>
-void copy_planes(const StridedLoop<2>& walk, int across, const N* from, N* to) {
+template <class N> void copy_planes(const StridedLoop<2>& walk, int across, const N* from, N* to) {
   const int last = walk.rank - 1;
   const Plane all{walk.dims[last],         walk.dims[across],     walk.strides[0][last],
                   walk.strides[0][across], walk.strides[1][last], walk.strides[1][across]};
@@ -141,8 +135,7 @@ void copy_planes(const StridedLoop<2>& walk, int across, const N* from, N* to) {
 }
 
 /// Along the last axis, one run after the other.
-template <class N>
-void copy_runs(const StridedLoop<2>& walk, const N* from, N* to, int64_t begin, int64_t end) {
+template <class N> void copy_runs(const StridedLoop<2>& walk, const N* from, N* to, int64_t begin, int64_t end) {
   const int64_t n = walk.run(), step_from = walk.run_stride(0), step_to = walk.run_stride(1);
   walk.each_run(begin, end, [&](const int64_t* at) {
     const N* in = from + at[0];
@@ -165,8 +158,7 @@ inline int axis_across(const StridedLoop<2>& walk) {
 }
 
 /// No place of the target is written twice.
-template <class N>
-void copy_distinct(const StridedLoop<2>& walk, const N* from, N* to) {
+template <class N> void copy_distinct(const StridedLoop<2>& walk, const N* from, N* to) {
   if (const int across = axis_across(walk); across < walk.rank - 1) return copy_planes(walk, across, from, to);
   if (walk.runs() == 1 && walk.run() > grain_elements)  // one long run
     return parallel_ranges(walk.run(), grain_elements, [&](int64_t begin, int64_t end) {

@@ -9,8 +9,7 @@
 namespace gradus {
 
 /// N layouts over one shape, reduced to the fewest axes that describe them all. rank >= 1.
-template <int N>
-struct StridedLoop {
+template <int N> struct StridedLoop {
   int rank = 0;
   int64_t dims[max_rank] = {};
   int64_t strides[N][max_rank] = {};
@@ -43,8 +42,7 @@ struct StridedLoop {
   }
 
   /// Calls f(offsets) for the runs begin..end-1, in order; offsets[k] is where the run starts in layout k.
-  template <class F>
-  void each_run(int64_t begin, int64_t end, F&& f) const {
+  template <class F> void each_run(int64_t begin, int64_t end, F&& f) const {
     int64_t index[max_rank] = {}, offsets[N] = {};
     int64_t rest = begin;
     for (int i = rank - 1; i-- > 0;) {

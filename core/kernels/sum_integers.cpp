@@ -1,7 +1,7 @@
 // Sums of integers. They are exact in any order, so nothing is made dense, and a long run is cut into pieces of any size.
-#include <gradus/core/parallel.h>
 #include <gradus/core/kernels/reduce.h>
 #include <gradus/core/kernels/strided.h>
+#include <gradus/core/parallel.h>
 
 #include <algorithm>
 #include <atomic>
@@ -12,8 +12,7 @@ namespace {
 constexpr int64_t integers_at_once = 1 << 18;
 
 /// Modulo 2^64: as unsigned numbers, which wrap around.
-template <class T>
-std::uint64_t add_run(const T* p, int64_t n, int64_t stride) {
+template <class T> std::uint64_t add_run(const T* p, int64_t n, int64_t stride) {
   std::uint64_t total = 0;
   if (stride == 1)
     for (int64_t i = 0; i < n; ++i) total += static_cast<std::uint64_t>(p[i]);
@@ -23,8 +22,7 @@ std::uint64_t add_run(const T* p, int64_t n, int64_t stride) {
 }
 
 /// One run, in parallel.
-template <class T>
-std::uint64_t add_long(const T* p, int64_t n, int64_t stride) {
+template <class T> std::uint64_t add_long(const T* p, int64_t n, int64_t stride) {
   if (n <= integers_at_once) return add_run(p, n, stride);
   std::atomic<std::uint64_t> total = 0;
   parallel_ranges(n, integers_at_once,

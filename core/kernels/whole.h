@@ -14,13 +14,16 @@ namespace gradus {
 
 inline namespace GRADUS_ISA {
 
-template <class T>
-struct whole {
+template <class T> struct whole {
   using value_type = T;
   using Bits = std::make_unsigned_t<T>;
   T v;
   whole(double x) : v(static_cast<T>(x)) {}  // the constants of formulas: 0, 1
-  static whole of(T x) { whole n(0); n.v = x; return n; }
+  static whole of(T x) {
+    whole n(0);
+    n.v = x;
+    return n;
+  }
   static whole wrapped(std::uint64_t x) { return of(static_cast<T>(static_cast<Bits>(x))); }
 
   friend whole operator+(whole a, whole b) { return wrapped(bits(a) + bits(b)); }
@@ -83,8 +86,7 @@ void whole_pass(const void* f, void* to, const void* const* in, int64_t n, std::
 Array map_integers(const Array* const* in, int count, MapPass longs, MapPass bytes, const void* f);
 
 /// An Array f(in...) of integers or bools. All inputs have the first one's shape and dtype, which is the result's.
-template <class F, class... In>
-Array map_whole(F f, const In&... in) {
+template <class F, class... In> Array map_whole(F f, const In&... in) {
   using Places = std::make_integer_sequence<int, sizeof...(In)>;
   const Array* all[] = {&in...};
   const MapPass longs = [](const void* g, void* to, const void* const* from, int64_t n) {

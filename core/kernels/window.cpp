@@ -1,10 +1,10 @@
 // Max and average pooling. A row of average pooling is made position by position of the window, so that the inner loop runs
 // over neighbouring outputs; the 2 by 2 window with stride 2, which is nearly every window there is, has its own loops.
-#include <gradus/core/parallel.h>
-#include <gradus/core/memory/scratch.h>
-#include <gradus/core/kernels/window.h>
 #include <gradus/core/kernels/internal/window_halving.h>
 #include <gradus/core/kernels/internal/window_lines.h>
+#include <gradus/core/kernels/window.h>
+#include <gradus/core/memory/scratch.h>
+#include <gradus/core/parallel.h>
 
 #include <algorithm>
 #include <limits>
@@ -12,8 +12,7 @@
 namespace gradus {
 namespace {
 
-template <class F>
-void for_planes(const PoolGeometry& g, F f) {
+template <class F> void for_planes(const PoolGeometry& g, F f) {
   const std::int64_t work = g.h * g.w + 2 * g.out_h() * g.out_w();
   parallel_ranges(g.planes, std::max<std::int64_t>(1, 2 * grain_elements / std::max<std::int64_t>(1, work)), f);
 }
@@ -24,8 +23,7 @@ class Inside {
   explicit Inside(const PoolGeometry& g) : g_(g), rows_(g.rows()), columns_(g.columns()), ow_(g.out_w()) {}
 
   // Calls f(input row, column offset, outputs in reach) for those of output row y.
-  template <class F>
-  void each(std::int64_t y, F f) const {
+  template <class F> void each(std::int64_t y, F f) const {
     for (std::int64_t r = rows_.begin; r < rows_.end; ++r) {
       const std::int64_t row = y * g_.stride_h - g_.pad_h + r * g_.dil_h;
       if (row < 0 || row >= g_.h) continue;
@@ -43,8 +41,7 @@ class Inside {
 };
 
 // Calls f(output, its place in the plane) for the outputs of a plane whose window lies somewhere in the image.
-template <class Position, class F>
-void for_positions(const PoolGeometry& g, const Position* where, F f) {
+template <class Position, class F> void for_positions(const PoolGeometry& g, const Position* where, F f) {
   const std::int64_t oh = g.out_h(), ow = g.out_w(), columns = g.columns().count();
   const std::int64_t top = g.rows().begin * g.dil_h - g.pad_h, left = g.columns().begin * g.dil_w - g.pad_w;
   const auto offset = [&](std::int64_t i) { return (i / columns * g.dil_h + top) * g.w + i % columns * g.dil_w + left; };
@@ -60,8 +57,7 @@ void for_positions(const PoolGeometry& g, const Position* where, F f) {
 }
 
 // One over the number of positions that count, for the outputs of row y.
-template <class T>
-void divisors(const PoolGeometry& g, const Inside& inside, bool count_padding, std::int64_t y, T* count) {
+template <class T> void divisors(const PoolGeometry& g, const Inside& inside, bool count_padding, std::int64_t y, T* count) {
   const std::int64_t ow = g.out_w();
   std::fill(count, count + ow, count_padding ? static_cast<T>(g.kh * g.kw) : T(0));
   if (count_padding) return;
@@ -73,14 +69,12 @@ void divisors(const PoolGeometry& g, const Inside& inside, bool count_padding, s
 
 }  // namespace
 
-template <class T, class Position>
-void max_pool2d_forward(const PoolGeometry& g, const T* x, T* y, Position* where) {
+template <class T, class Position> void max_pool2d_forward(const PoolGeometry& g, const T* x, T* y, Position* where) {
   const std::int64_t out = g.out_h() * g.out_w(), in = g.h * g.w;
   for_planes(g, [&](std::int64_t begin, std::int64_t end) {
     if constexpr (sizeof(Position) == 1)
       if (halves(g)) {
-        for (std::int64_t p = begin; p < end; ++p)
-          halve_max(g, x + p * in, y + p * out, where ? where + p * out : nullptr);
+        for (std::int64_t p = begin; p < end; ++p) halve_max(g, x + p * in, y + p * out, where ? where + p * out : nullptr);
         return;
       }
     Lines<T> lines(g);
@@ -108,16 +102,14 @@ void max_pool2d_backward(const PoolGeometry& g, const T* dy, const Position* whe
   });
 }
 
-template <class Position>
-void max_pool2d_places(const PoolGeometry& g, const Position* where, std::int64_t* places) {
+template <class Position> void max_pool2d_places(const PoolGeometry& g, const Position* where, std::int64_t* places) {
   const std::int64_t out = g.out_h() * g.out_w();
   std::fill(places, places + g.planes * out, -1);
   for (std::int64_t p = 0; p < g.planes; ++p)
     for_positions(g, where + p * out, [&](std::int64_t i, std::int64_t place) { places[p * out + i] = place; });
 }
 
-template <class T>
-void avg_pool2d_forward(const PoolGeometry& g, bool count_padding, const T* x, T* y) {
+template <class T> void avg_pool2d_forward(const PoolGeometry& g, bool count_padding, const T* x, T* y) {
   const std::int64_t oh = g.out_h(), ow = g.out_w();
   for_planes(g, [&](std::int64_t begin, std::int64_t end) {
     const Inside inside(g);
@@ -142,8 +134,7 @@ void avg_pool2d_forward(const PoolGeometry& g, bool count_padding, const T* x, T
   });
 }
 
-template <class T>
-void avg_pool2d_backward(const PoolGeometry& g, bool count_padding, const T* dy, T* dx) {
+template <class T> void avg_pool2d_backward(const PoolGeometry& g, bool count_padding, const T* dy, T* dx) {
   const std::int64_t oh = g.out_h(), ow = g.out_w(), in = g.h * g.w;
   for_planes(g, [&](std::int64_t begin, std::int64_t end) {
     const Inside inside(g);
@@ -170,10 +161,10 @@ void avg_pool2d_backward(const PoolGeometry& g, bool count_padding, const T* dy,
 #define GRADUS_MAX_POOL(T, P)                                              \
   template void max_pool2d_forward(const PoolGeometry&, const T*, T*, P*); \
   template void max_pool2d_backward(const PoolGeometry&, const T*, const P*, T*);
-#define GRADUS_POOL(T)                                                                          \
-  GRADUS_MAX_POOL(T, std::uint8_t)                                                              \
-  GRADUS_MAX_POOL(T, std::int64_t)                                                              \
-  template void avg_pool2d_forward<T>(const PoolGeometry&, bool, const T*, T*);                 \
+#define GRADUS_POOL(T)                                                          \
+  GRADUS_MAX_POOL(T, std::uint8_t)                                              \
+  GRADUS_MAX_POOL(T, std::int64_t)                                              \
+  template void avg_pool2d_forward<T>(const PoolGeometry&, bool, const T*, T*); \
   template void avg_pool2d_backward<T>(const PoolGeometry&, bool, const T*, T*);
 GRADUS_POOL(float)
 GRADUS_POOL(double)

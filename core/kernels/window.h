@@ -38,16 +38,14 @@ struct PoolGeometry {
 /// y[planes, out_h, out_w] = the largest of each window, and which of its positions it is; the first of equals. A NaN in the
 /// window is the result, its position that of the last one, as in PyTorch. `where` may be null. Position is uint8_t, if
 /// `fits_a_byte`, or int64_t.
-template <class T, class Position>
-void max_pool2d_forward(const PoolGeometry& g, const T* x, T* y, Position* where);
+template <class T, class Position> void max_pool2d_forward(const PoolGeometry& g, const T* x, T* y, Position* where);
 
 /// dx[planes, h, w] = for every element the sum of dy over the windows that chose it.
 template <class T, class Position>
 void max_pool2d_backward(const PoolGeometry& g, const T* dy, const Position* where, T* dx);
 
 /// Positions as places y * w + x in the input plane; -1 for a window wholly in the padding.
-template <class Position>
-void max_pool2d_places(const PoolGeometry& g, const Position* where, std::int64_t* places);
+template <class Position> void max_pool2d_places(const PoolGeometry& g, const Position* where, std::int64_t* places);
 
 inline bool fits_a_byte(const PoolGeometry& g) {
   const std::int64_t rows = g.rows().count(), columns = g.columns().count();
@@ -55,11 +53,9 @@ inline bool fits_a_byte(const PoolGeometry& g) {
 }
 
 /// y = the mean of each window, over all kh * kw positions or, unless `count_padding`, over those inside the image.
-template <class T>
-void avg_pool2d_forward(const PoolGeometry& g, bool count_padding, const T* x, T* y);
+template <class T> void avg_pool2d_forward(const PoolGeometry& g, bool count_padding, const T* x, T* y);
 
 /// dx = every dy spread evenly over its window.
-template <class T>
-void avg_pool2d_backward(const PoolGeometry& g, bool count_padding, const T* dy, T* dx);
+template <class T> void avg_pool2d_backward(const PoolGeometry& g, bool count_padding, const T* dy, T* dx);
 
 }  // namespace gradus

@@ -25,8 +25,8 @@ constexpr std::size_t mapped = std::size_t(1) << 20;  // bytes from which on a b
 
 struct Common {
   std::mutex mutex;
-  void* free[classes] = {};   // lists run through the blocks: giving one back needs no memory
-  Cache* threads = nullptr;   // and so does this one
+  void* free[classes] = {};         // lists run through the blocks: giving one back needs no memory
+  Cache* threads = nullptr;         // and so does this one
   std::int64_t live[classes] = {};  // of threads that ended
 };
 Common& common() {
@@ -182,7 +182,8 @@ void* allocate_slow(int c, const char* maker) {
   join_common();
   counting::merge_waiting();
   if (c < small_classes && cache.head[c]) return allocate(c, maker);  // there was one among them
-  if (cache.countdown > 0 && --cache.countdown == 0) [[unlikely]] no_memory(class_bytes(c), maker);
+  if (cache.countdown > 0 && --cache.countdown == 0) [[unlikely]]
+    no_memory(class_bytes(c), maker);
   {
     auto& all = common();
     std::lock_guard lock(all.mutex);

@@ -24,7 +24,7 @@
 namespace gradus::pool {
 
 inline constexpr int classes = 176;
-inline constexpr int small_classes = 49;  // up to 256 KiB: a thread's own list
+inline constexpr int small_classes = 49;                      // up to 256 KiB: a thread's own list
 inline constexpr std::size_t largest = std::size_t(1) << 47;  // a user's address space; the classes reach further
 
 /// 64-byte steps up to 1 KiB, then four classes an octave.

@@ -82,7 +82,7 @@ bool RefCount::owner_is_done() { return merge(0); }
 
 bool RefCount::down_elsewhere(Destroy destroy) {
   std::int32_t seen = others_.load(std::memory_order_acquire), now;
-  if (seen == (one | merged)) return true;  // the caller's is the only one: nobody else can come by another
+  if (seen == (one | merged)) return true;    // the caller's is the only one: nobody else can come by another
   do now = seen == 0 ? waiting : seen - one;  // a block that waits: the list has the reference
   while (!others_.compare_exchange_weak(seen, now, std::memory_order_acq_rel, std::memory_order_acquire));
   if (seen == 0) return CountingThread::hand_to_owner(this, destroy);

@@ -23,19 +23,22 @@ class RefCount {
   using Destroy = void (*)(RefCount*);
 
   void up() {
-    if (owned_here()) [[likely]] ++own_;
+    if (owned_here()) [[likely]]
+      ++own_;
     else others_.fetch_add(one, std::memory_order_relaxed);
   }
   /// True if that was the last reference: the caller must destroy the block. `destroy` is for whoever merges the counts later.
   bool down(Destroy destroy) {
-    if (!owned_here()) [[unlikely]] return down_elsewhere(destroy);
+    if (!owned_here()) [[unlikely]]
+      return down_elsewhere(destroy);
     if (--own_ != 0) return false;
     return others_.load(std::memory_order_acquire) == 0 || owner_is_done();
   }
   /// There is one reference, and it is the caller's. False also where that cannot be known without waiting.
   bool unique() const {
     const std::int32_t others = others_.load(std::memory_order_acquire);
-    if (others & waiting) [[unlikely]] return alone_after_merging();
+    if (others & waiting) [[unlikely]]
+      return alone_after_merging();
     return owned_here() ? own_ == 1 && others == 0 : others == (one | merged);
   }
   /// The number of the thread that made the block.
@@ -48,7 +51,8 @@ class RefCount {
 
  protected:
   RefCount() {
-    if (owner_.load(std::memory_order_relaxed) == 0) [[unlikely]] count_atomically();
+    if (owner_.load(std::memory_order_relaxed) == 0) [[unlikely]]
+      count_atomically();
   }
   /// For a block where an atomic count does not show: it is never kept back by its owner. Before anybody else has seen it.
   void count_atomically() {
@@ -70,9 +74,10 @@ class RefCount {
 
   std::uint32_t own_ = 1;  // the owner's alone
   std::atomic<std::uint32_t> owner_{counting::number};
-  RefCount* next_ = nullptr;             // in the owner's list
-  std::atomic<std::int32_t> others_{0};  // below zero if other threads gave up references that the owner had counted; last, so
-                                         // that small members of a derived class fill the word
+  RefCount* next_ = nullptr;  // in the owner's list
+  std::atomic<std::int32_t> others_{
+      0};  // below zero if other threads gave up references that the owner had counted; last, so
+           // that small members of a derived class fill the word
 };
 
 namespace counting {

@@ -9,11 +9,11 @@
 namespace gradus {
 
 /// `count` uninitialised elements, 64-byte aligned. Move and copy are not needed: it lives in the kernel that made it.
-template <class T>
-class Scratch {
+template <class T> class Scratch {
  public:
   explicit Scratch(std::int64_t count, const char* maker = __builtin_FUNCTION()) {
-    if (static_cast<std::size_t>(count) > pool::largest / sizeof(T)) [[unlikely]] pool::throw_error(SIZE_MAX, maker);
+    if (static_cast<std::size_t>(count) > pool::largest / sizeof(T)) [[unlikely]]
+      pool::throw_error(SIZE_MAX, maker);
 #ifdef GRADUS_ASAN
     constexpr std::size_t red_zone = 64;
 #else

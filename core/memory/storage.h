@@ -10,15 +10,21 @@
 namespace gradus {
 
 /// An owning pointer to something that counts its owners: it has up(), down() and static destroy(T*).
-template <class T>
-class Ref {
+template <class T> class Ref {
  public:
   Ref() = default;
   explicit Ref(T* owned) : p_(owned) {}  ///< takes over one count
-  Ref(const Ref& o) : p_(o.p_) { if (p_) p_->up(); }
+  Ref(const Ref& o) : p_(o.p_) {
+    if (p_) p_->up();
+  }
   Ref(Ref&& o) noexcept : p_(std::exchange(o.p_, nullptr)) {}
-  Ref& operator=(Ref o) noexcept { std::swap(p_, o.p_); return *this; }
-  ~Ref() { if (p_ && p_->down()) T::destroy(p_); }
+  Ref& operator=(Ref o) noexcept {
+    std::swap(p_, o.p_);
+    return *this;
+  }
+  ~Ref() {
+    if (p_ && p_->down()) T::destroy(p_);
+  }
   T* get() const { return p_; }
   T* operator->() const { return p_; }
   T& operator*() const { return *p_; }
@@ -41,12 +47,14 @@ class alignas(64) Storage : public RefCount {
 #else
     constexpr std::size_t red_zone = 0;
 #endif
-    if (bytes > pool::largest) [[unlikely]] pool::throw_error(bytes, maker);
+    if (bytes > pool::largest) [[unlikely]]
+      pool::throw_error(bytes, maker);
     const std::size_t used = sizeof(Storage) + padded(bytes);
     const int c = pool::class_of(used + red_zone);
     auto* s = ::new (pool::allocate(c, maker)) Storage;
     s->class_ = c;
-    if (c >= pool::small_classes) [[unlikely]] s->count_atomically();  // it must not wait for its owner when it is given up
+    if (c >= pool::small_classes) [[unlikely]]
+      s->count_atomically();  // it must not wait for its owner when it is given up
     GRADUS_POISON(reinterpret_cast<char*>(s) + used, pool::class_bytes(c) - used);
     return Ref<Storage>(s);
   }
@@ -60,7 +68,10 @@ class alignas(64) Storage : public RefCount {
   char* data() { return reinterpret_cast<char*>(this + 1); }
   std::uint32_t version() const { return version_; }
   const char* writer() const { return writer_; }
-  void written(const char* writer) { ++version_; writer_ = writer; }
+  void written(const char* writer) {
+    ++version_;
+    writer_ = writer;
+  }
 
   bool down() {
     return RefCount::down([](RefCount* s) { destroy(static_cast<Storage*>(s)); });

@@ -7,8 +7,7 @@ namespace gradus {
 
 /// <= 0.9 ULP for pack and num of f32 and f64. Halley's steps t (t + 2q) / (2t + q), q = x / t^2, from
 /// third_of_exponent(z), which divides the bits of z by 3 as if they were a logarithm: within 4 %, and each step cubes that.
-template <class V>
-[[gnu::always_inline]] inline V cube_root(V x) {
+template <class V> [[gnu::always_inline]] inline V cube_root(V x) {
   using T = typename V::value_type;
   using Limits = std::numeric_limits<T>;
   constexpr bool narrow = sizeof(T) == 4;
@@ -26,7 +25,6 @@ template <class V>
   return select((x == V(0)) | (a > V(Limits::max())), x, t);
 }
 /// What a third of the exponent's bias adds to the bits, and where the curve of the mantissa is met best.
-template <class T>
-inline constexpr double third_of_bias = sizeof(T) == 4 ? 709921077.0 : 3071306043645493248.0;
+template <class T> inline constexpr double third_of_bias = sizeof(T) == 4 ? 709921077.0 : 3071306043645493248.0;
 
 }  // namespace gradus

@@ -12,8 +12,7 @@ inline namespace GRADUS_ISA {
 
 /// The first n lanes of a pack (0 <= n <= width), prepared once and used for many loads and stores. pack::load_first does
 /// the same for a single one; a masked instruction costs no more than a whole one.
-template <class T>
-class Lanes {
+template <class T> class Lanes {
  public:
   using P = pack<T>;
 #if GRADUS_VECTOR_BYTES == 64
@@ -62,8 +61,7 @@ class Lanes {
 };
 
 /// Calls f(i, lanes, valid) for the packs of a row of n; `valid` is the width (a constant) but in the last.
-template <class T, class F>
-GRADUS_INLINE void for_packs(std::int64_t n, F f) {
+template <class T, class F> GRADUS_INLINE void for_packs(std::int64_t n, F f) {
   constexpr int w = pack<T>::width;
   const Lanes<T> whole(w);
   std::int64_t i = 0;
@@ -72,16 +70,10 @@ GRADUS_INLINE void for_packs(std::int64_t n, F f) {
 }
 
 /// x in every lane. (0 + x would be an addition, because it turns -0 into +0; x - 0 is x and costs nothing.)
-template <class T>
-GRADUS_INLINE pack<T> broadcast(T x) {
-  return x - typename pack<T>::R{};
-}
+template <class T> GRADUS_INLINE pack<T> broadcast(T x) { return x - typename pack<T>::R{}; }
 
 /// Keeps a loaded pack in its register; else the compiler may load it again for every use, and loads become the limit.
-template <class T>
-GRADUS_INLINE void keep_in_register(pack<T>& x) {
-  asm("" : "+v"(x.r));
-}
+template <class T> GRADUS_INLINE void keep_in_register(pack<T>& x) { asm("" : "+v"(x.r)); }
 
 /// The even and the odd elements of 2 * width in a row; and back.
 template <class T, int... lane>
@@ -105,8 +97,7 @@ GRADUS_INLINE void exchange_quarters(pack<T>& a, pack<T>& b, std::integer_sequen
   b.r = high;
 }
 
-template <class T, int step>
-GRADUS_INLINE void transpose_stages(pack<T>* v) {
+template <class T, int step> GRADUS_INLINE void transpose_stages(pack<T>* v) {
   constexpr int w = pack<T>::width;
   if constexpr (step < w) {
 #pragma GCC unroll 16
@@ -117,10 +108,7 @@ GRADUS_INLINE void transpose_stages(pack<T>* v) {
 }
 
 /// Transposes width packs of width lanes in registers.
-template <class T>
-GRADUS_INLINE void transpose(pack<T>* v) {
-  transpose_stages<T, 1>(v);
-}
+template <class T> GRADUS_INLINE void transpose(pack<T>* v) { transpose_stages<T, 1>(v); }
 
 /// to[j * to_stride + i] = from[i * from_stride + j] for a full square of width by width.
 template <class T>

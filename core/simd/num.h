@@ -20,23 +20,38 @@ struct Truth {
 };
 
 /// A float or double that meets plain doubles exactly as pack<T> does: they round once, when they meet it.
-template <class T>
-struct num {
+template <class T> struct num {
   using value_type = T;
   T v;
   num() : v(0) {}
   num(double x) : v(static_cast<T>(x)) {}
-  static num of(T x) { num n; n.v = x; return n; }
+  static num of(T x) {
+    num n;
+    n.v = x;
+    return n;
+  }
 
   friend num operator+(num a, num b) { return of(a.v + b.v); }
   friend num operator-(num a, num b) { return of(a.v - b.v); }
   friend num operator*(num a, num b) { return of(a.v * b.v); }
   friend num operator/(num a, num b) { return of(a.v / b.v); }
   friend num operator-(num a) { return of(-a.v); }
-  num& operator+=(num b) { v += b.v; return *this; }
-  num& operator-=(num b) { v -= b.v; return *this; }
-  num& operator*=(num b) { v *= b.v; return *this; }
-  num& operator/=(num b) { v /= b.v; return *this; }
+  num& operator+=(num b) {
+    v += b.v;
+    return *this;
+  }
+  num& operator-=(num b) {
+    v -= b.v;
+    return *this;
+  }
+  num& operator*=(num b) {
+    v *= b.v;
+    return *this;
+  }
+  num& operator/=(num b) {
+    v /= b.v;
+    return *this;
+  }
 
   friend Truth operator<(num a, num b) { return {a.v < b.v}; }
   friend Truth operator>(num a, num b) { return {a.v > b.v}; }

@@ -25,22 +25,18 @@
 namespace gradus {
 inline namespace GRADUS_ISA {
 
-template <class T>
-struct Register;
-template <>
-struct Register<float> {
+template <class T> struct Register;
+template <> struct Register<float> {
   typedef float type __attribute__((vector_size(GRADUS_VECTOR_BYTES)));
   typedef std::int32_t bits __attribute__((vector_size(GRADUS_VECTOR_BYTES)));
 };
-template <>
-struct Register<double> {
+template <> struct Register<double> {
   typedef double type __attribute__((vector_size(GRADUS_VECTOR_BYTES)));
   typedef std::int64_t bits __attribute__((vector_size(GRADUS_VECTOR_BYTES)));
 };
 
 /// Result of comparing two packs: all bits of a lane set, or none.
-template <class T>
-struct mask {
+template <class T> struct mask {
   typename Register<T>::bits bits;
   explicit operator bool() const = delete;  // a formula cannot branch on values: write select(condition, a, b)
   GRADUS_INLINE friend mask operator&(mask a, mask b) { return {a.bits & b.bits}; }
@@ -48,8 +44,7 @@ struct mask {
   GRADUS_INLINE friend mask operator!(mask a) { return {~a.bits}; }
 };
 
-template <class T>
-struct pack {
+template <class T> struct pack {
   using value_type = T;
   using R = typename Register<T>::type;
   using Bits = typename Register<T>::bits;
@@ -92,10 +87,22 @@ struct pack {
   GRADUS_INLINE friend pack operator*(pack a, pack b) { return a.r * b.r; }
   GRADUS_INLINE friend pack operator/(pack a, pack b) { return a.r / b.r; }
   GRADUS_INLINE friend pack operator-(pack a) { return -a.r; }
-  GRADUS_INLINE pack& operator+=(pack b) { r += b.r; return *this; }
-  GRADUS_INLINE pack& operator-=(pack b) { r -= b.r; return *this; }
-  GRADUS_INLINE pack& operator*=(pack b) { r *= b.r; return *this; }
-  GRADUS_INLINE pack& operator/=(pack b) { r /= b.r; return *this; }
+  GRADUS_INLINE pack& operator+=(pack b) {
+    r += b.r;
+    return *this;
+  }
+  GRADUS_INLINE pack& operator-=(pack b) {
+    r -= b.r;
+    return *this;
+  }
+  GRADUS_INLINE pack& operator*=(pack b) {
+    r *= b.r;
+    return *this;
+  }
+  GRADUS_INLINE pack& operator/=(pack b) {
+    r /= b.r;
+    return *this;
+  }
 
   GRADUS_INLINE friend mask<T> operator<(pack a, pack b) { return {a.r < b.r}; }
   GRADUS_INLINE friend mask<T> operator>(pack a, pack b) { return {a.r > b.r}; }
@@ -117,15 +124,15 @@ struct pack {
 
 // The maskz forms: g++ 12 warns of an uninitialised value inside its own _mm512_sqrt_ps; the instruction is the same.
 #if GRADUS_VECTOR_BYTES == 64
-#define GRADUS_MM(name, ...)                                                                        \
-  if constexpr (sizeof(T) == 4) return R(_mm512_maskz_##name##_ps(__mmask16(-1), __VA_ARGS__));     \
+#define GRADUS_MM(name, ...)                                                                    \
+  if constexpr (sizeof(T) == 4) return R(_mm512_maskz_##name##_ps(__mmask16(-1), __VA_ARGS__)); \
   else return R(_mm512_maskz_##name##_pd(__mmask8(-1), __VA_ARGS__))
 #elif GRADUS_VECTOR_BYTES == 32
-#define GRADUS_MM(name, ...)                                              \
+#define GRADUS_MM(name, ...)                                               \
   if constexpr (sizeof(T) == 4) return R(_mm256_##name##_ps(__VA_ARGS__)); \
   else return R(_mm256_##name##_pd(__VA_ARGS__))
 #else
-#define GRADUS_MM(name, ...)                                           \
+#define GRADUS_MM(name, ...)                                            \
   if constexpr (sizeof(T) == 4) return R(_mm_##name##_ps(__VA_ARGS__)); \
   else return R(_mm_##name##_pd(__VA_ARGS__))
 #endif

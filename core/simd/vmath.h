@@ -19,8 +19,7 @@ using Bits = Register<float>::bits;
 
 GRADUS_INLINE Float polynomial(Float, Float c) { return c; }
 /// Horner's rule, highest coefficient first.
-template <class... Rest>
-GRADUS_INLINE Float polynomial(Float x, Float c0, Float c1, Rest... rest) {
+template <class... Rest> GRADUS_INLINE Float polynomial(Float x, Float c0, Float c1, Rest... rest) {
   return polynomial(x, fma(c0, x, c1), rest...);
 }
 
@@ -35,8 +34,7 @@ GRADUS_INLINE Float scale(Float p, Float n) {
 #endif
 }
 
-template <class F>
-GRADUS_INLINE pack<double> lanes(F f, pack<double> a) {
+template <class F> GRADUS_INLINE pack<double> lanes(F f, pack<double> a) {
   for (int i = 0; i < pack<double>::width; ++i) a.r[i] = f(a.r[i]);
   return a;
 }
@@ -45,7 +43,9 @@ GRADUS_INLINE pack<double> lanes(F f, pack<double> a) {
 
 namespace vmath {
 
-struct Exponent { Float n, rest; };  ///< e^x = 2^n (1 + rest)
+struct Exponent {
+  Float n, rest;
+};  ///< e^x = 2^n (1 + rest)
 GRADUS_INLINE Exponent exponent(Float x) {
   x = max(Float(-105), min(Float(89), x));
   const Float round(12582912);  // adding 1.5 * 2^23 rounds to an integer
@@ -123,14 +123,13 @@ GRADUS_INLINE pack<float> erf(pack<float> x) {
   const P z = abs(x), t = min(P(4), z), u = x * x;
   const P p = vmath::polynomial(u, 7.85377633e-05, -0.000801016809, 0.00518832495, -0.026853811, 0.112835854, -0.37612626,
                                 0.128379166);
-  const P q = vmath::polynomial(t, 2.1296654e-07, -2.47665685e-05, 0.000460431766, -0.00427088421, 0.0253494345, -0.108607255,
-                                -0.633065224, -1.12964952, 0.000202109251);
+  const P q = vmath::polynomial(t, 2.1296654e-07, -2.47665685e-05, 0.000460431766, -0.00427088421, 0.0253494345,
+                                -0.108607255, -0.633065224, -1.12964952, 0.000202109251);
   return select(z < P(1), fma(x, p, x), copysign(P(1) - exp(q), x));
 }
 
 /// e^(factor x^2), the factor being -1 or -1/2, <= 2 ULP also far out, where the digits that x * x rounds away count.
-template <class T>
-GRADUS_INLINE pack<T> exp_square(pack<T> x, double factor) {
+template <class T> GRADUS_INLINE pack<T> exp_square(pack<T> x, double factor) {
   x = min(pack<T>(40), abs(x));
   const pack<T> square = x * x, lost = factor * fma(x, x, -square), y = exp(factor * square);
   return fma(y, lost, y);
@@ -146,15 +145,12 @@ GRADUS_INLINE pack<float> normal_tail(pack<float> x, pack<float> factor) {
   return factor * (above / below) * exp_square(x, -0.5);
 }
 
-template <class T>
-GRADUS_INLINE pack<T> third_of_exponent(pack<T> x) {
+template <class T> GRADUS_INLINE pack<T> third_of_exponent(pack<T> x) {
   using P = pack<T>;
   const P bits = __builtin_convertvector(reinterpret_cast<typename P::Bits>(x.r), typename P::R);
-  return reinterpret_cast<typename P::R>(
-      __builtin_convertvector((bits * (1.0 / 3) + third_of_bias<T>).r, typename P::Bits));
+  return reinterpret_cast<typename P::R>(__builtin_convertvector((bits * (1.0 / 3) + third_of_bias<T>).r, typename P::Bits));
 }
-template <class T>
-GRADUS_INLINE pack<T> cbrt(pack<T> x) { return cube_root(x); }
+template <class T> GRADUS_INLINE pack<T> cbrt(pack<T> x) { return cube_root(x); }
 
 /// a^b, lane by lane: exp(b log a) would lose digits.
 inline pack<float> pow(pack<float> a, pack<float> b) {
@@ -162,20 +158,40 @@ inline pack<float> pow(pack<float> a, pack<float> b) {
   return a;
 }
 
-inline pack<double> exp(pack<double> a) { return vmath::lanes([](double x) { return std::exp(x); }, a); }
-inline pack<double> log(pack<double> a) { return vmath::lanes([](double x) { return std::log(x); }, a); }
-inline pack<double> tanh(pack<double> a) { return vmath::lanes([](double x) { return std::tanh(x); }, a); }
-inline pack<double> erf(pack<double> a) { return vmath::lanes([](double x) { return std::erf(x); }, a); }
-inline pack<double> sigmoid(pack<double> a) {
-  return vmath::lanes([](double x) { const double e = std::exp(-std::fabs(x)); return (x < 0 ? e : 1.0) / (1.0 + e); }, a);
+inline pack<double> exp(pack<double> a) {
+  return vmath::lanes([](double x) { return std::exp(x); }, a);
 }
-inline pack<double> expm1_below_0(pack<double> a) { return vmath::lanes([](double x) { return std::expm1(x); }, a); }
-inline pack<double> log1p_within_1(pack<double> a) { return vmath::lanes([](double x) { return std::log1p(x); }, a); }
+inline pack<double> log(pack<double> a) {
+  return vmath::lanes([](double x) { return std::log(x); }, a);
+}
+inline pack<double> tanh(pack<double> a) {
+  return vmath::lanes([](double x) { return std::tanh(x); }, a);
+}
+inline pack<double> erf(pack<double> a) {
+  return vmath::lanes([](double x) { return std::erf(x); }, a);
+}
+inline pack<double> sigmoid(pack<double> a) {
+  return vmath::lanes(
+      [](double x) {
+        const double e = std::exp(-std::fabs(x));
+        return (x < 0 ? e : 1.0) / (1.0 + e);
+      },
+      a);
+}
+inline pack<double> expm1_below_0(pack<double> a) {
+  return vmath::lanes([](double x) { return std::expm1(x); }, a);
+}
+inline pack<double> log1p_within_1(pack<double> a) {
+  return vmath::lanes([](double x) { return std::log1p(x); }, a);
+}
 inline pack<double> normal_tail(pack<double> a, pack<double> factor) {
-  const pack<double> tail = vmath::lanes([](double x) {
-    const double root = 0.70710678118654752, t = x * root, lost = std::fma(x, root, -t) - 4.8336466567264567e-17 * x;
-    return 0.5 * std::erfc(t) - 0.56418958354775629 * std::exp(-t * t) * lost;  // erfc has the slope -2 / sqrt(pi) e^(-t^2)
-  }, min(pack<double>(40), a));
+  const pack<double> tail = vmath::lanes(
+      [](double x) {
+        const double root = 0.70710678118654752, t = x * root, lost = std::fma(x, root, -t) - 4.8336466567264567e-17 * x;
+        return 0.5 * std::erfc(t) -
+               0.56418958354775629 * std::exp(-t * t) * lost;  // erfc has the slope -2 / sqrt(pi) e^(-t^2)
+      },
+      min(pack<double>(40), a));
   return factor * tail;
 }
 inline pack<double> pow(pack<double> a, pack<double> b) {

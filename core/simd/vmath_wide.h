@@ -17,14 +17,12 @@ using WideBits = Register<double>::bits;
 
 GRADUS_INLINE Wide series(Wide, Wide c) { return c; }
 /// Horner's rule, highest coefficient first.
-template <class... Rest>
-GRADUS_INLINE Wide series(Wide x, Wide c0, Wide c1, Rest... rest) {
+template <class... Rest> GRADUS_INLINE Wide series(Wide x, Wide c0, Wide c1, Rest... rest) {
   return series(x, fma(c0, x, c1), rest...);
 }
 
 /// f over the lanes of x, each as a double.
-template <class F>
-GRADUS_INLINE pack<float> widened(F f, pack<float> x) {
+template <class F> GRADUS_INLINE pack<float> widened(F f, pack<float> x) {
   typedef float Half __attribute__((vector_size(GRADUS_VECTOR_BYTES / 2)));
   Half half[2];
   std::memcpy(half, &x.r, sizeof half);
@@ -38,13 +36,11 @@ GRADUS_INLINE pack<float> widened(F f, pack<float> x) {
 }
 
 /// f lane by lane, in any precision that the C library has.
-template <class T, class F>
-GRADUS_INLINE pack<T> each_lane(F f, pack<T> a) {
+template <class T, class F> GRADUS_INLINE pack<T> each_lane(F f, pack<T> a) {
   for (int i = 0; i < pack<T>::width; ++i) a.r[i] = f(a.r[i]);
   return a;
 }
-template <class T, class F>
-GRADUS_INLINE pack<T> each_lane(F f, pack<T> a, pack<T> b) {
+template <class T, class F> GRADUS_INLINE pack<T> each_lane(F f, pack<T> a, pack<T> b) {
   for (int i = 0; i < pack<T>::width; ++i) a.r[i] = f(a.r[i], b.r[i]);
   return a;
 }
@@ -53,10 +49,12 @@ GRADUS_INLINE Wide nearest_whole(Wide x) { return (x + 6755399441055744.0) - 675
 
 /// e^r - 1 on |r| <= ln 2 / 2.
 GRADUS_INLINE Wide small_expm1(Wide r) {
-  return r * series(r, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6,
-                    0.5, 1.0);
+  return r *
+         series(r, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0);
 }
-struct Split { Wide power, rest; };  ///< e^x = power (1 + rest)
+struct Split {
+  Wide power, rest;
+};  ///< e^x = power (1 + rest)
 GRADUS_INLINE Split split_exp(Wide x) {
   x = max(Wide(-200), min(Wide(200), x));  // beyond every f32; NaN stays
   const Wide n = nearest_whole(x * 1.4426950408889634);
@@ -130,11 +128,13 @@ GRADUS_INLINE bool any_beyond(pack<float> x) {
 // Range of sin, cos and tan: all of f32; |x| >= 2^30 goes to the C library.
 
 GRADUS_INLINE pack<float> sin(pack<float> x) {
-  if (vmath::any_beyond(x)) [[unlikely]] return vmath::far_sine(x, false);
+  if (vmath::any_beyond(x)) [[unlikely]]
+    return vmath::far_sine(x, false);
   return vmath::widened([](vmath::Wide v) { return vmath::wide_sine(v, 0); }, x);
 }
 GRADUS_INLINE pack<float> cos(pack<float> x) {
-  if (vmath::any_beyond(x)) [[unlikely]] return vmath::far_sine(x, true);
+  if (vmath::any_beyond(x)) [[unlikely]]
+    return vmath::far_sine(x, true);
   return vmath::widened([](vmath::Wide v) { return vmath::wide_sine(v, 1); }, x);
 }
 GRADUS_INLINE pack<float> tan(pack<float> x) {
@@ -152,43 +152,56 @@ GRADUS_INLINE pack<float> acos(pack<float> x) {
   return vmath::widened([](vmath::Wide v) { return 2.0 * vmath::wide_atan(sqrt((1.0 - v) / (1.0 + v))); }, x);
 }
 GRADUS_INLINE pack<float> sinh(pack<float> x) {
-  return vmath::widened([](vmath::Wide v) {
-    const vmath::Wide e = vmath::wide_expm1(abs(v));
-    return copysign(0.5 * (e + e / (e + 1.0)), v);
-  }, x);
+  return vmath::widened(
+      [](vmath::Wide v) {
+        const vmath::Wide e = vmath::wide_expm1(abs(v));
+        return copysign(0.5 * (e + e / (e + 1.0)), v);
+      },
+      x);
 }
 GRADUS_INLINE pack<float> cosh(pack<float> x) {
-  return vmath::widened([](vmath::Wide v) {
-    const vmath::Wide e = vmath::wide_exp(abs(v));
-    return 0.5 * (e + 1.0 / e);
-  }, x);
+  return vmath::widened(
+      [](vmath::Wide v) {
+        const vmath::Wide e = vmath::wide_exp(abs(v));
+        return 0.5 * (e + 1.0 / e);
+      },
+      x);
 }
 GRADUS_INLINE pack<float> asinh(pack<float> x) {
-  return vmath::widened([](vmath::Wide v) {
-    const vmath::Wide z = min(vmath::Wide(1e100), abs(v)), y = vmath::wide_log1p(z + z * z / (1.0 + sqrt(z * z + 1.0)));
-    return copysign(select(abs(v) > vmath::Wide(1e100), abs(v), y), v);
-  }, x);
+  return vmath::widened(
+      [](vmath::Wide v) {
+        const vmath::Wide z = min(vmath::Wide(1e100), abs(v)), y = vmath::wide_log1p(z + z * z / (1.0 + sqrt(z * z + 1.0)));
+        return copysign(select(abs(v) > vmath::Wide(1e100), abs(v), y), v);
+      },
+      x);
 }
 GRADUS_INLINE pack<float> acosh(pack<float> x) {
-  return vmath::widened([](vmath::Wide v) {
-    const vmath::Wide t = v - 1.0;
-    return vmath::wide_log1p(t + sqrt(t) * sqrt(t + 2.0));  // of one product the root would exist below -1, too
-  }, x);
+  return vmath::widened(
+      [](vmath::Wide v) {
+        const vmath::Wide t = v - 1.0;
+        return vmath::wide_log1p(t + sqrt(t) * sqrt(t + 2.0));  // of one product the root would exist below -1, too
+      },
+      x);
 }
 GRADUS_INLINE pack<float> atanh(pack<float> x) {
-  return vmath::widened([](vmath::Wide v) {
-    const vmath::Wide z = abs(v);
-    return copysign(0.5 * vmath::wide_log1p(2.0 * z / (1.0 - z)), v);
-  }, x);
+  return vmath::widened(
+      [](vmath::Wide v) {
+        const vmath::Wide z = abs(v);
+        return copysign(0.5 * vmath::wide_log1p(2.0 * z / (1.0 - z)), v);
+      },
+      x);
 }
 /// x - tanh x. Near 0 a fraction (Pade's), further out the difference.
 GRADUS_INLINE pack<float> tanhshrink(pack<float> x) {
-  return vmath::widened([](vmath::Wide v) {
-    const vmath::Wide z = abs(v), u = v * v;
-    const vmath::Wide near = v * u * vmath::series(u, 1.0, 189.0, 3465.0) / vmath::series(u, 1.0, 210.0, 4725.0, 10395.0);
-    const vmath::Wide far = v - copysign(1.0 - 2.0 / (vmath::wide_exp(z + z) + 1.0), v);
-    return select(z < vmath::Wide(0.5), near, far);
-  }, x);
+  return vmath::widened(
+      [](vmath::Wide v) {
+        const vmath::Wide z = abs(v), u = v * v;
+        const vmath::Wide near =
+            v * u * vmath::series(u, 1.0, 189.0, 3465.0) / vmath::series(u, 1.0, 210.0, 4725.0, 10395.0);
+        const vmath::Wide far = v - copysign(1.0 - 2.0 / (vmath::wide_exp(z + z) + 1.0), v);
+        return select(z < vmath::Wide(0.5), near, far);
+      },
+      x);
 }
 GRADUS_INLINE pack<float> log1p(pack<float> x) {
   return vmath::widened([](vmath::Wide v) { return vmath::wide_log1p(v); }, x);
@@ -206,21 +219,21 @@ GRADUS_INLINE pack<float> log10(pack<float> x) {
   return vmath::widened([](vmath::Wide v) { return vmath::wide_log(v) * 0.43429448190325183; }, x);
 }
 GRADUS_INLINE pack<float> hypot(pack<float> a, pack<float> b) {
-  return vmath::each_lane([](float x, float y) {
-    return static_cast<float>(std::hypot(static_cast<double>(x), static_cast<double>(y)));
-  }, a, b);
+  return vmath::each_lane(
+      [](float x, float y) { return static_cast<float>(std::hypot(static_cast<double>(x), static_cast<double>(y))); }, a, b);
 }
 GRADUS_INLINE pack<float> erfc(pack<float> x) {
   return vmath::each_lane([](float v) { return static_cast<float>(std::erfc(static_cast<double>(v))); }, x);
 }
 GRADUS_INLINE pack<float> atan2(pack<float> a, pack<float> b) {
-  return vmath::each_lane([](float x, float y) {
-    return static_cast<float>(std::atan2(static_cast<double>(x), static_cast<double>(y)));
-  }, a, b);
+  return vmath::each_lane(
+      [](float x, float y) { return static_cast<float>(std::atan2(static_cast<double>(x), static_cast<double>(y))); }, a, b);
 }
 
-#define GRADUS_LANES(name) \
-  GRADUS_INLINE pack<double> name(pack<double> a) { return vmath::each_lane([](double x) { return std::name(x); }, a); }
+#define GRADUS_LANES(name)                                             \
+  GRADUS_INLINE pack<double> name(pack<double> a) {                    \
+    return vmath::each_lane([](double x) { return std::name(x); }, a); \
+  }
 // clang-format off
 GRADUS_LANES(erfc) GRADUS_LANES(sin) GRADUS_LANES(cos) GRADUS_LANES(tan)
 GRADUS_LANES(asin) GRADUS_LANES(acos) GRADUS_LANES(atan)
@@ -228,15 +241,17 @@ GRADUS_LANES(sinh) GRADUS_LANES(cosh)
 GRADUS_LANES(asinh) GRADUS_LANES(acosh) GRADUS_LANES(atanh)
 GRADUS_LANES(log1p) GRADUS_LANES(expm1) GRADUS_LANES(exp2) GRADUS_LANES(log2) GRADUS_LANES(log10)
 #undef GRADUS_LANES
-// clang-format on
-/// With tanh x = x / (1 + w), w = x^2 / (3 + x^2 / (5 + ...)), the difference is x w / (1 + w): no term cancels another.
-GRADUS_INLINE pack<double> tanhshrink(pack<double> a) {
-  return vmath::each_lane([](double x) {
-    if (!(std::fabs(x) < 2)) return x - std::tanh(x);
-    double w = 0;
-    for (int k = 29; k >= 3; k -= 2) w = x * x / (k + w);
-    return x * w / (1 + w);
-  }, a);
+    // clang-format on
+    /// With tanh x = x / (1 + w), w = x^2 / (3 + x^2 / (5 + ...)), the difference is x w / (1 + w): no term cancels another.
+    GRADUS_INLINE pack<double> tanhshrink(pack<double> a) {
+  return vmath::each_lane(
+      [](double x) {
+        if (!(std::fabs(x) < 2)) return x - std::tanh(x);
+        double w = 0;
+        for (int k = 29; k >= 3; k -= 2) w = x * x / (k + w);
+        return x * w / (1 + w);
+      },
+      a);
 }
 GRADUS_INLINE pack<double> hypot(pack<double> a, pack<double> b) {
   return vmath::each_lane([](double x, double y) { return std::hypot(x, y); }, a, b);
@@ -246,16 +261,21 @@ GRADUS_INLINE pack<double> atan2(pack<double> a, pack<double> b) {
 }
 
 // Steps and remainders are exact in either precision. round goes to even at a half, as PyTorch's.
-template <class T>
-GRADUS_INLINE pack<T> floor(pack<T> a) { return vmath::each_lane([](T x) { return std::floor(x); }, a); }
-template <class T>
-GRADUS_INLINE pack<T> ceil(pack<T> a) { return vmath::each_lane([](T x) { return std::ceil(x); }, a); }
-template <class T>
-GRADUS_INLINE pack<T> trunc(pack<T> a) { return vmath::each_lane([](T x) { return std::trunc(x); }, a); }
-template <class T>
-GRADUS_INLINE pack<T> round(pack<T> a) { return vmath::each_lane([](T x) { return std::nearbyint(x); }, a); }
-template <class T>
-GRADUS_INLINE pack<T> fmod(pack<T> a, pack<T> b) { return vmath::each_lane([](T x, T y) { return std::fmod(x, y); }, a, b); }
+template <class T> GRADUS_INLINE pack<T> floor(pack<T> a) {
+  return vmath::each_lane([](T x) { return std::floor(x); }, a);
+}
+template <class T> GRADUS_INLINE pack<T> ceil(pack<T> a) {
+  return vmath::each_lane([](T x) { return std::ceil(x); }, a);
+}
+template <class T> GRADUS_INLINE pack<T> trunc(pack<T> a) {
+  return vmath::each_lane([](T x) { return std::trunc(x); }, a);
+}
+template <class T> GRADUS_INLINE pack<T> round(pack<T> a) {
+  return vmath::each_lane([](T x) { return std::nearbyint(x); }, a);
+}
+template <class T> GRADUS_INLINE pack<T> fmod(pack<T> a, pack<T> b) {
+  return vmath::each_lane([](T x, T y) { return std::fmod(x, y); }, a, b);
+}
 
 }  // namespace GRADUS_ISA
 }  // namespace gradus

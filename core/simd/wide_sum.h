@@ -25,19 +25,16 @@ struct ExactSum {
 };
 
 /// A number as a T and what is left of it: x - high - low keeps the digits of an x near it.
-template <class T>
-struct TwoParts {
+template <class T> struct TwoParts {
   double high, low;
   /// Of a T and a small addition.
   TwoParts(double near, double rest) : high(static_cast<double>(static_cast<T>(near + rest))), low((near - high) + rest) {}
 };
 
 /// A sum lane by lane of packs, in double; that of doubles also, exactly, with what additions and products lose.
-template <class T>
-class WideSum;
+template <class T> class WideSum;
 
-template <>
-class WideSum<float> {
+template <> class WideSum<float> {
  public:
   GRADUS_INLINE void add(pack<float> x) { low_ += half<0>(x), high_ += half<1>(x); }
   ExactSum lane(int i) const { return {i < wide ? low_.r[i] : high_.r[i - wide], 0}; }
@@ -52,8 +49,7 @@ class WideSum<float> {
  private:
   static constexpr int wide = pack<double>::width;
   typedef float Floats __attribute__((vector_size(GRADUS_VECTOR_BYTES / 2)));
-  template <int which>
-  GRADUS_INLINE static pack<double> half(pack<float> x) {
+  template <int which> GRADUS_INLINE static pack<double> half(pack<float> x) {
     Floats part;
     std::memcpy(&part, reinterpret_cast<const char*>(&x.r) + which * sizeof part, sizeof part);
     return __builtin_convertvector(part, pack<double>::R);
@@ -61,8 +57,7 @@ class WideSum<float> {
   pack<double> low_{0.0}, high_{0.0};
 };
 
-template <>
-class WideSum<double> {
+template <> class WideSum<double> {
  public:
   GRADUS_INLINE void add(pack<double> x) { sum_ += x; }
   GRADUS_INLINE void add_exactly(pack<double> x) {
@@ -90,16 +85,12 @@ class WideSum<double> {
 };
 
 /// A pack and what it is multiplied with.
-template <class T>
-struct Terms {
-  pack<T> a, b;
-};
+template <class T> struct Terms { pack<T> a, b; };
 
 /// The sums of a and of a b over many packs; a pack's are term(offset, lanes, valid). To widen every float would take longer
 /// than to add it: up to eight packs are added as floats, in pairs and pairs of pairs, which is exact where they are equal.
 /// Doubles are added likewise, or one by one and exactly.
-template <class T, bool exactly = false>
-struct WideSums {
+template <class T, bool exactly = false> struct WideSums {
   WideSum<T> sum, product;
 
   /// Of n packs that begin `step` apart.
@@ -111,8 +102,7 @@ struct WideSums {
     if (n & 1) add_packs<1>(at, step, lanes, valid, term);
   }
   /// Of n elements in a row.
-  template <class Term>
-  GRADUS_INLINE void add_row(std::int64_t at, std::int64_t n, Term term) {
+  template <class Term> GRADUS_INLINE void add_row(std::int64_t at, std::int64_t n, Term term) {
     constexpr int w = pack<T>::width;
     add(at, n / w, w, Lanes<T>(w), std::integral_constant<int, w>(), term);
     if (const int rest = static_cast<int>(n % w)) add_packs<1>(at + n - rest, w, Lanes<T>(rest), rest, term);
@@ -149,12 +139,10 @@ struct WideSums {
 inline double mean_square_less(double square, double level) { return std::max(square - level * level, 0.0); }
 
 /// What a few rows are computed in whose squares or factors leave the range of T.
-template <class T>
-using Wider = std::conditional_t<sizeof(T) == 4, double, long double>;
+template <class T> using Wider = std::conditional_t<sizeof(T) == 4, double, long double>;
 
 /// Can 1 / sqrt(mean square) be multiplied with, and the squares be trusted? False for NaN: it may come of an overflow.
-template <class T>
-bool ordinary_scale(double scale) {
+template <class T> bool ordinary_scale(double scale) {
   constexpr double limit = sizeof(T) == 4 ? 1e18 : 1e140;
   return scale >= 1 / limit && scale <= limit;
 }

@@ -1,7 +1,7 @@
 #include <gradus/nn/layers/conv.h>
 
-#include <gradus/nn/layers/internal/check_input.h>
 #include <gradus/nn/init.h>
+#include <gradus/nn/layers/internal/check_input.h>
 
 namespace gradus::nn {
 namespace {

@@ -1,7 +1,7 @@
 #include <gradus/nn/layers/linear.h>
 
-#include <gradus/nn/layers/internal/check_input.h>
 #include <gradus/nn/init.h>
+#include <gradus/nn/layers/internal/check_input.h>
 
 namespace gradus::nn {
 namespace {
@@ -32,7 +32,9 @@ Tensor Linear::forward(const Tensor& x) {
     const int axis = fitting_flatten(s, in_features);
     const std::string other = join("Linear(", s.back(), ", ", out_features, bias.defined() ? ")" : ", {.bias = false})");
     throw_input(*this, join("the last axis of the input must be ", in_features, ", got ", s.back(), both),
-                 axis > 0 ? join("x.flatten(", axis, ")") : s.rank() <= 2 && s.back() > 0 ? other : "");
+                axis > 0                        ? join("x.flatten(", axis, ")")
+                : s.rank() <= 2 && s.back() > 0 ? other
+                                                : "");
   }
   return linear(x, weight, bias);
 }

@@ -13,8 +13,7 @@ class OwnedModules {
   OwnedModules(OwnedModules&&) noexcept = default;
   OwnedModules& operator=(const OwnedModules& other);
 
-  template <std::derived_from<ModuleBase> M>
-  void push_back(M module) {
+  template <std::derived_from<ModuleBase> M> void push_back(M module) {
     children_.push_back(std::make_unique<M>(std::move(module)));
   }
   std::size_t size() const { return children_.size(); }
@@ -39,8 +38,7 @@ class ModuleList : public Module<ModuleList>, public OwnedModules {
   }
   ModuleBase& operator[](std::size_t i) { return child(*this, i); }  ///< IndexError unless i < size()
   /// The i-th module as what it is. Errors: IndexError, ModuleError if it is another type.
-  template <std::derived_from<ModuleBase> M>
-  M& get(std::size_t i) {
+  template <std::derived_from<ModuleBase> M> M& get(std::size_t i) {
     if (M* m = dynamic_cast<M*>(&(*this)[i])) return *m;
     throw_type(*this, i);
   }

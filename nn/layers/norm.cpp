@@ -19,8 +19,11 @@ void blend(Buffer& running, const Array& latest, double share) {
 }  // namespace
 
 BatchNorm::BatchNorm(const char* layer, int64_t features, BatchNormOptions o)
-    : num_features(features), options(o), running_mean(zeros({std::max<int64_t>(features, 0)})),
-      running_var(ones({std::max<int64_t>(features, 0)})), num_batches_tracked(zeros({}, i64)) {
+    : num_features(features),
+      options(o),
+      running_mean(zeros({std::max<int64_t>(features, 0)})),
+      running_var(ones({std::max<int64_t>(features, 0)})),
+      num_batches_tracked(zeros({}, i64)) {
   check_positive(layer, "num_features", features);
   if (!(o.eps >= 0)) throw Error(layer, join("eps must not be negative, got ", text(o.eps)));
   if (!(o.momentum >= 0 && o.momentum <= 1)) throw Error(layer, join("momentum must lie in [0, 1], got ", text(o.momentum)));
@@ -34,9 +37,9 @@ Tensor BatchNorm::normalise(const ModuleBase& layer, const Tensor& x, const char
   if (!rank_fits) throw_input(layer, join("the input must be ", wanted, ", got ", describe(x)));
   if (const int64_t got = x.shape()[1]; got != num_features)
     throw_input(layer,
-                 join("the input has ", got, got == 1 ? " channel" : " channels", " (axis 1), the layer has ", num_features,
-                      ": input ", describe(x)),
-                 got > 0 ? join(layer.type_name(), "(", got, ")") : "");
+                join("the input has ", got, got == 1 ? " channel" : " channels", " (axis 1), the layer has ", num_features,
+                     ": input ", describe(x)),
+                got > 0 ? join(layer.type_name(), "(", got, ")") : "");
   return layer.training() ? with_batch(layer, x) : with_running(x);
 }
 

@@ -6,8 +6,7 @@ namespace gradus::nn {
 namespace {
 
 /// An op for images on lines: f([N, C, 1, L]), with or without the batch's axis.
-template <class F>
-Tensor on_lines(const ModuleBase& layer, const Tensor& x, F f) {
+template <class F> Tensor on_lines(const ModuleBase& layer, const Tensor& x, F f) {
   if (x.rank() != 2 && x.rank() != 3) throw_input(layer, join("the input must be [N, C, L] or [C, L], got ", describe(x)));
   try {
     if (x.rank() == 3) return squeeze(f(unsqueeze(x, 2)), 2);
@@ -17,8 +16,7 @@ Tensor on_lines(const ModuleBase& layer, const Tensor& x, F f) {
   }
 }
 
-template <class F>
-Tensor on_images(const ModuleBase& layer, const Tensor& x, F f) {
+template <class F> Tensor on_images(const ModuleBase& layer, const Tensor& x, F f) {
   try {
     return f(x);
   } catch (const ShapeError& e) {

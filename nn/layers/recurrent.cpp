@@ -36,15 +36,21 @@ LstmSequence rnn_layer(const Tensor& x, const LstmState& s, const LayerWeights& 
 // ---- layers ---------------------------------------------------------------------------------------------------------
 
 Recurrent::Recurrent(const char* type, int64_t gates, int64_t in, int64_t hidden, const LSTMOptions& o)
-    : input_size(in), hidden_size(hidden), num_layers(o.num_layers), bias(o.bias), dropout(o.dropout),
-      bidirectional(o.bidirectional), batch_first(o.batch_first), proj_size(o.proj_size) {
+    : input_size(in),
+      hidden_size(hidden),
+      num_layers(o.num_layers),
+      bias(o.bias),
+      dropout(o.dropout),
+      bidirectional(o.bidirectional),
+      batch_first(o.batch_first),
+      proj_size(o.proj_size) {
   check_positive(type, "input_size", in);
   check_positive(type, "hidden_size", hidden);
   check_positive(type, "num_layers", o.num_layers);
   if (!(dropout >= 0 && dropout < 1)) throw Error(type, join("the dropout must lie in [0, 1), got ", text(dropout)));
   if (proj_size < 0 || proj_size >= hidden)
-    throw ShapeError(type, join("proj_size must lie in [0, ", hidden - 1, "], below hidden_size ", hidden, ", got ",
-                                proj_size));
+    throw ShapeError(type,
+                     join("proj_size must lie in [0, ", hidden - 1, "], below hidden_size ", hidden, ", got ", proj_size));
   weights.resize(static_cast<std::size_t>(num_layers * directions()));
   int64_t features = in;
   for (std::size_t k = 0; k < weights.size(); ++k) {
@@ -77,8 +83,9 @@ void Recurrent::check_input(const ModuleBase& module, const Tensor& x, const Seq
     throw_input(module, join("the input must be ", batch_first ? "[N, T, " : "[T, N, ", input_size, "] or [T, ", input_size,
                              "], got ", describe(x)));
   if (const int64_t got = x.shape().back(); got != input_size)
-    throw_input(module, join("the last axis of the input must be ", input_size, ", got ", got, ": input ", describe(x),
-                             ", weight_ih_l0 ", describe(weights[0].weight_ih.array())),
+    throw_input(module,
+                join("the last axis of the input must be ", input_size, ", got ", got, ": input ", describe(x),
+                     ", weight_ih_l0 ", describe(weights[0].weight_ih.array())),
                 got > 0 ? join(module.type_name(), "(", got, ", ", hidden_size, ")") : "");
   if (!how.lengths.defined()) return;
   if (x.rank() == 2) throw_input(module, join("lengths are for a batch of sequences, the input is one: ", describe(x)));
@@ -92,9 +99,10 @@ void Recurrent::check_state(const ModuleBase& module, const Tensor& x, const cha
                             int64_t length) const {
   if (!state.defined()) return;
   if (state.dtype() != x.dtype())
-    throw DtypeError(module.description(), join("the input is ", describe(x), ", the state ", name, " ", describe(state),
-                                                "; they must have one dtype"),
-                     join(name, ".to(", x.dtype(), ")"));
+    throw DtypeError(
+        module.description(),
+        join("the input is ", describe(x), ", the state ", name, " ", describe(state), "; they must have one dtype"),
+        join(name, ".to(", x.dtype(), ")"));
   const int64_t count = num_layers * directions();
   const Shape wanted = x.rank() == 2 ? Shape{count, length} : Shape{count, x.shape()[batch_first ? 0 : 1], length};
   if (!(state.shape() == wanted))
@@ -183,17 +191,19 @@ void RecurrentCell::check_step(const ModuleBase& module, const Tensor& x, const 
   if (x.rank() != 1 && x.rank() != 2)
     throw_input(module, join("the input must be [N, ", input_size, "] or [", input_size, "], got ", describe(x)));
   if (const int64_t got = x.shape().back(); got != input_size)
-    throw_input(module, join("the last axis of the input must be ", input_size, ", got ", got, ": input ", describe(x),
-                             ", weight_ih ", describe(weight_ih.array())),
+    throw_input(module,
+                join("the last axis of the input must be ", input_size, ", got ", got, ": input ", describe(x),
+                     ", weight_ih ", describe(weight_ih.array())),
                 got > 0 ? join(module.type_name(), "(", got, ", ", hidden_size, ")") : "");
   const Shape wanted = x.rank() == 1 ? Shape{hidden_size} : Shape{x.shape()[0], hidden_size};
   for (const Tensor* s : {&state.h, &state.c}) {
     if (!s->defined()) continue;
     const char* name = s == &state.h ? "h" : "c";
     if (s->dtype() != x.dtype())
-      throw DtypeError(module.description(), join("the input is ", describe(x), ", the state ", name, " ", describe(*s),
-                                                  "; they must have one dtype"),
-                       join(name, ".to(", x.dtype(), ")"));
+      throw DtypeError(
+          module.description(),
+          join("the input is ", describe(x), ", the state ", name, " ", describe(*s), "; they must have one dtype"),
+          join(name, ".to(", x.dtype(), ")"));
     if (!(s->shape() == wanted))
       throw_input(module, join("the state ", name, " is ", describe(*s), ", the input ", describe(x), "; it must be ",
                                wanted, x.rank() == 1 ? ", [hidden_size]" : ", [batch, hidden_size]"));
@@ -218,8 +228,8 @@ Tensor as_given(const Tensor& y, const Tensor& x) { return x.rank() == 1 ? squee
 LSTMCell::LSTMCell(int64_t in, int64_t hidden, CellOptions o) : RecurrentCell("LSTMCell", 4, in, hidden, o.bias) {}
 LstmState LSTMCell::forward(const Tensor& x, const LstmState& state) {
   check_step(*this, x, state);
-  const LstmState next = lstm_cell(as_batch(x), {state_for(state.h, x, hidden_size), state_for(state.c, x, hidden_size)},
-                                   cell_weights());
+  const LstmState next =
+      lstm_cell(as_batch(x), {state_for(state.h, x, hidden_size), state_for(state.c, x, hidden_size)}, cell_weights());
   return {as_given(next.h, x), as_given(next.c, x)};
 }
 

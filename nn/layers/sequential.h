@@ -17,8 +17,7 @@ class Sequential : public Module<Sequential>, public OwnedModules {
 
   ModuleBase& operator[](std::size_t i) { return child(*this, i); }  ///< IndexError unless i < size()
   /// The i-th module as what it is: net.get<nn::Linear>(0).weight. Errors: IndexError, ModuleError if it is another type.
-  template <std::derived_from<ModuleBase> M>
-  M& get(std::size_t i) {
+  template <std::derived_from<ModuleBase> M> M& get(std::size_t i) {
     if (M* m = dynamic_cast<M*>(&(*this)[i])) return *m;
     throw_type(*this, i);
   }

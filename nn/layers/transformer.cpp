@@ -25,8 +25,7 @@ void check_model_features(const ModuleBase& layer, const char* name, const Tenso
                           features, "], got ", describe(x)));
 }
 
-template <class Layer>
-std::vector<Layer> copies(const char* type, const Layer& layer, int64_t count) {
+template <class Layer> std::vector<Layer> copies(const char* type, const Layer& layer, int64_t count) {
   check_positive(type, "num_layers", count);
   return std::vector<Layer>(static_cast<std::size_t>(count), layer);
 }

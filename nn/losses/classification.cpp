@@ -105,8 +105,7 @@ nn::Buffer taken(Tensor& weight) {
   return buffer;
 }
 
-template <class Options>
-Options with_weight(Options options, const nn::Buffer& weight) {
+template <class Options> Options with_weight(Options options, const nn::Buffer& weight) {
   if (weight.defined()) options.weight = weight.tensor();
   return options;
 }

@@ -12,14 +12,14 @@
 namespace gradus::optim {
 
 struct Invariant {
-  std::string name;                  ///< what must hold
-  int checked = 0;                   ///< with how many specs; 0: it does not apply to this shape of rule
-  std::vector<std::string> broken;   ///< "spec: what was seen"
+  std::string name;                 ///< what must hold
+  int checked = 0;                  ///< with how many specs; 0: it does not apply to this shape of rule
+  std::vector<std::string> broken;  ///< "spec: what was seen"
 };
 
 struct RuleReport {
   std::string rule;
-  std::vector<std::string> specs;    ///< the defaults, and each option that they leave alone turned on or to another word
+  std::vector<std::string> specs;  ///< the defaults, and each option that they leave alone turned on or to another word
   std::vector<Invariant> invariants;
   bool ok() const;
 };

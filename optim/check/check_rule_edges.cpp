@@ -1,6 +1,6 @@
 // What must hold for gradients at the edges: NaN, infinite, huge, subnormal and 0, and for empty and 0-d parameters.
-#include <gradus/core/kernels/compare.h>
 #include <gradus/core/error.h>
+#include <gradus/core/kernels/compare.h>
 #include <gradus/optim/check/made_up.h>
 
 #include <algorithm>
@@ -97,10 +97,8 @@ std::string nan_stays_visible(const std::string& spec) { return harmed(spec, nan
 std::string infinity_harms_no_other(const std::string& spec) {
   const bool matrix = is<MatrixRule>(make(spec, leaves({{5, 4}, {3, 4}})).rule().moving());
   for (const double value : {infinity, -infinity, 1e38})
-    if (value == 1e38 && matrix)
-      continue;  // its eigenvalues leave no digits to those of the others
-    else if (const auto seen = harmed(spec, value, false); !seen.empty())
-      return seen;
+    if (value == 1e38 && matrix) continue;  // its eigenvalues leave no digits to those of the others
+    else if (const auto seen = harmed(spec, value, false); !seen.empty()) return seen;
   return {};
 }
 
@@ -134,8 +132,7 @@ std::string empty_and_0d_are_parameters(const std::string& spec) {
          {std::vector<Shape>{{0, 3}, {2, 2}}, {{3, 0}, {2, 2}}, {{0}, {2, 2}}, {{}, {2, 2}}}) {
       auto opt = make(spec, leaves(shapes, dtype));
       const auto& rule = opt.rule().moving();
-      if (is<MatrixRule>(rule) && !static_cast<const MatrixRule&>(rule).throw_shape(shapes[0]).empty())
-        continue;
+      if (is<MatrixRule>(rule) && !static_cast<const MatrixRule&>(rule).throw_shape(shapes[0]).empty()) continue;
       const auto start = values(opt);
       for (int t = 1; t <= 3; ++t) step_at(opt, t);
       auto second = make(spec, leaves(shapes, dtype));

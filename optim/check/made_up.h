@@ -9,8 +9,7 @@
 namespace gradus::optim::made_up {
 
 /// Whether the rule is of this kind.
-template <class Kind>
-bool is(const AnyRule& rule) { return dynamic_cast<const Kind*>(&rule) != nullptr; }
+template <class Kind> bool is(const AnyRule& rule) { return dynamic_cast<const Kind*>(&rule) != nullptr; }
 
 /// In [-1, 1], a function of stream and place.
 Array numbers(const Shape& shape, std::uint64_t stream, Dtype dtype);

@@ -79,10 +79,11 @@ std::vector<double> ClosureObjective::parameters() const {
 void ClosureObjective::set_parameters(const std::vector<double>& values) {
   const double* from = values.data();
   for (auto& p : all_) {
-    if (p.leaf.requires_grad()) visit_real(p.leaf.dtype(), [&]<class T>() {
-      T* w = p.leaf.writable().write<T>(rule_.writer());
-      for (std::int64_t i = 0; i < p.leaf.size(); ++i) w[i] = static_cast<T>(from[i]);
-    });
+    if (p.leaf.requires_grad())
+      visit_real(p.leaf.dtype(), [&]<class T>() {
+        T* w = p.leaf.writable().write<T>(rule_.writer());
+        for (std::int64_t i = 0; i < p.leaf.size(); ++i) w[i] = static_cast<T>(from[i]);
+      });
     from += p.leaf.size();
   }
 }
@@ -118,14 +119,12 @@ bool ClosureObjective::has_gradients() const {
   return std::any_of(all_.begin(), all_.end(), [](const auto& p) { return p.leaf.leaf()->grad.defined(); });
 }
 
-template <class F>
-std::vector<double> ClosureObjective::gather(F array_of) const {
+template <class F> std::vector<double> ClosureObjective::gather(F array_of) const {
   std::vector<double> all(static_cast<std::size_t>(size_), 0.0);
   double* to = all.data();
   for (const auto& p : all_) {
-    if (const Array a = array_of(p).contiguous(); a.defined()) visit_real(a.dtype(), [&]<class T>() {
-      std::copy_n(a.data<T>(), a.size(), to);
-    });
+    if (const Array a = array_of(p).contiguous(); a.defined())
+      visit_real(a.dtype(), [&]<class T>() { std::copy_n(a.data<T>(), a.size(), to); });
     to += p.leaf.size();
   }
   return all;

@@ -12,8 +12,7 @@ namespace gradus::optim {
 class Closure {
  public:
   template <class F>
-    requires(std::is_invocable_r_v<Tensor, F&> && !std::is_same_v<std::remove_const_t<F>, Closure>)
-  explicit Closure(F& f)
+  requires(std::is_invocable_r_v<Tensor, F&> && !std::is_same_v<std::remove_const_t<F>, Closure>) explicit Closure(F& f)
       : object_(const_cast<std::remove_const_t<F>*>(&f)), call_([](void* o) -> Tensor { return (*static_cast<F*>(o))(); }) {}
   Tensor operator()() const { return call_(object_); }
 
@@ -46,8 +45,7 @@ class ClosureObjective final : public Objective {
   std::vector<Tensor> live() const;
   std::vector<Tensor> for_live(std::vector<Tensor> given) const;
   bool has_gradients() const;
-  template <class F>
-  std::vector<double> gather(F array_of) const;
+  template <class F> std::vector<double> gather(F array_of) const;
 
   std::vector<ParameterState>& all_;
   const AnyRule& rule_;

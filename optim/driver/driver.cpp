@@ -52,8 +52,8 @@ Array ParameterState::gradient() const {
 double Driver::step_by(Objective&) { throw OptimError("step", "this rule is given gradients and evaluates no loss"); }
 
 ElementValues Driver::explain(const Driven& one, std::int64_t) const {
-  throw OptimError("explain", join(one.rule->name(), " moves a whole ", moved_at_once(),
-                                   " at once; no element has values of its own"));
+  throw OptimError("explain",
+                   join(one.rule->name(), " moves a whole ", moved_at_once(), " at once; no element has values of its own"));
 }
 
 void Driver::begin(const Driven& d) {

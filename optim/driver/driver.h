@@ -12,8 +12,8 @@ struct StagedGradient {
   std::size_t place = 0;  ///< among the optimizer's parameters
   Array g;                ///< dense; absent: the gradient of the leaf
   double factor = 1;
-  double squares = -1;    ///< sum of the squares of g; below 0: not known yet
-  TouchedRows rows{};     ///< that ops have handed something to
+  double squares = -1;  ///< sum of the squares of g; below 0: not known yet
+  TouchedRows rows{};   ///< that ops have handed something to
 };
 
 /// What an optimizer keeps of one parameter.
@@ -21,10 +21,10 @@ struct ParameterState {
   std::string name;
   Tensor leaf;
   std::size_t group = 0;
-  std::int64_t t = 0;             ///< steps taken
-  std::vector<Array> slots{};     ///< as the rule lists them, absent where not kept; empty before the first step
-  std::vector<double> step{};     ///< the rule's numbers per step
-  Array training_point{};         ///< while the parameter stands where it is evaluated
+  std::int64_t t = 0;          ///< steps taken
+  std::vector<Array> slots{};  ///< as the rule lists them, absent where not kept; empty before the first step
+  std::vector<double> step{};  ///< the rule's numbers per step
+  Array training_point{};      ///< while the parameter stands where it is evaluated
 
   std::vector<void*> pointers{};  ///< into slots, for the pass
   bool prepared = false;          ///< slots and pointers are those of the options in force

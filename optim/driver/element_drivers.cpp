@@ -16,8 +16,13 @@ Piece piece_of(const Driven& d, std::vector<Array>& copies) {
   const Array& given = s.staged.g.defined() ? s.staged.g : s.leaf.leaf()->grad.array();
   const bool as_it_is = given.dense() && !given.shares_storage(w);
   if (!as_it_is) copies.push_back(given.copy());
-  return {const_cast<char*>(w.bytes()), as_it_is ? given.bytes() : copies.back().bytes(), s.pointers.data(), s.step.data(),
-          d.rule->maximize() ? -s.staged.factor : s.staged.factor, 0, w.size()};
+  return {const_cast<char*>(w.bytes()),
+          as_it_is ? given.bytes() : copies.back().bytes(),
+          s.pointers.data(),
+          s.step.data(),
+          d.rule->maximize() ? -s.staged.factor : s.staged.factor,
+          0,
+          w.size()};
 }
 
 /// The piece of one element, its numbers per step brought to the next step.

@@ -15,12 +15,10 @@ using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 class Driver;
 
 /// A pointer that owns what it points to; its copy points to a clone.
-template <class T>
-class Cloned {
+template <class T> class Cloned {
  public:
   Cloned() = default;
-  template <class U>
-  Cloned(std::unique_ptr<U> p) : p_(std::move(p)) {}
+  template <class U> Cloned(std::unique_ptr<U> p) : p_(std::move(p)) {}
   Cloned(const Cloned& o) : p_(o.p_ ? o.p_->clone() : nullptr) {}
   Cloned(Cloned&&) = default;
   Cloned& operator=(Cloned o) { return p_ = std::move(o.p_), *this; }
@@ -45,10 +43,10 @@ struct RuleInfo {
 /// A named Array of state that a parameter carries.
 struct Slot {
   std::string name;
-  bool kept = true;    ///< false: the options in force do not use it, and it is not allocated
+  bool kept = true;  ///< false: the options in force do not use it, and it is not allocated
   double initial = 0;
-  bool from_w = false; ///< its first values are the parameter's own
-  Shape shape{};       ///< of slots_of(): the parameter's, unless the rule says otherwise
+  bool from_w = false;  ///< its first values are the parameter's own
+  Shape shape{};        ///< of slots_of(): the parameter's, unless the rule says otherwise
 };
 
 /// What a rule asks about second derivatives: nothing; products of the Hessian with random signs; the gradient of the loss

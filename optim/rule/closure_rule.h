@@ -54,8 +54,7 @@ class ClosureRule : public AnyRule {
 };
 
 /// What every wrapper shares: the rule it wraps, sgd if none is given.
-template <class Base>
-class Wrapper : public Base {
+template <class Base> class Wrapper : public Base {
  public:
   explicit Wrapper(RuleInfo info) : Base(std::move(info)), inner_(new_rule("sgd")) {}
   AnyRule* inner() override { return inner_.get(); }
@@ -69,8 +68,7 @@ class Wrapper : public Base {
 std::unique_ptr<AnyRule> moves_by_gradients(const AnyRule& wrapper, std::unique_ptr<AnyRule> rule);
 
 /// A rule whose options are the listed fields of `Options`, a plain struct with `ranges` as in rule.h.
-template <class Base, class Options>
-class RuleWith : public Base {
+template <class Base, class Options> class RuleWith : public Base {
  public:
   explicit RuleWith(RuleInfo info) : Base(std::move(info)) {}
 
@@ -85,8 +83,7 @@ class RuleWith : public Base {
 
   Options options_;
 };
-template <class Options>
-class ClosureRuleWith : public RuleWith<ClosureRule, Options> {
+template <class Options> class ClosureRuleWith : public RuleWith<ClosureRule, Options> {
  public:
   using RuleWith<ClosureRule, Options>::RuleWith;
 };
@@ -95,8 +92,8 @@ class ClosureRuleWith : public RuleWith<ClosureRule, Options> {
 
 /// In optim/rules/NAME.cpp: the one line that makes a built-in rule of a class.
 #define GRADUS_RULE_CLASS(name, Class, paper, year)                                                                    \
-  void register_##name();                                                                                                 \
-  void register_##name() {                                                                                                \
-    register_rule({#name, paper, year},                                                                                   \
-               [](RuleInfo info) -> std::unique_ptr<AnyRule> { return std::make_unique<Class>(std::move(info)); });    \
+  void register_##name();                                                                                              \
+  void register_##name() {                                                                                             \
+    register_rule({#name, paper, year},                                                                                \
+                  [](RuleInfo info) -> std::unique_ptr<AnyRule> { return std::make_unique<Class>(std::move(info)); }); \
   }

@@ -24,16 +24,13 @@ void step_tensors_text(const R<double>& text, const AnyRule& described, TensorSt
   copy_out(slots, s.slots);
 }
 
-template <template <class> class R>
-class ElementRuleOf final : public TextRule<ElementRule, R> {
+template <template <class> class R> class ElementRuleOf final : public TextRule<ElementRule, R> {
  public:
   using Base = TextRule<ElementRule, R>;
   using Base::Base;
   std::unique_ptr<AnyRule> clone() const override { return std::make_unique<ElementRuleOf>(*this); }
   std::string equations() const override { return equations_text<R>(this->text_, this->maximize()); }
-  void run(Dtype dtype, const Piece& p) const override {
-    run_pieces(this->text_, this->step_of(p.step), dtype, p);
-  }
+  void run(Dtype dtype, const Piece& p) const override { run_pieces(this->text_, this->step_of(p.step), dtype, p); }
   ElementValues explain(Dtype dtype, const Piece& p) const override {
     return visit_real(dtype, [&]<class T>() { return explain_text<T, R>(this->text_, this->step_of(p.step), p, 0); });
   }
@@ -63,12 +60,15 @@ class ElementRuleOf final : public TextRule<ElementRule, R> {
     if constexpr (requires { this->text_.seed; }) return static_cast<std::uint64_t>(this->text_.seed);
     else return 0;
   }
-  bool touched_rows_only() const override { return requires { Text::touched_rows_only; }; }
+  bool touched_rows_only() const override {
+    return requires { Text::touched_rows_only; };
+  }
 
  private:
   using Text = R<double>;
-  static constexpr bool has_two_points =
-      requires(Text r, Tensor w, typename Text::template State<Tensor> s) { r.evaluation_point(w, s); };
+  static constexpr bool has_two_points = requires(Text r, Tensor w, typename Text::template State<Tensor> s) {
+    r.evaluation_point(w, s);
+  };
   static constexpr bool asks_curvature = requires { Text::curvature; };
 };
 

@@ -29,8 +29,7 @@ inline namespace GRADUS_ISA {
 inline constexpr std::size_t sum_lanes = 16;  // a multiple of every pack's width: the order of addition is the same for all
 
 /// Sums of R's terms, each in sixteen lanes.
-template <class R>
-struct LaneSums {
+template <class R> struct LaneSums {
   static constexpr std::size_t count =
       std::tuple_size_v<decltype(std::declval<typename R::template Sums<double>&>().fields())>;
   double lane[count][sum_lanes] = {};
@@ -101,8 +100,7 @@ void measure_pieces(const R& rule, const typename R::Step& k, const Streams<T, s
   for (std::size_t i = 0; i < sums.count; ++i) to[i] = sums.total(i);
 }
 
-template <template <class> class R>
-std::string global_equations(const R<double>& text, bool maximize) {
+template <template <class> class R> std::string global_equations(const R<double>& text, bool maximize) {
   SymbolReading<R> r(text);
   Equations once, each, then, last;
   r.rule.advance(r.k, Symbol::named("t"));
@@ -131,8 +129,7 @@ std::string global_equations(const R<double>& text, bool maximize) {
          "over all parameters\n" + sum_lines + then.text() + "for every number\n" + last.text();
 }
 
-template <template <class> class R>
-class GlobalRuleOf final : public TextRule<GlobalRule, R> {
+template <template <class> class R> class GlobalRuleOf final : public TextRule<GlobalRule, R> {
  public:
   using Base = TextRule<GlobalRule, R>;
   using Base::Base;
@@ -158,13 +155,13 @@ class GlobalRuleOf final : public TextRule<GlobalRule, R> {
   void run(Dtype dtype, const Piece& p) const override { run_pieces(this->text_, this->step_of(p.step), dtype, p); }
 
  private:
-  static constexpr bool needs_loss =
-      requires(Text r, typename Text::Step k, typename Text::template Sums<double> s) { r.conclude(k, s, 0.0); };
+  static constexpr bool needs_loss = requires(Text r, typename Text::Step k, typename Text::template Sums<double> s) {
+    r.conclude(k, s, 0.0);
+  };
 };
 
 /// Makes a global rule known to specs. Errors: OptimError if the name is taken.
-template <template <class> class R>
-void register_global(const std::string& name, Paper about) {
+template <template <class> class R> void register_global(const std::string& name, Paper about) {
   register_rule({name, std::move(about.paper), about.year}, [](RuleInfo info) -> std::unique_ptr<AnyRule> {
     return std::make_unique<GlobalRuleOf<R>>(std::move(info), R<double>{});
   });
@@ -174,5 +171,5 @@ void register_global(const std::string& name, Paper about) {
 }  // namespace gradus::optim
 
 #define GRADUS_GLOBAL_RULE(name, Rule, paper, year) \
-  void register_##name();                              \
+  void register_##name();                           \
   void register_##name() { register_global<Rule>(#name, {paper, year}); }

@@ -19,19 +19,18 @@ namespace gradus::optim {
 inline namespace GRADUS_ISA {
 
 template <template <class> class R>
-inline constexpr bool is_normed_rule = requires(R<double> r, typename R<double>::Step k) { r.norms(k, 1.0, 1.0); };
+inline constexpr bool is_normed_rule = requires(R<double> r, typename R<double>::Step k) {
+  r.norms(k, 1.0, 1.0);
+};
 
 /// The text read as a rule of directions: the direction is what it measures.
-template <class Text>
-struct MeasuredOf : Text {
-  template <class V, class State, class Step>
-  void direction(V g, const V& w, const State& s, const Step& k, V& d) const {
+template <class Text> struct MeasuredOf : Text {
+  template <class V, class State, class Step> void direction(V g, const V& w, const State& s, const Step& k, V& d) const {
     d = this->measured(g, w, s, k);
   }
 };
 
-template <template <class> class R>
-std::string normed_equations(const R<double>& text, bool maximize) {
+template <template <class> class R> std::string normed_equations(const R<double>& text, bool maximize) {
   SymbolReading<R> r(text);
   Equations once, first, then, each;
   r.rule.advance(r.k, Symbol::named("t"));
@@ -52,8 +51,7 @@ std::string normed_equations(const R<double>& text, bool maximize) {
          "for every number\n" + sign + each.text();
 }
 
-template <template <class> class R>
-class LayerRuleOf final : public TextRule<LayerRule, R> {
+template <template <class> class R> class LayerRuleOf final : public TextRule<LayerRule, R> {
  public:
   using Base = TextRule<LayerRule, R>;
   using Base::Base;

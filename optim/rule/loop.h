@@ -19,16 +19,16 @@ inline constexpr std::size_t slot_count =
     std::tuple_size_v<decltype(std::declval<typename R::template State<num<float>>&>().fields())>;
 
 /// Which slots the options in force use: a tuple of `always` and bools.
-template <class R>
-GRADUS_INLINE constexpr auto kept_slots(const R& rule) {
+template <class R> GRADUS_INLINE constexpr auto kept_slots(const R& rule) {
   if constexpr (requires { rule.keeps(); }) return rule.keeps();
-  else return []<std::size_t... i>(std::index_sequence<i...>) { return std::tuple((void(i), always)...); }(
-      std::make_index_sequence<slot_count<R>>());
+  else return []<std::size_t... i>(std::index_sequence<i...>) {
+      return std::tuple((void(i), always)...);
+    }
+  (std::make_index_sequence<slot_count<R>>());
 }
 
 /// Calls f(rule) on the way where each bool of the rule is a constant.
-template <std::size_t i = 0, class R, class F>
-GRADUS_INLINE void with_constant_options(R rule, F f) {
+template <std::size_t i = 0, class R, class F> GRADUS_INLINE void with_constant_options(R rule, F f) {
   using Fields = decltype(rule.fields());
   if constexpr (i == std::tuple_size_v<Fields>) {
     f(rule);
@@ -42,8 +42,7 @@ GRADUS_INLINE void with_constant_options(R rule, F f) {
 }
 
 /// Calls f(kept) on the way where each bool of the tuple is a constant.
-template <std::size_t i = 0, class Kept, class F>
-GRADUS_INLINE void with_constant_slots(Kept kept, F f) {
+template <std::size_t i = 0, class Kept, class F> GRADUS_INLINE void with_constant_slots(Kept kept, F f) {
   if constexpr (i == std::tuple_size_v<Kept>) {
     f(kept);
   } else if constexpr (std::is_same_v<std::tuple_element_t<i, Kept>, bool>) {
@@ -56,16 +55,14 @@ GRADUS_INLINE void with_constant_slots(Kept kept, F f) {
 }
 
 /// Pointers into one parameter.
-template <class T, std::size_t slots>
-struct Streams {
+template <class T, std::size_t slots> struct Streams {
   T* w;
   const T* g;
   T* out;  ///< where a layer rule leaves the direction; null for an element rule
   T* slot[slots + 1];
 };
 
-template <class T, std::size_t n>
-Streams<T, n> streams_of(const Piece& p, void* out = nullptr) {
+template <class T, std::size_t n> Streams<T, n> streams_of(const Piece& p, void* out = nullptr) {
   Streams<T, n> s{static_cast<T*>(p.w), static_cast<const T*>(p.g), static_cast<T*>(out), {}};
   for (std::size_t j = 0; j < n; ++j) s.slot[j] = static_cast<T*>(p.slots[j]);
   return s;
@@ -76,7 +73,8 @@ GRADUS_INLINE State load_state(const S& at, std::int64_t i, const Kept& kept) {
   State s;
   [&]<std::size_t... j>(std::index_sequence<j...>) GRADUS_DISSOLVE {
     ((std::get<j>(s.fields()) = std::get<j>(kept) ? P::load(at.slot[j] + i) : P(0)), ...);
-  }(std::make_index_sequence<std::tuple_size_v<Kept>>());
+  }
+  (std::make_index_sequence<std::tuple_size_v<Kept>>());
   return s;
 }
 
@@ -84,7 +82,8 @@ template <class State, class Kept, class S>
 GRADUS_INLINE void store_state(const State& s, const S& at, std::int64_t i, const Kept& kept) {
   [&]<std::size_t... j>(std::index_sequence<j...>) GRADUS_DISSOLVE {
     ((std::get<j>(kept) ? std::get<j>(s.fields()).store(at.slot[j] + i) : void()), ...);
-  }(std::make_index_sequence<std::tuple_size_v<Kept>>());
+  }
+  (std::make_index_sequence<std::tuple_size_v<Kept>>());
 }
 
 /// Elements begin..end-1, which are whole packs, through a rule. Rule, Step and pointers come BY VALUE: vector stores may

@@ -19,8 +19,7 @@
 namespace gradus::optim {
 inline namespace GRADUS_ISA {
 
-template <template <class> class R>
-class MatrixRuleOf final : public TextRule<MatrixRule, R> {
+template <template <class> class R> class MatrixRuleOf final : public TextRule<MatrixRule, R> {
  public:
   using Base = TextRule<MatrixRule, R>;
   using Base::Base;
@@ -35,8 +34,7 @@ class MatrixRuleOf final : public TextRule<MatrixRule, R> {
 };
 
 /// Makes a matrix rule known to specs. Errors: OptimError if the name is taken.
-template <template <class> class R>
-void register_matrix(const std::string& name, Paper about) {
+template <template <class> class R> void register_matrix(const std::string& name, Paper about) {
   register_rule({name, std::move(about.paper), about.year}, [](RuleInfo info) -> std::unique_ptr<AnyRule> {
     return std::make_unique<MatrixRuleOf<R>>(std::move(info), R<double>{});
   });
@@ -46,5 +44,5 @@ void register_matrix(const std::string& name, Paper about) {
 }  // namespace gradus::optim
 
 #define GRADUS_MATRIX_RULE(name, Rule, paper, year) \
-  void register_##name();                              \
+  void register_##name();                           \
   void register_##name() { register_matrix<Rule>(#name, {paper, year}); }

@@ -34,9 +34,8 @@ void Pieces::run(PieceRef f) const {
     for (std::size_t i = from; i < to; ++i) f(static_cast<std::int64_t>(i));
   };
   if (total_ < serial_elements) return task(0, pieces_.size());
-  parallel_for(static_cast<std::int64_t>(tasks_.size()) - 1, [&](std::int64_t t) {
-    task(tasks_[static_cast<std::size_t>(t)], tasks_[static_cast<std::size_t>(t) + 1]);
-  });
+  parallel_for(static_cast<std::int64_t>(tasks_.size()) - 1,
+               [&](std::int64_t t) { task(tasks_[static_cast<std::size_t>(t)], tasks_[static_cast<std::size_t>(t) + 1]); });
 }
 
 void run_pass(const std::vector<ElementWork>& work, const Pieces& pieces) {

@@ -20,8 +20,7 @@ class FlushSubnormals {
 };
 
 /// One parameter's share of a step; the piece spans all of it, or a run of rows.
-template <class Rule>
-struct Work {
+template <class Rule> struct Work {
   const Rule* rule;
   Dtype dtype;
   Piece piece;
@@ -31,8 +30,7 @@ using ElementWork = Work<ElementRule>;
 /// What several parameters have to do, in pieces of at most piece_elements. Cutting allocates, running does not.
 class Pieces {
  public:
-  template <class Rule>
-  void cut(const std::vector<Work<Rule>>& work) {
+  template <class Rule> void cut(const std::vector<Work<Rule>>& work) {
     clear();
     for (std::size_t i = 0; i < work.size(); ++i) add(i, work[i].piece.begin, work[i].piece.end);
     tasks_.push_back(pieces_.size());

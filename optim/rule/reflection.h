@@ -12,8 +12,7 @@
 namespace gradus::optim {
 
 /// Where the listed fields stand, in order. Errors: all are of type T, or it does not compile.
-template <class T, class Struct>
-auto addresses(Struct& s) {
+template <class T, class Struct> auto addresses(Struct& s) {
   return std::apply([](auto&... field) { return std::array<T*, sizeof...(field)>{&field...}; }, s.fields());
 }
 
@@ -28,13 +27,12 @@ struct OptionPlace {
   OptionPlace(double& x) : kind(Option::Kind::number), place(&x), words("") {}
   OptionPlace(bool& x) : kind(Option::Kind::flag), place(&x), words("") {}
   template <class Choice>
-    requires std::is_enum_v<Choice>
-  OptionPlace(Choice& x) : kind(Option::Kind::choice), place(&x), words(choice_words(Choice())) {
+  requires std::is_enum_v<Choice> OptionPlace(Choice& x)
+      : kind(Option::Kind::choice), place(&x), words(choice_words(Choice())) {
     static_assert(sizeof(Choice) == sizeof(int));
   }
 };
-template <class Struct>
-auto option_places(const Struct& s) {  // of which read_options() only reads
+template <class Struct> auto option_places(const Struct& s) {  // of which read_options() only reads
   return std::apply([](auto&... field) { return std::array<OptionPlace, sizeof...(field)>{field...}; },
                     const_cast<Struct&>(s).fields());
 }

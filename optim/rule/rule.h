@@ -40,8 +40,7 @@ struct Paper {
 };
 
 /// Makes an element or layer rule known to specs. Errors: OptimError if the name is taken.
-template <template <class> class R>
-void register_rule(const std::string& name, Paper about) {
+template <template <class> class R> void register_rule(const std::string& name, Paper about) {
   register_rule({name, std::move(about.paper), about.year}, [](RuleInfo info) -> std::unique_ptr<AnyRule> {
     if constexpr (is_layer_rule<R> || is_normed_rule<R>)
       return std::make_unique<LayerRuleOf<R>>(std::move(info), R<double>{});
@@ -53,6 +52,6 @@ void register_rule(const std::string& name, Paper about) {
 }  // namespace gradus::optim
 
 /// In optim/rules/NAME.cpp, inside namespace gradus::optim: the one line that makes a built-in rule.
-#define GRADUS_RULE(name, Rule, paper, year)    \
-  void register_##name();                          \
+#define GRADUS_RULE(name, Rule, paper, year) \
+  void register_##name();                    \
   void register_##name() { register_rule<Rule>(#name, {paper, year}); }

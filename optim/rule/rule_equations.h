@@ -7,8 +7,7 @@ namespace gradus::optim {
 inline namespace GRADUS_ISA {
 
 /// A rule's text over symbols: every number named, and what it was called before the text ran.
-template <template <class> class R>
-struct SymbolReading {
+template <template <class> class R> struct SymbolReading {
   using Step = typename R<Symbol>::Step;
   using State = typename R<Symbol>::template State<Symbol>;
 
@@ -19,12 +18,10 @@ struct SymbolReading {
     k_before = k, before = state;
   }
   /// The fields that are no longer called by their own names.
-  template <class Fields>
-  static void changed(Fields& now, Fields& before, Equations& to) {
+  template <class Fields> static void changed(Fields& now, Fields& before, Equations& to) {
     replace_changed(Fields::field_names, addresses<Symbol>(now), addresses<Symbol>(before), to);
   }
-  template <class... V>
-  static void define_shown(const Shown<V...>& shown, Equations& to) {
+  template <class... V> static void define_shown(const Shown<V...>& shown, Equations& to) {
     define_all(shown.names, std::apply([](auto&... v) { return std::array<Symbol, sizeof...(v)>{v...}; }, shown.values), to);
   }
 
@@ -35,8 +32,7 @@ struct SymbolReading {
   const Symbol w_before = w;
 };
 
-template <template <class> class R>
-std::string equations_text(const R<double>& text, bool maximize) {
+template <template <class> class R> std::string equations_text(const R<double>& text, bool maximize) {
   SymbolReading<R> r(text);
   const auto k_now = addresses<Symbol>(r.k), k_before = addresses<Symbol>(r.k_before);
   r.rule.advance(r.k, Symbol::named("t"));

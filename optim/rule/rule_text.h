@@ -3,18 +3,18 @@
 #pragma once
 
 #include <gradus/core/error.h>
-#include <gradus/optim/rule/reflection.h>
 #include <gradus/optim/rule/loop.h>
+#include <gradus/optim/rule/reflection.h>
 
 namespace gradus::optim {
 inline namespace GRADUS_ISA {
 
-template <template <class> class R>
-inline constexpr bool is_layer_rule = requires(R<double> r) { r.length(1.0, 1.0, typename R<double>::Step()); };
+template <template <class> class R> inline constexpr bool is_layer_rule = requires(R<double> r) {
+  r.length(1.0, 1.0, typename R<double>::Step());
+};
 
 /// The same rule with other hyper-parameter numbers, one for each option; flags and choices are copied.
-template <template <class> class R, class N>
-R<N> rule_with(const R<double>& rule, const std::vector<N>& numbers) {
+template <template <class> class R, class N> R<N> rule_with(const R<double>& rule, const std::vector<N>& numbers) {
   R<N> other;
   std::apply(
       [&](auto&... to) {
@@ -30,14 +30,12 @@ R<N> rule_with(const R<double>& rule, const std::vector<N>& numbers) {
   return other;
 }
 
-template <class R>
-auto kept_now(const R& text) {
+template <class R> auto kept_now(const R& text) {
   return std::apply([](auto... kept) { return std::array<bool, sizeof...(kept)>{bool(kept)...}; }, kept_slots(text));
 }
 
 /// The parts of AnyRule that follow from the listed fields of a rule's text.
-template <class Base, template <class> class R>
-class TextRule : public Base {
+template <class Base, template <class> class R> class TextRule : public Base {
  public:
   using Text = R<double>;
   using Step = typename Text::Step;
@@ -105,15 +103,13 @@ typename R<double>::template State<Tensor> tensor_state(const std::vector<Tensor
   copy_in(addresses<Tensor>(state), slots);
   return state;
 }
-template <class State>
-void put_state(State& state, std::vector<Tensor>& slots) {
+template <class State> void put_state(State& state, std::vector<Tensor>& slots) {
   copy_out(addresses<Tensor>(state), slots);
 }
 
 // ---- one element -----------------------------------------------------------------------------------------------------
 
-template <class... V>
-void add_shown(std::vector<NamedValue>& to, const Shown<V...>& shown) {
+template <class... V> void add_shown(std::vector<NamedValue>& to, const Shown<V...>& shown) {
   const auto number = [](auto... v) { return std::array<double, sizeof...(v)>{static_cast<double>(v.v)...}; };
   add_named(to, shown.names, std::apply(number, shown.values));
 }

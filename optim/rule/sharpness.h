@@ -1,8 +1,8 @@
 // What sharpness-aware rules share: a step by the gradient found a little uphill.
 #pragma once
 
-#include <gradus/optim/rule/closure_rule.h>
 #include <gradus/optim/norms.h>
+#include <gradus/optim/rule/closure_rule.h>
 
 #include <algorithm>
 #include <cmath>
@@ -11,8 +11,7 @@ namespace gradus::optim {
 
 /// The wrapped rule steps from w with the gradient found at w + rho T T g / |T g|, where T = scale(w_i) for each number and
 /// |.| is over all parameters. Returns the loss at w.
-template <class Scale>
-double step_by_uphill_gradient(Objective& f, double rho, Scale scale) {
+template <class Scale> double step_by_uphill_gradient(Objective& f, double rho, Scale scale) {
   const auto w = f.parameters();
   const double loss = f.evaluate();
   const auto g = f.gradient();

@@ -46,7 +46,9 @@ bool constant(const Symbol& s, const char* text) { return s.get()->in.empty() &&
 Symbol operator+(const Symbol& a, const Symbol& b) {
   return constant(a, "0") ? b : constant(b, "0") ? a : Symbol::make(Binding::sum, " + ", {a, b});
 }
-Symbol operator-(const Symbol& a, const Symbol& b) { return constant(b, "0") ? a : Symbol::make(Binding::sum, " - ", {a, b}); }
+Symbol operator-(const Symbol& a, const Symbol& b) {
+  return constant(b, "0") ? a : Symbol::make(Binding::sum, " - ", {a, b});
+}
 Symbol operator*(const Symbol& a, const Symbol& b) {
   return constant(a, "1") ? b : constant(b, "1") ? a : Symbol::make(product, "*", {a, b});
 }

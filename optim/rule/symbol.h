@@ -65,9 +65,9 @@ class Symbol {
 /// has no name becomes e1, e2, ...; a replaced value that is still needed is written x_old.
 class Equations {
  public:
-  void define(std::string name, const Symbol& value);                        ///< name = value, unless that has a name
+  void define(std::string name, const Symbol& value);                         ///< name = value, unless that has a name
   void replace(std::string name, const Symbol& value, const Symbol& before);  ///< name <- value, unless it is unchanged
-  bool mentions(const Symbol& atom) const;                                   ///< whether some line needs it
+  bool mentions(const Symbol& atom) const;                                    ///< whether some line needs it
   std::string text() const;
 
  private:

@@ -14,8 +14,7 @@ GRADUS_CHOICE(AdafactorForm, pytorch, paper, optax, keras)
 ///   optax    as the paper, but the step is lr max(eps2, rms(w)); the two longest axes are factored, and only if the
 ///            shorter has min_dim numbers; the step may have a momentum; the decay is weight_decay alone
 ///   keras    as the paper, but 1/sqrt(t) bounds lr only if relative_step
-template <class S = double>
-struct AdafactorRule {
+template <class S = double> struct AdafactorRule {
   S lr = 1e-2, beta2_decay = -0.8, eps1 = 0.0, eps2 = 1e-3, d = 1.0, weight_decay = 0.0;
   bool relative_step = true;
   S min_dim = 128, momentum = 0.0;
@@ -31,8 +30,7 @@ struct AdafactorRule {
   }
 
   /// Means of g*g along one axis each, or of every number.
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V row, column, v, m;
     GRADUS_FIELDS(row, column, v, m)
   };

@@ -6,14 +6,12 @@ namespace gradus::optim {
 /// figure 1 with the diagonal matrix. eps stands outside the root; lr_decay is PyTorch's.
 /// Dialects keras and optax: eps inside the root; keras: decoupled decay; tf1: no eps, so that it needs an
 /// initial_accumulator_value above 0. The libraries start from 0.1.
-template <class S = double>
-struct AdagradRule {
+template <class S = double> struct AdagradRule {
   S lr = 1e-2, lr_decay = 0.0, weight_decay = 0.0, initial_accumulator_value = 0.0, eps = 1e-10;
   Dialect dialect = Dialect::pytorch;
   GRADUS_FIELDS(lr, lr_decay, weight_decay, initial_accumulator_value, eps, dialect)
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V sum;
     GRADUS_FIELDS(sum)
   };
@@ -24,15 +22,13 @@ struct AdagradRule {
   };
   void advance(Step& k, S t) const { k.rate = lr / (1 + (t - 1) * lr_decay); }
 
-  template <class V>
-  V root(V sum) const {
+  template <class V> V root(V sum) const {
     if (dialect == Dialect::keras || dialect == Dialect::optax) return sqrt(sum + eps);
     if (dialect == Dialect::tf1) return sqrt(sum);
     return sqrt(sum) + eps;
   }
 
-  template <class V>
-  auto update(V g, V& w, State<V>& s, const Step& k) const {
+  template <class V> auto update(V g, V& w, State<V>& s, const Step& k) const {
     if (on(weight_decay)) {
       if (dialect == Dialect::keras) w -= k.rate * weight_decay * w;
       else g += weight_decay * w;

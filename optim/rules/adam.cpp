@@ -7,15 +7,13 @@ namespace gradus::optim {
 /// added to the gradient.
 /// Dialects keras and tf1: eps is added to the root of the v that is not corrected (the paper's "epsilon hat"); keras:
 /// decoupled decay; optax: amsgrad takes the largest of the corrected v.
-template <class S = double>
-struct AdamRule {
+template <class S = double> struct AdamRule {
   S lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.0;
   bool amsgrad = false;
   Dialect dialect = Dialect::pytorch;
   GRADUS_FIELDS(lr, beta1, beta2, eps, weight_decay, amsgrad, dialect)
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V m, v, v_max;
     GRADUS_FIELDS(m, v, v_max)
   };
@@ -29,8 +27,7 @@ struct AdamRule {
     k.c2 = 1 / (1 - pow(beta2, t));
   }
 
-  template <class V>
-  auto update(V g, V& w, State<V>& s, const Step& k) const {
+  template <class V> auto update(V g, V& w, State<V>& s, const Step& k) const {
     const bool decoupled = dialect == Dialect::keras, hat = decoupled || dialect == Dialect::tf1;
     if (on(weight_decay) && !decoupled) g += weight_decay * w;
     s.m = beta1 * s.m + (1 - beta1) * g;

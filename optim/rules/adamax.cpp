@@ -6,14 +6,12 @@ namespace gradus::optim {
 /// maximum. weight_decay is coupled.
 /// Dialect keras: eps is added to u, and the decay is decoupled; paper: no eps, and a number whose gradients have all been 0
 /// does not move.
-template <class S = double>
-struct AdamaxRule {
+template <class S = double> struct AdamaxRule {
   S lr = 2e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.0;
   Dialect dialect = Dialect::pytorch;
   GRADUS_FIELDS(lr, beta1, beta2, eps, weight_decay, dialect)
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V m, u;
     GRADUS_FIELDS(m, u)
   };
@@ -23,8 +21,7 @@ struct AdamaxRule {
   };
   void advance(Step& k, S t) const { k.rate = lr / (1 - pow(beta1, t)); }
 
-  template <class V>
-  auto update(V g, V& w, State<V>& s, const Step& k) const {
+  template <class V> auto update(V g, V& w, State<V>& s, const Step& k) const {
     const bool outside = dialect == Dialect::keras, none = dialect == Dialect::paper;
     if (on(weight_decay)) {
       if (outside) w -= lr * weight_decay * w;

@@ -7,15 +7,13 @@ namespace gradus::optim {
 /// Dialect keras: eps is added to the root of the v that is not corrected; optax: amsgrad takes the largest of the corrected
 /// v; paper: the decay is not multiplied by lr, w <- w - step - weight_decay*w (the schedule multiplier of the paper is
 /// then a schedule of weight_decay).
-template <class S = double>
-struct AdamWRule {
+template <class S = double> struct AdamWRule {
   S lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.01;
   bool amsgrad = false;
   Dialect dialect = Dialect::pytorch;
   GRADUS_FIELDS(lr, beta1, beta2, eps, weight_decay, amsgrad, dialect)
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V m, v, v_max;
     GRADUS_FIELDS(m, v, v_max)
   };
@@ -29,8 +27,7 @@ struct AdamWRule {
     k.c2 = 1 / (1 - pow(beta2, t));
   }
 
-  template <class V>
-  auto update(V g, V& w, State<V>& s, const Step& k) const {
+  template <class V> auto update(V g, V& w, State<V>& s, const Step& k) const {
     s.m = beta1 * s.m + (1 - beta1) * g;
     s.v = beta2 * s.v + (1 - beta2) * g * g;
     V m_hat = k.c1 * s.m;

@@ -5,14 +5,12 @@ namespace gradus::optim {
 /// Adan. Xie et al., "Adan: adaptive Nesterov momentum algorithm for faster optimizing deep models", 2022, algorithm 1, with
 /// the authors' bias corrections. The betas are shares of the old value, as in the authors' code: the paper's are 1 minus
 /// these. The decay is proximal, w <- (w - step)/(1 + lr*weight_decay); no_prox: w <- (1 - lr*weight_decay)*w - step.
-template <class S = double>
-struct AdanRule {
+template <class S = double> struct AdanRule {
   S lr = 1e-3, beta1 = 0.98, beta2 = 0.92, beta3 = 0.99, eps = 1e-8, weight_decay = 0.0;
   bool no_prox = false;
   GRADUS_FIELDS(lr, beta1, beta2, beta3, eps, weight_decay, no_prox)
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V m, v, n, before;  // averages of g, of its changes, of squares; the last g
     GRADUS_FIELDS(m, v, n, before)
   };
@@ -27,8 +25,7 @@ struct AdanRule {
     k.c3 = 1 / (1 - pow(beta3, t));
   }
 
-  template <class V>
-  auto update(V g, V& w, State<V>& s, const Step& k) const {
+  template <class V> auto update(V g, V& w, State<V>& s, const Step& k) const {
     V change = k.seen * (g - s.before);
     V ahead = g + beta2 * change;
     s.m = beta1 * s.m + (1 - beta1) * g;

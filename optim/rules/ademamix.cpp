@@ -6,16 +6,13 @@ namespace gradus::optim {
 /// a second, slow average of gradients, which is not bias-corrected. weight_decay is decoupled. alpha_warmup steps bring
 /// alpha from 0 to its value in a line, beta3_warmup steps bring beta3 from beta1 so that the half-life grows in a line
 /// (section 3.1); 0: at once.
-template <class S = double>
-struct AdEMAMixRule {
+template <class S = double> struct AdEMAMixRule {
   S lr = 1e-3, beta1 = 0.9, beta2 = 0.999, beta3 = 0.9999, alpha = 5.0, eps = 1e-8, weight_decay = 0.0;
   S alpha_warmup = 0.0, beta3_warmup = 0.0;
   GRADUS_FIELDS(lr, beta1, beta2, beta3, alpha, eps, weight_decay, alpha_warmup, beta3_warmup)
-  static constexpr NamedRange ranges[] = {
-      {"alpha", {.low = 0}}, {"alpha_warmup", {.low = 0}}, {"beta3_warmup", {.low = 0}}};
+  static constexpr NamedRange ranges[] = {{"alpha", {.low = 0}}, {"alpha_warmup", {.low = 0}}, {"beta3_warmup", {.low = 0}}};
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V m, slow, v;
     GRADUS_FIELDS(m, slow, v)
   };
@@ -33,8 +30,7 @@ struct AdEMAMixRule {
     }
   }
 
-  template <class V>
-  auto update(V g, V& w, State<V>& s, const Step& k) const {
+  template <class V> auto update(V g, V& w, State<V>& s, const Step& k) const {
     const S mix = on(alpha_warmup) ? k.mix : alpha, keep = on(beta3_warmup) ? k.keep : beta3;
     s.m = beta1 * s.m + (1 - beta1) * g;
     s.slow = keep * s.slow + (1 - keep) * g;

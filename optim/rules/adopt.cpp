@@ -5,14 +5,12 @@ namespace gradus::optim {
 /// ADOPT. Taniguchi et al., "ADOPT: modified Adam can converge with any beta2 with the optimal rate", 2024, algorithm 2: the
 /// gradient is divided by the root of the v before it, clipped to t^(1/4), and only then averaged. The first step only sets
 /// v. weight_decay is coupled unless decoupled_weight_decay, which decays at the first step too, as in the authors' code.
-template <class S = double>
-struct ADOPTRule {
+template <class S = double> struct ADOPTRule {
   S lr = 1e-3, beta1 = 0.9, beta2 = 0.9999, eps = 1e-6, weight_decay = 0.0;
   bool decoupled_weight_decay = false;
   GRADUS_FIELDS(lr, beta1, beta2, eps, weight_decay, decoupled_weight_decay)
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V m, v;
     GRADUS_FIELDS(m, v)
   };
@@ -25,8 +23,7 @@ struct ADOPTRule {
     k.keep = select(t == 1, S(0.0), beta2);
   }
 
-  template <class V>
-  auto update(V g, V& w, State<V>& s, const Step& k) const {
+  template <class V> auto update(V g, V& w, State<V>& s, const Step& k) const {
     if (on(weight_decay)) {
       if (decoupled_weight_decay) w -= lr * weight_decay * w;
       else g += weight_decay * w;

@@ -4,13 +4,11 @@ namespace gradus::optim {
 
 /// LAMB. You et al., "Large batch optimization for deep learning: training BERT in 76 minutes", 2019, algorithm 2, with the
 /// identity for phi. A parameter or direction of norm 0 moves by lr alone.
-template <class S = double>
-struct LambRule {
+template <class S = double> struct LambRule {
   S lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-6, weight_decay = 0.0;
   GRADUS_FIELDS(lr, beta1, beta2, eps, weight_decay)
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V m, v;
     GRADUS_FIELDS(m, v)
   };
@@ -23,8 +21,7 @@ struct LambRule {
     k.c2 = 1 / (1 - pow(beta2, t));
   }
 
-  template <class V>
-  auto direction(V g, const V& w, State<V>& s, const Step& k, V& d) const {
+  template <class V> auto direction(V g, const V& w, State<V>& s, const Step& k, V& d) const {
     s.m = beta1 * s.m + (1 - beta1) * g;
     s.v = beta2 * s.v + (1 - beta2) * g * g;
     V m_hat = k.c1 * s.m;

@@ -8,16 +8,14 @@ GRADUS_CHOICE(LarsForm, paper, optax)
 /// rate of its own, trust_coefficient*|w| / (|g| + weight_decay*|w|), and lr stands inside the velocity. Biases and norms
 /// should have a group with sgd. Where a norm is 0 the rate is 1.
 /// Dialect optax: the rate is trust_coefficient*|w| / (|g + weight_decay*w| + eps).
-template <class S = double>
-struct LarsRule {
+template <class S = double> struct LarsRule {
   S lr = 1e-3, momentum = 0.9, weight_decay = 0.0, trust_coefficient = 1e-3, eps = 0.0;
   bool nesterov = false;
   LarsForm dialect = LarsForm::paper;
   GRADUS_FIELDS(lr, momentum, weight_decay, trust_coefficient, eps, nesterov, dialect)
   static constexpr NamedRange ranges[] = {{"trust_coefficient", {.low = 0}}};
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V velocity;
     GRADUS_FIELDS(velocity)
   };
@@ -28,8 +26,7 @@ struct LarsRule {
   };
   void advance(Step&, S) const {}
 
-  template <class V>
-  V measured(V g, const V& w, const State<V>&, const Step&) const {
+  template <class V> V measured(V g, const V& w, const State<V>&, const Step&) const {
     return dialect == LarsForm::optax ? g + weight_decay * w : g;
   }
   void norms(Step& k, S w_norm, S norm) const {
@@ -37,8 +34,7 @@ struct LarsRule {
     k.rate = lr * select((w_norm <= 0) | (below <= 0), S(1.0), trust_coefficient * w_norm / (below + eps));
   }
 
-  template <class V>
-  auto update(V g, V& w, State<V>& s, const Step& k) const {
+  template <class V> auto update(V g, V& w, State<V>& s, const Step& k) const {
     if (on(weight_decay)) g += weight_decay * w;
     V direction = k.rate * g;
     if (on(momentum)) {

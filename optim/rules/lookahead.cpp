@@ -34,6 +34,6 @@ class Lookahead final : public Wrapper<RuleWith<AfterRule, LookaheadOptions>> {
 
 }  // namespace
 
-GRADUS_RULE_CLASS(lookahead, Lookahead,
-                  "Zhang et al., Lookahead optimizer: k steps forward, 1 step back, arXiv 1907.08610", 2019)
+GRADUS_RULE_CLASS(lookahead, Lookahead, "Zhang et al., Lookahead optimizer: k steps forward, 1 step back, arXiv 1907.08610",
+                  2019)
 }  // namespace gradus::optim

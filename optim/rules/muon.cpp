@@ -8,8 +8,7 @@ GRADUS_CHOICE(LrScale, original, match_rms_adamw)
 /// Muon. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024; decay and the second scale: Liu et
 /// al., "Muon is scalable for LLM training", 2025, equation 4. Options and defaults are those of torch.optim.Muon; where
 /// that one iterates in bfloat16, this one keeps the dtype of the weights.
-template <class S = double>
-struct MuonRule {
+template <class S = double> struct MuonRule {
   S lr = 1e-3, weight_decay = 0.1, momentum = 0.95;
   bool nesterov = true;
   S a = 3.4445, b = -4.775, c = 2.0315, eps = 1e-7, ns_steps = 5;
@@ -18,8 +17,7 @@ struct MuonRule {
   static constexpr NamedRange ranges[] = {{"ns_steps", {.low = 1, .high = 99, .whole = true}},
                                           {"momentum", {.low = 0, .high = 1}}};
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V m;
     GRADUS_FIELDS(m)
   };

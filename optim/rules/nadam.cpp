@@ -9,16 +9,14 @@ GRADUS_CHOICE(NAdamForm, pytorch, keras, optax, tf1, paper, algoperf)
 /// Dialect keras: mu_t = beta1*(1 - 0.96^t/2) whatever momentum_decay, decoupled decay; optax: mu_t = beta1, so that
 /// momentum_decay is not read; algoperf (the baseline of Dahl et al., "Benchmarking neural network training algorithms",
 /// 2023): the same, and m and g are both corrected by 1 - beta1^t.
-template <class S = double>
-struct NAdamRule {
+template <class S = double> struct NAdamRule {
   S lr = 2e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.0, momentum_decay = 4e-3;
   bool decoupled_weight_decay = false;
   NAdamForm dialect = NAdamForm::pytorch;
   GRADUS_FIELDS(lr, beta1, beta2, eps, weight_decay, momentum_decay, decoupled_weight_decay, dialect)
   static constexpr NamedRange ranges[] = {{"momentum_decay", {.low = 0}}};
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V m, v;
     GRADUS_FIELDS(m, v)
   };
@@ -37,8 +35,7 @@ struct NAdamRule {
     k.c2 = 1 / (1 - pow(beta2, t));
   }
 
-  template <class V>
-  auto update(V g, V& w, State<V>& s, const Step& k) const {
+  template <class V> auto update(V g, V& w, State<V>& s, const Step& k) const {
     const bool decoupled = decoupled_weight_decay || dialect == NAdamForm::keras;
     if (on(weight_decay) && !decoupled) g += weight_decay * w;
     s.m = beta1 * s.m + (1 - beta1) * g;

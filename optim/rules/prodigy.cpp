@@ -6,8 +6,7 @@ namespace gradus::optim {
 /// the authors' package: Adam with d*g in place of g, where d, one for all parameters, estimates the distance from the start
 /// to the solution and only grows. beta3 = 0 stands for sqrt(beta2), growth_rate = 0 for no bound. The estimate and its
 /// growth follow the first group's options; lr in a group is that group's own.
-template <class S = double>
-struct ProdigyRule {
+template <class S = double> struct ProdigyRule {
   S lr = 1.0, beta1 = 0.9, beta2 = 0.999, beta3 = 0.0, eps = 1e-8, weight_decay = 0.0;
   bool decouple = true, use_bias_correction = false, safeguard_warmup = false;
   S d0 = 1e-6, d_coef = 1.0, growth_rate = 0.0;
@@ -18,8 +17,7 @@ struct ProdigyRule {
                                           {"d_coef", {.low = 0, .open_low = true}}};
   std::string refuse() const { return growth_rate == 0 || growth_rate >= 1 ? "" : "growth_rate is 0 or at least 1"; }
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V m, v, s, w0;
     GRADUS_FIELDS(m, v, s, w0)
   };
@@ -36,13 +34,11 @@ struct ProdigyRule {
     k.used = k.d;  // the d with which this step is made; the new one enters its eps alone
   }
 
-  template <class V>
-  struct Sums {
+  template <class V> struct Sums {
     V along, s;
     GRADUS_FIELDS(along, s)
   };
-  template <class V>
-  void measure(V g, const V& w, State<V>& s, const Step& k, Sums<V>& terms) const {
+  template <class V> void measure(V g, const V& w, State<V>& s, const Step& k, Sums<V>& terms) const {
     if (!decouple && on(weight_decay)) g += weight_decay * w;
     terms.along = (k.d / d0 * (k.d * lr * k.correction)) * (g * (s.w0 - w));
     s.m = beta1 * s.m + (k.d * (1 - beta1)) * g;
@@ -57,8 +53,7 @@ struct ProdigyRule {
     k.d_max = max(k.d_max, d_hat);
     k.d = on(growth_rate) ? min(k.d_max, grown * growth_rate) : k.d_max;
   }
-  template <class V>
-  auto update(V, V& w, State<V>& s, const Step& k) const {
+  template <class V> auto update(V, V& w, State<V>& s, const Step& k) const {
     V step = (k.used * lr * k.correction) * (s.m / (sqrt(s.v) + k.d * eps));
     if (decouple && on(weight_decay)) step += (k.used * lr * k.correction * weight_decay) * w;
     w -= step;

@@ -4,15 +4,13 @@ namespace gradus::optim {
 
 /// QHAdam. Ma and Yarats, "Quasi-hyperbolic momentum and Adam for deep learning", 2018, section 5, with the authors'
 /// rule of thumb as defaults; nu1 = nu2 = 1 is Adam. weight_decay is coupled unless decoupled_weight_decay.
-template <class S = double>
-struct QHAdamRule {
+template <class S = double> struct QHAdamRule {
   S lr = 1e-3, beta1 = 0.995, beta2 = 0.999, nu1 = 0.7, nu2 = 1.0, eps = 1e-8, weight_decay = 0.0;
   bool decoupled_weight_decay = false;
   GRADUS_FIELDS(lr, beta1, beta2, nu1, nu2, eps, weight_decay, decoupled_weight_decay)
   static constexpr NamedRange ranges[] = {{"nu2", {.low = 0, .high = 1}}};  // beyond, a square could be negative
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V m, v;
     GRADUS_FIELDS(m, v)
   };
@@ -25,8 +23,7 @@ struct QHAdamRule {
     k.c2 = 1 / (1 - pow(beta2, t));
   }
 
-  template <class V>
-  auto update(V g, V& w, State<V>& s, const Step& k) const {
+  template <class V> auto update(V g, V& w, State<V>& s, const Step& k) const {
     if (on(weight_decay)) {
       if (decoupled_weight_decay) w -= lr * weight_decay * w;
       else g += weight_decay * w;

@@ -5,22 +5,19 @@ namespace gradus::optim {
 /// QHM. Ma and Yarats, "Quasi-hyperbolic momentum and Adam for deep learning", 2018, section 3, with the authors'
 /// rule of thumb as defaults. The momentum is dampened: lr is 1/(1 - momentum) times that of sgd. nu = 0 is SGD, nu = 1
 /// momentum. weight_decay is coupled unless decoupled_weight_decay.
-template <class S = double>
-struct QHMRule {
+template <class S = double> struct QHMRule {
   S lr = 1.0, momentum = 0.999, nu = 0.7, weight_decay = 0.0;
   bool decoupled_weight_decay = false;
   GRADUS_FIELDS(lr, momentum, nu, weight_decay, decoupled_weight_decay)
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V m;
     GRADUS_FIELDS(m)
   };
   struct Step : NoFields {};
   void advance(Step&, S) const {}
 
-  template <class V>
-  auto update(V g, V& w, State<V>& s, const Step&) const {
+  template <class V> auto update(V g, V& w, State<V>& s, const Step&) const {
     if (on(weight_decay)) {
       if (decoupled_weight_decay) w -= lr * weight_decay * w;
       else g += weight_decay * w;

@@ -5,14 +5,12 @@ namespace gradus::optim {
 /// RAdam. Liu et al., "On the variance of the adaptive learning rate and beyond", 2019, algorithm 2: plain momentum until
 /// the variance of 1/sqrt(v) is known (rho > 5), then Adam times the rectification r. weight_decay is coupled unless
 /// decoupled_weight_decay; eps is added to the root of the v that is not corrected, as in PyTorch.
-template <class S = double>
-struct RAdamRule {
+template <class S = double> struct RAdamRule {
   S lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.0;
   bool decoupled_weight_decay = false;
   GRADUS_FIELDS(lr, beta1, beta2, eps, weight_decay, decoupled_weight_decay)
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V m, v;
     GRADUS_FIELDS(m, v)
   };
@@ -29,8 +27,7 @@ struct RAdamRule {
     k.r = sqrt((known - 4) * (known - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * known));
   }
 
-  template <class V>
-  auto update(V g, V& w, State<V>& s, const Step& k) const {
+  template <class V> auto update(V g, V& w, State<V>& s, const Step& k) const {
     if (on(weight_decay) && !decoupled_weight_decay) g += weight_decay * w;
     s.m = beta1 * s.m + (1 - beta1) * g;
     s.v = beta2 * s.v + (1 - beta2) * g * g;

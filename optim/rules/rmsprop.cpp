@@ -7,15 +7,13 @@ namespace gradus::optim {
 /// PyTorch. The centered variance is kept from rounding below 0, where a root would be NaN.
 /// All other dialects (paper: Graves) have eps inside the root and lr inside the velocity; keras: decoupled decay; tf1: v
 /// starts from 1.
-template <class S = double>
-struct RMSpropRule {
+template <class S = double> struct RMSpropRule {
   S lr = 1e-2, alpha = 0.99, eps = 1e-8, weight_decay = 0.0, momentum = 0.0;
   bool centered = false;
   Dialect dialect = Dialect::pytorch;
   GRADUS_FIELDS(lr, alpha, eps, weight_decay, momentum, centered, dialect)
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V v, mean, velocity;
     GRADUS_FIELDS(v, mean, velocity)
   };
@@ -25,8 +23,7 @@ struct RMSpropRule {
   void advance(Step&, S) const {}
   bool inside() const { return dialect != Dialect::pytorch; }
 
-  template <class V>
-  auto update(V g, V& w, State<V>& s, const Step&) const {
+  template <class V> auto update(V g, V& w, State<V>& s, const Step&) const {
     if (on(weight_decay)) {
       if (dialect == Dialect::keras) w -= lr * weight_decay * w;
       else g += weight_decay * w;

@@ -5,8 +5,7 @@ namespace gradus::optim {
 /// Rprop, for gradients of the full batch. Riedmiller and Braun, "A direct adaptive method for faster backpropagation
 /// learning", 1993, in the form iRprop- of Igel and Huesken, 2000, as in PyTorch: where the sign of the gradient changes the
 /// step is skipped and forgotten. lr is the first length of a step.
-template <class S = double>
-struct RpropRule {
+template <class S = double> struct RpropRule {
   S lr = 1e-2, etaminus = 0.5, etaplus = 1.2, step_size_min = 1e-6, step_size_max = 50.0;
   GRADUS_FIELDS(lr, etaminus, etaplus, step_size_min, step_size_max)
   static constexpr NamedRange ranges[] = {{"etaminus", {.low = 0, .high = 1, .open_low = true, .open_high = true}},
@@ -14,8 +13,7 @@ struct RpropRule {
                                           {"step_size_min", {.low = 0}},
                                           {"step_size_max", {.low = 0}}};
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V before, length;  // the last gradient, and the next step's length
     GRADUS_FIELDS(before, length)
   };
@@ -23,8 +21,7 @@ struct RpropRule {
   struct Step : NoFields {};
   void advance(Step&, S) const {}
 
-  template <class V>
-  auto update(V g, V& w, State<V>& s, const Step&) const {
+  template <class V> auto update(V g, V& w, State<V>& s, const Step&) const {
     V agree = g * s.before;
     V factor = select(agree > V(0), V(etaplus), select(agree < V(0), V(etaminus), V(1)));
     s.length = min(V(step_size_max), max(V(step_size_min), factor * s.length));

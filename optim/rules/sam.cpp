@@ -17,7 +17,9 @@ class Sam final : public Wrapper<ClosureRuleWith<SamOptions>> {
   std::unique_ptr<AnyRule> clone() const override { return std::make_unique<Sam>(*this); }
   void set_inner(std::unique_ptr<AnyRule> rule) override { inner_ = moves_by_gradients(*this, std::move(rule)); }
 
-  double step(Objective& f) override { return step_by_uphill_gradient(f, options_.rho, [](double) { return 1.0; }); }
+  double step(Objective& f) override {
+    return step_by_uphill_gradient(f, options_.rho, [](double) { return 1.0; });
+  }
 
   std::string equations() const override {
     return "g = gradient at w + rho*g0 / |g0|, g0 the gradient at w\n" + inner_->equations();

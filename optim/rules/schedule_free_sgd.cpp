@@ -5,15 +5,13 @@ namespace gradus::optim {
 /// Schedule-Free SGD. Defazio et al., "The road less scheduled", 2024, equations 3 to 5, with the warm-up and the weights of
 /// the authors' package: z makes plain steps, x is a weighted average of the z, gradients are taken at
 /// y = momentum x + (1 - momentum) z. The parameters hold y, and x after Optimizer::eval().
-template <class S = double>
-struct ScheduleFreeSgdRule {
+template <class S = double> struct ScheduleFreeSgdRule {
   S lr = 1.0, momentum = 0.9, weight_decay = 0.0, warmup_steps = 0.0, r = 0.0, weight_lr_power = 2.0;
   GRADUS_FIELDS(lr, momentum, weight_decay, warmup_steps, r, weight_lr_power)
   static constexpr NamedRange ranges[] = {{"momentum", {.low = 0, .high = 1, .open_low = true, .open_high = true}},
                                           {"warmup_steps", {.low = 0, .whole = true}}};
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V z;
     GRADUS_FIELDS(z)
   };
@@ -31,16 +29,12 @@ struct ScheduleFreeSgdRule {
     k.c = select(k.weights > 0, weight / k.weights, S(0.0));
   }
 
-  template <class V>
-  void update(V g, V& w, State<V>& s, const Step& k) const {
+  template <class V> void update(V g, V& w, State<V>& s, const Step& k) const {
     if (on(weight_decay)) g += weight_decay * w;
     w += k.c * (s.z - w) - k.rate * (1 - momentum * (1 - k.c)) * g;
     s.z -= k.rate * g;
   }
-  template <class V>
-  V evaluation_point(const V& w, const State<V>& s) const {
-    return w + (1 - 1 / momentum) * (s.z - w);
-  }
+  template <class V> V evaluation_point(const V& w, const State<V>& s) const { return w + (1 - 1 / momentum) * (s.z - w); }
 };
 
 GRADUS_RULE(schedule_free_sgd, ScheduleFreeSgdRule, "Defazio et al., The road less scheduled, arXiv 2405.15682", 2024)

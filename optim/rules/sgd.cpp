@@ -7,15 +7,13 @@ namespace gradus::optim {
 /// velocity is the gradient itself, undampened, and lr stands outside the velocity, as in PyTorch.
 /// Dialects keras and paper: the velocity is made of steps, lr inside, which differs once lr changes; keras: weight decay
 /// is decoupled, w <- w - lr*weight_decay*w.
-template <class S = double>
-struct SGDRule {
+template <class S = double> struct SGDRule {
   S lr = 1e-3, momentum = 0.0, dampening = 0.0, weight_decay = 0.0;
   bool nesterov = false;
   Dialect dialect = Dialect::pytorch;
   GRADUS_FIELDS(lr, momentum, dampening, weight_decay, nesterov, dialect)
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V velocity;
     GRADUS_FIELDS(velocity)
   };
@@ -27,8 +25,7 @@ struct SGDRule {
   void advance(Step& k, S t) const { k.share = select(t == 1, S(1.0), 1 - dampening); }
   bool lr_inside() const { return dialect == Dialect::keras || dialect == Dialect::paper; }
 
-  template <class V>
-  auto update(V g, V& w, State<V>& s, const Step& k) const {
+  template <class V> auto update(V g, V& w, State<V>& s, const Step& k) const {
     if (on(weight_decay)) {
       if (dialect == Dialect::keras) w -= lr * weight_decay * w;
       else g += weight_decay * w;
@@ -46,8 +43,8 @@ struct SGDRule {
 
   std::string refuse() const {
     if (!nesterov || (on(momentum) && !on(dampening))) return {};
-    return join("nesterov needs a momentum above 0 and no dampening, got momentum=", text(momentum), ", dampening=",
-                text(dampening));
+    return join("nesterov needs a momentum above 0 and no dampening, got momentum=", text(momentum),
+                ", dampening=", text(dampening));
   }
 };
 

@@ -1,6 +1,6 @@
 #include <gradus/autograd/ops.h>
-#include <gradus/core/kernels/linalg.h>
 #include <gradus/core/kernels/array_stats.h>
+#include <gradus/core/kernels/linalg.h>
 #include <gradus/optim/rule/matrix_rule.h>
 
 #include <limits>
@@ -12,8 +12,7 @@ namespace gradus::optim {
 /// -1/4 for a matrix, -1/2 for a vector (`exponent` replaces it). A parameter of more than two axes is seen as the matrix
 /// [first axis, the rest]; a side longer than max_preconditioner_dim is left as it is. Roots are taken anew every `interval`
 /// steps.
-template <class S = double>
-struct ShampooRule {
+template <class S = double> struct ShampooRule {
   S lr = 1e-3, momentum = 0.0, weight_decay = 0.0, matrix_eps = 1e-6, exponent = 0.0, interval = 1,
     max_preconditioner_dim = 1024;
   GRADUS_FIELDS(lr, momentum, weight_decay, matrix_eps, exponent, interval, max_preconditioner_dim)
@@ -23,8 +22,7 @@ struct ShampooRule {
                                           {"interval", count},
                                           {"max_preconditioner_dim", count}};
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V left, right, left_root, right_root, m;
     GRADUS_FIELDS(left, right, left_root, right_root, m)
   };

@@ -1,6 +1,6 @@
 #include <gradus/autograd/ops.h>
-#include <gradus/core/kernels/linalg.h>
 #include <gradus/core/kernels/array_stats.h>
+#include <gradus/core/kernels/linalg.h>
 #include <gradus/optim/rule/matrix_rule.h>
 
 #include <algorithm>
@@ -14,8 +14,7 @@ namespace gradus::optim {
 /// precondition_frequency steps the basis is turned by one power iteration and a QR decomposition. A parameter of more than
 /// two axes is seen as the matrix [first axis, the rest]; sides longer than max_preconditioner_dim, and vectors unless
 /// precondition_1d, keep their own basis. shampoo_beta = 0 stands for beta2.
-template <class S = double>
-struct SoapRule {
+template <class S = double> struct SoapRule {
   S lr = 3e-3, beta1 = 0.95, beta2 = 0.95, shampoo_beta = 0.0, eps = 1e-8, weight_decay = 0.01, precondition_frequency = 10,
     max_preconditioner_dim = 10000;
   bool precondition_1d = false, normalize_gradient = false, correct_bias = true;
@@ -26,8 +25,7 @@ struct SoapRule {
                                           {"precondition_frequency", count},
                                           {"max_preconditioner_dim", count}};
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V m, v, left, right, left_basis, right_basis;
     GRADUS_FIELDS(m, v, left, right, left_basis, right_basis)
   };

@@ -6,8 +6,7 @@ namespace gradus::optim {
 /// algorithms 1 and 3: momentum over an average of the Hessian's diagonal, each number clipped. The diagonal is estimated
 /// every `interval` steps by Hutchinson's u*(Hu), u random signs that are a function of (seed, step, parameter): those steps
 /// need step(closure), and the closure leaves backward() to the optimizer.
-template <class S = double>
-struct SophiaHRule {
+template <class S = double> struct SophiaHRule {
   S lr = 1e-4, beta1 = 0.96, beta2 = 0.99, eps = 1e-12, weight_decay = 0.1, gamma = 0.01, clip = 1.0, interval = 10,
     seed = 0;
   bool bias_correction = false;
@@ -19,8 +18,7 @@ struct SophiaHRule {
   static constexpr Curvature curvature = Curvature::hutchinson;
   static constexpr const char* estimate = "u*(H*u), u random signs";
 
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V m, h;
     GRADUS_FIELDS(m, h)
   };
@@ -32,12 +30,8 @@ struct SophiaHRule {
     if (bias_correction) k.c1 = 1 / (1 - pow(beta1, t));
   }
 
-  template <class V>
-  void take_curvature(const V& c, State<V>& s) const {
-    s.h = beta2 * s.h + (1 - beta2) * c;
-  }
-  template <class V>
-  auto update(V g, V& w, State<V>& s, const Step& k) const {
+  template <class V> void take_curvature(const V& c, State<V>& s) const { s.h = beta2 * s.h + (1 - beta2) * c; }
+  template <class V> auto update(V g, V& w, State<V>& s, const Step& k) const {
     s.m = beta1 * s.m + (1 - beta1) * g;
     V direction = k.c1 * s.m / max(V(eps), gamma * s.h);
     V step = max(V(-clip), min(V(clip), direction));

@@ -20,18 +20,17 @@ class ScheduleBody {
   virtual ~ScheduleBody() = default;
   virtual std::unique_ptr<ScheduleBody> clone() const = 0;
   virtual double at(std::int64_t k) const = 0;
-  virtual std::string spec() const = 0;                       ///< reads back as an equal schedule, but for a user's function
-  virtual std::int64_t horizon() const { return 100; }        ///< so many steps are worth showing
+  virtual std::string spec() const = 0;                 ///< reads back as an equal schedule, but for a user's function
+  virtual std::int64_t horizon() const { return 100; }  ///< so many steps are worth showing
   virtual bool waits_for_metric() const { return false; }
   virtual void report(double /*metric*/) {}
-  virtual bool users_own() const { return false; }            ///< a function that text cannot make
-  virtual std::vector<double> state() const { return {}; }    ///< empty for a closed form
-  virtual void load_state(const double* /*values*/) {}        ///< as many as state() has
+  virtual bool users_own() const { return false; }          ///< a function that text cannot make
+  virtual std::vector<double> state() const { return {}; }  ///< empty for a closed form
+  virtual void load_state(const double* /*values*/) {}      ///< as many as state() has
 };
 
 /// A user's function of the step. Called once for each k; its listed fields (GRADUS_FIELDS) are its state.
-template <class F>
-class UserSchedule final : public ScheduleBody {
+template <class F> class UserSchedule final : public ScheduleBody {
  public:
   explicit UserSchedule(F f) : f_(std::move(f)) {}
   std::unique_ptr<ScheduleBody> clone() const override { return std::make_unique<UserSchedule>(*this); }
@@ -53,8 +52,7 @@ class UserSchedule final : public ScheduleBody {
   }
 
  private:
-  template <class G>
-  void each_of_its_fields(G g) const {
+  template <class G> void each_of_its_fields(G g) const {
     if constexpr (requires { f_.fields(); }) each_field(f_, [&](const std::string&, auto& x) { g(x); });
   }
   mutable F f_;  // may change as it goes: its value is kept, so that it runs once for each step
@@ -68,8 +66,8 @@ class Schedule {
   explicit Schedule(const std::string& spec);
   /// A function of the step, k -> value.
   template <class F>
-    requires(std::is_invocable_r_v<double, F&, std::int64_t>)
-  explicit Schedule(F f) : body_(std::make_unique<UserSchedule<F>>(std::move(f))) {}
+  requires(std::is_invocable_r_v<double, F&, std::int64_t>) explicit Schedule(F f)
+      : body_(std::make_unique<UserSchedule<F>>(std::move(f))) {}
   explicit Schedule(std::unique_ptr<ScheduleBody> body) : body_(std::move(body)) {}
   Schedule(const Schedule& o) : body_(o.body_->clone()) {}
   Schedule(Schedule&&) = default;
@@ -139,8 +137,7 @@ Schedule warmup(const Schedule& schedule, std::int64_t steps, double from = 0);
 Schedule sequential(const std::vector<Schedule>& schedules, const std::vector<std::int64_t>& milestones);
 /// Their product.
 Schedule chained(const std::vector<Schedule>& schedules);
-template <class F>
-struct ProductOf {
+template <class F> struct ProductOf {
   F factor;
   double value, now, at;
   GRADUS_FIELDS(now, at)
@@ -151,8 +148,7 @@ struct ProductOf {
   }
 };
 /// value(k) = value(k-1) * factor(k), as MultiplicativeLR.
-template <class F>
-Schedule multiplicative(double value, F factor) {
+template <class F> Schedule multiplicative(double value, F factor) {
   return Schedule(ProductOf<F>{std::move(factor), value, value, 0});
 }
 }  // namespace schedules

@@ -19,13 +19,13 @@ using ScheduleValues = std::span<const double>;
 
 struct ScheduleKind {
   const char* name;
-  const char* formula;                         ///< in k, the steps taken
-  std::vector<ScheduleOption> options;         ///< the first is the value that the schedule starts from
-  double (*at)(ScheduleValues p, double k);    ///< null: plateau, which listens to a metric
-  bool list = false;                           ///< values without a name, behind the first, are milestones
-  bool may_warm_up = true;                     ///< takes warmup=W: k/W of the first value, then the schedule from its start
-  int length = -1;                             ///< the option that says when it has ended, ...
-  double shown = 1;                            ///< ... times this are the steps worth showing
+  const char* formula;                       ///< in k, the steps taken
+  std::vector<ScheduleOption> options;       ///< the first is the value that the schedule starts from
+  double (*at)(ScheduleValues p, double k);  ///< null: plateau, which listens to a metric
+  bool list = false;                         ///< values without a name, behind the first, are milestones
+  bool may_warm_up = true;                   ///< takes warmup=W: k/W of the first value, then the schedule from its start
+  int length = -1;                           ///< the option that says when it has ended, ...
+  double shown = 1;                          ///< ... times this are the steps worth showing
   std::string (*problem)(ScheduleValues p) = nullptr;  ///< why the values do not go together
 };
 

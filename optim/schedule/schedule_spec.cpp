@@ -109,9 +109,9 @@ Schedule schedule_from(const Spec& spec, const SpecStage& s) {
   if (const ScheduleKind* kind = find_schedule_kind(s.name)) return read_kind(spec, s, *kind);
   if (s.name == "user")
     throw_spec(spec, s.at, "a user's function cannot be made from text",
-                "opt.schedule(\"lr\", [](std::int64_t k) { return 0.1; })");
+               "opt.schedule(\"lr\", [](std::int64_t k) { return 0.1; })");
   throw_spec(spec, s.at, join("there is no schedule '", s.name, "'", perhaps(did_you_mean(s.name, schedule_names()))),
-              "gradus optimizers lists schedules");
+             "gradus optimizers lists schedules");
 }
 
 Schedule schedule_from(const Spec& spec, const SpecValue& v) {
@@ -120,13 +120,14 @@ Schedule schedule_from(const Spec& spec, const SpecValue& v) {
   return schedule_from(spec, SpecStage{v.word, {}, v.at});
 }
 
-Schedule::Schedule(const std::string& text) : Schedule([&] {
-  const Spec spec = parse_arguments(text);
-  const auto& arguments = spec.stages[0].arguments;
-  if (arguments.size() != 1 || !arguments[0].key.empty())
-    throw_spec(spec, 0, "expected one schedule, as in cosine(0.1, total=100)");
-  return schedule_from(spec, arguments[0].value);
-}()) {}
+Schedule::Schedule(const std::string& text)
+    : Schedule([&] {
+        const Spec spec = parse_arguments(text);
+        const auto& arguments = spec.stages[0].arguments;
+        if (arguments.size() != 1 || !arguments[0].key.empty())
+          throw_spec(spec, 0, "expected one schedule, as in cosine(0.1, total=100)");
+        return schedule_from(spec, arguments[0].value);
+      }()) {}
 
 bool schedule_exists(const std::string& name) {
   const auto names = schedule_names();

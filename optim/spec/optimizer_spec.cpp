@@ -10,8 +10,7 @@ namespace gradus::optim {
 namespace {
 
 /// A value without a name, where only options are expected.
-[[noreturn]] void throw_value_alone(const AnyRule& rule, const Spec& spec, const SpecArgument& a,
-                                     const std::string& first) {
+[[noreturn]] void throw_value_alone(const AnyRule& rule, const Spec& spec, const SpecArgument& a, const std::string& first) {
   const std::string name = a.value.kind == SpecValue::Kind::stage ? a.value.stage[0].name : a.value.word;
   if (rule_exists(name))
     throw_spec(spec, a.at, join(rule.name(), " does not wrap another optimizer, got '", print(a.value), "'"));
@@ -21,10 +20,10 @@ namespace {
 [[noreturn]] void throw_rule(const Spec& spec, const SpecStage& stage) {
   if (find_stage_kind(stage.name))
     throw_spec(spec, stage.at, join("'", stage.name, "' stands before an optimizer, and none follows it"),
-                print(stage) + " | adamw");
+               print(stage) + " | adamw");
   if (schedule_exists(stage.name))
     throw_spec(spec, stage.at, join("'", stage.name, "' is a schedule, the value of an option"),
-                "adamw(lr=" + print(stage) + ")");
+               "adamw(lr=" + print(stage) + ")");
   throw_spec(spec, stage.at, join("there is no optimizer '", stage.name, "'", perhaps(nearest_rule(stage.name))));
 }
 
@@ -203,8 +202,8 @@ OptimizerSpec load_spec(StateArchive& a, const OptimizerSpec& now) {
       throw OptimError(op, join("the state is of ", of(saved), ", this optimizer has ", of(here)));
   }
   if (spec.groups.size() != now.groups.size())
-    throw OptimError(op, join("the state has ", spec.groups.size() - 1, " parameter groups, this optimizer has ",
-                              now.groups.size() - 1));
+    throw OptimError(
+        op, join("the state has ", spec.groups.size() - 1, " parameter groups, this optimizer has ", now.groups.size() - 1));
   for (std::size_t i = 0; i < spec.groups.size(); ++i) take_users_schedules(a, i, now, spec.groups[i]);
   check_stages(spec.stages, spec.rule());
   return spec;

@@ -7,10 +7,10 @@ namespace gradus::optim {
 
 /// Parameters that have options of their own.
 struct Group {
-  std::string pattern;              ///< of their names; "" of the first group, which holds what no other matches
-  Cloned<AnyRule> rule;             ///< with its options
-  std::vector<std::string> own{};   ///< options that do not follow the first group's
-  bool own_rule = false;            ///< nothing follows it
+  std::string pattern;             ///< of their names; "" of the first group, which holds what no other matches
+  Cloned<AnyRule> rule;            ///< with its options
+  std::vector<std::string> own{};  ///< options that do not follow the first group's
+  bool own_rule = false;           ///< nothing follows it
   std::vector<Scheduled> schedules{};
 
   bool owns(const std::string& option) const;

@@ -8,8 +8,8 @@
 #include <vector>
 
 /// GRADUS_CHOICE(Decay, decoupled, coupled): an enum at namespace scope whose words a spec understands.
-#define GRADUS_CHOICE(Name, ...)     \
-  enum class Name { __VA_ARGS__ };   \
+#define GRADUS_CHOICE(Name, ...)   \
+  enum class Name { __VA_ARGS__ }; \
   constexpr const char* choice_words(Name) { return #__VA_ARGS__; }
 
 namespace gradus::optim {
@@ -19,8 +19,8 @@ struct Option {
   enum class Kind { number, flag, choice };
   std::string name;
   Kind kind = Kind::number;
-  double value = 0;                 ///< a flag: 0 or 1; a choice: its place among `words`
-  std::vector<std::string> words;   ///< of a choice
+  double value = 0;                ///< a flag: 0 or 1; a choice: its place among `words`
+  std::vector<std::string> words;  ///< of a choice
 };
 
 /// "lr=0.001", "nesterov=true", "decay=coupled".

@@ -13,7 +13,7 @@ namespace {
 
 struct Known {
   RuleInfo info;
-  MakeRule make;                       // null: an alias of the rule `base`
+  MakeRule make;  // null: an alias of the rule `base`
   std::string base{};
   std::vector<NamedValue> defaults{};  // of an alias
 };

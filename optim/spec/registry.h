@@ -30,6 +30,6 @@ std::string nearest_rule(const std::string& name);
 }  // namespace gradus::optim
 
 /// In optim/rules/NAME.cpp: the one line that makes a built-in rule of another one, with these defaults.
-#define GRADUS_ALIAS(name, base, paper, year, ...)                \
-  void register_##name();                                            \
+#define GRADUS_ALIAS(name, base, paper, year, ...) \
+  void register_##name();                          \
   void register_##name() { register_alias({#name, paper, year}, #base, {__VA_ARGS__}); }

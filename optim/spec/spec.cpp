@@ -164,13 +164,13 @@ void throw_spec(const Spec& spec, std::size_t at, const std::string& problem, co
 namespace {
 
 [[noreturn]] void throw_option(const Spec& spec, const std::string& of, const SpecArgument& a,
-                                const std::vector<std::string>& names) {
+                               const std::vector<std::string>& names) {
   if (names.empty()) throw_spec(spec, a.at, of + " takes no options");
   if (a.key.empty())
-    throw_spec(spec, a.at, join(of, " takes at most ", names.size(), names.size() == 1 ? " value (" : " values (",
-                                 listed(names), ")"));
-  throw_spec(spec, a.at, join(of, " has no option '", a.key, "'", perhaps(did_you_mean(a.key, names)), " (it has ",
-                               listed(names), ")"));
+    throw_spec(spec, a.at,
+               join(of, " takes at most ", names.size(), names.size() == 1 ? " value (" : " values (", listed(names), ")"));
+  throw_spec(spec, a.at,
+             join(of, " has no option '", a.key, "'", perhaps(did_you_mean(a.key, names)), " (it has ", listed(names), ")"));
 }
 
 }  // namespace
@@ -201,8 +201,7 @@ double read_value(const Spec& spec, const Option& o, const SpecValue& v) {
   const auto& words = o.kind == Option::Kind::flag ? std::vector<std::string>{"false", "true"} : o.words;
   const auto found = std::find(words.begin(), words.end(), got);
   if (found != words.end()) return static_cast<double>(found - words.begin());
-  throw_spec(spec, v.at,
-              join(o.name, " is one of ", listed(words), "; got '", got, "'", perhaps(did_you_mean(got, words))));
+  throw_spec(spec, v.at, join(o.name, " is one of ", listed(words), "; got '", got, "'", perhaps(did_you_mean(got, words))));
 }
 
 }  // namespace gradus::optim

@@ -1,6 +1,6 @@
 #include <gradus/core/error.h>
-#include <gradus/optim/stages/gradient_pipeline.h>
 #include <gradus/optim/spec/optimizer_spec.h>
+#include <gradus/optim/stages/gradient_pipeline.h>
 
 #include <algorithm>
 

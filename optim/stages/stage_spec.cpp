@@ -60,8 +60,8 @@ std::unique_ptr<Stage> stage_from(const Spec& spec, const SpecStage& s) {
     const std::string what =
         schedule_exists(s.name) ? " is a schedule, the value of an option as in lr=" + s.name + "(...); it" : "";
     throw_spec(spec, s.at,
-                join("'", s.name, "'", what, " cannot stand before an optimizer", perhaps(did_you_mean(s.name, known)),
-                     " (", listed(known), " can)"));
+               join("'", s.name, "'", what, " cannot stand before an optimizer", perhaps(did_you_mean(s.name, known)), " (",
+                    listed(known), " can)"));
   }
   std::vector<std::string> names;
   for (const auto& o : kind->options) names.push_back(o.option.name);

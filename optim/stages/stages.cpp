@@ -15,7 +15,6 @@ void give_numbers(StagedGradient& f, Array g, double factor = 1) { f.g = std::mo
 
 }  // namespace
 
-
 void find_squares(std::vector<StagedGradient>& gradients) {
   std::vector<const Array*> unknown;
   for (const StagedGradient& f : gradients)
@@ -46,8 +45,7 @@ void settle(StagedGradient& f) {
 namespace {
 
 /// The same stage with the numbers in other Arrays is a copy: Arrays are replaced here, never written.
-template <class Kind>
-class StageOf : public Stage {
+template <class Kind> class StageOf : public Stage {
  public:
   using Stage::Stage;
   std::unique_ptr<Stage> clone() const override { return std::make_unique<Kind>(static_cast<const Kind&>(*this)); }
@@ -71,11 +69,13 @@ struct ClipValue final : StageOf<ClipValue> {
     const double most = get(0);
     for (StagedGradient& f : gradients) {
       settle(f);
-      give_numbers(f, map([most, factor = f.factor](auto g) {
-        using V = decltype(g);
-        const V x = factor * g;
-        return select(x > V(most), V(most), select(x < V(-most), V(-most), x));
-      }, f.g));
+      give_numbers(f, map(
+                          [most, factor = f.factor](auto g) {
+                            using V = decltype(g);
+                            const V x = factor * g;
+                            return select(x > V(most), V(most), select(x < V(-most), V(-most), x));
+                          },
+                          f.g));
     }
     return true;
   }
@@ -88,8 +88,7 @@ struct Rows {
 };
 
 /// f(row) for each, rows that are small together in one piece of work.
-template <class F>
-void each_row(const Rows& rows, F f) {
+template <class F> void each_row(const Rows& rows, F f) {
   const std::int64_t grain = std::max<std::int64_t>(1, piece_elements / std::max<std::int64_t>(1, rows.length));
   parallel_ranges(rows.count, grain, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) f(i);
@@ -102,8 +101,7 @@ double row_norm(const Array& a, const Rows& rows, std::int64_t i) {
 }
 
 /// to[i] = scale * (from[i] - shift), one row.
-template <class T>
-void write_row(T* to, const T* from, std::int64_t n, double scale, double shift) {
+template <class T> void write_row(T* to, const T* from, std::int64_t n, double scale, double shift) {
   const T a = static_cast<T>(scale), b = static_cast<T>(shift);
   if (factor_fits(scale, dtype_of<T>()))
     for (std::int64_t i = 0; i < n; ++i) to[i] = a * (from[i] - b);
@@ -188,8 +186,10 @@ struct Accumulate final : StageOf<Accumulate> {
       Array& sum = sums_[f.place];
       const double factor = f.factor;
       if (sum.defined() && !(sum.shape() == f.g.shape()))
-        throw OptimError("accumulate", join("the gradient of \"", *parameters[f.place].name, "\" is ", describe(f.g),
-                                            ", what was gathered ", describe(sum)), "make a new optimizer");
+        throw OptimError("accumulate",
+                         join("the gradient of \"", *parameters[f.place].name, "\" is ", describe(f.g),
+                              ", what was gathered ", describe(sum)),
+                         "make a new optimizer");
       if (sum.defined()) rows_[f.place].add(f.rows);
       else rows_[f.place] = f.rows;
       if (sum.defined()) sum = sum.to(f.g.dtype());  // its module has converted it
@@ -205,9 +205,7 @@ struct Accumulate final : StageOf<Accumulate> {
     count_ = 0;
     return true;
   }
-  std::string held_back() const override {
-    return join("call ", count_, " of ", text(get(0)), " only gathers gradients");
-  }
+  std::string held_back() const override { return join("call ", count_, " of ", text(get(0)), " only gathers gradients"); }
   void archive(StateArchive& a, const std::vector<StagedParameter>& parameters) override {
     a.count({"stages", "accumulate", "count"}, count_);
     if (static_cast<double>(count_) >= get(0))
@@ -263,16 +261,26 @@ const std::vector<StageKind>& stage_kinds() {
   constexpr double needed = std::numeric_limits<double>::quiet_NaN();
   constexpr Range positive{.low = 0, .open_low = true}, count{.low = 1, .whole = true};
   static const std::vector<StageKind> kinds = {
-      {"accumulate", "gathers gradients; every n-th call steps with their mean", {{{"n", K::number, needed, {}}, count}},
+      {"accumulate",
+       "gathers gradients; every n-th call steps with their mean",
+       {{{"n", K::number, needed, {}}, count}},
        Accumulate::make},
-      {"agc", "adaptive clipping: the norm of each row is at most clipping * max(norm of its weights, eps)",
-       {{{"clipping", K::number, 0.01, {}}, positive}, {{"eps", K::number, 1e-3, {}}, positive}}, Agc::make},
+      {"agc",
+       "adaptive clipping: the norm of each row is at most clipping * max(norm of its weights, eps)",
+       {{{"clipping", K::number, 0.01, {}}, positive}, {{"eps", K::number, 1e-3, {}}, positive}},
+       Agc::make},
       {"centralize", "takes the mean off each row of a matrix", {}, Centralize::make},
-      {"clip_norm", "scales all gradients so that their common norm is at most max_norm",
-       {{{"max_norm", K::number, needed, {}}, positive}}, ClipNorm::make},
-      {"clip_value", "limits every number to [-max_value, max_value]", {{{"max_value", K::number, needed, {}}, positive}},
+      {"clip_norm",
+       "scales all gradients so that their common norm is at most max_norm",
+       {{{"max_norm", K::number, needed, {}}, positive}},
+       ClipNorm::make},
+      {"clip_value",
+       "limits every number to [-max_value, max_value]",
+       {{{"max_value", K::number, needed, {}}, positive}},
        ClipValue::make},
-      {"skip_nonfinite", "a call with a gradient that is not finite changes nothing, and is counted", {},
+      {"skip_nonfinite",
+       "a call with a gradient that is not finite changes nothing, and is counted",
+       {},
        SkipNonfinite::make},
   };
   return kinds;

@@ -18,10 +18,8 @@ void check_scalar(const char* what, const Tensor& x, const Tensor& y, double val
   CAPTURE(what);
   CHECK(y.rank() == 0);
   CHECK(y.item() == doctest::Approx(value).epsilon(1e-6));
-  if (y.requires_grad())
-    CHECK(grad({y}, {x})[0].item() == doctest::Approx(slope).epsilon(1e-6));
-  else
-    CHECK(slope == 0);
+  if (y.requires_grad()) CHECK(grad({y}, {x})[0].item() == doctest::Approx(slope).epsilon(1e-6));
+  else CHECK(slope == 0);
 }
 
 }  // namespace
@@ -91,9 +89,7 @@ TEST_CASE("an axis that no int holds is refused, not cut down to one that is the
   for (const int64_t axis : {int64_t(1) << 31, int64_t(1) << 32, int64_t(1) << 62, std::numeric_limits<int64_t>::max(),
                              -(int64_t(1) << 32), std::numeric_limits<int64_t>::min()}) {
     CAPTURE(axis);
-    const auto refused = [&](auto f) {
-      return says(thrown<IndexError>(f), {join("axis ", axis, " is out of range for ")});
-    };
+    const auto refused = [&](auto f) { return says(thrown<IndexError>(f), {join("axis ", axis, " is out of range for ")}); };
     CHECK(refused([&] { (void)softmax(x, axis); }));
     CHECK(refused([&] { (void)max(x, axis); }));
     CHECK(refused([&] { (void)x.max(axis); }));

@@ -26,8 +26,7 @@ Tensor parameter(const V& v, std::string name = {}) {
   return leaf(Array::of<double>({static_cast<int64_t>(v.size())}, v), std::move(name));
 }
 
-template <class F>
-std::string thrown(F f) {
+template <class F> std::string thrown(F f) {
   try {
     f();
   } catch (const Error& e) {
@@ -164,8 +163,9 @@ TEST_CASE("grad() returns gradients and leaves the leaves alone") {
 
 TEST_CASE("an input the outputs do not use is an error, or an absent gradient if that is allowed") {
   Tensor x = parameter({1}), unused = parameter({1, 2}, "extra");
-  CHECK(thrown([&] { grad({sum(x * 2.0)}, {x, unused}); }) ==
-        "grad: input 1, f64[2] (\"extra\"), is not used by the outputs\n  try: allow_unused = true");
+  CHECK(thrown([&] {
+          grad({sum(x * 2.0)}, {x, unused});
+        }) == "grad: input 1, f64[2] (\"extra\"), is not used by the outputs\n  try: allow_unused = true");
   const auto g = grad({sum(x * 2.0)}, {x, unused}, {.allow_unused = true});
   CHECK(values(g[0]) == V{2});
   CHECK_FALSE(g[1].defined());
@@ -208,9 +208,7 @@ TEST_CASE("NoGrad, detach and constants record nothing") {
   {
     NoGrad guard;
     CHECK_FALSE((x * 2.0).requires_grad());
-    {
-      NoGrad inner;
-    }
+    { NoGrad inner; }
     CHECK_FALSE((x * 2.0).requires_grad());
     CHECK(x.requires_grad());
   }
@@ -284,7 +282,7 @@ TEST_CASE("a tape belongs to the thread that recorded it") {
   const auto live = pool::usage().live_blocks;
   std::thread([&] {
     Tensor own = leaf(Array::ones({2}, f64));
-    message = thrown([&] { own * x; }) + thrown([&] { cat({own, own, x, own}); }) + std::to_string(own.node()->references());
+    message = thrown([&] { own* x; }) + thrown([&] { cat({own, own, x, own}); }) + std::to_string(own.node()->references());
   }).join();
   CHECK(message.find("mul: this tensor") == 0);
   CHECK(message.back() == '1');  // the refused lines have let go of what they held
@@ -305,8 +303,9 @@ TEST_CASE("backward starts from one number") {
   Tensor x = parameter({1, 2}, "x");
   CHECK(thrown([&] { (x * 2.0).backward(); }) ==
         "backward: starts from one number, but this tensor is f64[2]\n  try: mean(loss), or give a seed of shape [2]");
-  CHECK(thrown([&] { Tensor(Array::ones({})).backward(); }).find(
-            "backward: f32[] has no history: no input required a gradient, or NoGrad was active") == 0);
+  CHECK(thrown([&] {
+          Tensor(Array::ones({})).backward();
+        }).find("backward: f32[] has no history: no input required a gradient, or NoGrad was active") == 0);
   CHECK_THROWS_AS(Tensor().backward(), GraphError);
   CHECK_THROWS_AS((x * 2.0).backward(Tensor(Array::ones({3}, f64))), ShapeError);
   CHECK_THROWS_AS((x * 2.0).backward(Tensor(Array::ones({2}, f32))), Error);

@@ -15,8 +15,8 @@ using namespace gradus;
 namespace {
 
 bool same_bits(const Tensor& a, const Tensor& b) {
-  return a.shape() == b.shape() &&
-         std::memcmp(a.array().contiguous().bytes(), b.array().contiguous().bytes(), static_cast<std::size_t>(a.size()) * 4) == 0;
+  return a.shape() == b.shape() && std::memcmp(a.array().contiguous().bytes(), b.array().contiguous().bytes(),
+                                               static_cast<std::size_t>(a.size()) * 4) == 0;
 }
 
 double at(const Tensor& t, int64_t i) { return t.slice(0, i, i + 1).item(); }
@@ -72,7 +72,8 @@ TEST_CASE("checkpoint: loss and gradients have the same bits, with dropout, for 
   for (const Tensor& w : net.weights) w.zero_grad();
 }
 
-TEST_CASE("checkpoint: leaves inside, without an input that requires a gradient; grad(); second order; no history in NoGrad") {
+TEST_CASE(
+    "checkpoint: leaves inside, without an input that requires a gradient; grad(); second order; no history in NoGrad") {
   const Tensor w = leaf(sample_values({3})), x(sample_values({3}, -2, 2, 2));
   const auto f = [&](const std::vector<Tensor>& in) { return sum(exp(in[0] * w) * w); };
   const auto before = pool::usage().live_blocks;
@@ -124,15 +125,18 @@ TEST_CASE("checkpoint: what changed in between is noticed") {
 TEST_CASE("checkpoint: the result of an op from outside is refused, wherever it enters") {
   const Tensor w = leaf(Array::ones({3})), h = w * 2.0, x = leaf(Array::ones({3}));
   const auto refused = [&](TensorFunction f, const std::vector<Tensor>& inputs) {
-    return says(thrown<GraphError>([&] { (void)checkpoint(f, inputs); }), {"checkpoint: the function uses a result of mul", "make it an input"});
+    return says(thrown<GraphError>([&] { (void)checkpoint(f, inputs); }),
+                {"checkpoint: the function uses a result of mul", "make it an input"});
   };
   CHECK(refused([h](const std::vector<Tensor>& in) { return std::vector{in[0] * h}; }, {x}));
   CHECK(refused([h](const std::vector<Tensor>&) { return std::vector{exp(h)}; }, {}));
   CHECK(refused([h](const std::vector<Tensor>& in) { return std::vector{in[0], h}; }, {x}));
-  CHECK(refused([](const std::vector<Tensor>& in) {  // the outer's own tensor, captured by the inner
-          const Tensor mine = in[0] * 3.0;
-          return std::vector{checkpoint([mine](const auto& inner) { return inner[0] + mine; }, {in[0]})};
-        }, {x}));
+  CHECK(refused(
+      [](const std::vector<Tensor>& in) {  // the outer's own tensor, captured by the inner
+        const Tensor mine = in[0] * 3.0;
+        return std::vector{checkpoint([mine](const auto& inner) { return inner[0] + mine; }, {in[0]})};
+      },
+      {x}));
   const auto y = checkpoint([](const auto& in) { return in[0] * in[1]; }, {x, h});  // as the message says
   sum(y).backward();
   CHECK(w.grad().array().element(0) == 2);

@@ -1,12 +1,12 @@
 // The tape as a picture: nothing missing, the right figures, well-formed files, boxes that do not overlap.
 #include <gradus/autograd/backward.h>
 #include <gradus/autograd/inspect/draw_tape.h>
-#include <gradus/autograd/ops.h>
 #include <gradus/autograd/inspect/internal/tape_layout.h>
+#include <gradus/autograd/ops.h>
 #include <gradus/core/io/files.h>
 #include <gradus/nn/nn.h>
-#include <gradus/tests/helpers/throws.h>
 #include <gradus/tests/helpers/temp_dir.h>
+#include <gradus/tests/helpers/throws.h>
 
 #include <algorithm>
 #include <cmath>
@@ -184,7 +184,8 @@ TEST_CASE("boxes keep apart and wires go round them, downwards") {
       const int here = static_cast<int>(boxes.size());
       boxes.push_back({layer, 60.0 + 17 * ((here * 7) % 5), 30.0 + 10 * (here % 3), k == 0 ? 1 : 0.1, {}});
       for (int j = 0; j < here; ++j)
-        if (boxes[static_cast<std::size_t>(j)].layer < layer && (here * 31 + j * 17) % 5 == 0) wires.push_back({j, here, {}});
+        if (boxes[static_cast<std::size_t>(j)].layer < layer && (here * 31 + j * 17) % 5 == 0)
+          wires.push_back({j, here, {}});
     }
   REQUIRE(wires.size() > 30);
   const drawing::Size size = drawing::place(boxes, wires);
@@ -197,7 +198,7 @@ TEST_CASE("boxes keep apart and wires go round them, downwards") {
   }
   for (const auto& w : wires) {
     CHECK(w.path.size() == 2 * static_cast<std::size_t>(boxes[static_cast<std::size_t>(w.to)].layer -
-                                                      boxes[static_cast<std::size_t>(w.from)].layer));
+                                                        boxes[static_cast<std::size_t>(w.from)].layer));
     for (std::size_t i = 1; i < w.path.size(); ++i) CHECK(w.path[i].y >= w.path[i - 1].y);
     for (const auto& b : boxes)
       for (std::size_t i = 1; i + 1 < w.path.size(); ++i) {

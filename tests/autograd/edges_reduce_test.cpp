@@ -1,7 +1,7 @@
 // Long sums, running sums and products, medians and extremes: digits where many numbers meet, NaN where there is one.
+#include <gradus/core/kernels/reduce.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
-#include <gradus/core/kernels/reduce.h>
 
 #include <cstring>
 

@@ -23,8 +23,7 @@ std::vector<const OpInfo*> library_ops() {
   return ops;
 }
 
-template <class F>
-void each_sample(F f) {
+template <class F> void each_sample(F f) {
   for (const OpInfo* op : library_ops())
     for (const Sample& s : op->samples()) {
       INFO(std::string(op->name) << " / " << s.label);
@@ -33,9 +32,7 @@ void each_sample(F f) {
 }
 
 /// The first row repeated with stride 0: other numbers than `a`.
-Array expanded(const Array& a) {
-  return a.rank() == 0 || a.dim(0) == 0 ? a : a.slice(0, 0, 1).expand(a.shape());
-}
+Array expanded(const Array& a) { return a.rank() == 0 || a.dim(0) == 0 ? a : a.slice(0, 0, 1).expand(a.shape()); }
 
 }  // namespace
 

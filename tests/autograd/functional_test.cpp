@@ -127,11 +127,15 @@ TEST_CASE("refusals of derivatives as functions") {
   CHECK(says(thrown<DtypeError>([&] { jvp(twice, x, x.to(f32)); }), {"jvp: ", "f32[3]", "v.to(f64)"}));
   CHECK(says(thrown<DtypeError>([&] { jacobian(twice, arange(3)); }), {"jacobian: ", "i64[3]", "capture"}));
   CHECK(says(thrown<ShapeError>([&] { jacobian(twice, values({1, 1, 2, 1})); }), {"jacobian: ", "8 in all", "at most 6"}));
-  CHECK(says(thrown<GraphError>([&] { jacobian([](const std::vector<Tensor>&) { return Tensor(1.0); }, std::vector<Tensor>{}); }),
-             {"no inputs"}));
+  CHECK(says(
+      thrown<GraphError>([&] { jacobian([](const std::vector<Tensor>&) { return Tensor(1.0); }, std::vector<Tensor>{}); }),
+      {"no inputs"}));
   const Tensor w = leaf(sample_values({3}));
   const auto many = [&](const std::vector<Tensor>& b) { return b[0] * w; };
-  CHECK(says(thrown<ShapeError>([&] { per_sample_grads(many, {w}, {values({2, 3})}); }), {"per_sample_grads: ", "one number"}));
+  CHECK(says(thrown<ShapeError>([&] {
+               per_sample_grads(many, {w}, {values({2, 3})});
+             }),
+             {"per_sample_grads: ", "one number"}));
   CHECK(says(thrown<GraphError>([&] { per_sample_grads(many, {x}, {values({2, 3})}); }), {"not a leaf"}));
   CHECK(says(thrown<ShapeError>([&] { per_sample_grads(many, {w}, {x, y}); }), {"f64[3]", "f64[2]", "axis 0"}));
 }

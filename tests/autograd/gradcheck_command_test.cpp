@@ -14,12 +14,15 @@ namespace {
 struct PlantedWrong {
   static constexpr const char* name = "planted wrong";
   struct Saved {};
-  static void backward(BackwardContext& b, const Saved&) { b.accumulate(0, [&] { return b.grad(); }); }
+  static void backward(BackwardContext& b, const Saved&) {
+    b.accumulate(0, [&] { return b.grad(); });
+  }
   static Samples samples();
 };
 Tensor planted_wrong(const Tensor& x) {
   const Array twice = map([](auto v) { return v + v; }, x.array());
-  return primitive<PlantedWrong>(twice, [] { return PlantedWrong::Saved{}; }, x);
+  return primitive<PlantedWrong>(
+      twice, [] { return PlantedWrong::Saved{}; }, x);
 }
 Samples PlantedWrong::samples() {
   return {sample("one", {sample_values({2})}, [](auto& x) { return planted_wrong(x[0]); })};

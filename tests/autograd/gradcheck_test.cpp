@@ -23,7 +23,10 @@ enum class Mistake { none, factor, sign, transposed, zero, one_element, nan, off
 
 struct Planted {
   static constexpr const char* name = "planted matmul";
-  struct Saved { Array a, b; Mistake mistake; };
+  struct Saved {
+    Array a, b;
+    Mistake mistake;
+  };
   static void backward(BackwardContext& back, const Saved& s) {
     const Tensor a = back.input(0, s.a), b = back.input(1, s.b), &g = back.grad();
     back.accumulate(0, [&] {
@@ -63,14 +66,18 @@ Tensor planted(Mistake m, const Tensor& a, const Tensor& b) {
 enum class Sum { last, mean, none };
 struct PlantedBias {
   static constexpr const char* name = "planted bias";
-  struct Saved { Sum sum; };
+  struct Saved {
+    Sum sum;
+  };
   static void backward(BackwardContext& b, const Saved& s) {
     b.accumulate(0, [&] { return b.grad(); });
     b.accumulate(1, [&] {
       return s.sum == Sum::mean ? mean(b.grad(), {0}) : s.sum == Sum::last ? select(b.grad(), 0, -1) : b.grad();
     });
   }
-  static Samples samples() { return {sample("one", {sample_values({2})}, [](auto& x) { return x[0] + 0.0; })}; }
+  static Samples samples() {
+    return {sample("one", {sample_values({2})}, [](auto& x) { return x[0] + 0.0; })};
+  }
 };
 Tensor planted_bias(const Tensor& x, const Tensor& row, Sum how) {
   return primitive<PlantedBias>((x.detach() + row.detach()).array(), [how] { return PlantedBias::Saved{how}; }, x, row);
@@ -79,25 +86,39 @@ Tensor planted_bias(const Tensor& x, const Tensor& row, Sum how) {
 /// x^3 with a backward pass that is right, and wrong when it is itself differentiated: x stands there as a constant.
 struct PlantedCube {
   static constexpr const char* name = "planted cube";
-  struct Saved { Array x; };
-  static void backward(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return b.grad() * (3.0 * square(Tensor(s.x))); }); }
-  static Samples samples() { return {sample("one", {sample_values({2})}, [](auto& x) { return pow(x[0], 3); })}; }
+  struct Saved {
+    Array x;
+  };
+  static void backward(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return b.grad() * (3.0 * square(Tensor(s.x))); });
+  }
+  static Samples samples() {
+    return {sample("one", {sample_values({2})}, [](auto& x) { return pow(x[0], 3); })};
+  }
 };
 Tensor planted_cube(const Tensor& x) {
-  return primitive<PlantedCube>(pow(x.detach(), 3).array(), [&] { return PlantedCube::Saved{kept(x.array())}; }, x);
+  return primitive<PlantedCube>(
+      pow(x.detach(), 3).array(), [&] { return PlantedCube::Saved{kept(x.array())}; }, x);
 }
 
 /// A fused op whose kernel and reference differ by a factor.
 struct PlantedFused {
   static constexpr const char* name = "planted fused";
-  struct Saved { Array x; };
+  struct Saved {
+    Array x;
+  };
   static std::vector<Tensor> inputs(BackwardContext& b, const Saved& s) { return {b.input(0, s.x)}; }
   static Tensor reference(const std::vector<Tensor>& x, const Saved&) { return square(x[0]); }
-  static void kernel(BackwardContext& b, const Saved& s) { b.accumulate(0, [&] { return b.grad() * (2.0 * 1.000001) * Tensor(s.x); }); }
-  static Samples samples() { return {sample("one", {sample_values({2})}, [](auto& x) { return square(x[0]); })}; }
+  static void kernel(BackwardContext& b, const Saved& s) {
+    b.accumulate(0, [&] { return b.grad() * (2.0 * 1.000001) * Tensor(s.x); });
+  }
+  static Samples samples() {
+    return {sample("one", {sample_values({2})}, [](auto& x) { return square(x[0]); })};
+  }
 };
 Tensor planted_fused(const Tensor& x) {
-  return fused<PlantedFused>(square(x.detach()).array(), [&] { return PlantedFused::Saved{kept(x.array())}; }, x);
+  return fused<PlantedFused>(
+      square(x.detach()).array(), [&] { return PlantedFused::Saved{kept(x.array())}; }, x);
 }
 
 GradcheckReport check_planted(Mistake m) {
@@ -256,9 +277,11 @@ TEST_CASE("values of every size are checked: the step follows them") {
 
 TEST_CASE("a function of several tensors and outputs; integers are handed over") {
   const Tensor index(Array::of<int64_t>({2}, {2, 0}));
-  const auto r = gradcheck([](const std::vector<Tensor>& x) {
-    return std::vector<Tensor>{matmul(x[0], x[1]), embedding(x[1], x[2]), argmax(x[0], 1), tanh(x[1])};
-  }, {values({2, 3}), values({3, 4}, -2, 2, 2), index});
+  const auto r = gradcheck(
+      [](const std::vector<Tensor>& x) {
+        return std::vector<Tensor>{matmul(x[0], x[1]), embedding(x[1], x[2]), argmax(x[0], 1), tanh(x[1])};
+      },
+      {values({2, 3}), values({3, 4}, -2, 2, 2), index});
   INFO(r.message);
   CHECK(r.passed);
   CHECK(r.compared == 18 * (8 + 8 + 12));
@@ -320,8 +343,8 @@ TEST_CASE("chosen inputs are checked, the others are left alone") {
   CHECK(gradcheck([](auto& x) { return x[0].to(f64) * x[1]; }, {Tensor(Array::ones({3})), values({3})}, {.inputs = {1}}));
   Tensor w = leaf(sample_values({2, 2}), "w"), frozen = leaf(Array::ones({2, 2}), "frozen");
   CHECK(gradcheck([&] { return matmul(w, frozen.to(f64)); }, {w, frozen}, {.inputs = {0}}));
-  CHECK_THROWS_WITH_AS(gradcheck(f, inputs, {.inputs = {2}}),
-                       "gradcheck: inputs names 2, but there are 2, counted from 0", ShapeError);
+  CHECK_THROWS_WITH_AS(gradcheck(f, inputs, {.inputs = {2}}), "gradcheck: inputs names 2, but there are 2, counted from 0",
+                       ShapeError);
 }
 
 TEST_CASE("f32: the gradient against differences of the same function in f64, or in f32 where it takes no f64") {
@@ -333,8 +356,8 @@ TEST_CASE("f32: the gradient against differences of the same function in f64, or
   CHECK(right.bound == 1e-4);
   CHECK(right.error > 1e-9);  // the gradient is really computed in f32
   CHECK(right.error < 1e-6);
-  const auto wrong = gradcheck([](auto& x) { return planted_bias(x[0], x[1], Sum::mean); },
-                               {a, values({4}).to(f32)}, f32_too);
+  const auto wrong =
+      gradcheck([](auto& x) { return planted_bias(x[0], x[1], Sum::mean); }, {a, values({4}).to(f32)}, f32_too);
   CHECK_FALSE(wrong.passed);
   CHECK(wrong.cause == Cause::missing_sum);
   CHECK(gradcheck([](auto& x) { return mse_loss(x[0], x[1]); }, {values({30, 40}).to(f32), values({30, 40}).to(f32) * 0.5},

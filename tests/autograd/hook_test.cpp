@@ -1,10 +1,10 @@
 // Hooks as methods, and hooks on a whole op or function: what autograd_checkpoint_test.cpp says of Hook holds for them, too.
 #include <gradus/autograd/backward.h>
+#include <gradus/autograd/hook.h>
 #include <gradus/autograd/inspect/draw_tape.h>
 #include <gradus/autograd/inspect/finite.h>
-#include <gradus/autograd/hook.h>
-#include <gradus/autograd/ops.h>
 #include <gradus/autograd/inspect/print_tape.h>
+#include <gradus/autograd/ops.h>
 #include <gradus/tests/helpers/throws.h>
 
 using namespace gradus;
@@ -20,7 +20,8 @@ bool equal(const Tensor& a, const Tensor& b) { return a.shape() == b.shape() && 
 TEST_CASE("x.retain_grad(): grad() of a tensor that is not a leaf, summed over backward passes as a leaf's") {
   const Tensor x = leaf(real({2, 3}).array(), "x");
   Tensor h = x * 3.0;
-  CHECK(says(thrown<GraphError>([&] { h.grad(); }), {"no gradient is kept for the result of mul_number", "x.retain_grad()"}));
+  CHECK(
+      says(thrown<GraphError>([&] { h.grad(); }), {"no gradient is kept for the result of mul_number", "x.retain_grad()"}));
   CHECK(&h.retain_grad() == &h);
   CHECK(equal(h, x * 3.0));
   CHECK(!h.grad().defined());
@@ -131,9 +132,7 @@ TEST_CASE("hook_around: constants, integers, unused results, several results, ot
 TEST_CASE("hook_around refuses gradients that do not fit, and keeps nothing alive when gradients are recorded") {
   const Tensor x = leaf(real({2, 3}).array());
   const auto f = [](const Tensors& in) { return tanh(in[0]); };
-  const auto walk_with = [&](auto look) {
-    return thrown<Error>([&] { sum(hook_around(f, {x}, look)).backward(); });
-  };
+  const auto walk_with = [&](auto look) { return thrown<Error>([&] { sum(hook_around(f, {x}, look)).backward(); }); };
   CHECK(says(walk_with([](const Tensors&, const Tensors&) { return Tensors(); }), {"hook_around", "1 inputs, but 0"}));
   CHECK(says(walk_with([](const Tensors&, const Tensors&) { return Tensors{ones({2})}; }), {"hook", "f32[2,3]", "f32[2]"}));
   CHECK(says(walk_with([](const Tensors&, const Tensors& g) { return Tensors{g[0].to(f64)}; }), {"f64[2,3]", "g.to(f32)"}));

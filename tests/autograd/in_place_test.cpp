@@ -76,7 +76,8 @@ void overwrite_silently(const Array& a, const Array& with) {
   for (int64_t i = 0; i < a.size(); ++i) {
     int64_t at = 0, rest = i;
     for (int k = a.rank(); k-- > 0; rest /= a.shape()[k]) at += rest % a.shape()[k] * a.stride(k);
-    std::memcpy(const_cast<char*>(a.bytes()) + at * static_cast<int64_t>(bytes), with.bytes() + i * static_cast<int64_t>(bytes), bytes);
+    std::memcpy(const_cast<char*>(a.bytes()) + at * static_cast<int64_t>(bytes),
+                with.bytes() + i * static_cast<int64_t>(bytes), bytes);
   }
 }
 
@@ -94,10 +95,7 @@ bool needed(const Sample& s, std::size_t target) {
   return false;
 }
 
-template <class T>
-void write_first(Array& a, const char* writer) {
-  *a.write<T>(writer) = T(1);
-}
+template <class T> void write_first(Array& a, const char* writer) { *a.write<T>(writer) = T(1); }
 
 struct Writer {
   const char* name;  ///< what the message must call it
@@ -111,7 +109,8 @@ void step(Waiting& w, std::size_t k, const char* rule) {
 }
 
 const Writer writers[] = {
-    {"write through writable()", false, [](Waiting& w, std::size_t i) {
+    {"write through writable()", false,
+     [](Waiting& w, std::size_t i) {
        Array& a = w.target(i).writable();
        switch (a.dtype()) {
          case Dtype::f64: return write_first<double>(a, "write through writable()");
@@ -120,45 +119,54 @@ const Writer writers[] = {
          default: return write_first<bool>(a, "write through writable()");
        }
      }},
-    {"assign to writable()", false, [](Waiting& w, std::size_t i) {
+    {"assign to writable()", false,
+     [](Waiting& w, std::size_t i) {
        Array& a = w.target(i).writable();
        a.assign(changed(a, false), "assign to writable()");
      }},
-    {"assign to a copy of the Array", false, [](Waiting& w, std::size_t i) {
+    {"assign to a copy of the Array", false,
+     [](Waiting& w, std::size_t i) {
        Array same = w.target(i).array();
        same.assign(changed(same, false), "assign to a copy of the Array");
      }},
-    {"assign to a view", false, [](Waiting& w, std::size_t i) {
+    {"assign to a view", false,
+     [](Waiting& w, std::size_t i) {
        Array flat = w.target(i).array().unsqueeze(0);
        flat.slice(0, 0, 1).assign(changed(flat, false), "assign to a view");
      }},
-    {"assign to detach()", false, [](Waiting& w, std::size_t i) {
+    {"assign to detach()", false,
+     [](Waiting& w, std::size_t i) {
        Tensor same = w.target(i).detach();
        same.writable().assign(changed(same.array(), false), "assign to detach()");
      }},
     {"sgd", true, [](Waiting& w, std::size_t k) { step(w, k, "sgd(lr=0.1)"); }},
     {"adam", true, [](Waiting& w, std::size_t k) { step(w, k, "adam(lr=0.1)"); }},
-    {"assignment of a module", true, [](Waiting& w, std::size_t k) {
+    {"assignment of a module", true,
+     [](Waiting& w, std::size_t k) {
        Holder other;
        other.w = nn::Parameter(Tensor(changed(w.x[k].array(), false)));
        w.holders[k].w = other.w;
      }},
-    {"load_state_dict", true, [](Waiting& w, std::size_t k) {
+    {"load_state_dict", true,
+     [](Waiting& w, std::size_t k) {
        w.holders[k].load_state_dict({{"w", changed(w.x[k].array(), false)}});
      }},
     {"uniform_", true, [](Waiting& w, std::size_t k) { nn::init::uniform_(w.x[k]); }},
     {"constant_", true, [](Waiting& w, std::size_t k) { nn::init::constant_(w.x[k], 3); }},
-    {"Averaged", true, [](Waiting& w, std::size_t k) {
+    {"Averaged", true,
+     [](Waiting& w, std::size_t k) {
        auto average = optim::Averaged::equal(w.holders[k].named_parameters());
        average.update();
        average.swap();
      }},
-    {"Averaged", true, [](Waiting& w, std::size_t k) {  // the other one of its two
+    {"Averaged", true,
+     [](Waiting& w, std::size_t k) {  // the other one of its two
        auto average = optim::Averaged::equal(w.holders[k].named_parameters());
        average.update();
        average.copy_to(w.holders[k].named_parameters());
      }},
-    {"gradcheck", true, [](Waiting& w, std::size_t k) {
+    {"gradcheck", true,
+     [](Waiting& w, std::size_t k) {
        gradcheck_leaves([&] { return std::vector<Tensor>{sum(w.x[k] * w.x[k])}; }, {w.x[k]});
      }},
 };
@@ -215,7 +223,8 @@ TEST_CASE("every writer against every op that needs what was written: all are de
             ++harmless, alarms += !said.empty();
             continue;
           }
-          INFO(std::string(op->name) << " / " << s.label << ", place " << i << ": " << std::string(writer.name) << ": " << said);
+          INFO(std::string(op->name) << " / " << s.label << ", place " << i << ": " << std::string(writer.name) << ": "
+                                     << said);
           if (said.find("backward of checkpoint: the function gives other numbers") == 0) {  // what it captured: by its bits
             ++captured;
             continue;
@@ -224,7 +233,8 @@ TEST_CASE("every writer against every op that needs what was written: all are de
             ++captured;
             continue;
           }
-          const bool good = said.find(line) == 0 && said.find(std::string(writer.name) + " has overwritten it since") != std::string::npos;
+          const bool good =
+              said.find(line) == 0 && said.find(std::string(writer.name) + " has overwritten it since") != std::string::npos;
           CHECK(good);
           ++pairs, detected += good;
           ++by_writer[writer.name];
@@ -232,8 +242,8 @@ TEST_CASE("every writer against every op that needs what was written: all are de
       }
     }
   }
-  MESSAGE(ops.size() << " ops need " << needed_places << " inputs or results in their samples; " << detected << " of " << pairs
-                     << " writes detected, by " << std::size(writers) << " writers; of " << harmless
+  MESSAGE(ops.size() << " ops need " << needed_places << " inputs or results in their samples; " << detected << " of "
+                     << pairs << " writes detected, by " << std::size(writers) << " writers; of " << harmless
                      << " writes that change no gradient, " << alarms << " raise an alarm");
   CHECK(detected == pairs);
   CHECK(captured < 50);  // only what functions under a checkpoint capture, which has no line to be named

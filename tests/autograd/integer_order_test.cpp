@@ -2,8 +2,8 @@
 #include <gradus/tests/helpers/integers.h>
 
 #include <gradus/autograd/ops.h>
-#include <gradus/core/memory/pool.h>
 #include <gradus/core/kernels/reduce.h>
+#include <gradus/core/memory/pool.h>
 
 #include <doctest/doctest.h>
 

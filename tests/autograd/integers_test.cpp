@@ -127,7 +127,7 @@ TEST_CASE("dtypes that meet: as PyTorch where a number, a 0-d integer or a bool 
   CHECK(is(m * 2, i64, Longs{2, 0}));
   CHECK(is(m + true, boolean, Longs{1, 1}));
   CHECK(is(n + true, i64, Longs{2, 3}));
-  CHECK(is(x / sum(m), f32, std::vector<double>{0.5, 2}));   // 0-d i64
+  CHECK(is(x / sum(m), f32, std::vector<double>{0.5, 2}));  // 0-d i64
   CHECK(is(sum(n) * d, f64, std::vector<double>{1.5, 6}));
   CHECK(is(n * scalar(0.5), f32, std::vector<double>{0.5, 1}));
   CHECK(is(n * scalar(0.5, f64), f64, std::vector<double>{0.5, 1}));
@@ -209,8 +209,7 @@ TEST_CASE("where, masked_fill and clamp of integers keep their dtype and digits"
   CHECK(is(max(longs({-5, 3}), 0.5), f32, std::vector<double>{0.5, 3}));
 }
 
-template <class T, class N>
-constexpr bool takes_as_axis = requires(const T& x, N n) { x.max(n); };
+template <class T, class N> constexpr bool takes_as_axis = requires(const T& x, N n) { x.max(n); };
 static_assert(takes_as_axis<Tensor, int> && !takes_as_axis<Tensor, double> && !takes_as_axis<Tensor, float>,
               "x.max(0.5) once was x.max(0)");
 

@@ -15,7 +15,8 @@ double distance(const Tensor& a, const Tensor& b) {
 }  // namespace
 
 TEST_CASE("einsum: \"...\" stands for the axes without a name") {
-  const Tensor a = real({2, 3, 4}, f64), b = real({5, 1, 2, 3}, f64), c = real({4, 3, 2}, f64), v = real({4}, f64), d = real({4, 1, 3}, f64);
+  const Tensor a = real({2, 3, 4}, f64), b = real({5, 1, 2, 3}, f64), c = real({4, 3, 2}, f64), v = real({4}, f64),
+               d = real({4, 1, 3}, f64);
   CHECK(distance(einsum("...ij->...ji", {a}), a.transpose(1, 2)) == 0);
   CHECK(distance(einsum("...ij", {a}), a) == 0);
   CHECK(distance(einsum("...ij->ij", {a}), a.sum({0})) < 1e-14);
@@ -42,7 +43,10 @@ TEST_CASE("einsum refuses \"...\" where it cannot stand") {
   CHECK(says(thrown<SpecError>([&] { einsum("..i->i", {a}); }), {"has the character '.'", "letters or \"...\""}));
   CHECK(says(thrown<SpecError>([&] { einsum("0j->j", {a}); }), {"has the character '0'"}));
   CHECK(says(thrown<ShapeError>([&] { einsum("...ijk->i", {a}); }), {"tensor 0 is f32[2,3]", "at least 3 axes"}));
-  CHECK(says(thrown<ShapeError>([&] { einsum("...,...->", {a, b}); }), {"an axis of \"...\" has length 3", "f32[2,4], length 4"}));
+  CHECK(says(thrown<ShapeError>([&] {
+               einsum("...,...->", {a, b});
+             }),
+             {"an axis of \"...\" has length 3", "f32[2,4], length 4"}));
 }
 
 TEST_CASE("qr and eigh of tensors give constants, and refuse to lose a gradient") {

@@ -58,20 +58,19 @@ TEST_CASE("the gradient of 65,536 rows, each used by itself, takes no time that 
     std::string name;
     std::function<Tensor(const Tensor&)> of;
   };
-  const Use uses[] = {
-      {"unbind", [](const Tensor& x) { return chain(unbind(x, 0)); }},
-      {"split", [](const Tensor& x) { return chain(split(x, 1, 0)); }},
-      {"chunk", [](const Tensor& x) { return chain(chunk(x, rows, 0)); }},
-      {"unbind and stack", [](const Tensor& x) { return sum(stack(unbind(x, 0), 0)); }},
-      {"select", [](const Tensor& x) { return chain(selected(x)); }},
-      {"slice", [](const Tensor& x) { return chain(cut_by_slice(x)); }},
-      {"select of a result", [](const Tensor& x) { return chain(selected(x * 1.0)); }},
-      {"unbind, in disorder", [](const Tensor& x) {
-         const auto parts = unbind(x, 0);
-         std::vector<Tensor> mixed;
-         for (const std::size_t i : shuffled(parts.size())) mixed.push_back(parts[i]);
-         return chain(mixed);
-       }}};
+  const Use uses[] = {{"unbind", [](const Tensor& x) { return chain(unbind(x, 0)); }},
+                      {"split", [](const Tensor& x) { return chain(split(x, 1, 0)); }},
+                      {"chunk", [](const Tensor& x) { return chain(chunk(x, rows, 0)); }},
+                      {"unbind and stack", [](const Tensor& x) { return sum(stack(unbind(x, 0), 0)); }},
+                      {"select", [](const Tensor& x) { return chain(selected(x)); }},
+                      {"slice", [](const Tensor& x) { return chain(cut_by_slice(x)); }},
+                      {"select of a result", [](const Tensor& x) { return chain(selected(x * 1.0)); }},
+                      {"unbind, in disorder", [](const Tensor& x) {
+                         const auto parts = unbind(x, 0);
+                         std::vector<Tensor> mixed;
+                         for (const std::size_t i : shuffled(parts.size())) mixed.push_back(parts[i]);
+                         return chain(mixed);
+                       }}};
   for (const Use& use : uses) {
     CAPTURE(use.name);
     const Tensor x = leaf(Array::ones({rows, 4}));

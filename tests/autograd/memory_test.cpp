@@ -23,10 +23,13 @@ void on_small_stack(std::size_t bytes, void (*f)()) {
   pthread_attr_init(&attributes);
   REQUIRE(pthread_attr_setstacksize(&attributes, bytes) == 0);
   pthread_t thread;
-  REQUIRE(pthread_create(&thread, &attributes, [](void* g) -> void* {
-    reinterpret_cast<void (*)()>(g)();
-    return nullptr;
-  }, reinterpret_cast<void*>(f)) == 0);
+  REQUIRE(pthread_create(
+              &thread, &attributes,
+              [](void* g) -> void* {
+                reinterpret_cast<void (*)()>(g)();
+                return nullptr;
+              },
+              reinterpret_cast<void*>(f)) == 0);
   pthread_join(thread, nullptr);
   pthread_attr_destroy(&attributes);
 }
@@ -49,9 +52,14 @@ struct Probe {
     seen.push_back(pool::usage().live_bytes);
     b.accumulate(0, [&] { return b.grad(); });
   }
-  static Samples samples() { return {sample("one", {sample_values({2})}, [](auto& x) { return x[0] * 1.0; })}; }
+  static Samples samples() {
+    return {sample("one", {sample_values({2})}, [](auto& x) { return x[0] * 1.0; })};
+  }
 };
-Tensor probe(const Tensor& x) { return primitive<Probe>(x.array(), [] { return Probe::Saved{}; }, x); }
+Tensor probe(const Tensor& x) {
+  return primitive<Probe>(
+      x.array(), [] { return Probe::Saved{}; }, x);
+}
 
 }  // namespace
 

@@ -22,8 +22,7 @@ struct Network {
   Tensor labels = Tensor(Array::of<int64_t>({4}, {3, 0, 4, 3}));
 
   std::vector<Tensor> leaves() const { return {kernel, shift, head, bias, images}; }
-  template <class Pool>
-  Tensor loss(Pool pool) const {
+  template <class Pool> Tensor loss(Pool pool) const {
     const Tensor maps = pool(tanh(conv2d(images, kernel, shift)));
     return cross_entropy(tanh(matmul(flatten(maps, 1), head) + bias), labels);
   }

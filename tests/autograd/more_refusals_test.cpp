@@ -59,7 +59,8 @@ TEST_CASE("parts and repetitions: shapes and ranges") {
   REFUSES(ShapeError, pad(real({2}), {most, most}), "pad: ", "longer than 64 bits can count");
   REFUSES(ShapeError, diag_embed(real({2}), most), "diag_embed: with offset 9223372036854775807");
   REFUSES(ShapeError, diag_embed(real({2}), INT64_MIN), "diag_embed: ");
-  REFUSES(ResourceError, interpolate(real({1, 1, 2, 2}), Pair(side)), "interpolate: ", "4294967296 by 4294967296", "at most");
+  REFUSES(ResourceError, interpolate(real({1, 1, 2, 2}), Pair(side)), "interpolate: ", "4294967296 by 4294967296",
+          "at most");
   REFUSES(ResourceError, adaptive_avg_pool2d(real({1, 1, 2, 2}), Pair(1, side)), "adaptive_avg_pool2d: ");
   REFUSES(ResourceError, adaptive_max_pool2d(real({1, 1, 2, 2}), Pair(side)), "adaptive_max_pool2d: ");
   REFUSES(ShapeError, flip(real({2, 3}), {0, -2}), "flip: axis 0 is named twice");

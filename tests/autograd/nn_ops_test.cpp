@@ -57,8 +57,7 @@ struct Slope {
 };
 
 /// d value / d values[which] by central differences.
-template <class Value>
-Array by_differences(Value value, std::vector<Array> values, std::size_t which, double h) {
+template <class Value> Array by_differences(Value value, std::vector<Array> values, std::size_t which, double h) {
   Array slope(values[which].shape(), f64);
   const Array at = values[which];
   for (int64_t i = 0; i < at.size(); ++i) {
@@ -280,7 +279,9 @@ TEST_CASE("mse_loss: values, and shapes that would broadcast are refused") {
   CHECK(mse_loss(p, t).item() == doctest::Approx(3.5));
   CHECK(mse_loss(p, t, Reduction::sum).item() == doctest::Approx(14));
   CHECK(difference(mse_loss(p, t, Reduction::none).array(), Array::of<float>({2, 2}, {1, 4, 0, 9})) == 0);
-  CHECK(says(thrown<ShapeError>([&] { mse_loss(real({4, 1}), real({4})); }),
+  CHECK(says(thrown<ShapeError>([&] {
+               mse_loss(real({4, 1}), real({4}));
+             }),
              {"mse_loss: prediction f32[4,1] and target f32[4] would broadcast to [4,4]", "try: target.unsqueeze(1)"}));
   CHECK(says(thrown<ShapeError>([&] { mse_loss(real({4}), real({4, 1})); }), {"try: target.squeeze(1)"}));
   CHECK(says(thrown<ShapeError>([&] { mse_loss(real({4}), real({3})); }), {"differ in shape", "f32[4]", "f32[3]"}));

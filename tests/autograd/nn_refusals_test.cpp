@@ -29,15 +29,14 @@ TEST_CASE("conv2d: what it refuses, and what it says") {
   CHECK(thrown<ShapeError>([&] {
           conv2d(real({28, 28}), w);
         }).find("try") == std::string::npos);  // one channel would not fit either
-  CHECK(says(thrown<ShapeError>([&] { conv2d(real({2, 1, 3, 3}), real({4, 1, 5, 5})); }),
+  CHECK(says(thrown<ShapeError>([&] {
+               conv2d(real({2, 1, 3, 3}), real({4, 1, 5, 5}));
+             }),
              {"kernel 5 by 5", "stride 1", "padding 0", "would give -1 by -1", "try: .padding = 1, or a smaller kernel"}));
   CHECK(conv2d(real({2, 1, 3, 3}), real({4, 1, 5, 5}), {}, {.padding = 1}).shape() == Shape{2, 4, 1, 1});
   CHECK(says(thrown<DtypeError>([&] { conv2d(zeros({1, 3, 9, 9}, u8), w); }), {"u8[1,3,9,9]", "try: x.to(f32) / 255"}));
   CHECK(says(thrown<DtypeError>([&] { conv2d(real({1, 3, 9, 9}, f64), w); }), {"f64[1,3,9,9]", "try: x.to(f32)"}));
-  CHECK(says(thrown<ShapeError>([&] {
-               conv2d(real({1, 3, 9, 9}), w, real({4}));
-             }),
-             {"the bias is f32[4], it must be [8]"}));
+  CHECK(says(thrown<ShapeError>([&] { conv2d(real({1, 3, 9, 9}), w, real({4})); }), {"the bias is f32[4], it must be [8]"}));
   CHECK(says(thrown<ShapeError>([&] {
                conv2d(real({1, 9, 9, 9}), w, {}, {.groups = 3});
              }),
@@ -63,9 +62,7 @@ TEST_CASE("cross_entropy: what it refuses, and what it says") {
                cross_entropy(x, tensor<float>({4}, {0, 1, 2, 9}));
              }),
              {"cross_entropy: ", "must be integers", "f32[4]", "try: labels.to(i64)"}));
-  CHECK(thrown<DtypeError>([&] {
-          cross_entropy(x, tensor<float>({4}, {0, 1, 2.5f, 9}));
-        }).find("try") == std::string::npos);
+  CHECK(thrown<DtypeError>([&] { cross_entropy(x, tensor<float>({4}, {0, 1, 2.5f, 9})); }).find("try") == std::string::npos);
   CHECK(says(thrown<DtypeError>([&] {
                cross_entropy(x, softmax(real({4, 10})));
              }),

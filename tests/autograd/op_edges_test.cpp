@@ -4,9 +4,9 @@
 #include <gradus/autograd/ops.h>
 #include <gradus/core/io/files.h>
 #include <gradus/tests/helpers/temp_dir.h>
+#include <gradus/tools/gradcheck/check_edges.h>
 #include <gradus/tools/gradcheck/edges/closed_forms.h>
 #include <gradus/tools/gradcheck/edges/points.h>
-#include <gradus/tools/gradcheck/check_edges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -25,14 +25,8 @@ Samples six_numbers(Tensor (*f)(const Tensor&)) {
 struct PlantedNan {
   static constexpr const char* name = "planted nan";
   static constexpr unsigned reads = reads_input(0);
-  template <class V>
-  V f(V x) const {
-    return select(x > V(0), x * x, V(0));
-  }
-  template <class V>
-  V df(V g, V x, V) const {
-    return g * (2.0 * select(x > V(0), x, V(0)));
-  }
+  template <class V> V f(V x) const { return select(x > V(0), x * x, V(0)); }
+  template <class V> V df(V g, V x, V) const { return g * (2.0 * select(x > V(0), x, V(0))); }
   static Samples samples() {
     return six_numbers([](const Tensor& x) { return formula(PlantedNan{}, x); });
   }
@@ -42,14 +36,8 @@ struct PlantedNan {
 struct PlantedNanSlope {
   static constexpr const char* name = "planted nan slope";
   static constexpr unsigned reads = reads_input(0);
-  template <class V>
-  V f(V x) const {
-    return x * x;
-  }
-  template <class V>
-  V df(V g, V x, V) const {
-    return select(x == x, g * (2.0 * x), V(0));
-  }
+  template <class V> V f(V x) const { return x * x; }
+  template <class V> V df(V g, V x, V) const { return select(x == x, g * (2.0 * x), V(0)); }
   static Samples samples() {
     return six_numbers([](const Tensor& x) { return formula(PlantedNanSlope{}, x); });
   }
@@ -59,14 +47,8 @@ struct PlantedNanSlope {
 struct PlantedDigits {
   static constexpr const char* name = "planted digits";
   static constexpr unsigned reads = reads_input(0);
-  template <class V>
-  V f(V x) const {
-    return exp(x) - 1.0;
-  }
-  template <class V>
-  V df(V g, V x, V) const {
-    return g * exp(x);
-  }
+  template <class V> V f(V x) const { return exp(x) - 1.0; }
+  template <class V> V df(V g, V x, V) const { return g * exp(x); }
   static Samples samples() {
     return six_numbers([](const Tensor& x) { return formula(PlantedDigits{}, x); });
   }
@@ -76,14 +58,8 @@ struct PlantedDigits {
 struct PlantedOverflow {
   static constexpr const char* name = "planted overflow";
   static constexpr unsigned reads = reads_input(0);
-  template <class V>
-  V f(V x) const {
-    return x / sqrt(x * x + 1.0);
-  }
-  template <class V>
-  V df(V g, V x, V) const {
-    return g / (x * x + 1.0) / sqrt(x * x + 1.0);
-  }
+  template <class V> V f(V x) const { return x / sqrt(x * x + 1.0); }
+  template <class V> V df(V g, V x, V) const { return g / (x * x + 1.0) / sqrt(x * x + 1.0); }
   static Samples samples() {
     return six_numbers([](const Tensor& x) { return formula(PlantedOverflow{}, x); });
   }
@@ -93,14 +69,8 @@ struct PlantedOverflow {
 struct PlantedKink {
   static constexpr const char* name = "planted kink";
   static constexpr unsigned reads = reads_input(0) | reads_input(1);
-  template <class V>
-  V f(V x) const {
-    return abs(x);
-  }
-  template <class V>
-  V df(V g, V x, V y) const {
-    return g * (x / y);
-  }
+  template <class V> V f(V x) const { return abs(x); }
+  template <class V> V df(V g, V x, V y) const { return g * (x / y); }
   static Samples samples() {
     return six_numbers([](const Tensor& x) { return formula(PlantedKink{}, x); });
   }
@@ -113,14 +83,8 @@ struct PlantedExcuse {
   static constexpr EdgeException exceptions[] = {{EdgeRule::nan, 0, "planted: NaN counts as 0"},
                                                  {EdgeRule::nan, 1, "planted: and so has the slope of 0"},
                                                  {EdgeRule::finite, 1, "planted: nobody needs this"}};
-  template <class V>
-  V f(V x) const {
-    return select(x > V(0), x * x, V(0));
-  }
-  template <class V>
-  V df(V g, V x, V) const {
-    return g * (2.0 * select(x > V(0), x, V(0)));
-  }
+  template <class V> V f(V x) const { return select(x > V(0), x * x, V(0)); }
+  template <class V> V df(V g, V x, V) const { return g * (2.0 * select(x > V(0), x, V(0))); }
   static Samples samples() {
     return six_numbers([](const Tensor& x) { return formula(PlantedExcuse{}, x); });
   }
@@ -141,8 +105,7 @@ struct PlantedCubeRoot {
   }
 };
 
-template <class Op>
-EdgeRow row_of() {
+template <class Op> EdgeRow row_of() {
   static constexpr OpInfo record{Op::name, nullptr, nullptr, &Op::samples, exceptions_of<Op>()};
   return check_edges(record);
 }

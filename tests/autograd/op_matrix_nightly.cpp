@@ -17,8 +17,9 @@ TEST_CASE("every op in every layout, thoroughly") {
     samples += r.samples(), undecided += r.undecided();
     all.add(r.figures);
   }
-  MESSAGE(samples << " samples; first order " << all.first_order << ", second order " << all.second_order << ", f32 " << all.f32
-                  << "; " << undecided << " samples and " << all.inconclusive << " of " << all.draws << " draws inconclusive");
+  MESSAGE(samples << " samples; first order " << all.first_order << ", second order " << all.second_order << ", f32 "
+                  << all.f32 << "; " << undecided << " samples and " << all.inconclusive << " of " << all.draws
+                  << " draws inconclusive");
   CHECK(100 * undecided <= samples);
   CHECK(100 * all.inconclusive <= all.draws);
 }

@@ -18,14 +18,17 @@ namespace {
 struct PlantedStrides {
   static constexpr const char* name = "planted strides";
   struct Saved {};
-  static void backward(BackwardContext& b, const Saved&) { b.accumulate(0, [&] { return 2.0 * b.grad(); }); }
+  static void backward(BackwardContext& b, const Saved&) {
+    b.accumulate(0, [&] { return 2.0 * b.grad(); });
+  }
   static Samples samples();
 };
 Tensor planted_strides(const Tensor& x) {
   Array from = x.array();
   if (!from.dense()) from = Array::full(x.shape(), from.element(0), x.dtype());
   const Array y = map([](auto v) { return v + v; }, from);
-  return primitive<PlantedStrides>(y, [] { return PlantedStrides::Saved{}; }, x);
+  return primitive<PlantedStrides>(
+      y, [] { return PlantedStrides::Saved{}; }, x);
 }
 Samples PlantedStrides::samples() {
   return {sample("matrix", {sample_values({2, 3})}, [](auto& x) { return planted_strides(x[0]); })};
@@ -45,7 +48,8 @@ struct PlantedSeed {
 };
 Tensor planted_seed(const Tensor& x) {
   const Array y = map([](auto v) { return v + v; }, x.array());
-  return primitive<PlantedSeed>(y, [] { return PlantedSeed::Saved{}; }, x);
+  return primitive<PlantedSeed>(
+      y, [] { return PlantedSeed::Saved{}; }, x);
 }
 Samples PlantedSeed::samples() {
   return {sample("matrix", {sample_values({2, 3})}, [](auto& x) { return planted_seed(x[0]); })};
@@ -83,9 +87,9 @@ TEST_CASE("every op in every layout: no empty cell without a reason, 2,000 sampl
     samples += r.samples(), undecided += r.undecided();
     all.add(r.figures);
   }
-  MESSAGE(samples << " samples, " << empty << " cells empty for a reason; first order " << all.first_order << ", second order "
-                  << all.second_order << ", f32 " << all.f32 << "; " << undecided << " samples and " << all.inconclusive << " of "
-                  << all.draws << " draws inconclusive");
+  MESSAGE(samples << " samples, " << empty << " cells empty for a reason; first order " << all.first_order
+                  << ", second order " << all.second_order << ", f32 " << all.f32 << "; " << undecided << " samples and "
+                  << all.inconclusive << " of " << all.draws << " draws inconclusive");
   CHECK(samples >= 2000);
   CHECK(100 * undecided <= samples);
   CHECK(100 * all.inconclusive <= all.draws);
@@ -104,7 +108,8 @@ TEST_CASE("a cell that stays empty has the op's own words") {
   CHECK(cell(check_layouts(op_named("conv2d"), {.thorough = false}), Layout::scalar).reason ==
         "conv2d: images and kernels have four axes, got f64[]");
   const MatrixRow dot = check_layouts(op_named("dot"), {.thorough = false});
-  CHECK(cell(dot, Layout::transposed).reason == "dot: both operands must have one axis of one length, got f64[5,2] and f64[5,2]");
+  CHECK(cell(dot, Layout::transposed).reason ==
+        "dot: both operands must have one axis of one length, got f64[5,2] and f64[5,2]");
   CHECK(cell(dot, Layout::twice).samples > 0);
   const MatrixRow tanh = check_layouts(op_named("tanh"), {.thorough = false});
   CHECK(cell(tanh, Layout::twice).reason == "it has one real input");
@@ -112,7 +117,8 @@ TEST_CASE("a cell that stays empty has the op's own words") {
 }
 
 TEST_CASE("candidates are what their names say") {
-  const Sample s = sample("two", {sample_values({3, 4}), sample_values({3, 4}, -2, 2, 2)}, [](auto& x) { return x[0] * x[1]; });
+  const Sample s =
+      sample("two", {sample_values({3, 4}), sample_values({3, 4}, -2, 2, 2)}, [](auto& x) { return x[0] * x[1]; });
   const auto seen = [](const Sample& c) {  // whether the op sees dense inputs
     bool dense = true;
     Sample probe = c;

@@ -4,8 +4,8 @@
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/core/parallel.h>
-#include <gradus/tests/helpers/child.h>
 #include <gradus/tests/autograd/op_options.h>
+#include <gradus/tests/helpers/child.h>
 
 #include <algorithm>
 #include <ctime>

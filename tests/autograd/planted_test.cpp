@@ -79,19 +79,21 @@ TEST_CASE("the forty are caught along random directions, and the wrong element i
 
 TEST_CASE("among thousands of elements the wrong one is found by halving, and a common factor is still named") {
   const Array many = sample_values({40, 50});
-  const auto one = planted::of_one([](auto& x) { return sum(square(x)); }, [](auto& g, auto& x, auto&) {
-    Array dx = (g * (2.0 * x)).array().copy();
-    dx.uninitialized<double>()[1234] *= 1.001;
-    return Tensor(dx);
-  });
+  const auto one = planted::of_one([](auto& x) { return sum(square(x)); },
+                                   [](auto& g, auto& x, auto&) {
+                                     Array dx = (g * (2.0 * x)).array().copy();
+                                     dx.uninitialized<double>()[1234] *= 1.001;
+                                     return Tensor(dx);
+                                   });
   const auto r = gradcheck(one, {Tensor(many)});
   INFO(r.message);
   CHECK_FALSE(r.passed);
   CHECK(r.input == 0);
   CHECK(r.element == 1234);
   CHECK(r.analytic / r.numeric == doctest::Approx(1.001).epsilon(1e-6));
-  const auto half = gradcheck(planted::of_one([](auto& x) { return sum(square(x)); },
-                                              [](auto& g, auto& x, auto&) { return g * x; }), {Tensor(many)});
+  const auto half =
+      gradcheck(planted::of_one([](auto& x) { return sum(square(x)); }, [](auto& g, auto& x, auto&) { return g * x; }),
+                {Tensor(many)});
   CHECK(half.cause == Cause::factor);
 }
 

@@ -23,9 +23,9 @@ TEST_CASE("300 random programs: no fault") {
 TEST_CASE("a wrong op in random programs is found, and the program shrinks to it") {
   auto table = op_table();
   table.push_back({"planted", 1, [](X x, unsigned) {
-                     static const auto call = planted::of_one(
-                         [](auto& t) { return tanh(t); },
-                         [](auto& g, auto&, auto& y) { return g * (1.0001 * (1.0 - y * y)); });
+                     static const auto call =
+                         planted::of_one([](auto& t) { return tanh(t); },
+                                         [](auto& g, auto&, auto& y) { return g * (1.0001 * (1.0 - y * y)); });
                      return call({x[0]});
                    }});
   int with = 0, found = 0;

@@ -11,8 +11,7 @@ using namespace gradus;
 
 namespace {
 
-template <class F>
-std::string thrown(F f) {
+template <class F> std::string thrown(F f) {
   try {
     f();
   } catch (const Error& e) {
@@ -40,7 +39,8 @@ TEST_CASE("a plain number takes the dtype of the tensor it meets, on either side
 }
 
 TEST_CASE("a number with a point is a number, not an axis") {
-  const Tensor x = tensor<float>({2, 2}, {-1, 2, 3, -4}), one = max(x, 1.0), other = min(x, 0.5f), chosen = select(x > 0.0, 2.0, 0.5);
+  const Tensor x = tensor<float>({2, 2}, {-1, 2, 3, -4}), one = max(x, 1.0), other = min(x, 0.5f),
+               chosen = select(x > 0.0, 2.0, 0.5);
   REQUIRE(one.shape() == Shape{2, 2});
   REQUIRE(other.shape() == Shape{2, 2});
   REQUIRE(chosen.shape() == Shape{2, 2});
@@ -52,7 +52,9 @@ TEST_CASE("a number with a point is a number, not an axis") {
 }
 
 template <class Seed>
-concept SeedOfDropout = requires(const Tensor& x, Seed seed) { dropout(x, 0.5, seed); };
+concept SeedOfDropout = requires(const Tensor& x, Seed seed) {
+  dropout(x, 0.5, seed);
+};
 static_assert(SeedOfDropout<int> && SeedOfDropout<std::uint64_t> && !SeedOfDropout<bool>);  // F.dropout(x, 0.5, training)
 
 TEST_CASE("variance and logsumexp of too few numbers, as PyTorch") {
@@ -66,7 +68,7 @@ TEST_CASE("variance and logsumexp of too few numbers, as PyTorch") {
 TEST_CASE("tensors never promote each other, not even 0-d ones") {
   const Tensor narrow = ones({2}), wide = ones({2}, f64);
   CHECK(thrown([&] { narrow + wide; }) == "add: f32[2] and f64[2] do not mix\n  try: x.to(f32)");
-  CHECK(thrown([&] { wide * scalar(2); }) == "mul: f64[2] and f32[] do not mix\n  try: x.to(f64)");
+  CHECK(thrown([&] { wide* scalar(2); }) == "mul: f64[2] and f32[] do not mix\n  try: x.to(f64)");
   CHECK_THROWS_AS(matmul(ones({2, 2}), ones({2, 2}, f64)), DtypeError);
   CHECK_THROWS_AS(cat({narrow, wide}), DtypeError);
   CHECK_THROWS_AS(linear(ones({1, 2}), ones({3, 2}, f64)), DtypeError);

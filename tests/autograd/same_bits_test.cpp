@@ -34,8 +34,7 @@ int threads_at_once(int n) {
   return std::chrono::steady_clock::now() < deadline ? arrived.load() : 0;
 }
 
-template <class Network>
-std::vector<Array> trained(const std::string& optimizer_spec, int64_t steps) {
+template <class Network> std::vector<Array> trained(const std::string& optimizer_spec, int64_t steps) {
   manual_seed(3);
   Network network;
   auto optimizer = optim::make(optimizer_spec, network.named_parameters());
@@ -50,8 +49,7 @@ std::vector<Array> trained(const std::string& optimizer_spec, int64_t steps) {
   return weights;
 }
 
-template <class Network>
-void check_network(const std::string& optimizer, int64_t steps) {
+template <class Network> void check_network(const std::string& optimizer, int64_t steps) {
   std::vector<Array> one;
   {
     Threads t(1);
@@ -68,7 +66,9 @@ void check_network(const std::string& optimizer, int64_t steps) {
 
 TEST_CASE("an MLP trains to the same bits with 1, 2, 3 and 7 threads") { check_network<tools::Mlp>("adamw(lr=1e-3)", 12); }
 
-TEST_CASE("a CNN trains to the same bits with 1, 2, 3 and 7 threads") { check_network<tools::Cnn>("sgd(lr=0.05, momentum=0.9)", 6); }
+TEST_CASE("a CNN trains to the same bits with 1, 2, 3 and 7 threads") {
+  check_network<tools::Cnn>("sgd(lr=0.05, momentum=0.9)", 6);
+}
 
 TEST_CASE("a sum whose pieces are cut by the number of threads is caught by this comparison") {
   std::vector<float> x(100000);
@@ -78,7 +78,8 @@ TEST_CASE("a sum whose pieces are cut by the number of threads is caught by this
     std::vector<float> parts(static_cast<std::size_t>(n));
     const int64_t size = static_cast<int64_t>(x.size());
     parallel_for(n, [&](int64_t k) {
-      for (int64_t i = size * k / n; i < size * (k + 1) / n; ++i) parts[static_cast<std::size_t>(k)] += x[static_cast<std::size_t>(i)];
+      for (int64_t i = size * k / n; i < size * (k + 1) / n; ++i)
+        parts[static_cast<std::size_t>(k)] += x[static_cast<std::size_t>(i)];
     });
     Array total({}, f32);
     *total.uninitialized<float>() = 0;

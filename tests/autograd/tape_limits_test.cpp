@@ -75,11 +75,13 @@ TEST_CASE("hooks and checkpoints around so many tensors") {
   CHECK(x[0].grad().item() == 1);
 
   const Tensors again = pieces_of(many);
-  const Tensors z = checkpoint([](const Tensors& in) {
-    Tensors out;
-    for (const Tensor& t : in) out.push_back(t * 3.0);
-    return out;
-  }, again);
+  const Tensors z = checkpoint(
+      [](const Tensors& in) {
+        Tensors out;
+        for (const Tensor& t : in) out.push_back(t * 3.0);
+        return out;
+      },
+      again);
   (z[many - 1] + z[1] * 2.0).backward();
   CHECK(again[many - 1].grad().item() == 3);
   CHECK(again[1].grad().item() == 6);
@@ -89,8 +91,10 @@ TEST_CASE("more than a node can count is refused") {
   OpInfo op{};
   op.name = "split";
   constexpr std::size_t n = std::size_t(1) << 24;
-  CHECK(says(thrown<GraphError>([&] { (void)new_node(&op, n, 0, 1); }), {"split: at most 16777215 inputs", "16777216 and 1"}));
-  CHECK(says(thrown<GraphError>([&] { (void)new_node(&op, 1, 0, n); }), {"split: at most 16777215 inputs", "1 and 16777216"}));
+  CHECK(
+      says(thrown<GraphError>([&] { (void)new_node(&op, n, 0, 1); }), {"split: at most 16777215 inputs", "16777216 and 1"}));
+  CHECK(
+      says(thrown<GraphError>([&] { (void)new_node(&op, 1, 0, n); }), {"split: at most 16777215 inputs", "1 and 16777216"}));
 }
 
 TEST_CASE("chains of functions that each capture the tensor before are freed without recursion") {

@@ -1,7 +1,7 @@
 // The tape as text.
 #include <gradus/autograd/backward.h>
-#include <gradus/autograd/ops.h>
 #include <gradus/autograd/inspect/print_tape.h>
+#include <gradus/autograd/ops.h>
 
 #include <doctest/doctest.h>
 
@@ -20,7 +20,8 @@ TEST_CASE("print_tape shows the nodes behind a tensor in the order they were wri
     text = print_tape(loss);
     loss.backward();
     walked = print_tape(loss);
-  }).join();
+  })
+      .join();
   CHECK(text ==
         "1 leaf \"x\"\n"
         "2 leaf\n"

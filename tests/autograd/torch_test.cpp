@@ -146,9 +146,8 @@ void images(Cases& c) {
     return conv_transpose2d(
         x[0], x[1], x[2], {.stride = {2, 3}, .padding = {1, 0}, .output_padding = {1, 2}, .dilation = {2, 1}, .groups = 2});
   });
-  c["conv_transpose1d"] = call([](const In& x) {
-    return conv_transpose1d(x[0], x[1], x[2], {.stride = 2, .padding = 1, .output_padding = 1});
-  });
+  c["conv_transpose1d"] =
+      call([](const In& x) { return conv_transpose1d(x[0], x[1], x[2], {.stride = 2, .padding = 1, .output_padding = 1}); });
   c["max_pool2d"] = call([](const In& x) { return max_pool2d(x[0], 3, {.stride = 2, .padding = 1}); });
   c["avg_pool2d"] = call([](const In& x) { return avg_pool2d(x[0], 3, {.stride = 2, .padding = 1}); });
   c["adaptive_avg_pool2d"] = call([](const In& x) { return adaptive_avg_pool2d(x[0], {3, 4}); });
@@ -196,7 +195,9 @@ Tensor seed(const Tensor& y) {
   return Tensor(s.to(y.dtype()));
 }
 
-struct Worst { double value = 0, gradient = 0; };
+struct Worst {
+  double value = 0, gradient = 0;
+};
 
 /// The largest distance of a value and of a gradient from PyTorch's.
 Worst compare(const std::map<std::string, Array>& v, const std::string& name, const Call& f, Dtype dtype) {

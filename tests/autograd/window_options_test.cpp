@@ -22,8 +22,7 @@ std::vector<double> values(const Tensor& t) {
 using Values = std::vector<double>;
 
 /// Of f's result, seeded with 1, 2, 3, ...
-template <class F>
-Values gradient(const Tensor& x, F f) {
+template <class F> Values gradient(const Tensor& x, F f) {
   const Tensor y = f(x);
   return values(grad({y}, {x}, {}, {Tensor(Array::arange(y.size(), f64).to(x.dtype()).reshape(y.shape())) + 1.0})[0]);
 }

@@ -1,6 +1,6 @@
 #include <gradus/core/array.h>
-#include <gradus/core/memory/pool.h>
 #include <gradus/core/kernels/strided.h>
+#include <gradus/core/memory/pool.h>
 
 #include <doctest/doctest.h>
 
@@ -20,8 +20,7 @@ std::vector<double> values(const Array& a) {
 }
 using V = std::vector<double>;
 
-template <class E, class F>
-std::string thrown(F&& f) {
+template <class E, class F> std::string thrown(F&& f) {
   try {
     f();
   } catch (const E& e) {
@@ -129,15 +128,18 @@ TEST_CASE("array: expand and broadcast") {
   CHECK(row.expand({0, 3}).size() == 0);
   CHECK(values(row.expand({2, 3}).copy()) == V{0, 1, 2, 0, 1, 2});
   CHECK(row.expand({2, 3}).copy().dense());
-  CHECK(thrown<ShapeError>([&] { row.expand({2, 4}); }) ==
-        "expand: i64[1,3] does not expand to [2,4]; only axes of length 1 repeat");
+  CHECK(thrown<ShapeError>([&] {
+          row.expand({2, 4});
+        }) == "expand: i64[1,3] does not expand to [2,4]; only axes of length 1 repeat");
   CHECK_THROWS_AS(row.expand({3}), ShapeError);
   CHECK_THROWS_AS(row.expand({-2, 3}), ShapeError);
 
   CHECK(broadcast("add", {2, 1, 4}, {3, 1}) == Shape{2, 3, 4});
   CHECK(broadcast("add", {}, {3}) == Shape{3});
   CHECK(broadcast("add", {0}, {1}) == Shape{0});
-  CHECK(thrown<ShapeError>([] { broadcast("add", {32, 10}, {32}); }) ==
+  CHECK(thrown<ShapeError>([] {
+          broadcast("add", {32, 10}, {32});
+        }) ==
         "add: shapes [32,10] and [32] do not broadcast; counted from the right, lengths must be equal or 1\n"
         "  try: unsqueeze the second operand at the end, to [32,1]");
   CHECK(thrown<ShapeError>([] { broadcast("add", {2}, {3}); }) ==
@@ -246,8 +248,12 @@ TEST_CASE("array: copies of random views agree with element()") {
       switch (kind) {
         case 0: v = v.slice(axis, start, v.dim(axis), stride); break;
         case 1: v = v.transpose(axis, static_cast<int>(start % v.rank())); break;
-        case 2: if (v.dim(axis) > 0) v = v.select(axis, below(v.dim(axis))); break;
-        case 3: if (v.rank() < max_rank) v = v.unsqueeze(axis); break;
+        case 2:
+          if (v.dim(axis) > 0) v = v.select(axis, below(v.dim(axis)));
+          break;
+        case 3:
+          if (v.rank() < max_rank) v = v.unsqueeze(axis);
+          break;
         default: {
           Shape s = v.shape();
           if (s[axis] == 1) s[axis] = 3;
@@ -287,8 +293,8 @@ TEST_CASE("pool: classes hold what they are asked for, waste little, and grow") 
     const int c = pool::class_of(n);
     const std::size_t bytes = pool::class_bytes(c);
     wrong += bytes < n || (n > 1024 && bytes > n + n / 4) || bytes % 64 != 0;  // too small, or wasteful
-    wrong += c < previous || c > previous + 1;                                // not in order, or one left out
-    wrong += c > 0 && pool::class_bytes(c - 1) >= n;                          // a smaller one would do
+    wrong += c < previous || c > previous + 1;                                 // not in order, or one left out
+    wrong += c > 0 && pool::class_bytes(c - 1) >= n;                           // a smaller one would do
     previous = c;
   }
   CHECK(wrong == 0);

@@ -17,8 +17,7 @@ namespace {
 
 using Size = std::int64_t;
 
-template <class T>
-std::vector<T> normal(std::mt19937& random, Size n) {
+template <class T> std::vector<T> normal(std::mt19937& random, Size n) {
   std::normal_distribution<double> d;
   std::vector<T> v(static_cast<std::size_t>(n));
   for (auto& x : v) x = static_cast<T>(d(random));
@@ -26,8 +25,7 @@ std::vector<T> normal(std::mt19937& random, Size n) {
 }
 
 // Calls f(x index, weight index, y index) for every product in the convolution.
-template <class F>
-void for_products(const Conv2dGeometry& g, F f) {
+template <class F> void for_products(const Conv2dGeometry& g, F f) {
   const Size oh = g.out_h(), ow = g.out_w(), ci = g.c_in / g.groups, co = g.c_out / g.groups;
   for (Size n = 0; n < g.n; ++n)
     for (Size o = 0; o < g.c_out; ++o)
@@ -44,8 +42,7 @@ void for_products(const Conv2dGeometry& g, F f) {
               }
 }
 
-template <class T>
-double difference(const std::vector<T>& got, const std::vector<double>& want) {
+template <class T> double difference(const std::vector<T>& got, const std::vector<double>& want) {
   double worst = 0, largest = 1e-300;
   for (std::size_t i = 0; i < want.size(); ++i) {
     if (!(std::fabs(double(got[i]) - want[i]) <= 1e300)) return INFINITY;
@@ -55,8 +52,7 @@ double difference(const std::vector<T>& got, const std::vector<double>& want) {
   return worst / largest;
 }
 
-template <class T>
-struct Run {
+template <class T> struct Run {
   Conv2dGeometry g;
   std::vector<T> x, weight, bias, dy, y, dx, dweight, dbias;
 
@@ -90,8 +86,8 @@ struct Run {
     });
     const double tolerance = sizeof(T) == 8 ? 1e-12 : 1e-5;
     INFO("n " << g.n << " c " << g.c_in << "->" << g.c_out << " image " << g.h << "x" << g.w << " kernel " << g.kh << "x"
-              << g.kw << " stride " << g.stride_h << "," << g.stride_w << " pad " << g.pad_h << "," << g.pad_w << " dilation "
-              << g.dil_h << "," << g.dil_w << " groups " << g.groups << " bytes " << sizeof(T));
+              << g.kw << " stride " << g.stride_h << "," << g.stride_w << " pad " << g.pad_h << "," << g.pad_w
+              << " dilation " << g.dil_h << "," << g.dil_w << " groups " << g.groups << " bytes " << sizeof(T));
     CHECK(difference(y, ry) <= tolerance);
     CHECK(difference(dx, rx) <= tolerance);
     CHECK(difference(dweight, rw) <= tolerance);
@@ -148,7 +144,8 @@ TEST_CASE_TEMPLATE("conv2d of nothing", T, float, double) {
 
 TEST_CASE_TEMPLATE("conv2d gives the same bits for any number of threads", T, float, double) {
   std::mt19937 random(6);
-  Conv2dGeometry shapes[] = {{20, 1, 28, 28, 16, 3, 3}, {17, 16, 14, 14, 32, 3, 3}, {9, 8, 15, 12, 12, 3, 5}, {33, 3, 9, 9, 7, 1, 1}};
+  Conv2dGeometry shapes[] = {
+      {20, 1, 28, 28, 16, 3, 3}, {17, 16, 14, 14, 32, 3, 3}, {9, 8, 15, 12, 12, 3, 5}, {33, 3, 9, 9, 7, 1, 1}};
   shapes[0].pad_h = shapes[0].pad_w = shapes[1].pad_h = shapes[1].pad_w = 1;
   shapes[2].stride_h = 2, shapes[2].groups = 4;
   for (const auto& g : shapes) {

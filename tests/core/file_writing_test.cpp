@@ -22,8 +22,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-template <class F>
-std::string thrown(F&& f) {
+template <class F> std::string thrown(F&& f) {
   try {
     f();
   } catch (const DataError& e) {
@@ -92,11 +91,10 @@ TEST_CASE("file writing: a symbolic link stays, and the file that it leads to is
   CHECK(fs::is_symlink(ahead));
   CHECK(read_file(dir / "real/new") == "made");
   REQUIRE(::symlink("circle", circle.c_str()) == 0);
-  CHECK(thrown([&] { write_atomically(circle, "n"); }) ==
-        circle + ": cannot be written: Too many levels of symbolic links");
+  CHECK(thrown([&] { write_atomically(circle, "n"); }) == circle + ": cannot be written: Too many levels of symbolic links");
   REQUIRE(::symlink("no/such", astray.c_str()) == 0);
-  CHECK(thrown([&] { write_atomically(astray, "n"); }) == astray + ": cannot be written, no file can be made in \"" +
-                                                               (dir / "no") + "\": No such file or directory");
+  CHECK(thrown([&] { write_atomically(astray, "n"); }) ==
+        astray + ": cannot be written, no file can be made in \"" + (dir / "no") + "\": No such file or directory");
   CHECK(dir.files() == 6);
 }
 
@@ -185,8 +183,9 @@ TEST_CASE("file writing: a name may be as long as the folder allows, and so may 
   }
   CHECK(dir.files() == 4);
   bool asked = false;
-  CHECK(thrown([&] { write_atomically(dir / std::string(256, 'n'), [&](OutputFile&) { asked = true; }); })
-            .find("File name too long") != std::string::npos);
+  CHECK(thrown([&] {
+          write_atomically(dir / std::string(256, 'n'), [&](OutputFile&) { asked = true; });
+        }).find("File name too long") != std::string::npos);
   CHECK_FALSE(asked);
   std::string deep = dir.path();
   while (deep.size() < 3900) fs::create_directory(deep += "/" + std::string(100, 'd'));
@@ -202,8 +201,8 @@ TEST_CASE("file writing: what a killed writer left is removed by the next write 
   write_atomically(path, "old");
   dir.put("x.tmp.4711.0", std::string(1000, 'l'));
   dir.put("x.tmp.4711.12", "litter");
-  const std::vector<std::string> kept = {"x.tmp", "x.tmp.", "x.tmp.notes", "x.tmp.1", "x.tmp.1.", "x.tmp..1", "x.tmp.1.2.3",
-                                         "x.tmp.1.2~", "xx.tmp.1.2", "y.tmp.1.2", "x.TMP.1.2"};
+  const std::vector<std::string> kept = {"x.tmp",       "x.tmp.",     "x.tmp.notes", "x.tmp.1",   "x.tmp.1.", "x.tmp..1",
+                                         "x.tmp.1.2.3", "x.tmp.1.2~", "xx.tmp.1.2",  "y.tmp.1.2", "x.TMP.1.2"};
   for (const auto& name : kept) dir.put(name, "not ours");
   const std::string alive = dir.put("x.tmp.5.0", "another process is writing this");
   fs::create_directory(dir / "x.tmp.6.0");

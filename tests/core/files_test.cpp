@@ -14,8 +14,7 @@ using gradus::testing::TempDir;
 
 namespace {
 
-template <class F>
-std::string thrown(F&& f) {
+template <class F> std::string thrown(F&& f) {
   try {
     f();
   } catch (const DataError& e) {
@@ -53,7 +52,12 @@ TEST_CASE("files: a path without a directory is in the current one") {
 TEST_CASE("files: a writer that throws leaves the old file, and nothing beside it") {
   const TempDir dir;
   const std::string path = dir.put("x", "old");
-  CHECK_THROWS_AS(write_atomically(path, [](OutputFile& out) { out.write("half"); throw 7; }), int);
+  CHECK_THROWS_AS(write_atomically(path,
+                                   [](OutputFile& out) {
+                                     out.write("half");
+                                     throw 7;
+                                   }),
+                  int);
   CHECK(read_file(path) == "old");
   CHECK(dir.files() == 1);
   CHECK_THROWS_AS(write_atomically(dir / "new", [](OutputFile&) { throw 7; }), int);

@@ -18,8 +18,7 @@ std::int64_t pick(std::mt19937& random, std::int64_t low, std::int64_t high) {
   return std::uniform_int_distribution<std::int64_t>(low, high)(random);
 }
 
-template <class T>
-std::vector<T> normal(std::mt19937& random, std::int64_t n) {
+template <class T> std::vector<T> normal(std::mt19937& random, std::int64_t n) {
   std::normal_distribution<double> d;
   std::vector<T> v(static_cast<std::size_t>(n));
   for (auto& x : v) x = static_cast<T>(d(random));
@@ -30,21 +29,32 @@ std::vector<T> normal(std::mt19937& random, std::int64_t n) {
 struct Layout {
   std::int64_t row, column, size;
   Layout(int kind, std::int64_t rows, std::int64_t columns)
-      : row(kind == 0 ? columns + 2 : kind == 1 ? 1 : 3 * columns + 1),
-        column(kind == 0 ? 1 : kind == 1 ? rows + 3 : 3),
+      : row(kind == 0   ? columns + 2
+            : kind == 1 ? 1
+                        : 3 * columns + 1),
+        column(kind == 0   ? 1
+               : kind == 1 ? rows + 3
+                           : 3),
         size(std::max<std::int64_t>(1, rows * row + columns * column)) {}
 };
 
-template <class T>
-struct Case {
+template <class T> struct Case {
   std::int64_t m, n, k, c_row;
   Layout la, lb;
   std::vector<T> a, b, c, row_bias, column_bias;
   GemmExtras<T> extras;
 
   Case(std::mt19937& random, std::int64_t m_, std::int64_t n_, std::int64_t k_, int kind_a, int kind_b, int extra)
-      : m(m_), n(n_), k(k_), c_row(n_ + 1), la(kind_a, m_, k_), lb(kind_b, k_, n_), a(normal<T>(random, la.size)),
-        b(normal<T>(random, lb.size)), c(normal<T>(random, m_ * c_row + 1)), row_bias(normal<T>(random, m_)),
+      : m(m_),
+        n(n_),
+        k(k_),
+        c_row(n_ + 1),
+        la(kind_a, m_, k_),
+        lb(kind_b, k_, n_),
+        a(normal<T>(random, la.size)),
+        b(normal<T>(random, lb.size)),
+        c(normal<T>(random, m_ * c_row + 1)),
+        row_bias(normal<T>(random, m_)),
         column_bias(normal<T>(random, n_)) {
     extras.accumulate = extra & 1;
     extras.row_bias = extra & 2 ? row_bias.data() : nullptr;
@@ -79,8 +89,7 @@ struct Case {
   }
 };
 
-template <class T>
-bool same(const std::vector<T>& a, const std::vector<T>& b) {
+template <class T> bool same(const std::vector<T>& a, const std::vector<T>& b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
 }
 
@@ -134,7 +143,8 @@ TEST_CASE_TEMPLATE("gemm of empty matrices", T, float, double) {
 
 TEST_CASE_TEMPLATE("gemm gives the same bits for any number of threads", T, float, double) {
   std::mt19937 random(10);
-  const std::int64_t shapes[][5] = {{64, 256, 784, 0, 1}, {256, 784, 64, 1, 0}, {300, 300, 300, 0, 0}, {2048, 33, 128, 0, 1}, {384, 128, 700, 1, 0}};
+  const std::int64_t shapes[][5] = {
+      {64, 256, 784, 0, 1}, {256, 784, 64, 1, 0}, {300, 300, 300, 0, 0}, {2048, 33, 128, 0, 1}, {384, 128, 700, 1, 0}};
   for (const auto& s : shapes) {
     const Case<T> one(random, s[0], s[1], s[2], static_cast<int>(s[3]), static_cast<int>(s[4]), 7);
     std::vector<T> first;
@@ -178,7 +188,8 @@ TEST_CASE_TEMPLATE("batched gemm is gemm for each matrix, with repeats", T, floa
     Threads set(trial % 2 + 1);
     batched_gemm<T>(batch, m, n, k, {a.data(), 1, m}, {b.data(), n, 1}, got.data(), n);
     for (std::int64_t i = 0; i < count; ++i)
-      gemm<T>(m, n, k, {a.data() + i * batch.a_stride, 1, m}, {b.data() + i * batch.b_stride, n, 1}, want.data() + i * m * n, n);
+      gemm<T>(m, n, k, {a.data() + i * batch.a_stride, 1, m}, {b.data() + i * batch.b_stride, n, 1}, want.data() + i * m * n,
+              n);
     CHECK(same(got, want));
   }
 }

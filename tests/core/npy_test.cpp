@@ -32,15 +32,10 @@ std::string npy(const std::string& descr, const std::string& shape, const std::s
 }
 
 /// A string literal with its NULs.
-template <std::size_t N>
-std::string bytes(const char (&s)[N]) {
-  return std::string(s, N - 1);
-}
+template <std::size_t N> std::string bytes(const char (&s)[N]) { return std::string(s, N - 1); }
 
 /// 1 2.5 -3 4 5 6 as <f4.
-std::string matrix_bytes() {
-  return bytes("\x00\x00\x80?\x00\x00 @\x00\x00@\xc0\x00\x00\x80@\x00\x00\xa0@\x00\x00\xc0@");
-}
+std::string matrix_bytes() { return bytes("\x00\x00\x80?\x00\x00 @\x00\x00@\xc0\x00\x00\x80@\x00\x00\xa0@\x00\x00\xc0@"); }
 
 std::vector<double> values(const Array& a) {
   std::vector<double> v;
@@ -68,8 +63,8 @@ TEST_CASE("npy: files that NumPy wrote") {
   Array a = load(npy("<f4", "(2, 3)", matrix_bytes()));
   CHECK(describe(a) == "f32[2,3]");
   CHECK(values(a) == matrix);
-  a = load(npy(">f4", "(2, 3)", bytes("?\x80\x00\x00@\x80\x00\x00@ \x00\x00@\xa0\x00\x00\xc0@\x00\x00@\xc0\x00\x00"),
-               "True"));
+  a = load(
+      npy(">f4", "(2, 3)", bytes("?\x80\x00\x00@\x80\x00\x00@ \x00\x00@\xa0\x00\x00\xc0@\x00\x00@\xc0\x00\x00"), "True"));
   CHECK(describe(a) == "f32[2,3]");
   CHECK(a.dense());
   CHECK(values(a) == matrix);
@@ -96,16 +91,15 @@ TEST_CASE("npy: files that NumPy wrote") {
   CHECK(values(a) == std::vector<double>{1.5, 1023 * 0x1p-24, 0x1p-24, 65504, -std::numeric_limits<double>::infinity()});
   CHECK(describe(load(npy("<f8", "(0, 3)", ""))) == "f64[0,3]");
   CHECK(values(load(npy(2, "{'descr': '<i4', 'fortran_order': False, 'shape': (2,), }",
-                        bytes("\x01\x00\x00\x00\x02\x00\x00\x00")))) ==
-        std::vector<double>{1, 2});
+                        bytes("\x01\x00\x00\x00\x02\x00\x00\x00")))) == std::vector<double>{1, 2});
   CHECK(values(load(npy(3, "{'descr': '|i1', 'fortran_order': False, 'shape': (2,), }", bytes("\x01\xfe")))) ==
         std::vector<double>{1, -2});
 }
 
 TEST_CASE("npy: other spellings of the same header") {
   const TempDir dir;
-  const auto path = dir.put("x.npy",
-                            npy(1, "{\"shape\":(2,1,),'fortran_order':False, \"descr\":'<u2'}", bytes("\x01\x00\xff\xff")));
+  const auto path =
+      dir.put("x.npy", npy(1, "{\"shape\":(2,1,),'fortran_order':False, \"descr\":'<u2'}", bytes("\x01\x00\xff\xff")));
   const Array a = load_npy(path);
   CHECK(describe(a) == "i64[2,1]");
   CHECK(a.element(1) == 65535);
@@ -281,8 +275,8 @@ TEST_CASE("npy: types without a byte order, by their letter and by their name, a
   CHECK(load("int32", two.substr(0, 4)) == i64_2);
   CHECK(load("uint8", "\x02") == u8_2);
   CHECK(load("bool", "\x01") == join("bool ", 1.0));
-  for (const char* descr : {"<float32", ">bool", "F4", "b4", "f1", "f16", "B1", "?1", "d8", " f4", "f4 ", "<<f4", "!f4", "^f4",
-                            "<", "|", "1f4", "(2,)f4", "f4,f4", "g", "c8", "S4", "Float32", "i3"}) {
+  for (const char* descr : {"<float32", ">bool", "F4", "b4", "f1",  "f16",    "B1",    "?1", "d8", " f4", "f4 ",     "<<f4",
+                            "!f4",      "^f4",   "<",  "|",  "1f4", "(2,)f4", "f4,f4", "g",  "c8", "S4",  "Float32", "i3"}) {
     CAPTURE(descr);
     CHECK(thrown(dir.put("x.npy", npy(descr, "(1,)", two))) ==
           join("descr '", descr, "' is not read; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1 are"));

@@ -1,7 +1,7 @@
 // Sums and extremes: the same bits in every layout, and the right ones where a number is seen again and again.
+#include <gradus/core/kernels/reduce.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
-#include <gradus/core/kernels/reduce.h>
 
 #include <doctest/doctest.h>
 
@@ -91,11 +91,12 @@ TEST_CASE("extremes: the first of equals, NaN before all, in every layout of eve
     for (const Shape& shape : {Shape{3, 4, 5}, Shape{300, 2, 70}, Shape{2, 70, 300}, Shape{1, 64, 257}, Shape{7, 1, 1}}) {
       Array a = uniform(shape, 0, 9, Philox{1, 2}).to(i64).to(dtype);  // many equals
       for (const bool special : {false, true}) {
-        if (special && is_real(dtype)) visit_real(dtype, [&]<class T>() {
-          T* x = a.write<T>("test");
-          for (int64_t i = 0; i < a.size(); ++i)
-            x[i] = i % 97 == 13 ? std::numeric_limits<T>::quiet_NaN() : x[i] > 4 ? T(0) : -T(0);
-        });
+        if (special && is_real(dtype))
+          visit_real(dtype, [&]<class T>() {
+            T* x = a.write<T>("test");
+            for (int64_t i = 0; i < a.size(); ++i)
+              x[i] = i % 97 == 13 ? std::numeric_limits<T>::quiet_NaN() : x[i] > 4 ? T(0) : -T(0);
+          });
         check_extremes(a);
         check_extremes(a.permute({2, 1, 0}));
         check_extremes(a.permute({1, 0, 2}));

@@ -112,7 +112,7 @@ TEST_CASE("an owner that goes on working gets its blocks back without asking for
   }
   std::int64_t in_use = 0;
   std::thread([&] { in_use = pool::usage().live_blocks; }).join();  // another thread's question does not make the owner look
-  CHECK(in_use - check.before.live_blocks < 5000);  // of 30,000: a list holds 4096
+  CHECK(in_use - check.before.live_blocks < 5000);                  // of 30,000: a list holds 4096
 }
 
 TEST_CASE("what a thread made outlives it, and is given up by several others at once") {
@@ -184,8 +184,11 @@ TEST_CASE("random copies, moves and ends among threads that come and go") {
             case 0: held.push_back(Array::full({r & 64 ? small : 3 * small}, 9)); break;
             case 1: held.push_back(market.look(r >> 8)); break;
             case 2: held.push_back(market.get()); break;
-            case 3: if (!held.empty()) market.put(r & 64 ? held.back() : std::move(held.back())), held.pop_back(); break;
-            default: if (!held.empty()) held.erase(held.begin() + static_cast<std::ptrdiff_t>((r >> 8) % held.size()));
+            case 3:
+              if (!held.empty()) market.put(r & 64 ? held.back() : std::move(held.back())), held.pop_back();
+              break;
+            default:
+              if (!held.empty()) held.erase(held.begin() + static_cast<std::ptrdiff_t>((r >> 8) % held.size()));
           }
           if (!held.empty() && held.back().defined()) wrong += !holds(held.back(), 9);
         }

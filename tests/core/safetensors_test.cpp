@@ -1,7 +1,7 @@
 #include <gradus/core/error.h>
 #include <gradus/core/io/files.h>
-#include <gradus/core/memory/pool.h>
 #include <gradus/core/io/safetensors.h>
+#include <gradus/core/memory/pool.h>
 
 #include <doctest/doctest.h>
 
@@ -81,8 +81,9 @@ TEST_CASE("safetensors: the bytes are what the format says") {
   const TempDir dir;
   const std::string path = dir / "x.safetensors";
   save_safetensors(path, {{"b", Array::of<std::uint8_t>({2}, {1, 2})}, {"a", Array::of<float>({1}, {1})}}, {{"k", "v"}});
-  std::string header = "{\"__metadata__\":{\"k\":\"v\"},\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[4,6]},"
-                       "\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
+  std::string header =
+      "{\"__metadata__\":{\"k\":\"v\"},\"b\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[4,6]},"
+      "\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}";
   header.append((8 - header.size() % 8) % 8, ' ');
   CHECK(read_file(path) == file_of(header, std::string("\0\0\x80?\1\2", 6)));  // the wide type first: it is aligned
   save_safetensors(path, {});
@@ -93,9 +94,10 @@ TEST_CASE("safetensors: the bytes are what the format says") {
 TEST_CASE("safetensors: files of other writers") {
   const TempDir dir;
   // Spaces, any order of fields and offsets, empty tensors between others, escapes.
-  const std::string header = "{ \"\\u0062\" : {\"data_offsets\":[1,2], \"shape\":[], \"dtype\":\"U8\"},"
-                             "\"e\":{\"dtype\":\"F64\",\"shape\":[3,0],\"data_offsets\":[1,1]},"
-                             "\"a\":{\"dtype\":\"BOOL\",\"shape\":[1],\"data_offsets\":[0,1]}, \"__metadata__\":{}}   ";
+  const std::string header =
+      "{ \"\\u0062\" : {\"data_offsets\":[1,2], \"shape\":[], \"dtype\":\"U8\"},"
+      "\"e\":{\"dtype\":\"F64\",\"shape\":[3,0],\"data_offsets\":[1,1]},"
+      "\"a\":{\"dtype\":\"BOOL\",\"shape\":[1],\"data_offsets\":[0,1]}, \"__metadata__\":{}}   ";
   const Safetensors s = load_safetensors(dir.put("x", file_of(header, "\x01\x09")));
   REQUIRE(s.tensors.size() == 3);
   CHECK(s.tensors[0].first == "b");
@@ -154,7 +156,8 @@ TEST_CASE("safetensors: hostile files are refused, and nothing stays allocated")
   check_header("nested shape", one("\"F32\"", "[[1]]", "[0,4]"),
                "tensor \"a\": a list where whole numbers from 0 would be right");
   check_header("NUL in a name", "{\"a\\u0000b\":{}}", "the name \"a\\x00b\" holds a NUL");
-  check_header("name twice", "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},"
+  check_header("name twice",
+               "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":[0,4]},"
                "\"b\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[4,4]},"
                "\"\\u0061\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[4,4]}}",
                "the name \"a\" stands there twice");
@@ -233,8 +236,9 @@ TEST_CASE("safetensors: holes, overlaps and the length of the file") {
   CHECK(thrown(dir.put("x", file_of(header, "12345"))) ==
         "1 bytes follow the last tensor; header says " + in_all + " bytes in all");
   CHECK(thrown(dir.put("x", file_of("{}", "1"))) == "1 bytes follow the last tensor; header says 10 bytes in all");
-  const std::string empty_inside = "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
-                                   "\"e\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[1,1]}}";
+  const std::string empty_inside =
+      "{\"a\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":[0,2]},"
+      "\"e\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[1,1]}}";
   CHECK(thrown(dir.put("x", file_of(empty_inside, "12"))) ==
         "tensor \"e\": its data begin at 1, those before end at 2: they overlap");
 }
@@ -257,8 +261,9 @@ TEST_CASE("safetensors: 20,000 entries, every prefix, and every byte of a header
   REQUIRE(back.tensors.size() == many.size());
   CHECK(back.tensors[19'999].second.item() == 19'999);
 
-  const std::string header = "{\"__metadata__\":{\"k\":\"v\"},"
-                             "\"a\":{\"dtype\":\"U8\",\"shape\":[2,2],\"data_offsets\":[0,4]}}";
+  const std::string header =
+      "{\"__metadata__\":{\"k\":\"v\"},"
+      "\"a\":{\"dtype\":\"U8\",\"shape\":[2,2],\"data_offsets\":[0,4]}}";
   const std::string good = file_of(header, "1234");
   REQUIRE(thrown(dir.put("x", good)) == "no error");
   for (std::size_t n = 0; n < good.size(); ++n) CHECK(thrown(dir.put("x", good.substr(0, n))) != "no error");

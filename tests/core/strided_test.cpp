@@ -1,7 +1,7 @@
 // The copy between two layouts: every byte of it, and none beside it.
 #include <gradus/core/array.h>
-#include <gradus/core/parallel.h>
 #include <gradus/core/kernels/strided.h>
+#include <gradus/core/parallel.h>
 
 #include <doctest/doctest.h>
 

@@ -105,9 +105,7 @@ TEST_CASE("pieces that wait for a thread which computes itself") {
   for (const int n : {2, 3, 7}) {
     set_threads(n);
     std::atomic<int> done = 0;
-    parallel_for(4 * n, [&](std::int64_t) {
-      std::thread([&] { done += work().size() > 0; }).join();
-    });
+    parallel_for(4 * n, [&](std::int64_t) { std::thread([&] { done += work().size() > 0; }).join(); });
     CHECK(done == 4 * n);
 
     // all pieces wait for one thread that begins only when every place is taken
@@ -185,7 +183,8 @@ TEST_CASE("GRADUS_THREADS is taken as it stands, or refused") {
   CHECK(contains(said(""), "sum with"));
   for (const char* wrong : {"0", "-2", "1025", "2000", "99999", "99999999999999", "4294967297", "2x", " 2", "two", "1e1"}) {
     CAPTURE(wrong);
-    CHECK(contains(said(wrong), std::string("refused: GRADUS_THREADS: the number of threads must lie in [1, 1024], got \"") + wrong + "\""));
+    CHECK(contains(said(wrong), std::string("refused: GRADUS_THREADS: the number of threads must lie in [1, 1024], got \"") +
+                                    wrong + "\""));
   }
 }
 
@@ -224,7 +223,8 @@ TEST_CASE("the caller's rounding mode and treatment of subnormals hold in every 
     const Tensor a = big(1, dtype), b = big(2, dtype), tiny = a * (dtype == f32 ? 1e-38 : 1e-308);
     const auto all = [&] {
       NoGrad guard;
-      return bits(a * b + 0.1) + bits(sum(a * b, {1})) + bits(matmul(a, transpose(b, 0, 1))) + bits(exp(a) / b) + bits(tiny * 0.5);
+      return bits(a * b + 0.1) + bits(sum(a * b, {1})) + bits(matmul(a, transpose(b, 0, 1))) + bits(exp(a) / b) +
+             bits(tiny * 0.5);
     };
     set_threads(1);
     const std::string plain = all();

@@ -13,8 +13,7 @@ namespace {
 
 std::uint64_t draw() { return default_generator().next_stream().bits(0); }
 
-template <class F>
-auto in_a_thread(F f) {
+template <class F> auto in_a_thread(F f) {
   decltype(f()) result{};
   std::thread([&] { result = f(); }).join();
   return result;
@@ -39,15 +38,24 @@ TEST_CASE("what other threads draw does not change what this one gets") {
   manual_seed(11);
   CHECK(draw() == first);
   in_a_thread([] { return draw(); });
-  in_a_thread([] { manual_seed(77); return draw(); });
+  in_a_thread([] {
+    manual_seed(77);
+    return draw();
+  });
   CHECK(draw() == second);
 }
 
 TEST_CASE("manual_seed() in a thread gives it the numbers that the main thread has with this seed") {
   manual_seed(11);
   const std::uint64_t here = draw();
-  CHECK(in_a_thread([] { manual_seed(11); return draw(); }) == here);
-  CHECK(in_a_thread([] { manual_seed(12); return draw(); }) != here);
+  CHECK(in_a_thread([] {
+          manual_seed(11);
+          return draw();
+        }) == here);
+  CHECK(in_a_thread([] {
+          manual_seed(12);
+          return draw();
+        }) != here);
 }
 
 TEST_CASE("threads that are not seeded have streams of their own, which the main thread's seed decides") {

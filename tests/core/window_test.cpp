@@ -1,6 +1,6 @@
 // Pooling against its definition.
-#include <gradus/core/parallel.h>
 #include <gradus/core/kernels/window.h>
+#include <gradus/core/parallel.h>
 
 #include <doctest/doctest.h>
 
@@ -19,8 +19,7 @@ using Size = std::int64_t;
 std::size_t at(Size i) { return static_cast<std::size_t>(i); }
 
 // Calls f(output index, input index or -1 in the padding) for every position of every window.
-template <class F>
-void for_positions(const PoolGeometry& g, F f) {
+template <class F> void for_positions(const PoolGeometry& g, F f) {
   const Size oh = g.out_h(), ow = g.out_w();
   for (Size p = 0; p < g.planes; ++p)
     for (Size y = 0; y < oh; ++y)
@@ -33,8 +32,7 @@ void for_positions(const PoolGeometry& g, F f) {
           }
 }
 
-template <class T>
-std::vector<T> numbers(std::mt19937& random, Size n, bool few_values) {
+template <class T> std::vector<T> numbers(std::mt19937& random, Size n, bool few_values) {
   std::vector<T> v(at(n));
   std::normal_distribution<double> d;
   for (auto& x : v) x = few_values ? static_cast<T>(static_cast<int>(random() % 3)) : static_cast<T>(d(random));
@@ -72,7 +70,8 @@ void check_max(const PoolGeometry& g, std::vector<T> x, std::mt19937& random) {
     if (place[at(o)] >= 0) expected[at(o / (g.out_h() * g.out_w()) * plane + place[at(o)])] += double(dy[at(o)]);
   max_pool2d_backward<T>(g, dy.data(), where.data(), dx.data());
   double worst = 0;
-  for (std::size_t i = 0; i < dx.size(); ++i) worst = std::max(worst, std::isnan(dx[i]) ? 1e9 : std::fabs(double(dx[i]) - expected[i]));
+  for (std::size_t i = 0; i < dx.size(); ++i)
+    worst = std::max(worst, std::isnan(dx[i]) ? 1e9 : std::fabs(double(dx[i]) - expected[i]));
   CHECK(worst <= (sizeof(T) == 8 ? 1e-12 : 1e-5));
 }
 
@@ -140,7 +139,9 @@ TEST_CASE_TEMPLATE("average pooling agrees with its definition", T, float, doubl
       count[at(o)] += i >= 0 || count_padding ? 1 : 0;
       if (i >= 0) y[at(o)] += double(x[at(i)]);
     });
-    for_positions(g, [&](Size o, Size i) { if (i >= 0) dx[at(i)] += double(dy[at(o)]) / count[at(o)]; });
+    for_positions(g, [&](Size o, Size i) {
+      if (i >= 0) dx[at(i)] += double(dy[at(o)]) / count[at(o)];
+    });
     std::vector<T> got_y(y.size(), T(NAN)), got_dx(dx.size(), T(NAN));
     avg_pool2d_forward<T>(g, count_padding, x.data(), got_y.data());
     avg_pool2d_backward<T>(g, count_padding, dy.data(), got_dx.data());

@@ -126,8 +126,8 @@ TEST_CASE("read_idx refuses sizes that the file does not have, without taking me
                  "cut short in the header: 3 axes need 16 bytes, the file has 12"));
   CHECK(thrown(f.write("cut", big({0x803, 60000, 28, 28}) + pixels(784000))) ==
         "header says 60000 x 28 x 28 u8 (47040016 bytes), the file has 784016; it is cut short, fetch it again");
-  CHECK(contains(thrown(f.write("long", big({0x801, 5}) + "123456")),
-                 "(13 bytes), the file has 14; what follows is not IDX"));
+  CHECK(
+      contains(thrown(f.write("long", big({0x801, 5}) + "123456")), "(13 bytes), the file has 14; what follows is not IDX"));
   const std::uint32_t most = 0xFFFFFFFF;
   CHECK(contains(thrown(f.write("huge", big({0x802, most, most}) + "a")), "more than any file can hold"));
   CHECK(contains(thrown(f.write("wraps", big({0x804, 1u << 31, 1u << 31, 4, 1}) + "a")), "more than any file can hold"));
@@ -268,8 +268,8 @@ TEST_CASE("load_mnist: both spellings, plain and .gz; what does not belong toget
   } catch (const DataError& e) {
     CHECK(contains(e.hint(), "the folder "));
   }
-  CHECK_THROWS_WITH_AS(load_mnist((f.path / "nowhere").string(), false),
-                       doctest::Contains("nowhere; found: no such folder"), DataError);
+  CHECK_THROWS_WITH_AS(load_mnist((f.path / "nowhere").string(), false), doctest::Contains("nowhere; found: no such folder"),
+                       DataError);
 }
 
 TEST_CASE("load_mnist reads MNIST itself") {

@@ -20,7 +20,8 @@ namespace {
 TensorDataset numbered(std::int64_t n) {
   Array images({n, 2, 3}, u8), labels({n}, u8);
   for (std::int64_t i = 0; i < n; ++i) {
-    for (int k = 0; k < 6; ++k) images.uninitialized<std::uint8_t>()[i * 6 + k] = static_cast<std::uint8_t>((i * 7 + k) % 256);
+    for (int k = 0; k < 6; ++k)
+      images.uninitialized<std::uint8_t>()[i * 6 + k] = static_cast<std::uint8_t>((i * 7 + k) % 256);
     labels.uninitialized<std::uint8_t>()[i] = static_cast<std::uint8_t>(i % 256);
   }
   return TensorDataset(images, labels);
@@ -176,7 +177,9 @@ TEST_CASE("DataLoader: a plain range-for takes the next epoch each time") {
 
 TEST_CASE("DataLoader: leaving early is clean, and no block of memory stays behind") {
   const DataLoader loader(numbered(1000), {.batch_size = 10});
-  { for (auto& b : loader.epoch(0)) (void)b; }
+  {
+    for (auto& b : loader.epoch(0)) (void)b;
+  }
   const auto before = pool::usage();
   for (int round = 0; round < 20; ++round) {
     int n = 0;
@@ -216,8 +219,9 @@ TEST_CASE("DataLoader: an exception comes back with the item, after the batches 
     DataLoader odd(Squares{20, 13, 1}, {.batch_size = 5, .shuffle = false, .prefetch = prefetch});
     CHECK(message_of(odd) == "DataLoader: while loading item 13: an exception that is no std::exception");
     DataLoader ragged(Squares{20, 13, 2}, {.batch_size = 5, .prefetch = prefetch});
-    CHECK(message_of(ragged) == "DataLoader: items 0 and 13 do not stack: x is f64[3] and f64[4]; every item of a data set "
-                                "must have the same shape and dtype");
+    CHECK(message_of(ragged) ==
+          "DataLoader: items 0 and 13 do not stack: x is f64[3] and f64[4]; every item of a data set "
+          "must have the same shape and dtype");
   }
   DataLoader second(Squares{20, 2}, {.batch_size = 5, .shuffle = false});  // fails in the very first batch
   CHECK(message_of(second) == "DataLoader: while loading item 2: cats/0071.png is damaged");

@@ -22,8 +22,8 @@ inline constexpr bool sanitized = false;
 inline std::string run_child(const std::string& test_case, const std::string& environment = {}) {
   char path[4096] = {};
   if (readlink("/proc/self/exe", path, sizeof path - 1) < 0) return "no path";
-  const std::string command =
-      "env " + environment + " timeout -s KILL 120 '" + path + "' --no-skip --test-case='" + test_case + "' 2>&1; echo \"exit $?\"";
+  const std::string command = "env " + environment + " timeout -s KILL 120 '" + path + "' --no-skip --test-case='" +
+                              test_case + "' 2>&1; echo \"exit $?\"";
   std::string said;
   FILE* pipe = popen(command.c_str(), "r");
   for (int c; pipe && (c = std::fgetc(pipe)) != EOF;) said += static_cast<char>(c);

@@ -14,9 +14,7 @@ using Longs = std::vector<int64_t>;
 inline constexpr int64_t lowest = INT64_MIN, highest = INT64_MAX, big = int64_t(1) << 53;
 
 inline Tensor longs(const Longs& v) { return Tensor(Array::of<int64_t>({static_cast<int64_t>(v.size())}, v)); }
-inline Tensor bytes(const std::vector<std::uint8_t>& v) {
-  return tensor<std::uint8_t>({static_cast<int64_t>(v.size())}, v);
-}
+inline Tensor bytes(const std::vector<std::uint8_t>& v) { return tensor<std::uint8_t>({static_cast<int64_t>(v.size())}, v); }
 inline Tensor bools(const std::vector<bool>& v) { return Tensor(Array::of<bool>({static_cast<int64_t>(v.size())}, v)); }
 /// The elements of a tensor of integers, which is never recorded.
 inline Longs held(const Tensor& t) {

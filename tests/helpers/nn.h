@@ -10,8 +10,7 @@
 namespace gradus::testing {
 
 /// The message of the Wanted error that f throws; "nothing was thrown", or "another type: ..." otherwise.
-template <class Wanted, class F>
-std::string message_of(F&& f) {
+template <class Wanted, class F> std::string message_of(F&& f) {
   try {
     f();
   } catch (const Wanted& e) {

@@ -152,8 +152,7 @@ void check_layer(const std::string& name, Layer layer, Call call, bool differenc
   check_case(
       name, &layer, [&](const In& x) -> Out { return call(layer, x); }, differences);
 }
-template <class Layer>
-void check_layer(const std::string& name, Layer layer) {
+template <class Layer> void check_layer(const std::string& name, Layer layer) {
   check_layer(name, std::move(layer), [](Layer& l, const In& x) { return Out{l(x[0])}; });
 }
 

@@ -81,8 +81,7 @@ inline void step_with(Optimizer& opt, int t) {
 }
 
 /// Whether f throws E with `part` in its message.
-template <class E, class F>
-bool refuses(F f, const std::string& part) {
+template <class E, class F> bool refuses(F f, const std::string& part) {
   try {
     f();
   } catch (const E& e) {

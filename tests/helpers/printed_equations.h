@@ -13,9 +13,9 @@
 namespace printed_equations {
 
 struct Term {
-  std::string op;        // "+", "max", "select", "number", "name" ...
+  std::string op;  // "+", "max", "select", "number", "name" ...
   double number = 0;
-  std::size_t place = 0; // of a name: in the environment
+  std::size_t place = 0;  // of a name: in the environment
   std::vector<std::size_t> in;
 };
 

@@ -38,8 +38,9 @@ struct ConvNet : nn::Module<ConvNet> {
 };
 
 struct Lstm : nn::Module<Lstm> {
-  nn::Parameter w_ih{leaf(sample_values({64, 12}, -0.4, 0.4, 1).to(f32))}, w_hh{leaf(sample_values({64, 16}, -0.4, 0.4, 2).to(f32))},
-      b_ih{leaf(sample_values({64}, -0.4, 0.4, 3).to(f32))}, b_hh{leaf(sample_values({64}, -0.4, 0.4, 4).to(f32))};
+  nn::Parameter w_ih{leaf(sample_values({64, 12}, -0.4, 0.4, 1).to(f32))},
+      w_hh{leaf(sample_values({64, 16}, -0.4, 0.4, 2).to(f32))}, b_ih{leaf(sample_values({64}, -0.4, 0.4, 3).to(f32))},
+      b_hh{leaf(sample_values({64}, -0.4, 0.4, 4).to(f32))};
   nn::Linear output{16, 4};
   GRADUS_FIELDS(w_ih, w_hh, b_ih, b_hh, output)
   Tensor forward(const Tensor& x) {  // [N, 1, 12, 12]: twelve steps of twelve numbers
@@ -60,8 +61,7 @@ struct Attention : nn::Module<Attention> {
 };
 
 /// Some steps of training, from weights and batches that depend on nothing else.
-template <class Net>
-std::string trained_bits(const Net& from, const std::vector<Tensor>& inputs, int steps) {
+template <class Net> std::string trained_bits(const Net& from, const std::vector<Tensor>& inputs, int steps) {
   Net net = from;
   net.train();
   manual_seed(5);  // the masks of Dropout
@@ -80,8 +80,7 @@ struct Served {
 };
 
 /// `n` threads call one `net` on shared inputs while another trains copies of it.
-template <class Net>
-Served serve(Net& net, int n, double seconds) {
+template <class Net> Served serve(Net& net, int n, double seconds) {
   net.eval();
   std::vector<Tensor> inputs;
   std::vector<std::string> expected;

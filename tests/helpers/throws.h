@@ -11,8 +11,7 @@
 namespace gradus {
 
 /// What an error of type E says.
-template <class E, class F>
-std::string thrown(F f) {
+template <class E, class F> std::string thrown(F f) {
   try {
     f();
   } catch (const E& e) {

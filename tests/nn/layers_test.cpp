@@ -176,8 +176,9 @@ TEST_CASE("losses reduce as asked") {
 TEST_CASE("a Linear says what it wants, what it got and a line that works") {
   nn::Linear fc{784, 10};
   std::string m = message_of<ShapeError>([&] { fc(ones({32, 28, 28})); });
-  CHECK(m == "Linear(784 -> 10): the last axis of the input must be 784, got 28: input f32[32,28,28], weight f32[10,784]\n"
-             "  try: x.flatten(1)");
+  CHECK(m ==
+        "Linear(784 -> 10): the last axis of the input must be 784, got 28: input f32[32,28,28], weight f32[10,784]\n"
+        "  try: x.flatten(1)");
   CHECK(fc(ones({32, 28, 28}).flatten(1)).shape() == Shape{32, 10});
   CHECK(contains(message_of<ShapeError>([&] { fc(ones({2, 3, 28, 28})); }), "try: x.flatten(2)"));
   CHECK(contains(message_of<ShapeError>([&] { fc(ones({2, 100})); }), "try: Linear(100, 10)"));
@@ -200,8 +201,9 @@ TEST_CASE("the wrong flatten size inside a network shows how the shapes came abo
     CHECK(e.op() == "Linear(100 -> 10)");
     CHECK(e.module() == "3");
     CHECK(e.hint() == "Linear(5408, 10)");
-    CHECK(contains(e.what(), "got 5408: input f32[4,5408], weight f32[10,100]; the input came through "
-                             "Conv2d [4,8,26,26] -> ReLU [4,8,26,26] -> Flatten [4,5408] [in module \"3\"]"));
+    CHECK(contains(e.what(),
+                   "got 5408: input f32[4,5408], weight f32[10,100]; the input came through "
+                   "Conv2d [4,8,26,26] -> ReLU [4,8,26,26] -> Flatten [4,5408] [in module \"3\"]"));
   }
 }
 

@@ -125,7 +125,9 @@ TEST_CASE("BatchNorm1d takes rows and sequences") {
 
 TEST_CASE("a BatchNorm says which channels differ, and what to do about a batch of one") {
   nn::BatchNorm2d norm{4};
-  CHECK(message_of<ShapeError>([&] { norm(ones({2, 3, 5, 5})); }) ==
+  CHECK(message_of<ShapeError>([&] {
+          norm(ones({2, 3, 5, 5}));
+        }) ==
         "BatchNorm2d(4): the input has 3 channels (axis 1), the layer has 4: input f32[2,3,5,5]\n  try: BatchNorm2d(3)");
   CHECK(contains(message_of<ShapeError>([&] { norm(ones({2, 4})); }), "the input must be [N, C, H, W], got f32[2,4]"));
   const std::string m = message_of<ShapeError>([&] { norm(ones({1, 4, 1, 1})); });

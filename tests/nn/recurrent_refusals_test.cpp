@@ -51,20 +51,26 @@ TEST_CASE("what does not fit is refused with the module's path, both shapes and 
         "lstm: length 0 at [0]; the input f32[7,3,10] has 7 steps, lengths must lie in [1, 7]" + where);
   CHECK(message_of<DtypeError>(call(x, {}, {zeros({3})})) ==
         "lstm: the lengths are f32[3]; they must be i64 or u8" + where + "\n  try: lengths.to(i64)");
-  CHECK(message_of<ShapeError>([] { nn::GRU(10, 20, {.batch_first = true})(zeros({3, 7, 10}), zeros({1, 7, 20})); }) ==
+  CHECK(message_of<ShapeError>([] {
+          nn::GRU(10, 20, {.batch_first = true})(zeros({3, 7, 10}), zeros({1, 7, 20}));
+        }) ==
         "GRU(10 -> 20, batch first): the state h is f32[1,7,20], the input f32[3,7,10]; it must be [1,3,20], "
         "[layers x directions, batch, hidden_size]");
 }
 
 TEST_CASE("cells and constructors refuse what does not fit") {
   nn::LSTMCell cell{4, 3};
-  CHECK(message_of<ShapeError>([&] { cell(zeros({2, 5})); }) ==
+  CHECK(message_of<ShapeError>([&] {
+          cell(zeros({2, 5}));
+        }) ==
         "LSTMCell(4 -> 3): the last axis of the input must be 4, got 5: input f32[2,5], "
         "weight_ih f32[12,4]\n  try: LSTMCell(5, 3)");
-  CHECK(message_of<ShapeError>([&] { cell(zeros({2, 4}), {zeros({2, 4}), {}}); }) ==
-        "LSTMCell(4 -> 3): the state h is f32[2,4], the input f32[2,4]; it must be [2,3], [batch, hidden_size]");
-  CHECK(message_of<ShapeError>([] { nn::GRUCell(4, 3)(zeros({4}), zeros({1, 3})); }) ==
-        "GRUCell(4 -> 3): the state h is f32[1,3], the input f32[4]; it must be [3], [hidden_size]");
+  CHECK(message_of<ShapeError>([&] {
+          cell(zeros({2, 4}), {zeros({2, 4}), {}});
+        }) == "LSTMCell(4 -> 3): the state h is f32[2,4], the input f32[2,4]; it must be [2,3], [batch, hidden_size]");
+  CHECK(message_of<ShapeError>([] {
+          nn::GRUCell(4, 3)(zeros({4}), zeros({1, 3}));
+        }) == "GRUCell(4 -> 3): the state h is f32[1,3], the input f32[4]; it must be [3], [hidden_size]");
   CHECK(message_of<Error>([] { nn::RNN(2, 3, {.nonlinearity = "selu"}); }) ==
         "RNN: the nonlinearity must be \"tanh\" or \"relu\", got \"selu\"");
   CHECK(message_of<ShapeError>([] { nn::LSTM(2, 3, {.proj_size = 3}); }) ==
@@ -75,14 +81,18 @@ TEST_CASE("cells and constructors refuse what does not fit") {
 
 TEST_CASE("the ops refuse weights and inputs that do not fit") {
   const LayerWeights w{zeros({12, 4}), zeros({12, 3})};
-  CHECK(message_of<ShapeError>([&] { lstm(zeros({2, 4}), {}, w); }) ==
-        "lstm: the input must be [T, N, features], got f32[2,4]");
-  CHECK(message_of<ShapeError>([&] { lstm(zeros({5, 2, 3}), {}, w); }) ==
-        "lstm: the w_ih is f32[12,4]; it must be [12,3], [gates x hidden, features of the input]");
-  CHECK(message_of<ShapeError>([&] { gru(zeros({5, 2, 4}), zeros({2, 3}), w); }) ==
-        "gru: the w_hh is f32[12,3]; it must be [12,4], [gates x hidden, hidden]");
-  CHECK(message_of<DtypeError>([&] { lstm(zeros({5, 2, 4}, f64), {}, w); }) ==
-        "lstm: the input is f64[5,2,4], the w_ih f32[12,4]; they must have one dtype\n  try: w_ih.to(f64)");
+  CHECK(message_of<ShapeError>([&] {
+          lstm(zeros({2, 4}), {}, w);
+        }) == "lstm: the input must be [T, N, features], got f32[2,4]");
+  CHECK(message_of<ShapeError>([&] {
+          lstm(zeros({5, 2, 3}), {}, w);
+        }) == "lstm: the w_ih is f32[12,4]; it must be [12,3], [gates x hidden, features of the input]");
+  CHECK(message_of<ShapeError>([&] {
+          gru(zeros({5, 2, 4}), zeros({2, 3}), w);
+        }) == "gru: the w_hh is f32[12,3]; it must be [12,4], [gates x hidden, hidden]");
+  CHECK(message_of<DtypeError>([&] {
+          lstm(zeros({5, 2, 4}, f64), {}, w);
+        }) == "lstm: the input is f64[5,2,4], the w_ih f32[12,4]; they must have one dtype\n  try: w_ih.to(f64)");
   CHECK(lstm(zeros({0, 2, 4}), {}, w).y.shape() == Shape{0, 2, 3});
   CHECK(lstm(zeros({5, 0, 4}), {}, w).state.h.shape() == Shape{0, 3});
 }

@@ -29,8 +29,7 @@ Tensor lengths_of(const std::vector<int64_t>& lengths) {
 }
 
 /// Results and all gradients of a call.
-template <class Module>
-std::vector<Array> outcome(Module& module, const Tensor& x, const nn::SequenceCall& how) {
+template <class Module> std::vector<Array> outcome(Module& module, const Tensor& x, const nn::SequenceCall& how) {
   module.zero_grad();
   const Tensor in = leaf(x.array());
   const auto result = [&] {
@@ -62,8 +61,7 @@ bool all_same_bits(const std::vector<Array>& a, const std::vector<Array>& b) {
   return same;
 }
 
-template <class Module>
-void check_same_bits(Module module, Dtype dtype) {
+template <class Module> void check_same_bits(Module module, Dtype dtype) {
   module.to(dtype);
   const int before = threads();
   const Tensor x = values_of({9, 67, 5}, 1, dtype);
@@ -81,8 +79,7 @@ void check_same_bits(Module module, Dtype dtype) {
 }
 
 /// First and second order over every parameter, and the inputs that are leaves.
-template <class Module, class Call>
-void check_gradients(Module module, std::vector<Tensor> inputs, Call call) {
+template <class Module, class Call> void check_gradients(Module module, std::vector<Tensor> inputs, Call call) {
   module.to(f64);
   for (const bool training : {true, false}) {
     module.train(training);
@@ -215,8 +212,7 @@ TEST_CASE("a sequence in a padded batch has the numbers that it has alone; NaN i
       for (int64_t i = 0; i < behind.size(); ++i) CHECK(behind.element(i) == 0);
       for (int64_t i = 0; i < dx.size(); ++i) CHECK(dx.element(i) == 0);
     }
-    for (const auto& [name, p] : module.named_parameters())
-      CHECK(distance(p.grad().array(), batched[name]) < 1e-12);
+    for (const auto& [name, p] : module.named_parameters()) CHECK(distance(p.grad().array(), batched[name]) < 1e-12);
   };
   check(nn::LSTM(2, 5, {.num_layers = 2, .bidirectional = true}));
   check(nn::LSTM(2, 5, {.bidirectional = true, .proj_size = 3}));

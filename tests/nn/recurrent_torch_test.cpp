@@ -89,23 +89,26 @@ double compare_case(const Vectors& v, const TorchCase& c, Dtype dtype) {
   if (c.type == "LSTM")
     return compare_module(v, c, dtype,
                           nn::LSTM(c.features, c.hidden,
-                                   {.num_layers = layers, .bias = bias, .bidirectional = both, .batch_first = first,
+                                   {.num_layers = layers,
+                                    .bias = bias,
+                                    .bidirectional = both,
+                                    .batch_first = first,
                                     .proj_size = c.number("proj", 0)}),
                           [](auto& lstm, Named& in) {
                             const auto [y, state] = lstm(in["x"], {in["h"], in["c"]}, {.lengths = in["lengths"]});
                             return Named{{"y", y}, {"hn", state.h}, {"cn", state.c}};
                           });
   if (c.type == "GRU")
-    return compare_module(v, c, dtype,
-                          nn::GRU(c.features, c.hidden,
-                                  {.num_layers = layers, .bias = bias, .bidirectional = both, .batch_first = first}),
-                          sequence);
+    return compare_module(
+        v, c, dtype,
+        nn::GRU(c.features, c.hidden, {.num_layers = layers, .bias = bias, .bidirectional = both, .batch_first = first}),
+        sequence);
   if (c.type == "RNN")
-    return compare_module(v, c, dtype,
-                          nn::RNN(c.features, c.hidden,
-                                  {.num_layers = layers, .nonlinearity = kind, .bias = bias, .bidirectional = both,
-                                   .batch_first = first}),
-                          sequence);
+    return compare_module(
+        v, c, dtype,
+        nn::RNN(c.features, c.hidden,
+                {.num_layers = layers, .nonlinearity = kind, .bias = bias, .bidirectional = both, .batch_first = first}),
+        sequence);
   if (c.type == "LSTMCell")
     return compare_module(v, c, dtype, nn::LSTMCell(c.features, c.hidden, {.bias = bias}), [](auto& cell, Named& in) {
       const auto [h, next] = cell(in["x"], {in["h"], in["c"]});

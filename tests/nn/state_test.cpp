@@ -98,11 +98,12 @@ TEST_CASE("what is missing, unexpected and of another shape is listed, and nothi
   at(state, "norm.num_batches_tracked") = Array::zeros({}, f32);
   state.emplace_back("zebra", Array::zeros({1}));
   const std::string m = message_of<ModuleError>([&] { net.load_state_dict(state); });
-  CHECK(m == "Small: the state does not fit, nothing was loaded\n"
-             "  missing: \"conv1.weight\"\n"
-             "  unexpected: \"conv1.weigth\" (did you mean \"conv1.weight\"?), \"zebra\"\n"
-             "  another shape or type: \"norm.num_batches_tracked\" is f32[], here i64[], "
-             "\"head.weight\" is f32[3,9], here f32[3,8]");
+  CHECK(m ==
+        "Small: the state does not fit, nothing was loaded\n"
+        "  missing: \"conv1.weight\"\n"
+        "  unexpected: \"conv1.weigth\" (did you mean \"conv1.weight\"?), \"zebra\"\n"
+        "  another shape or type: \"norm.num_batches_tracked\" is f32[], here i64[], "
+        "\"head.weight\" is f32[3,9], here f32[3,8]");
   CHECK(same(net.state_dict(), before));
 }
 

@@ -14,16 +14,14 @@ const std::pair<const char*, Reduction> reductions[] = {
     {" mean", Reduction::mean}, {" sum", Reduction::sum}, {" none", Reduction::none}};
 
 /// call(inputs, reduction), with each reduction.
-template <class Call>
-void check_loss(const std::string& name, Call call, bool differences = true) {
+template <class Call> void check_loss(const std::string& name, Call call, bool differences = true) {
   for (const auto& [label, reduction] : reductions)
     check_case(
         name + label, nullptr, [&, r = reduction](const In& x) { return Out{call(x, r)}; }, differences);
 }
 
 /// The module returns what the function of the same case does.
-template <class Module, class... Places>
-void check_module(const std::string& name, Module module, Places... place) {
+template <class Module, class... Places> void check_module(const std::string& name, Module module, Places... place) {
   const In x = nn_vectors().list(name, "in", f64);
   module.to(f64);
   CHECK(norm_wise(module(x[static_cast<std::size_t>(place)]...).array(), nn_vectors()[name + "|out0"]) <= 1e-10);

@@ -11,8 +11,7 @@ using testing::Out;
 namespace {
 
 /// A PyTorch-made file in f32, and what PyTorch predicted from it.
-template <class Module, class Call>
-void check_file(const std::string& name, Module module, Call call) {
+template <class Module, class Call> void check_file(const std::string& name, Module module, Call call) {
   const std::string path = std::string(GRADUS_SOURCE_DIR) + "/tests/vectors/" + name + ".safetensors";
   module.load(path);
   module.eval();

@@ -16,8 +16,7 @@ std::vector<std::string> rules_that_move_by_gradients() {
     if (rule.info.name.starts_with("mine_")) continue;
     const auto opt = optim::make(rule.info.name, leaves({{3, 4}}));
     if (opt.rule().needs_closure()) continue;
-    if (rule.shape == "element" || rule.shape == "layer" || rule.shape == "matrix")
-      names.push_back(rule.info.name);
+    if (rule.shape == "element" || rule.shape == "layer" || rule.shape == "matrix") names.push_back(rule.info.name);
   }
   return names;
 }

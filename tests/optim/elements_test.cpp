@@ -31,8 +31,12 @@ Array first_numbers(const Array& a, const Shape& shape, Dtype dtype) {
 
 Case read(const std::string& key, const Array& expected) {
   const auto bar = key.find('|'), second = key.find('|', bar + 1), mark = key.find('#');
-  Case c{key.substr(0, std::min(bar, mark)), key.substr(bar + 1, second - bar - 1), "",
-         key.substr(second + 1) == "f64" ? f64 : f32, expected.shape().erase(0), expected};
+  Case c{key.substr(0, std::min(bar, mark)),
+         key.substr(bar + 1, second - bar - 1),
+         "",
+         key.substr(second + 1) == "f64" ? f64 : f32,
+         expected.shape().erase(0),
+         expected};
   if (mark < bar) c.state = key.substr(mark + 1, bar - mark - 1);
   return c;
 }
@@ -44,8 +48,7 @@ std::vector<Array> run(const Case& c, const std::map<std::string, Array>& all) {
   const Array& grads = all.at("gradients/" + (c.kind == "scheduled" ? "random" : c.kind));
   auto opt = optim::make(c.spec, std::vector<Tensor>{w});
   const double lr = opt.lr();
-  if (c.kind == "scheduled")
-    opt.schedule("lr", [lr](int64_t t) { return lr / std::sqrt(static_cast<double>(t + 1)); });
+  if (c.kind == "scheduled") opt.schedule("lr", [lr](int64_t t) { return lr / std::sqrt(static_cast<double>(t + 1)); });
   std::vector<Array> kept;
   for (int t = 1; t <= kept_steps.back(); ++t) {
     w.set_grad(first_numbers(grads.select(0, t - 1), c.shape, c.dtype));

@@ -17,20 +17,17 @@ namespace mine {
 using gradus::optim::select;
 
 /// Rprop's way of choosing a factor: select, and a copy of the gradient as state.
-template <class S = double>
-struct RpropLikeRule {
+template <class S = double> struct RpropLikeRule {
   S lr = 0.01, up = 1.2, down = 0.5;
   GRADUS_FIELDS(lr, up, down)
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V before, size;
     GRADUS_FIELDS(before, size)
   };
   auto initial() const { return std::tuple(0.0, lr); }
   struct Step : gradus::NoFields {};
   void advance(Step&, S) const {}
-  template <class V>
-  auto update(V g, V& w, State<V>& s, const Step&) const {
+  template <class V> auto update(V g, V& w, State<V>& s, const Step&) const {
     V agree = g * s.before;
     s.size = s.size * select(agree > V(0), V(up), select(agree < V(0), V(down), V(1)));
     s.before = g;
@@ -40,13 +37,11 @@ struct RpropLikeRule {
 };
 
 /// Needs the old value after the new one exists, a value used twice, and a running product.
-template <class S = double>
-struct OldValueRule {
+template <class S = double> struct OldValueRule {
   S lr = 0.01, beta = 0.9;
   bool damped = false;
   GRADUS_FIELDS(lr, beta, damped)
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V m;
     GRADUS_FIELDS(m)
   };
@@ -55,8 +50,7 @@ struct OldValueRule {
     GRADUS_FIELDS(product)
   };
   void advance(Step& k, S t) const { k.product = k.product * (1 - 0.5 * pow(beta, t)); }
-  template <class V>
-  void update(V g, V& w, State<V>& s, const Step& k) const {
+  template <class V> void update(V g, V& w, State<V>& s, const Step& k) const {
     V before = s.m;
     s.m = beta * s.m + g;
     if (damped) w -= lr * abs(s.m - before) / (1 + abs(s.m - before));
@@ -65,16 +59,13 @@ struct OldValueRule {
 };
 
 /// A layer rule: the direction has length lr, whatever the gradient's.
-template <class S = double>
-struct NormedRule {
+template <class S = double> struct NormedRule {
   S lr = 0.01;
   GRADUS_FIELDS(lr)
-  template <class V>
-  struct State : gradus::NoFields {};
+  template <class V> struct State : gradus::NoFields {};
   struct Step : gradus::NoFields {};
   void advance(Step&, S) const {}
-  template <class V>
-  auto direction(V g, const V&, State<V>&, const Step&, V& d) const {
+  template <class V> auto direction(V g, const V&, State<V>&, const Step&, V& d) const {
     d = g;
     return GRADUS_SHOW(g);
   }
@@ -82,16 +73,13 @@ struct NormedRule {
 };
 
 /// Takes a NaN for 0, and divides by a norm that may be 0.
-template <class S = double>
-struct DeafRule {
+template <class S = double> struct DeafRule {
   S lr = 0.01;
   GRADUS_FIELDS(lr)
-  template <class V>
-  struct State : gradus::NoFields {};
+  template <class V> struct State : gradus::NoFields {};
   struct Step : gradus::NoFields {};
   void advance(Step&, S) const {}
-  template <class V>
-  auto direction(V g, const V&, State<V>&, const Step&, V& d) const {
+  template <class V> auto direction(V g, const V&, State<V>&, const Step&, V& d) const {
     d = select(g > V(0), g, select(g < V(0), g, V(0)));
     return GRADUS_SHOW(d);
   }
@@ -99,28 +87,21 @@ struct DeafRule {
 };
 
 /// Counts in itself what belongs into the state.
-template <class S = double>
-struct ForgetfulRule {
+template <class S = double> struct ForgetfulRule {
   S lr = 0.01;
   GRADUS_FIELDS(lr)
-  template <class V>
-  struct State : gradus::NoFields {};
+  template <class V> struct State : gradus::NoFields {};
   struct Step : gradus::NoFields {};
   inline static int steps = 0;
   void advance(Step&, S) const { ++steps; }
-  template <class V>
-  void update(V g, V& w, State<V>&, const Step&) const {
-    w -= lr / (1 + 0.001 * steps) * g;
-  }
+  template <class V> void update(V g, V& w, State<V>&, const Step&) const { w -= lr / (1 + 0.001 * steps) * g; }
 };
 
 /// A matrix rule that keeps the gradient it was given, and treats the first row differently.
-template <class S = double>
-struct FirstRowRule {
+template <class S = double> struct FirstRowRule {
   S lr = 0.01;
   GRADUS_FIELDS(lr)
-  template <class V>
-  struct State {
+  template <class V> struct State {
     V before;
     GRADUS_FIELDS(before)
   };
@@ -137,29 +118,22 @@ struct FirstRowRule {
 };
 
 /// A decay that jumps when it is switched on, and a sum over all parameters that is read as if each were alone.
-template <class S = double>
-struct JumpRule {
+template <class S = double> struct JumpRule {
   S lr = 0.01, weight_decay = 0.0;
   GRADUS_FIELDS(lr, weight_decay)
-  template <class V>
-  struct State : gradus::NoFields {};
+  template <class V> struct State : gradus::NoFields {};
   struct Step {
     S length = 0.0;
     GRADUS_FIELDS(length)
   };
   void advance(Step&, S) const {}
-  template <class V>
-  struct Sums {
+  template <class V> struct Sums {
     V g;
     GRADUS_FIELDS(g)
   };
-  template <class V>
-  void measure(V g, const V&, State<V>&, const Step&, Sums<V>& terms) const {
-    terms.g = g * g;
-  }
+  template <class V> void measure(V g, const V&, State<V>&, const Step&, Sums<V>& terms) const { terms.g = g * g; }
   void conclude(Step& k, const Sums<S>& sums) const { k.length = 1 / sqrt(sums.g); }
-  template <class V>
-  void update(V g, V& w, State<V>&, const Step& k) const {
+  template <class V> void update(V g, V& w, State<V>&, const Step& k) const {
     if (on(weight_decay)) g += w;
     w -= lr * k.length * g;
   }

@@ -64,9 +64,9 @@ std::vector<const Line*> live_lines(const Program& p, const std::string& watched
 /// (of what does not commute), constant, index (the name before it in the alphabet, its value before this line).
 void add_mutants(const Program& p, const std::set<std::string>& atoms, const Line& line, std::size_t n, int& index,
                  std::vector<Mutant>& all) {
-  static const std::map<std::string, std::string> swap{{"+", "-"},     {"-", "+"},     {"*", "/"},      {"/", "*"},
-                                                       {"max", "min"}, {"min", "max"}, {" < ", " >= "}, {" > ", " <= "},
-                                                       {" = ", " > "}};
+  static const std::map<std::string, std::string> swap{{"+", "-"},      {"-", "+"},      {"*", "/"},
+                                                       {"/", "*"},      {"max", "min"},  {"min", "max"},
+                                                       {" < ", " >= "}, {" > ", " <= "}, {" = ", " > "}};
   static const std::set<std::string> lost{"sqrt", "cbrt", "abs", "sign", "exp", "log", "negate"}, ordered{"-", "/", "^"};
   const Term e = p.nodes[n];
   const int here = index++;
@@ -126,8 +126,7 @@ double distance(const Program& p, const Optimizer& opt, const std::vector<Run>& 
     for (const auto& v : opt.rule().first_step()) m.set(v.name, v.value);
     for (const auto& s : opt.rule().slots()) m.set(s.name, s.initial);
     Column w;
-    for (std::size_t i = 0; i < run.size(); ++i)
-      w.push_back(run.from_zero ? 0 : run.start.element(static_cast<int64_t>(i)));
+    for (std::size_t i = 0; i < run.size(); ++i) w.push_back(run.from_zero ? 0 : run.start.element(static_cast<int64_t>(i)));
     m.set("w", w);
     std::size_t kept = 0;
     for (int t = 1; t <= 100; ++t) {
@@ -219,15 +218,18 @@ TEST_CASE("printed equations are the rule, and no mutant of them is") {
     CHECK_MESSAGE(!(fate.caught && is_known), key, " is listed as equivalent and was caught");
     ++(fate.caught ? caught : is_known ? equivalent : survived);
     if (!fate.caught && !is_known) MESSAGE("survived in " << fate.survived_in << ":  " << key);
-    lines[key.substr(0, key.find("  #"))] += (fate.caught ? "  " : is_known ? "  EQUIVALENT " : "  SURVIVED ") +
+    lines[key.substr(0, key.find("  #"))] += (fate.caught ? "  "
+                                              : is_known  ? "  EQUIVALENT "
+                                                          : "  SURVIVED ") +
                                              key.substr(key.find("  #") + 2);
   }
   std::string list;
   for (const auto& [line, changes] : lines) list += line + "\n " + changes + "\n";
   if (const char* file = std::getenv("GRADUS_MUTANTS")) std::ofstream(file) << list;
   std::ifstream committed(GRADUS_SOURCE_DIR "/tests/optim/mutants/rules.txt");
-  CHECK_MESSAGE(list == std::string(std::istreambuf_iterator<char>(committed), {}),
-                "tests/optim/mutants/rules.txt is another list; write it anew with GRADUS_MUTANTS=tests/optim/mutants/rules.txt");
+  CHECK_MESSAGE(
+      list == std::string(std::istreambuf_iterator<char>(committed), {}),
+      "tests/optim/mutants/rules.txt is another list; write it anew with GRADUS_MUTANTS=tests/optim/mutants/rules.txt");
   for (const auto& entry : known) CHECK_MESSAGE(fates.count(entry.first), "no such mutant: ", entry.first);
   MESSAGE(caught << " mutants caught, " << equivalent << " equivalent, " << survived << " survived, in " << specs.size()
                  << " specs");

@@ -23,8 +23,11 @@ TEST_CASE("parameters that cannot be moved are refused by name") {
   CHECK(refuses<OptimError>([&] { make({{"w", zeros({3})}}); }, "parameter 0 \"w\" (f32[3]) does not require a gradient"));
   CHECK(refuses<OptimError>([&] { make({{"w", w * v}}); }, "is the result of mul"));
   CHECK(refuses<OptimError>([&] { make({{"w", Tensor()}}); }, "parameter 0 \"w\" is absent"));
-  CHECK(refuses<OptimError>([&] { make({{"w", w}, {"v", v}, {"again", w}}); },
-                            "parameter 2 \"again\" (f64[3]) shares its numbers with parameter 0 \"w\""));
+  CHECK(refuses<OptimError>(
+      [&] {
+        make({{"w", w}, {"v", v}, {"again", w}});
+      },
+      "parameter 2 \"again\" (f64[3]) shares its numbers with parameter 0 \"w\""));
   CHECK(refuses<OptimError>([&] { make({{"w", w}, {"w", v}}); }, "two parameters are named \"w\""));
   Tensor view(numbers({4, 4}, 1).transpose(0, 1));
   view.requires_grad_();
@@ -61,17 +64,16 @@ TEST_CASE("typed options and a spec make the same optimizer") {
 }
 
 TEST_CASE("a parameter's name is its leaf's, or its place") {
-  const auto named = Optimizer::with_names(
-      {leaf(numbers({1}, 1), "fc.weight"), leaf(numbers({1}, 2)), leaf(numbers({1}, 3), "fc.weight")});
+  const auto named =
+      Optimizer::with_names({leaf(numbers({1}, 1), "fc.weight"), leaf(numbers({1}, 2)), leaf(numbers({1}, 3), "fc.weight")});
   CHECK(named[0].first == "fc.weight");
   CHECK(named[1].first == "1");
   CHECK(named[2].first == "2");
 }
 
 TEST_CASE("groups inherit what they do not set") {
-  auto p = NamedTensors{{"fc.weight", leaf(numbers({3, 2}, 1))},
-                        {"fc.bias", leaf(numbers({3}, 2))},
-                        {"head.bias", leaf(numbers({3}, 3))}};
+  auto p = NamedTensors{
+      {"fc.weight", leaf(numbers({3, 2}, 1))}, {"fc.bias", leaf(numbers({3}, 2))}, {"head.bias", leaf(numbers({3}, 3))}};
   auto opt = optim::make("adamw(lr=0.1, weight_decay=0.5)", p);
   opt.group("*.bias", "weight_decay=0");
   CHECK(opt.get("weight_decay", "fc.weight") == 0.5);
@@ -227,7 +229,8 @@ TEST_CASE("a closure is run by one protocol, whether it calls backward or not") 
     CAPTURE(spec);
     auto opt = optim::make(spec, a);
     const auto before = values(opt);
-    CHECK(refuses<OptimError>([&] { opt.step([&] { return sum(square(a[0].second.detach())); }); }, "the closure's loss has no history"));
+    CHECK(refuses<OptimError>([&] { opt.step([&] { return sum(square(a[0].second.detach())); }); },
+                              "the closure's loss has no history"));
     CHECK(same_bits(values(opt), before));
   }
   CHECK(refuses<OptimError>([] { optim::make("lbfgs", leaves({{2}})).step(); },
@@ -260,11 +263,17 @@ TEST_CASE("the state of another model is refused, name by name") {
   step_with(opt, 1);
   const auto state = opt.state_dict();
   auto with = [](const std::vector<Shape>& shapes, const char* spec = "adamw") { return optim::make(spec, leaves(shapes)); };
-  CHECK(refuses<OptimError>([&] { with({{3, 2}}).load_state_dict(state); },
-                            "unexpected: adamw/m/b, adamw/step/b, adamw/v/b, parameter_steps/b"));
+  CHECK(refuses<OptimError>(
+      [&] {
+        with({{3, 2}}).load_state_dict(state);
+      },
+      "unexpected: adamw/m/b, adamw/step/b, adamw/v/b, parameter_steps/b"));
   CHECK(refuses<OptimError>([&] { with({{3, 2}, {4}, {1}}).load_state_dict(state); }, "missing: parameter_steps/c"));
-  CHECK(refuses<OptimError>([&] { with({{2, 3}, {4}}).load_state_dict(state); },
-                            "adamw/m/a is f64[3,2] where f64[2,3] is needed"));
+  CHECK(refuses<OptimError>(
+      [&] {
+        with({{2, 3}, {4}}).load_state_dict(state);
+      },
+      "adamw/m/a is f64[3,2] where f64[2,3] is needed"));
   CHECK(refuses<OptimError>([&] { with({{3, 2}, {4}}, "adam").load_state_dict(state); }, "the state is of adamw("));
   CHECK(refuses<OptimError>([&] { opt.load_state_dict({}); }, "missing: optimizer/state"));
   auto grouped = optim::make("adamw", leaves({{3, 2}, {4}}));
@@ -333,8 +342,12 @@ TEST_CASE("hyper-gradients: d loss / d option through five recorded steps, again
     std::string rule, option;
     double at;
   };
-  for (const Case& c : {Case{"adamw", "lr", 0.05}, {"adamw", "weight_decay", 0.1}, {"adamw", "beta1", 0.8},
-                        {"sgd", "lr", 0.01}, {"sgd", "momentum", 0.5}, {"rmsprop", "alpha", 0.9}}) {
+  for (const Case& c : {Case{"adamw", "lr", 0.05},
+                        {"adamw", "weight_decay", 0.1},
+                        {"adamw", "beta1", 0.8},
+                        {"sgd", "lr", 0.01},
+                        {"sgd", "momentum", 0.5},
+                        {"rmsprop", "alpha", 0.9}}) {
     const double at = c.at, h = 1e-5;
     const Tensor x = leaf(Array::full({}, at, f64));
     const double exact = grad({final_loss(c.rule, {{c.option, x}})}, {x})[0].item();

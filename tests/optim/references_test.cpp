@@ -58,8 +58,7 @@ double bound(const Case& c) {
 }
 
 /// Runs a case; `step` takes step t with gradients in place.
-template <class Step>
-double worst_error(const Case& c, Step step) {
+template <class Step> double worst_error(const Case& c, Step step) {
   const Dtype dtype = c.dtype == "f64" ? f64 : f32;
   NamedTensors parameters;
   for (const auto& entry : c.kept)

@@ -21,10 +21,15 @@ double moved(const std::string& spec, double w0, const std::vector<double>& grad
 }
 double step_size(const std::string& spec, double g = 0.3) { return 1 - moved(spec, 1, {g}); }
 
-const std::vector<std::string> bias_corrected{
-    "adam(lr=0.01)",    "adam(lr=0.01, amsgrad=true)",     "adam(lr=0.01, dialect=keras)",   "adam(lr=0.01, dialect=tf1)",
-    "adamax(lr=0.01)",  "adamw(lr=0.01, weight_decay=0)",  "adamax(lr=0.01, dialect=keras)", "amsgrad(lr=0.01)",
-    "amsgrad(lr=0.01, dialect=optax)"};
+const std::vector<std::string> bias_corrected{"adam(lr=0.01)",
+                                              "adam(lr=0.01, amsgrad=true)",
+                                              "adam(lr=0.01, dialect=keras)",
+                                              "adam(lr=0.01, dialect=tf1)",
+                                              "adamax(lr=0.01)",
+                                              "adamw(lr=0.01, weight_decay=0)",
+                                              "adamax(lr=0.01, dialect=keras)",
+                                              "amsgrad(lr=0.01)",
+                                              "amsgrad(lr=0.01, dialect=optax)"};
 
 }  // namespace
 
@@ -49,9 +54,9 @@ TEST_CASE("D1, D12: bias corrections advance once a step, however many parameter
 
 TEST_CASE("D2: weight_decay means one of two things, and which is the rule's word") {
   // Coupled: the same as a gradient of g + weight_decay*w.
-  for (const std::string name : {"sgd", "adagrad", "rmsprop", "adadelta", "adam", "adamax", "nadam", "radam", "amsgrad",
-                                 "asgd", "qhm", "qhadam", "madgrad", "adopt", "lars(dialect=optax)", "sgd(dialect=optax)",
-                                 "rmsprop(dialect=tf1)"}) {
+  for (const std::string name :
+       {"sgd", "adagrad", "rmsprop", "adadelta", "adam", "adamax", "nadam", "radam", "amsgrad", "asgd", "qhm", "qhadam",
+        "madgrad", "adopt", "lars(dialect=optax)", "sgd(dialect=optax)", "rmsprop(dialect=tf1)"}) {
     CAPTURE(name);
     const Tensor a = leaf(numbers({7}, 1)), b = leaf(numbers({7}, 1));
     auto with = optim::make(name, std::vector<Tensor>{a}), without = optim::make(name, std::vector<Tensor>{b});
@@ -66,13 +71,29 @@ TEST_CASE("D2: weight_decay means one of two things, and which is the rule's wor
     }
   }
   // Decoupled: w <- (1 - lr*weight_decay)*w beside the step, so that 1000 steps without a gradient leave 0.990 of it.
-  for (const char* spec :
-       {"adamw", "nadamw", "adabelief", "ademamix", "mars", "signum", "lion", "adan(no_prox=true)", "adan",
-        "nadam(decoupled_weight_decay=true)", "radam(decoupled_weight_decay=true)", "adopt(decoupled_weight_decay=true)",
-        "qhm(decoupled_weight_decay=true)", "qhadam(decoupled_weight_decay=true)", "sgd(dialect=keras)",
-        "adam(dialect=keras)",
-        "adagrad(dialect=keras)", "rmsprop(dialect=keras)", "adamax(dialect=keras)", "nadam(dialect=keras)",
-        "adadelta(dialect=keras)", "adamw(dialect=keras)", "adamw(dialect=optax)"}) {
+  for (const char* spec : {"adamw",
+                           "nadamw",
+                           "adabelief",
+                           "ademamix",
+                           "mars",
+                           "signum",
+                           "lion",
+                           "adan(no_prox=true)",
+                           "adan",
+                           "nadam(decoupled_weight_decay=true)",
+                           "radam(decoupled_weight_decay=true)",
+                           "adopt(decoupled_weight_decay=true)",
+                           "qhm(decoupled_weight_decay=true)",
+                           "qhadam(decoupled_weight_decay=true)",
+                           "sgd(dialect=keras)",
+                           "adam(dialect=keras)",
+                           "adagrad(dialect=keras)",
+                           "rmsprop(dialect=keras)",
+                           "adamax(dialect=keras)",
+                           "nadam(dialect=keras)",
+                           "adadelta(dialect=keras)",
+                           "adamw(dialect=keras)",
+                           "adamw(dialect=optax)"}) {
     CAPTURE(spec);
     const Tensor w = leaf(Array::full({1}, 1, f64));
     auto opt = optim::make(spec, std::vector<Tensor>{w});
@@ -206,5 +227,5 @@ TEST_CASE("D22: decay without momentum, an undampened first velocity, and ADOPT'
   CHECK(moved("sgd(lr=0.1, momentum=0.9, dampening=0.5)", 2, {1, 1}) == doctest::Approx(1.9 - 0.1 * 1.4).epsilon(1e-15));
   CHECK(moved("adopt(lr=0.1)", 2, {4}) == 2);  // the first gradient only sets v
   CHECK(moved("adopt(lr=0.1)", 2, {4, 2}) == doctest::Approx(2 - 0.1 * 0.1 * (2.0 / 4)).epsilon(1e-13));  // by the last v
-  CHECK(moved("adopt(lr=0.1)", 2, {4, 40}) == doctest::Approx(2 - 0.1 * 0.1 * 1).epsilon(1e-13));          // clipped to 1
+  CHECK(moved("adopt(lr=0.1)", 2, {4, 40}) == doctest::Approx(2 - 0.1 * 0.1 * 1).epsilon(1e-13));         // clipped to 1
 }

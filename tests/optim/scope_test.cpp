@@ -151,13 +151,15 @@ TEST_CASE("curvature: due steps need a closure that leaves backward() alone; oth
   w.set_grad(Array::ones({4}, f64));
   const Array before = w.array().copy();
   CHECK(refuses<OptimError>([&] { opt.step(); }, "sophia_h: estimates the curvature at this step and needs a closure"));
-  CHECK(refuses<OptimError>([&] {
-    opt.step([&] {
-      const Tensor loss = quadratic(a, w);
-      loss.backward();
-      return loss;
-    });
-  }, "has run backward() itself"));
+  CHECK(refuses<OptimError>(
+      [&] {
+        opt.step([&] {
+          const Tensor loss = quadratic(a, w);
+          loss.backward();
+          return loss;
+        });
+      },
+      "has run backward() itself"));
   CHECK(same_bits(w.array(), before));
   opt.step([&] { return quadratic(a, w); });
   CHECK(opt.evaluations().hessian_vector == 1);

@@ -28,8 +28,7 @@ NamedArrays without(NamedArrays state, const std::string& name) {
   return state;
 }
 
-template <class T>
-void put(NamedArrays& state, const std::string& name, int64_t place, T value) {
+template <class T> void put(NamedArrays& state, const std::string& name, int64_t place, T value) {
   entry(state, name).template write<T>("test")[place] = value;
 }
 
@@ -83,9 +82,10 @@ TEST_CASE("counts that count nothing are refused by name, also without checksums
   struct Count {
     std::string name, key, value;
   };
-  for (const auto& [name, key, value] :
-       {Count{"steps", "\"steps\":", "2"}, {"parameter_steps/a", "\"a\":", "2"}, {"parameter_steps/b", "\"b\":", "2"},
-        {"stages/accumulate/count", "\"count\":", "1"}})
+  for (const auto& [name, key, value] : {Count{"steps", "\"steps\":", "2"},
+                                         {"parameter_steps/a", "\"a\":", "2"},
+                                         {"parameter_steps/b", "\"b\":", "2"},
+                                         {"stages/accumulate/count", "\"count\":", "1"}})
     for (const std::string n : {"-7", "-0.5", "2.5", "1e+300", "\"2\"", "true", "[2]"})
       refused(spec, with_json(saved, key + value, key + n), join(name, " is ", n, ", which counts nothing"));
   refused(spec, with_json(saved, "\"count\":1", "\"count\":2"), "accumulate/count is 2 of 2 calls");

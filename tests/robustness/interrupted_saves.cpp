@@ -72,8 +72,7 @@ namespace {
 
 int failures = 0;
 
-template <class... Parts>
-void expect(bool fine, const Parts&... parts) {
+template <class... Parts> void expect(bool fine, const Parts&... parts) {
   if (fine) return;
   ++failures;
   std::fprintf(stderr, "FAILED: %s\n", join(parts...).c_str());
@@ -86,8 +85,10 @@ class Place {
 
   void save(int generation) const {
     const auto value = static_cast<double>(generation);
-    save_safetensors(path(), {{"a", Array::full({300, 100}, value)}, {"b", Array::full({7}, value, f64)},
-                              {"c", Array::full({200'000}, value)}}, {{"generation", std::to_string(generation)}});
+    save_safetensors(
+        path(),
+        {{"a", Array::full({300, 100}, value)}, {"b", Array::full({7}, value, f64)}, {"c", Array::full({200'000}, value)}},
+        {{"generation", std::to_string(generation)}});
   }
   /// Which save is there, whole: -1 if none, -2 if it is none.
   int generation() const {
@@ -131,16 +132,15 @@ void every_failure(const Place& place, bool old_file, const std::string& how) {
     end();
     const int now = place.generation(), before = old_file ? 1 : -1;
     const bool replaced = refused.find("may not outlast a power cut") != std::string::npos;  // the last call of all
-    expect(now == (refused.empty() || replaced ? 2 : before), how, ", call ", k, " fails: \"", refused,
-           "\", the file is ", now);
+    expect(now == (refused.empty() || replaced ? 2 : before), how, ", call ", k, " fails: \"", refused, "\", the file is ",
+           now);
     expect(place.litter() == 0, how, ", call ", k, " fails: ", place.litter(), " files are left behind");
     if (!struck) return;
   }
 }
 
 /// A child does `work` and is killed, by itself or after `microseconds`; true if it was.
-template <class Work>
-bool killed(Work&& work, useconds_t microseconds = 0) {
+template <class Work> bool killed(Work&& work, useconds_t microseconds = 0) {
   const pid_t child = ::fork();
   if (child == 0) {
     try {
@@ -185,9 +185,11 @@ void killed_at_any_moment(const Place& place, int times, const std::string& how)
   std::mt19937 random(1);
   int last = 1, most = 0;
   for (int i = 0; i < times; ++i) {
-    killed([&] {
-      for (int g = last + 1;; ++g) place.save(g);
-    }, static_cast<useconds_t>(200 + random() % 40'000));
+    killed(
+        [&] {
+          for (int g = last + 1;; ++g) place.save(g);
+        },
+        static_cast<useconds_t>(200 + random() % 40'000));
     const int now = place.generation();
     expect(now >= last, how, ", kill ", i, ": the file is ", now, ", it was ", last);
     last = std::max(last, now);

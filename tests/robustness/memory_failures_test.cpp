@@ -1,9 +1,9 @@
 // Every allocation fails once: number k, for all k, of the pool's and of operator new's. Each time a typed error, nothing
 // half-changed, nothing lost, and what comes next has the right bits.
 #include <gradus/autograd/sample.h>
-#include <gradus/core/parallel.h>
-#include <gradus/core/memory/pool.h>
 #include <gradus/core/io/safetensors.h>
+#include <gradus/core/memory/pool.h>
+#include <gradus/core/parallel.h>
 #include <gradus/nn/nn.h>
 #include <gradus/optim/optimizer.h>
 #include <gradus/tests/helpers/temp_dir.h>
@@ -57,9 +57,7 @@ struct Net : nn::Module<Net> {
   nn::Conv2d conv{1, 3, 3, {.padding = 1}};
   nn::Linear hidden{3 * 4 * 4, 8}, output{8, 4};
   GRADUS_FIELDS(conv, hidden, output)
-  Tensor forward(const Tensor& x) {
-    return output(relu(hidden(flatten(max_pool2d(relu(conv(x)), 2), 1))));
-  }
+  Tensor forward(const Tensor& x) { return output(relu(hidden(flatten(max_pool2d(relu(conv(x)), 2), 1)))); }
 };
 
 std::string bits(const NamedArrays& state) {
@@ -73,7 +71,8 @@ struct Training {
   Net net;
   optim::Optimizer optimizer;
   Tensor x{sample_values({2, 1, 8, 8}, -1, 1, 5).to(f32)}, labels{Array::of<int64_t>({2}, {1, 3})};
-  explicit Training(const std::string& spec) : net((manual_seed(4), Net())), optimizer(optim::make(spec, net.named_parameters())) {
+  explicit Training(const std::string& spec)
+      : net((manual_seed(4), Net())), optimizer(optim::make(spec, net.named_parameters())) {
     net(x);
     if (!spec.starts_with("muon")) return;  // which moves matrices
     for (const char* other : {"conv.weight", "*.bias"}) optimizer.group(other, "adam(lr=1e-2)");
@@ -210,7 +209,8 @@ TEST_CASE("every allocation of net.save and net.load fails once") {
     auto t = std::make_shared<Training>("adam(lr=1e-2)");
     t->step();
     std::filesystem::copy_file(old, path, std::filesystem::copy_options::overwrite_existing);
-    return Case{[t, path] { t->net.save(path); }, [t] { t->optimizer.zero_grad(); }, [t, path] { return t->state() + contents(path); }};
+    return Case{[t, path] { t->net.save(path); }, [t] { t->optimizer.zero_grad(); },
+                [t, path] { return t->state() + contents(path); }};
   });
   check([&] {
     auto t = std::make_shared<Training>("adam(lr=1e-2)");
@@ -288,15 +288,18 @@ void check_closure_steps(const std::vector<std::string>& specs, bool whole) {
 
 }  // namespace
 
-TEST_CASE("every allocation of a step fails once: wrappers, averages, line searches and sharpness happen whole or not at all") {
+TEST_CASE(
+    "every allocation of a step fails once: wrappers, averages, line searches and sharpness happen whole or not at all") {
   check_steps({"lookahead(adam(lr=1e-2), k=2)", "asgd(lr=1e-2)", "schedule_free_sgd(lr=1e-2)"}, true);
   check_closure_steps({"lbfgs(history_size=2)", "sam(sgd(lr=1e-2))", "asam(sgd(lr=1e-2))"}, true);
 }
 
-TEST_CASE("every allocation of a step fails once: of the rules that may have moved some parameters, a checkpoint is the backward pass") {
+TEST_CASE(
+    "every allocation of a step fails once: of the rules that may have moved some parameters, a checkpoint is the backward "
+    "pass") {
   check_steps({"lamb(lr=1e-2)", "lars(lr=1e-2, momentum=0.9)", "novograd(lr=1e-2)", "mars(lr=1e-2)", "adafactor(lr=1e-2)",
-               "muon(lr=1e-2)", "shampoo(lr=1e-2)", "soap(lr=1e-2)", "dog", "prodigy", "clip_norm(0.1) | agc | adam(lr=1e-2)",
-               "accumulate(2) | clip_norm(1) | sgd(lr=1e-2, momentum=0.9)"},
+               "muon(lr=1e-2)", "shampoo(lr=1e-2)", "soap(lr=1e-2)", "dog", "prodigy",
+               "clip_norm(0.1) | agc | adam(lr=1e-2)", "accumulate(2) | clip_norm(1) | sgd(lr=1e-2, momentum=0.9)"},
               false);
   check_closure_steps({"adahessian(lr=1e-2)", "polyak"}, false);
 }

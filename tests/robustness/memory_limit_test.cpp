@@ -64,7 +64,10 @@ TEST_CASE("child: dropped and asked for in another size" * doctest::skip()) {
   start_threads();
   limit_memory(800 * mib);
   for (const std::int64_t size : {500, 400, 550, 300, 560, 100}) Array({size * mib}, u8).write<std::uint8_t>("test")[0] = 1;
-  { std::vector<Array> small(100'000); for (auto& a : small) a = Array({200}); }
+  {
+    std::vector<Array> small(100'000);
+    for (auto& a : small) a = Array({200});
+  }
   Array({550 * mib}, u8);
   std::printf("went on: %g\n", Array::ones({1}).element(0) * 2);
   leave_child();

@@ -31,7 +31,8 @@ void check_steps(bool random_batches, int from, int to) {
   pool::Usage usage{};
   std::int64_t memory = 0;
   for (int step = 1; step <= to; ++step) {
-    const std::int64_t n = random_batches ? 1 + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(step), 32)) : 16;
+    const std::int64_t n =
+        random_batches ? 1 + static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(step), 32)) : 16;
     optimizer.zero_grad();
     cross_entropy(network(Tensor(images.slice(0, 0, n))), Tensor(labels.slice(0, 0, n))).backward();
     optimizer.step();
@@ -43,8 +44,8 @@ void check_steps(bool random_batches, int from, int to) {
   }
   optimizer.zero_grad();
   const pool::Usage after = pool::usage();
-  MESSAGE("live bytes ", usage.live_bytes, " -> ", after.live_bytes, ", blocks ", usage.live_blocks, " -> ", after.live_blocks, ", resident ",
-          memory, " -> ", resident());
+  MESSAGE("live bytes ", usage.live_bytes, " -> ", after.live_bytes, ", blocks ", usage.live_blocks, " -> ",
+          after.live_blocks, ", resident ", memory, " -> ", resident());
   CHECK(after.live_bytes == usage.live_bytes);
   CHECK(after.live_blocks == usage.live_blocks);
   CHECK(resident() - memory <= 1 << 20);

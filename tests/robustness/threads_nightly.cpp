@@ -11,8 +11,7 @@ using namespace gradus::testing;
 
 namespace {
 
-template <class Net>
-void check() {
+template <class Net> void check() {
   manual_seed(3);
   Net net;
   const char* given = std::getenv("GRADUS_SERVING_SECONDS");

@@ -9,8 +9,7 @@ using namespace gradus::testing;
 
 namespace {
 
-template <class Net>
-void check(double seconds) {
+template <class Net> void check(double seconds) {
   manual_seed(3);
   Net net;
   const Served s = serve(net, 8, seconds);

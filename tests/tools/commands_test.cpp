@@ -7,8 +7,8 @@
 #include <gradus/tests/helpers/temp_dir.h>
 #include <gradus/tools/compare/compare.h>
 #include <gradus/tools/compare/networks.h>
-#include <gradus/tools/replay/replay.h>
 #include <gradus/tools/compare/training.h>
+#include <gradus/tools/replay/replay.h>
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>
@@ -101,7 +101,8 @@ TEST_CASE("compare refuses bad input before it writes anything") {
   CHECK_THROWS_AS(compare_command(refused([](auto& o) { o.target = 1.5; })), SpecError);
   CHECK_FALSE(exists(out));
   for (const std::string& folder : {dir.put("file", ""), dir.path() + "/file/below", std::string()})
-    CHECK_THROWS_WITH_AS(compare_command(refused([&](auto& o) { o.out = folder; })), doctest::Contains("--out: the folder"), SpecError);
+    CHECK_THROWS_WITH_AS(compare_command(refused([&](auto& o) { o.out = folder; })), doctest::Contains("--out: the folder"),
+                         SpecError);
 }
 
 TEST_CASE("compare refuses images that its networks do not take, naming the folder") {
@@ -138,7 +139,8 @@ TEST_CASE("replay writes the trajectory and every named value") {
   const Array p = Array::of<double>({2}, {1, -2}), g = Array::of<double>({3, 2}, {1, 0.5, 1, 0.5, -1, 0});
   save_npy(dir.path() + "/p.npy", p);
   save_npy(dir.path() + "/g.npy", g);
-  ReplayOptions o{"sgd(lr=0.1, momentum=0.9)", dir.path() + "/p.npy", dir.path() + "/g.npy", dir.path() + "/t.npy", dir.path() + "/t.json"};
+  ReplayOptions o{"sgd(lr=0.1, momentum=0.9)", dir.path() + "/p.npy", dir.path() + "/g.npy", dir.path() + "/t.npy",
+                  dir.path() + "/t.json"};
   REQUIRE(replay_command(o) == 0);
   const Array t = load_npy(o.out);
   REQUIRE(t.shape() == Shape{3, 2});
@@ -159,7 +161,8 @@ TEST_CASE("replay traces the calls that a stage holds back, too") {
   testing::TempDir dir;
   save_npy(dir.path() + "/p.npy", Array::ones({2}, f64));
   save_npy(dir.path() + "/g.npy", Array::of<double>({3, 2}, {1, 0.5, std::nan(""), 1, 1, 1}));
-  ReplayOptions o{"skip_nonfinite | sgd(lr=0.5)", dir.path() + "/p.npy", dir.path() + "/g.npy", dir.path() + "/t.npy", dir.path() + "/t.json"};
+  ReplayOptions o{"skip_nonfinite | sgd(lr=0.5)", dir.path() + "/p.npy", dir.path() + "/g.npy", dir.path() + "/t.npy",
+                  dir.path() + "/t.json"};
   REQUIRE(replay_command(o) == 0);
   const Json steps = Json::parse(read_file(o.trace))["steps"];
   REQUIRE(steps.size() == 3);
@@ -187,6 +190,7 @@ TEST_CASE("replay refuses what it cannot hold against anything") {
   save_npy(dir.path() + "/g2.npy", Array::ones({3, 2, 2}, f32));
   CHECK_THROWS_WITH_AS(replay_command({"muon", dir.path() + "/p2.npy", dir.path() + "/g2.npy", out, dir.path() + "/t.json"}),
                        doctest::Contains("leave out --trace"), OptimError);
-  CHECK_THROWS_WITH_AS(replay_command({"sgd", p, dir.path() + "/ok.npy", out, out}), doctest::Contains("same file as --out"), SpecError);
+  CHECK_THROWS_WITH_AS(replay_command({"sgd", p, dir.path() + "/ok.npy", out, out}), doctest::Contains("same file as --out"),
+                       SpecError);
   CHECK_FALSE(exists(out));
 }

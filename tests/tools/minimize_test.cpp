@@ -4,9 +4,9 @@
 #include <gradus/core/error.h>
 #include <gradus/core/io/files.h>
 #include <gradus/tests/helpers/temp_dir.h>
-#include <gradus/tools/schedule/schedule.h>
 #include <gradus/tools/minimize/minimize.h>
 #include <gradus/tools/minimize/test_functions.h>
+#include <gradus/tools/schedule/schedule.h>
 
 #include <doctest/doctest.h>
 #include <nlohmann/json.hpp>

@@ -55,7 +55,10 @@ Tag read_tag(std::string_view page, std::size_t& at) {
   std::size_t i = at + 1;
   while (i < page.size() && std::isalnum(static_cast<unsigned char>(page[i])) != 0) tag.name += page[i++];
   while (i < page.size() && page[i] != '>') {
-    if (page[i] == ' ' || page[i] == '\n' || page[i] == '/') { ++i; continue; }
+    if (page[i] == ' ' || page[i] == '\n' || page[i] == '/') {
+      ++i;
+      continue;
+    }
     std::string name, value;
     while (i < page.size() && page[i] != '=' && page[i] != '>' && page[i] != ' ') name += page[i++];
     if (i + 1 < page.size() && page[i] == '=' && page[i + 1] == '"') {
@@ -73,7 +76,10 @@ Tag read_tag(std::string_view page, std::size_t& at) {
 std::vector<Tag> read_tags(std::string_view page) {
   std::vector<Tag> tags;
   for (std::size_t at = page.find('<'); at != std::string_view::npos; at = page.find('<', at)) {
-    if (at + 1 >= page.size() || std::isalpha(static_cast<unsigned char>(page[at + 1])) == 0) { ++at; continue; }
+    if (at + 1 >= page.size() || std::isalpha(static_cast<unsigned char>(page[at + 1])) == 0) {
+      ++at;
+      continue;
+    }
     Tag tag = read_tag(page, at);
     if (tag.name == "script" || tag.name == "style") {
       const std::size_t end = page.find("</" + tag.name, at);
@@ -184,9 +190,8 @@ void check_use(const std::vector<Tag>& tags, const json& runs) {
     const std::string shown = (*row)["data-value"];
     check(same(shown, want), who + " says " + shown + "; metrics.json says " + want.dump());
   }
-  const bool pressed = std::any_of(tags.begin(), tags.end(), [](const Tag& t) {
-    return t["data-legend"] == "0" && t["aria-pressed"] == "true";
-  });
+  const bool pressed = std::any_of(tags.begin(), tags.end(),
+                                   [](const Tag& t) { return t["data-legend"] == "0" && t["aria-pressed"] == "true"; });
   const bool drawn = std::any_of(tags.begin(), tags.end(), [](const Tag& t) { return t["data-curve"] == "0"; });
   check(!pressed && !drawn, "run 0 is still drawn after its legend entry was clicked");
 }

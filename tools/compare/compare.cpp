@@ -8,9 +8,9 @@
 #include <gradus/tools/compare/compare.h>
 #include <gradus/tools/compare/metrics.h>
 #include <gradus/tools/compare/networks.h>
-#include <gradus/tools/terminal/progress.h>
 #include <gradus/tools/report/report.h>
 #include <gradus/tools/terminal/command_line.h>
+#include <gradus/tools/terminal/progress.h>
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -79,7 +79,8 @@ data::ImageSet load_images(const std::string& folder, bool train) {
   const std::int64_t h = set.images.dim(1), w = set.images.dim(2), side = data::digit_pixels;
   if (set.labels.size() == 0) throw DataError(folder, join("holds no ", which, " images; at least one is needed"));
   if (h != side || w != side)
-    throw DataError(folder, join("its ", which, " images are ", h, " by ", w, " pixels; the networks take ", side, " by ", side));
+    throw DataError(folder,
+                    join("its ", which, " images are ", h, " by ", w, " pixels; the networks take ", side, " by ", side));
   return set;
 }
 
@@ -96,11 +97,13 @@ void print_table(const std::vector<RunResult>& runs, double target) {
   std::size_t width = 9;
   for (const RunResult& r : runs) width = std::max(width, r.optimizer.size());
   const std::string to_target = fmt::format("to {:.1f} %", 100 * target);
-  fmt::print("\n{:<{}}  train loss  test loss  test acc.  {:>16}  grad. evals  state B/param\n", "optimizer", width, to_target);
+  fmt::print("\n{:<{}}  train loss  test loss  test acc.  {:>16}  grad. evals  state B/param\n", "optimizer", width,
+             to_target);
   for (const RunResult& r : runs) {
     if (r.epochs.empty()) continue;
     const EpochResult& last = r.epochs.back();
-    const std::string reached = r.time_to_target ? fmt::format("{:.2f} s {:>6}", *r.time_to_target, *r.steps_to_target) : "-";
+    const std::string reached =
+        r.time_to_target ? fmt::format("{:.2f} s {:>6}", *r.time_to_target, *r.steps_to_target) : "-";
     fmt::print("{:<{}}  {:>10}  {:>9}  {:>7} %  {:>16}  {:>11}  {:>13}{}\n", r.optimizer, width, number(last.train_loss, 4),
                number(last.test_loss, 4), number(100 * last.test_accuracy, 2), reached, r.gradient_evaluations,
                number(r.state_bytes_per_parameter, 1), r.diverged ? "  diverged" : "");
@@ -113,16 +116,18 @@ class Narrator {
  public:
   explicit Narrator(std::int64_t epochs) : epochs_(epochs) {}
   bool operator()(const std::string& name, const RunProgress& p) {
-    progress_.show(fmt::format("{}  epoch {}/{}  batch {}/{}  loss {:.4f}  accuracy {} %  {:.0f} images/s  {} left", name, p.epoch,
-                               epochs_, p.batch, p.batches, p.loss, number(100 * p.accuracy, 2), p.images_per_second,
-                               minutes(p.seconds_left)));
+    progress_.show(fmt::format("{}  epoch {}/{}  batch {}/{}  loss {:.4f}  accuracy {} %  {:.0f} images/s  {} left", name,
+                               p.epoch, epochs_, p.batch, p.batches, p.loss, number(100 * p.accuracy, 2),
+                               p.images_per_second, minutes(p.seconds_left)));
     return !interrupted;
   }
   void finished(const std::string& name, const RunResult& r) {
     for (const EpochResult& e : r.epochs)
-      progress_.line(fmt::format("{}  epoch {}/{}  train loss {}  test loss {}  test accuracy {} %  {:.2f} s", name, e.epoch, epochs_,
-                                 number(e.train_loss, 4), number(e.test_loss, 4), number(100 * e.test_accuracy, 2), e.seconds));
-    if (r.diverged) progress_.line(name + "  diverged: the loss is no longer finite" + (r.cause.empty() ? "" : "; " + r.cause));
+      progress_.line(fmt::format("{}  epoch {}/{}  train loss {}  test loss {}  test accuracy {} %  {:.2f} s", name, e.epoch,
+                                 epochs_, number(e.train_loss, 4), number(e.test_loss, 4), number(100 * e.test_accuracy, 2),
+                                 e.seconds));
+    if (r.diverged)
+      progress_.line(name + "  diverged: the loss is no longer finite" + (r.cause.empty() ? "" : "; " + r.cause));
   }
 
  private:
@@ -155,8 +160,9 @@ void make_folder(const std::string& path) {
 }  // namespace
 
 const std::vector<std::string>& default_optimizers() {
-  static const std::vector<std::string> specs = {"sgd(lr=0.1)",       "sgd(lr=0.02, momentum=0.9)", "adagrad(lr=0.01)",
-                                                 "rmsprop(lr=0.001)", "adam(lr=0.001)",             "adamw(lr=0.001)"};
+  static const std::vector<std::string> specs = {"sgd(lr=0.1)",      "sgd(lr=0.02, momentum=0.9)",
+                                                 "adagrad(lr=0.01)", "rmsprop(lr=0.001)",
+                                                 "adam(lr=0.001)",   "adamw(lr=0.001)"};
   return specs;
 }
 
@@ -169,11 +175,19 @@ int compare_command(const CompareOptions& o) {
   for (const auto& spec : specs) optim::make(spec, initial->named_parameters());  // refuse early, before any work
   const Sets sets = load_sets(o);
   const TrainingPlan plan{sets.train, sets.test, o.epochs, o.batch, o.seed, o.target};
-  const Settings settings{o.command, sets.name, o.model, o.seed, threads(), o.batch, initial->parameter_count(),
-                          sets.train.labels.size(), sets.test.labels.size(), o.target};
+  const Settings settings{o.command,
+                          sets.name,
+                          o.model,
+                          o.seed,
+                          threads(),
+                          o.batch,
+                          initial->parameter_count(),
+                          sets.train.labels.size(),
+                          sets.test.labels.size(),
+                          o.target};
   make_folder(o.out);
-  fmt::print("{} on {}: {} training and {} test images, {} parameters, {} optimizers\n", o.model, sets.name, settings.train_images,
-             settings.test_images, settings.parameters, specs.size());
+  fmt::print("{} on {}: {} training and {} test images, {} parameters, {} optimizers\n", o.model, sets.name,
+             settings.train_images, settings.test_images, settings.parameters, specs.size());
 
   std::vector<RunResult> runs;
   CatchInterrupt guard;

@@ -8,16 +8,16 @@
 namespace gradus::tools {
 
 struct CompareOptions {
-  std::string data;             ///< folder with MNIST's four files; empty: generated digits
-  bool synthetic = false;       ///< says that `data` is empty
-  std::string model = "cnn";    ///< cnn or mlp
-  std::string optimizers;       ///< specs separated by ';'; empty: default_optimizers()
+  std::string data;           ///< folder with MNIST's four files; empty: generated digits
+  bool synthetic = false;     ///< says that `data` is empty
+  std::string model = "cnn";  ///< cnn or mlp
+  std::string optimizers;     ///< specs separated by ';'; empty: default_optimizers()
   std::int64_t epochs = 3, batch = 64;
-  std::int64_t limit = 0;       ///< use only the first so many training images; 0: all (generated: 20,000)
+  std::int64_t limit = 0;  ///< use only the first so many training images; 0: all (generated: 20,000)
   std::uint64_t seed = 1;
-  double target = 0.97;         ///< test accuracy that is timed
+  double target = 0.97;  ///< test accuracy that is timed
   std::string out = "runs/compare";
-  std::string command;          ///< as typed, for the report
+  std::string command;  ///< as typed, for the report
 };
 
 /// SGD, SGD with momentum, Adagrad, RMSprop, Adam, AdamW; docs/compare.md tells how their learning rates were chosen.

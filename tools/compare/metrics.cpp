@@ -12,10 +12,7 @@ using Json = nlohmann::ordered_json;  // it writes NaN as null
 
 constexpr std::int64_t samples_shown = 20;
 
-template <class T>
-Json or_null(const std::optional<T>& x) {
-  return x ? Json(*x) : Json(nullptr);
-}
+template <class T> Json or_null(const std::optional<T>& x) { return x ? Json(*x) : Json(nullptr); }
 
 Json samples(const data::ImageSet& set) {
   Json images = Json::array(), labels = Json::array();
@@ -31,11 +28,15 @@ Json samples(const data::ImageSet& set) {
 Json run_json(const RunResult& r) {
   Json epochs = Json::array();
   for (const EpochResult& e : r.epochs)
-    epochs.push_back({{"epoch", e.epoch}, {"train_loss", e.train_loss}, {"test_loss", e.test_loss},
-                      {"test_accuracy", e.test_accuracy}, {"seconds", e.seconds}});
+    epochs.push_back({{"epoch", e.epoch},
+                      {"train_loss", e.train_loss},
+                      {"test_loss", e.test_loss},
+                      {"test_accuracy", e.test_accuracy},
+                      {"seconds", e.seconds}});
   return {{"optimizer", r.optimizer},
           {"epochs", epochs},
-          {"steps", {{"loss", r.steps.loss}, {"update_norm", r.steps.update_norm}, {"lr", r.steps.lr}, {"seconds", r.steps.seconds}}},
+          {"steps",
+           {{"loss", r.steps.loss}, {"update_norm", r.steps.update_norm}, {"lr", r.steps.lr}, {"seconds", r.steps.seconds}}},
           {"time_to_target", or_null(r.time_to_target)},
           {"steps_to_target", or_null(r.steps_to_target)},
           {"gradient_evaluations", r.gradient_evaluations},
@@ -47,9 +48,18 @@ Json run_json(const RunResult& r) {
 }  // namespace
 
 std::string metrics_json(const Settings& s, const data::ImageSet& train, const std::vector<RunResult>& runs) {
-  Json all = {{"gradus", version()}, {"command", s.command}, {"seed", s.seed}, {"threads", s.threads}, {"data", s.data},
-              {"model", s.model}, {"batch", s.batch}, {"parameters", s.parameters}, {"train_images", s.train_images},
-              {"test_images", s.test_images}, {"target", s.target}, {"samples", samples(train)}};
+  Json all = {{"gradus", version()},
+              {"command", s.command},
+              {"seed", s.seed},
+              {"threads", s.threads},
+              {"data", s.data},
+              {"model", s.model},
+              {"batch", s.batch},
+              {"parameters", s.parameters},
+              {"train_images", s.train_images},
+              {"test_images", s.test_images},
+              {"target", s.target},
+              {"samples", samples(train)}};
   all["runs"] = Json::array();
   for (const RunResult& r : runs) all["runs"].push_back(run_json(r));
   return all.dump() + "\n";

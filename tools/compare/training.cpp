@@ -1,6 +1,6 @@
 #include <gradus/autograd/inspect/finite.h>
-#include <gradus/core/kernels/reduce.h>
 #include <gradus/core/kernels/map.h>
+#include <gradus/core/kernels/reduce.h>
 #include <gradus/data/loader.h>
 #include <gradus/tools/compare/training.h>
 
@@ -58,8 +58,12 @@ class UpdateNorm {
 class Trainer {
  public:
   Trainer(nn::ModuleBase& network, const std::string& spec, const TrainingPlan& plan, const Watch& watch)
-      : network_(network), plan_(plan), watch_(watch), optimizer_(optim::make(spec, network.named_parameters())),
-        update_norm_(network.parameters()), loader_(data::TensorDataset(plan.train), {.batch_size = plan.batch, .seed = plan.seed}) {
+      : network_(network),
+        plan_(plan),
+        watch_(watch),
+        optimizer_(optim::make(spec, network.named_parameters())),
+        update_norm_(network.parameters()),
+        loader_(data::TensorDataset(plan.train), {.batch_size = plan.batch, .seed = plan.seed}) {
     result_.optimizer = optimizer_.spec();
   }
 

@@ -13,9 +13,9 @@
 namespace gradus::tools {
 
 struct EpochResult {
-  std::int64_t epoch;                          ///< from 1
-  double train_loss;                           ///< mean over the epoch's batches
-  double test_loss, test_accuracy, seconds;    ///< seconds of training alone
+  std::int64_t epoch;                        ///< from 1
+  double train_loss;                         ///< mean over the epoch's batches
+  double test_loss, test_accuracy, seconds;  ///< seconds of training alone
 };
 
 /// One number a step. NaN where there is none.
@@ -31,8 +31,8 @@ struct RunResult {
   std::optional<std::int64_t> steps_to_target;
   std::int64_t gradient_evaluations = 0;
   double state_bytes_per_parameter = 0;
-  bool diverged = false;   ///< a loss was not finite; the run ended there
-  std::string cause;       ///< of that: which op made the first number that is not finite
+  bool diverged = false;  ///< a loss was not finite; the run ended there
+  std::string cause;      ///< of that: which op made the first number that is not finite
   bool finished = false;
 };
 

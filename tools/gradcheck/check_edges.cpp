@@ -1,7 +1,7 @@
 #include <fmt/format.h>
+#include <gradus/tools/gradcheck/check_edges.h>
 #include <gradus/tools/gradcheck/edges/closed_forms.h>
 #include <gradus/tools/gradcheck/edges/points.h>
-#include <gradus/tools/gradcheck/check_edges.h>
 #include <gradus/tools/gradcheck/resize_sample.h>
 
 #include <algorithm>
@@ -14,15 +14,13 @@ namespace {
 
 bool finite(double x) { return std::isfinite(x); }
 
-template <class Holds>
-bool all_inputs(const Arrays& inputs, Holds holds) {
+template <class Holds> bool all_inputs(const Arrays& inputs, Holds holds) {
   for (const Array& a : inputs)
     for (int64_t i = 0; i < a.size() && is_real(a.dtype()); ++i)
       if (!holds(a.element(i))) return false;
   return true;
 }
-template <class Holds>
-bool parts_hold(const EdgeRun& r, int order, Holds holds) {
+template <class Holds> bool parts_hold(const EdgeRun& r, int order, Holds holds) {
   return std::all_of(r.parts.begin(), r.parts.end(), [&](const EdgePart& p) {
     return p.order != order || std::all_of(p.numbers.begin(), p.numbers.end(), holds);
   });
@@ -31,8 +29,7 @@ bool parts_hold(const EdgeRun& r, int order, Holds holds) {
 /// Which numbers of a run depend on one element: outputs that are not always the same; gradients that move with every little
 /// step of it, and not only from one constant to another.
 using Dependence = std::vector<std::vector<bool>>;
-template <class Run>
-Dependence dependence(Run run) {
+template <class Run> Dependence dependence(Run run) {
   constexpr double probes[] = {0, 1e-8, -1e-8, 0.31, -0.31, 1.07, -1.07, 3.3, -3.3, 21.7, -21.7, 1e8, -1e8};
   std::vector<EdgeRun> at, beside;
   for (const double v : probes) {
@@ -145,8 +142,7 @@ class EdgeCheck {
         const double x = a.numbers[i], y = b.numbers[i];
         if (b.order == 2) {
           if (!finite(y) || std::fabs(y) > largest / 1000 || finite(x)) continue;
-        } else if (f32_is_good(x, y, size, b.order))
-          continue;
+        } else if (f32_is_good(x, y, size, b.order)) continue;
         if (std::isnan(x) && std::isinf(y) && all_may_overflow) continue;  // largest + largest - inf
         if (slopes.empty()) slopes = slopes_at_edge(s, inputs, wide);
         if (b.order == 2 ? slopes[p][i] > largest / 1000 : f32_is_good(x, y, slopes[p][i] + size, b.order)) continue;
@@ -222,16 +218,11 @@ class EdgeCheck {
 
 const char* rule_name(EdgeRule rule) {
   switch (rule) {
-    case EdgeRule::nan:
-      return "nan";
-    case EdgeRule::digits:
-      return "digits";
-    case EdgeRule::finite:
-      return "finite";
-    case EdgeRule::form:
-      return "form";
-    case EdgeRule::ordinary:
-      return "ordinary";
+    case EdgeRule::nan: return "nan";
+    case EdgeRule::digits: return "digits";
+    case EdgeRule::finite: return "finite";
+    case EdgeRule::form: return "form";
+    case EdgeRule::ordinary: return "ordinary";
   }
   return "";
 }

@@ -32,8 +32,9 @@ bool finite(const Array& a) {
 /// Products are the one exception to "the same bits in any layout": strides choose the kernel, and with it the order in
 /// which terms are added; making operands dense first would cost a copy of each.
 bool is_product(const OpInfo& op) {
-  constexpr std::string_view products[] = {"matmul", "linear", "dot", "outer", "einsum", "rnn_cell", "gru_cell", "lstm_cell",
-                                           "scaled_dot_product_attention", "checkpoint"};
+  constexpr std::string_view products[] = {
+      "matmul",    "linear", "dot", "outer", "einsum", "rnn_cell", "gru_cell", "lstm_cell", "scaled_dot_product_attention",
+      "checkpoint"};
   return std::find(std::begin(products), std::end(products), std::string_view(op.name)) != std::end(products);
 }
 
@@ -73,7 +74,8 @@ std::string beyond_differences(const OpInfo& op, const Sample& s, const Gradchec
     }
   const OpRun here = run_sample(s, s.inputs), there = run_sample(s, beside);
   for (std::size_t k = 0; k < here.gradients.size() && k < there.gradients.size(); ++k)
-    if (relative_distance(here.gradients[k], there.gradients[k]) > 0.1) return "the gradient turns faster there than differences can follow";
+    if (relative_distance(here.gradients[k], there.gradients[k]) > 0.1)
+      return "the gradient turns faster there than differences can follow";
   double top = 1e-3, slope = 0;
   for (const Array& y : here.outputs)
     for (int64_t i = 0; i < y.size(); ++i) top = std::max(top, std::fabs(y.element(i)));
@@ -144,7 +146,8 @@ Verdict judge(const OpInfo& op, const Sample& s, Layout layout, bool thorough) {
     v.text = text;
   };
   if (within_f32(s)) v.figures.f32 = f32_error(s);
-  if (!(v.figures.f32 <= f32_bound_of(op))) fail(fmt::format("f32 is {:.1e} from f64, condition number taken off", v.figures.f32));
+  if (!(v.figures.f32 <= f32_bound_of(op)))
+    fail(fmt::format("f32 is {:.1e} from f64, condition number taken off", v.figures.f32));
   if (!same_bits_at_any_threads(s)) fail("the bits change with the number of threads");
   if (const double e = layout_error(s); e > (is_product(op) ? 1e-13 : 0))
     fail(fmt::format("the bits change with the layout of inputs or gradients, by {:.1e}", e));
@@ -244,10 +247,16 @@ nlohmann::ordered_json to_json(const MatrixRow& r) {
   nlohmann::ordered_json cells;
   for (const LayoutInfo& l : layouts) {
     const Cell& c = r.cells[static_cast<std::size_t>(l.layout)];
-    cells[l.name] = c.samples > 0 ? nlohmann::ordered_json{{"samples", c.samples}} : nlohmann::ordered_json{{"reason", c.reason}};
+    cells[l.name] =
+        c.samples > 0 ? nlohmann::ordered_json{{"samples", c.samples}} : nlohmann::ordered_json{{"reason", c.reason}};
   }
-  return {{"name", r.name}, {"layouts", cells}, {"first_order", r.figures.first_order}, {"second_order", r.figures.second_order},
-          {"f32", r.figures.f32}, {"undecided", r.undecided()}, {"complaints", r.complaints}};
+  return {{"name", r.name},
+          {"layouts", cells},
+          {"first_order", r.figures.first_order},
+          {"second_order", r.figures.second_order},
+          {"f32", r.figures.f32},
+          {"undecided", r.undecided()},
+          {"complaints", r.complaints}};
 }
 
 /// Reasons that many ops share are printed once, with the ops behind them.
@@ -282,9 +291,10 @@ int layouts_command(const std::string& op, const std::string& json_path) {
   print_reasons(rows);
   for (const MatrixRow& r : rows)
     for (const std::string& c : r.complaints) fmt::print("FAILED {}\n", c);
-  fmt::print("\n{} samples of {} ops: first order {:.1e}, second order {:.1e}, f32 against f64 {:.1e}; the same bits with 1, 2, 3 "
-             "and 7 threads; {} samples and {} of {} draws inconclusive; {} failed\n",
-             samples, rows.size(), all.first_order, all.second_order, all.f32, undecided, all.inconclusive, all.draws, failed);
+  fmt::print(
+      "\n{} samples of {} ops: first order {:.1e}, second order {:.1e}, f32 against f64 {:.1e}; the same bits with 1, 2, 3 "
+      "and 7 threads; {} samples and {} of {} draws inconclusive; {} failed\n",
+      samples, rows.size(), all.first_order, all.second_order, all.f32, undecided, all.inconclusive, all.draws, failed);
   if (!json_path.empty()) {
     auto json = nlohmann::ordered_json::array();
     for (const MatrixRow& r : rows) json.push_back(to_json(r));

@@ -19,9 +19,9 @@ struct Figures {
 };
 
 struct Cell {
-  int samples = 0;      ///< checked
-  int undecided = 0;    ///< made, and accepted by the op, but too coarse for differences to judge
-  std::string reason;   ///< why there is no sample; empty if there is one
+  int samples = 0;     ///< checked
+  int undecided = 0;   ///< made, and accepted by the op, but too coarse for differences to judge
+  std::string reason;  ///< why there is no sample; empty if there is one
 };
 
 struct MatrixRow {

@@ -1,6 +1,6 @@
 #include <gradus/core/random.h>
-#include <gradus/tools/gradcheck/gradcheck.h>
 #include <gradus/tools/gradcheck/false_alarms.h>
+#include <gradus/tools/gradcheck/gradcheck.h>
 
 #include <cmath>
 #include <set>
@@ -43,8 +43,7 @@ std::vector<std::string> false_alarms(const OpInfo& op, int first, int count) {
     GradcheckOptions o{.may_be_zero = true, .seed = seed};
     const auto hear = [&](const GradcheckReport& r) {
       const bool empty = r.message.find(": nothing to compare: ") != std::string::npos;
-      if (!r.passed && !r.constant && !empty)
-        alarms.push_back(join(op.name, " / ", s.label, ", seed ", k, ": ", r.message));
+      if (!r.passed && !r.constant && !empty) alarms.push_back(join(op.name, " / ", s.label, ", seed ", k, ": ", r.message));
     };
     hear(gradcheck_function(s.call, inputs, o));
     hear(gradgradcheck_function(s.call, inputs, o));

@@ -7,8 +7,8 @@
 #include <gradus/tools/terminal/command_line.h>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <unistd.h>
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -34,8 +34,8 @@ void add_runs(OpVerdict& v, const OpInfo& op, const Sample& s) {
   const double f32 = f32_error(s);
   v.f32 = std::max(v.f32, f32);
   if (!(f32 <= f32_bound_of(op)))
-    v.complaints.push_back(fmt::format("{} / {}: f32 is {:.1e} from f64, the condition number taken off; allowed {:.0e}", v.name,
-                                       s.label, f32, f32_bound_of(op)));
+    v.complaints.push_back(fmt::format("{} / {}: f32 is {:.1e} from f64, the condition number taken off; allowed {:.0e}",
+                                       v.name, s.label, f32, f32_bound_of(op)));
   const bool same = same_bits_at_any_threads(s);
   v.same_bits = v.same_bits && same;
   if (!same) v.complaints.push_back(fmt::format("{} / {}: the bits change with the number of threads", v.name, s.label));
@@ -45,14 +45,15 @@ void add_runs(OpVerdict& v, const OpInfo& op, const Sample& s) {
 std::string number(double x) { return x == 0 ? "0" : fmt::format("{:.1e}", x); }
 
 nlohmann::ordered_json to_json(const OpVerdict& v) {
-  return {{"name", v.name}, {"samples", v.samples}, {"first_order", v.first_order}, {"second_order", v.second_order},
-          {"f32", v.f32}, {"same_bits", v.same_bits}, {"inconclusive", v.inconclusive}, {"passed", v.passed}};
+  return {{"name", v.name}, {"samples", v.samples},     {"first_order", v.first_order},   {"second_order", v.second_order},
+          {"f32", v.f32},   {"same_bits", v.same_bits}, {"inconclusive", v.inconclusive}, {"passed", v.passed}};
 }
 
 void print_row(const OpVerdict& v, std::size_t width, bool colours) {
   const char* colour = !colours ? "" : v.passed ? "\033[32m" : "\033[31m";
-  fmt::print("{:<{}}  {:>7}  {:>11}  {:>12}  {:>7}  {:>9}  {:>12}  {}{}{}\n", v.name, width, v.samples, number(v.first_order),
-             number(v.second_order), number(v.f32), v.same_bits ? "same bits" : "DIFFER", v.inconclusive, colour, v.passed ? "passed" : "FAILED", colours ? "\033[0m" : "");
+  fmt::print("{:<{}}  {:>7}  {:>11}  {:>12}  {:>7}  {:>9}  {:>12}  {}{}{}\n", v.name, width, v.samples,
+             number(v.first_order), number(v.second_order), number(v.f32), v.same_bits ? "same bits" : "DIFFER",
+             v.inconclusive, colour, v.passed ? "passed" : "FAILED", colours ? "\033[0m" : "");
   std::fflush(stdout);
 }
 
@@ -107,8 +108,8 @@ int gradcheck_command(const std::string& op, const std::string& json_path) {
   const bool colours = isatty(STDOUT_FILENO) && !std::getenv("NO_COLOR");
   std::size_t width = 2;
   for (const OpInfo* o : ops) width = std::max(width, std::string_view(o->name).size());
-  fmt::print("{:<{}}  {:>7}  {:>11}  {:>12}  {:>7}  {:>9}  {:>12}  {}\n", "op", width, "samples", "first order", "second order",
-             "f32-f64", "threads", "inconclusive", "verdict");
+  fmt::print("{:<{}}  {:>7}  {:>11}  {:>12}  {:>7}  {:>9}  {:>12}  {}\n", "op", width, "samples", "first order",
+             "second order", "f32-f64", "threads", "inconclusive", "verdict");
   std::vector<std::string> complaints;
   auto rows = nlohmann::ordered_json::array();
   int failed = 0;
@@ -121,8 +122,11 @@ int gradcheck_command(const std::string& op, const std::string& json_path) {
   }
   for (const std::string& c : complaints) fmt::print("{}\n", c);
   if (failed) fmt::print("{} of {} failed\n", failed, ops.size());
-  else fmt::print("all {} passed: first order within 1e-8, second order within 1e-6, f32 within 1e-5 of f64, the same bits with "
-                  "1, 2, 3 and 7 threads\n", ops.size());
+  else
+    fmt::print(
+        "all {} passed: first order within 1e-8, second order within 1e-6, f32 within 1e-5 of f64, the same bits with "
+        "1, 2, 3 and 7 threads\n",
+        ops.size());
   if (!json_path.empty()) write_atomically(json_path, nlohmann::ordered_json{{"ops", rows}}.dump(2) + "\n");
   return failed ? 1 : 0;
 }
@@ -136,8 +140,10 @@ void add_gradcheck_command(CLI::App& app, CommandLine& line) {
   const auto o = std::make_shared<Options>();
   c->add_option("--op", o->op, "Only this op");
   c->add_option("--json", o->json, "Also write the figures to this file");
-  auto* in_layouts = c->add_flag("--layouts", o->layouts, "Check in twelve layouts: transposed, strided, expanded, size 0, large, ..");
-  c->add_flag("--edges", o->edges, "Check at 0, -0, subnormal, 1e-30 .. 1e20, the largest, infinity, NaN")->excludes(in_layouts);
+  auto* in_layouts =
+      c->add_flag("--layouts", o->layouts, "Check in twelve layouts: transposed, strided, expanded, size 0, large, ..");
+  c->add_flag("--edges", o->edges, "Check at 0, -0, subnormal, 1e-30 .. 1e20, the largest, infinity, NaN")
+      ->excludes(in_layouts);
   c->callback([o, &line] {
     const auto command = o->edges ? edges_command : o->layouts ? layouts_command : gradcheck_command;
     line.result = command(o->op, o->json);

@@ -18,7 +18,7 @@ struct OpVerdict {
   bool same_bits = true;                     ///< with 1, 2, 3 and 7 threads
   std::int64_t draws = 0, inconclusive = 0;
   bool passed = true;
-  std::vector<std::string> complaints;       ///< one a sample and order that failed
+  std::vector<std::string> complaints;  ///< one a sample and order that failed
 };
 
 /// The gradient of a step function is zero, and that is right.

@@ -172,8 +172,8 @@ Samples seeds(const Sample& s) {
   all.push_back(behind(s, "gradient strided and transposed", [](const Tensor& y) {
     return y.rank() < max_rank ? interleaved(permute(y, reversed_axes(y.rank()))) : y;
   }));
-  all.push_back(behind(s, "gradient expanded",
-                       [](const Tensor& y) { return y.rank() > 0 && y.size() > 0 ? sum(y, {0}) : y; }));
+  all.push_back(
+      behind(s, "gradient expanded", [](const Tensor& y) { return y.rank() > 0 && y.size() > 0 ? sum(y, {0}) : y; }));
   return all;
 }
 
@@ -210,7 +210,8 @@ Samples candidates(const Sample& s, Layout layout) {
 }
 
 const char* why_not(Layout layout, const Samples& samples) {
-  const bool one_input = std::all_of(samples.begin(), samples.end(), [](const Sample& s) { return real_inputs(s).size() < 2; });
+  const bool one_input =
+      std::all_of(samples.begin(), samples.end(), [](const Sample& s) { return real_inputs(s).size() < 2; });
   switch (layout) {
     case Layout::transposed: return "its inputs have no axes";
     case Layout::expanded: return "its inputs have no axis longer than 1";

@@ -13,13 +13,14 @@ enum class Layout { contiguous, transposed, strided, expanded, empty, one, scala
 
 struct LayoutInfo {
   Layout layout;
-  const char* name;     ///< of the column
-  bool one_is_enough;   ///< candidates are alternatives: the first that can be judged stands for the others
+  const char* name;    ///< of the column
+  bool one_is_enough;  ///< candidates are alternatives: the first that can be judged stands for the others
   const char* meaning;
 };
 inline constexpr std::array layouts{
     LayoutInfo{Layout::contiguous, "dense", false, "the op's own samples"},
-    LayoutInfo{Layout::transposed, "transposed", false, "every input is a view whose axes are in the opposite order in memory"},
+    LayoutInfo{Layout::transposed, "transposed", false,
+               "every input is a view whose axes are in the opposite order in memory"},
     LayoutInfo{Layout::strided, "strided", false, "every second number of a longer last axis, from the second on"},
     LayoutInfo{Layout::expanded, "expanded", true, "one row, or column, seen again and again with stride 0"},
     LayoutInfo{Layout::empty, "size 0", true, "an input without elements"},

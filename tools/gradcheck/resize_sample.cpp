@@ -36,7 +36,8 @@ Array filled(const Array& a, const Shape& shape, bool zero_integers) {
   for (int64_t i = 0; i < out.size(); ++i) {
     const double from = any(), to = any();
     const int64_t at = out.size() == 1 ? a.size() / 2 : i;
-    out.uninitialized<double>()[i] = at < a.size() ? own[static_cast<std::size_t>(at)] : from + random.uniform() * (to - from);
+    out.uninitialized<double>()[i] =
+        at < a.size() ? own[static_cast<std::size_t>(at)] : from + random.uniform() * (to - from);
   }
   return out;
 }
@@ -53,8 +54,7 @@ Sample resized(const Sample& s, const Change& c, int64_t length, bool zero_integ
 }
 
 /// The axes of real inputs of which `wanted` holds, and those of integer inputs beside them.
-template <class Wanted>
-Change change(const Sample& s, std::string what, Wanted wanted) {
+template <class Wanted> Change change(const Sample& s, std::string what, Wanted wanted) {
   Change c{std::move(what), {}};
   bool any = false;
   for (std::size_t k = 0; k < s.inputs.size(); ++k)
@@ -80,7 +80,8 @@ std::vector<Change> changes(const Sample& s) {
     add(change(s, join("axes of length ", length, " now"), [=](std::size_t, int, int64_t n) { return n == length; }));
   for (std::size_t k = 0; k < s.inputs.size(); ++k)
     for (int i = 0; i < s.inputs[k].rank(); ++i)
-      add(change(s, join("axis ", i, " of input ", k), [=](std::size_t input, int axis, int64_t) { return input == k && axis == i; }));
+      add(change(s, join("axis ", i, " of input ", k),
+                 [=](std::size_t input, int axis, int64_t) { return input == k && axis == i; }));
   return all;
 }
 
@@ -150,7 +151,8 @@ Samples enlarged(const Sample& s) {
       const bool solid = std::any_of(s.inputs.begin(), s.inputs.end(), [](const Array& a) { return a.rank() > 2; });
       if (c.what == "all axes" && solid) continue;  // more work than the others show
       if (zero_integers && !has_integers(s)) continue;
-      if (const int64_t length = length_for_threads(s, c, zero_integers)) all.push_back(resized(s, c, length, zero_integers));
+      if (const int64_t length = length_for_threads(s, c, zero_integers))
+        all.push_back(resized(s, c, length, zero_integers));
     }
   return all;
 }

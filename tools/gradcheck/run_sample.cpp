@@ -29,8 +29,7 @@ bool beyond_f32(const Array& a) {
 Array moved(const Array& a, QuickRandom& random) {
   if (a.dtype() != f64) return a;
   Array b = a.copy();
-  for (int64_t i = 0; i < b.size(); ++i)
-    b.uninitialized<double>()[i] *= 1 + own_rounding * (2 * random.uniform() - 1);
+  for (int64_t i = 0; i < b.size(); ++i) b.uninitialized<double>()[i] *= 1 + own_rounding * (2 * random.uniform() - 1);
   return b;
 }
 
@@ -39,7 +38,8 @@ std::vector<double> distances(const OpRun& a, const OpRun& b, bool only_f32 = tr
   std::vector<double> d;
   for (const auto& [p, q] : {std::pair(&a.outputs, &b.outputs), std::pair(&a.gradients, &b.gradients)}) {
     if (p->size() != q->size()) return {INFINITY};
-    for (std::size_t k = 0; k < p->size(); ++k) d.push_back(only_f32 && beyond_f32((*q)[k]) ? 0 : relative_distance((*p)[k], (*q)[k]));
+    for (std::size_t k = 0; k < p->size(); ++k)
+      d.push_back(only_f32 && beyond_f32((*q)[k]) ? 0 : relative_distance((*p)[k], (*q)[k]));
   }
   return d;
 }

@@ -21,8 +21,8 @@ const char* threading(BlasInfo::Threading t) {
 
 void print_info() {
   const BlasInfo& blas = blas_info();
-  fmt::print("gradus    {}\ncompiler  {}\nSIMD      {}\nthreads   {} ({})\nBLAS      {}, threading: {}, {}\n", version(), compiler(), simd(),
-             threads(), parallel_backend(), blas.build, threading(blas.threading),
+  fmt::print("gradus    {}\ncompiler  {}\nSIMD      {}\nthreads   {} ({})\nBLAS      {}, threading: {}, {}\n", version(),
+             compiler(), simd(), threads(), parallel_backend(), blas.build, threading(blas.threading),
              blas.safe ? "safe from several threads" : "not safe from several threads, so it is not called");
 }
 

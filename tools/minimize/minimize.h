@@ -7,11 +7,11 @@
 namespace gradus::tools {
 
 struct MinimizeOptions {
-  std::string optimizer;             ///< a spec
+  std::string optimizer;                ///< a spec
   std::string function = "rosenbrock";  ///< see tools/minimize/test_functions.h
-  std::string start;                 ///< "x,y"; empty: the function's own
+  std::string start;                    ///< "x,y"; empty: the function's own
   std::int64_t steps = 100;
-  std::string json;                  ///< file to write the whole path to, or empty
+  std::string json;  ///< file to write the whole path to, or empty
 };
 
 /// Prints the path, thinned, and how often loss, gradient and products with the Hessian were evaluated. A run whose loss is

@@ -31,9 +31,7 @@ Tensor himmelblau(const Tensor& v) {
 }
 
 /// Rastrigin, 1974: a bowl with a bump at every step of 1.
-Tensor rastrigin(const Tensor& x) {
-  return sum(square(x) + 10 * (1 - cos(2 * std::numbers::pi * x)));
-}
+Tensor rastrigin(const Tensor& x) { return sum(square(x) + 10 * (1 - cos(2 * std::numbers::pi * x))); }
 
 /// 1/2 sum a_i x_i^2, a from 1 to cond in equal ratios.
 std::function<Tensor(const Tensor&)> quadratic(std::int64_t n, double cond) {
@@ -48,8 +46,11 @@ struct Known {
   const char* name;
   bool n, cond;  // which options it takes
 };
-constexpr Known known[] = {{"rosenbrock", false, false}, {"beale", false, false}, {"himmelblau", false, false},
-                           {"rastrigin", true, false}, {"quadratic", true, true}};
+constexpr Known known[] = {{"rosenbrock", false, false},
+                           {"beale", false, false},
+                           {"himmelblau", false, false},
+                           {"rastrigin", true, false},
+                           {"quadratic", true, true}};
 
 std::vector<std::string> names() {
   std::vector<std::string> all;
@@ -66,7 +67,7 @@ double read(const optim::Spec& spec, const optim::SpecStage& s, const char* name
     const bool number = a.value.kind == optim::SpecValue::Kind::number;
     if (!number || x < least || x > most || (whole && x != std::floor(x)))
       throw_spec(spec, a.value.at,
-                  join(name, whole ? " must be a whole number in [" : " must lie in [", text(least), ", ", text(most), "]"));
+                 join(name, whole ? " must be a whole number in [" : " must lie in [", text(least), ", ", text(most), "]"));
     return x;
   }
   return otherwise;
@@ -82,24 +83,31 @@ TestFunction test_function(const std::string& text) {
   const auto* found = std::find_if(std::begin(known), std::end(known), [&](const Known& k) { return s.name == k.name; });
   if (spec.stages.size() > 1 || found == std::end(known))
     throw_spec(spec, s.at,
-                join("there is no function '", s.name, "'", optim::perhaps(did_you_mean(s.name, names())), " (there are ",
-                     test_function_names(), ")"));
+               join("there is no function '", s.name, "'", optim::perhaps(did_you_mean(s.name, names())), " (there are ",
+                    test_function_names(), ")"));
   for (const auto& a : s.arguments)
     if (!(a.key == "n" && found->n) && !(a.key == "cond" && found->cond))
       throw_spec(spec, a.at,
-                  join(s.name, found->cond ? " takes n and cond, by name"
-                               : found->n  ? " takes n, by name"
-                                           : " takes no options"));
+                 join(s.name, found->cond ? " takes n and cond, by name"
+                              : found->n  ? " takes n, by name"
+                                          : " takes no options"));
   const auto n = static_cast<std::size_t>(read(spec, s, "n", 2, 1, 1e6, true));
   const double cond = read(spec, s, "cond", 10, 1, 1e16, false);
   if (s.name == "rosenbrock") return {s.name, {-1.2, 1}, {{1, 1}}, rosenbrock};
   if (s.name == "beale") return {s.name, {1, 1}, {{3, 0.5}}, beale};
   if (s.name == "himmelblau")
-    return {s.name, {0, 0}, {{3, 2}, {-2.805118086952745, 3.131312518250573}, {-3.779310253377747, -3.283185991286170},
-                             {3.584428340330492, -1.848126526964404}}, himmelblau};
+    return {s.name,
+            {0, 0},
+            {{3, 2},
+             {-2.805118086952745, 3.131312518250573},
+             {-3.779310253377747, -3.283185991286170},
+             {3.584428340330492, -1.848126526964404}},
+            himmelblau};
   const std::vector<double> zero(n, 0.0);
   if (s.name == "rastrigin") return {join("rastrigin(n=", n, ")"), std::vector<double>(n, 2.3), {zero}, rastrigin};
-  return {join("quadratic(n=", n, ", cond=", gradus::text(cond), ")"), std::vector<double>(n, 1.0), {zero},
+  return {join("quadratic(n=", n, ", cond=", gradus::text(cond), ")"),
+          std::vector<double>(n, 1.0),
+          {zero},
           quadratic(static_cast<std::int64_t>(n), cond)};
 }
 

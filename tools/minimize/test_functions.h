@@ -10,9 +10,9 @@
 namespace gradus::tools {
 
 struct TestFunction {
-  std::string name;                         ///< with its options: "quadratic(n=2, cond=10)"
-  std::vector<double> start;                ///< where literature, or we, begin
-  std::vector<std::vector<double>> minima;  ///< the global ones, all of value 0
+  std::string name;                             ///< with its options: "quadratic(n=2, cond=10)"
+  std::vector<double> start;                    ///< where literature, or we, begin
+  std::vector<std::vector<double>> minima;      ///< the global ones, all of value 0
   std::function<Tensor(const Tensor& x)> loss;  ///< of x, f64[n]
 };
 

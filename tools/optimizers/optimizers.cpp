@@ -1,6 +1,6 @@
 // `gradus optimizers`: every registered rule; for people, stages and schedules too.
-#include <gradus/optim/spec/registry.h>
 #include <gradus/optim/schedule/schedule.h>
+#include <gradus/optim/spec/registry.h>
 #include <gradus/optim/stages/stages.h>
 #include <gradus/tools/commands.h>
 #include <gradus/tools/terminal/command_line.h>
@@ -49,7 +49,11 @@ int optimizers_command(bool json) {
     for (const auto& r : rules) {
       Json defaults = Json::object();
       for (const auto& o : r.defaults) defaults[o.name] = value_of(o);
-      list.push_back({{"name", r.info.name}, {"defaults", defaults}, {"shape", r.shape}, {"paper", r.info.paper}, {"year", r.info.year}});
+      list.push_back({{"name", r.info.name},
+                      {"defaults", defaults},
+                      {"shape", r.shape},
+                      {"paper", r.info.paper},
+                      {"year", r.info.year}});
     }
     fmt::print("{}\n", list.dump(1));
     return 0;

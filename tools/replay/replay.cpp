@@ -25,11 +25,14 @@ struct Inputs {
 
 Inputs read_inputs(const ReplayOptions& o) {
   Inputs in{load_npy(o.params), load_npy(o.grads)};
-  if (!is_real(in.start.dtype())) throw DataError(o.params, join("parameters must be f32 or f64, these are ", describe(in.start)));
+  if (!is_real(in.start.dtype()))
+    throw DataError(o.params, join("parameters must be f32 or f64, these are ", describe(in.start)));
   if (in.gradients.dtype() != in.start.dtype())
-    throw DataError(o.grads, join("gradients must have the parameters' dtype: ", describe(in.gradients), " against ", describe(in.start)));
+    throw DataError(o.grads, join("gradients must have the parameters' dtype: ", describe(in.gradients), " against ",
+                                  describe(in.start)));
   if (in.gradients.rank() != in.start.rank() + 1 || !(in.gradients.shape().erase(0) == in.start.shape()))
-    throw DataError(o.grads, join("gradients must be [T, *shape] of the parameters ", in.start.shape(), ", these are ", in.gradients.shape()));
+    throw DataError(o.grads, join("gradients must be [T, *shape] of the parameters ", in.start.shape(), ", these are ",
+                                  in.gradients.shape()));
   return in;
 }
 
@@ -70,7 +73,8 @@ Json trace_step(const optim::Optimizer& optimizer, std::int64_t elements) {
 
 void check_traceable(const optim::AnyRule& rule) {
   if (!rule.explains_elements())
-    throw OptimError(rule.name(), "moves all numbers of a parameter together; no element has values to trace", "leave out --trace");
+    throw OptimError(rule.name(), "moves all numbers of a parameter together; no element has values to trace",
+                     "leave out --trace");
 }
 
 /// Without links and dots, so that two spellings of one file are seen to be one.
@@ -89,7 +93,8 @@ int replay_command(const ReplayOptions& o) {
   const Tensor p = leaf(in.start, parameter);
   optim::Optimizer optimizer = optim::make(o.optimizer, std::vector<Tensor>{p});
   if (optimizer.rule().needs_closure())
-    throw OptimError(optimizer.rule().name(), "needs a closure that computes the loss again; recorded gradients cannot serve it");
+    throw OptimError(optimizer.rule().name(),
+                     "needs a closure that computes the loss again; recorded gradients cannot serve it");
   if (!o.trace.empty()) check_traceable(optimizer.rule().moving());
   check_writable(o.out);
   if (!o.trace.empty()) check_writable(o.trace);
@@ -102,8 +107,11 @@ int replay_command(const ReplayOptions& o) {
     trajectory.select(0, t).assign(p.array(), "replay");
   }
   if (!o.trace.empty())
-    write_atomically(o.trace, Json({{"optimizer", optimizer.spec()}, {"shape", std::vector<std::int64_t>(p.shape().begin(), p.shape().end())},
-                                    {"steps", steps}}).dump() + "\n");
+    write_atomically(o.trace, Json({{"optimizer", optimizer.spec()},
+                                    {"shape", std::vector<std::int64_t>(p.shape().begin(), p.shape().end())},
+                                    {"steps", steps}})
+                                      .dump() +
+                                  "\n");
   save_npy(o.out, trajectory);
   fmt::print("{}: {} steps of {}\n", o.out, in.gradients.shape()[0], optimizer.spec());
   return 0;

@@ -37,8 +37,8 @@ void check_run(const json& run, const std::string& field) {
   if (!run.is_object()) throw_error(field, run, "an object");
   const json name = run.value("optimizer", json());
   if (!name.is_string()) throw_error(field + ".optimizer", name, "a string such as \"adam(lr=0.001)\"");
-  check_optional_numbers(run, field, {"time_to_target", "steps_to_target", "gradient_evaluations",
-                                      "state_bytes_per_parameter"});
+  check_optional_numbers(run, field,
+                         {"time_to_target", "steps_to_target", "gradient_evaluations", "state_bytes_per_parameter"});
   const json epochs = run.value("epochs", json::array());
   if (!epochs.is_array()) throw_error(field + ".epochs", epochs, "an array of objects");
   for (std::size_t i = 0; i < epochs.size(); ++i) {
@@ -66,8 +66,8 @@ void check_samples(const json& samples) {
     check_numbers(images[i], here);
     const auto want = samples["width"].get<std::uint64_t>() * samples["height"].get<std::uint64_t>();
     if (images[i].size() != want)
-      throw DataError("report", join("metrics field '", here, "' has ", images[i].size(),
-                                     " pixels; width times height is ", want));
+      throw DataError("report",
+                      join("metrics field '", here, "' has ", images[i].size(), " pixels; width times height is ", want));
   }
 }
 
@@ -106,9 +106,9 @@ std::string report_page(const std::string& metrics_json) {
   } catch (const json::exception& e) {
     throw DataError("report", join("the metrics are not JSON: ", e.what(), "; they should be the text of a metrics.json"));
   }
-  return fill_template(page_html, {{"style", page_css},
-                                   {"metrics", for_script_element(text)},
-                                   {"script", join(scales_js, charts_js, page_js)}});
+  return fill_template(
+      page_html,
+      {{"style", page_css}, {"metrics", for_script_element(text)}, {"script", join(scales_js, charts_js, page_js)}});
 }
 
 }  // namespace gradus::tools

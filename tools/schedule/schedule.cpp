@@ -15,7 +15,9 @@ int schedule_command(const std::string& spec, std::int64_t steps, const std::str
   if (steps < 0 || steps > 10000000) throw SpecError("--steps", join("must lie in [0, 10000000], got ", steps));
   const optim::Schedule schedule(spec);
   if (steps == 0) steps = std::min<std::int64_t>(schedule.horizon(), 10000000);
-  if (!json.empty()) write_atomically(json, nlohmann::ordered_json({{"schedule", schedule.spec()}, {"values", schedule.preview(steps)}}).dump() + "\n");
+  if (!json.empty())
+    write_atomically(
+        json, nlohmann::ordered_json({{"schedule", schedule.spec()}, {"values", schedule.preview(steps)}}).dump() + "\n");
   fmt::print("{}", optim::to_string(schedule, steps));
   return 0;
 }

@@ -43,7 +43,8 @@ std::string unknown_word(const CLI::App& app) {
       }
     return {};
   }
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) known.push_back(command->get_name());
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    known.push_back(command->get_name());
   for (const std::string& word : app.remaining())
     if (!word.starts_with('-')) return join("there is no command '", word, "'", meant(word, known));
   return {};

@@ -22,18 +22,16 @@ std::string line_as_typed(int argc, char** argv);
 
 /// What is wrong with a number, or "". Of itself CLI11 takes 010 for 8, 0x1p-1 for 0.5, and for what does not fit the nearest
 /// that does.
-template <class T>
-std::string number_problem(const std::string& text) {
+template <class T> std::string number_problem(const std::string& text) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error == std::errc() && end == text.data() + text.size()) return {};
   if (std::is_floating_point_v<T>) return join("must be a number, got '", text, "'");
-  return join("must be a whole number from ", std::numeric_limits<T>::min(), " to ", std::numeric_limits<T>::max(), ", got '",
-              text, "'");
+  return join("must be a whole number from ", std::numeric_limits<T>::min(), " to ", std::numeric_limits<T>::max(),
+              ", got '", text, "'");
 }
 
-template <class T>
-CLI::Option* add_number(CLI::App& app, const std::string& name, T& value, const std::string& meaning) {
+template <class T> CLI::Option* add_number(CLI::App& app, const std::string& name, T& value, const std::string& meaning) {
   return app.add_option(name, value, meaning)->check(number_problem<T>)->capture_default_str();
 }
 

@@ -56,10 +56,12 @@ Explanation own_factor(const Case& c) {
     for (std::size_t i = 0; i < c.a.size(); ++i)
       ab[line_of(i)] += c.a[i] * c.n[i], bb[line_of(i)] += c.n[i] * c.n[i], several[line_of(i)] += !c.zero(c.n[i]);
     const auto full = std::count_if(several.begin(), several.end(), [](double k) { return k >= 2; });
-    if (2 * full < std::count_if(several.begin(), several.end(), [](double k) { return k >= 1; }) || full < 2) return {};
-    const double rest = c.rest(c.a, [&](std::size_t i) {
-      return bb[line_of(i)] > 0 ? ab[line_of(i)] / bb[line_of(i)] * c.n[i] : 0;
-    });
+    if (2 * full < std::count_if(
+                       several.begin(), several.end(), [](double k) { return k >= 1; }) ||
+        full < 2)
+      return {};
+    const double rest =
+        c.rest(c.a, [&](std::size_t i) { return bb[line_of(i)] > 0 ? ab[line_of(i)] / bb[line_of(i)] * c.n[i] : 0; });
     return {rest, Cause::factor, join("every ", what, " has a factor of its own: is one missing, or one too many?")};
   };
   const auto row = [&](std::size_t i) { return i / c.columns; };
@@ -99,8 +101,7 @@ Explanation swapped(const Case& c) {
 // ---- numbers that are missing, or should be -------------------------------------------------------------------------
 
 /// Calls f(stride, length) for every axis.
-template <class F>
-void each_axis(const Shape& s, F f) {
+template <class F> void each_axis(const Shape& s, F f) {
   std::size_t stride = 1;
   for (int axis = s.rank(); axis-- > 0; stride *= static_cast<std::size_t>(s[axis]))
     f(stride, static_cast<std::size_t>(s[axis]));

@@ -16,16 +16,16 @@ struct Evidence {
   using Vector = std::vector<double>;
   std::size_t rows = 0;
   bool rows_are_outputs = false;
-  Shape output;                      ///< flat if there are several outputs
+  Shape output;  ///< flat if there are several outputs
   std::vector<Shape> inputs;
-  std::vector<std::string> names;    ///< of the inputs
-  std::vector<Derivatives> of;       ///< one for each input
-  std::size_t wrong = 0;             ///< the input whose gradient is wrong
-  double noise = 0;                  ///< what `numeric` may be wrong by
-  Vector x, y;                       ///< the point, inputs one behind the other, and the outputs there
-  bool changes_with_calls = false;   ///< the gradient is another if the function is called in between
+  std::vector<std::string> names;   ///< of the inputs
+  std::vector<Derivatives> of;      ///< one for each input
+  std::size_t wrong = 0;            ///< the input whose gradient is wrong
+  double noise = 0;                 ///< what `numeric` may be wrong by
+  Vector x, y;                      ///< the point, inputs one behind the other, and the outputs there
+  bool changes_with_calls = false;  ///< the gradient is another if the function is called in between
   /// The wrong input's matrices at another point; empty if they cannot be had.
-  std::function<Vector(const Vector& x)> numeric_at, analytic_at;
+  std::function<Vector(const Vector&x)> numeric_at, analytic_at;
 };
 
 struct Diagnosis {

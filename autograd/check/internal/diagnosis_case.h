@@ -26,7 +26,11 @@ struct Case {
   double error = 0, top = 0;
 
   explicit Case(const Evidence& evidence)
-      : e(evidence), a(e.of[e.wrong].analytic), n(e.of[e.wrong].numeric), rows(e.rows), columns(a.size() / e.rows),
+      : e(evidence),
+        a(e.of[e.wrong].analytic),
+        n(e.of[e.wrong].numeric),
+        rows(e.rows),
+        columns(a.size() / e.rows),
         shape(e.inputs[e.wrong]) {
     for (std::size_t i = 0; i < a.size(); ++i)
       error = std::max(error, std::fabs(a[i] - n[i])), top = std::max({top, std::fabs(a[i]), std::fabs(n[i])});
@@ -36,14 +40,12 @@ struct Case {
   bool differs(std::size_t i) const { return std::fabs(a[i] - n[i]) > std::max(level(), 1e-6 * error); }
   double share(double rest) const { return std::max(0.0, rest - level()) / error; }
   /// How far `x` is from what `like` says, a function of the place in the matrix.
-  template <class F>
-  double rest(const Vector& x, F like) const {
+  template <class F> double rest(const Vector& x, F like) const {
     double most = 0;
     for (std::size_t i = 0; i < x.size(); ++i) most = std::max(most, std::fabs(x[i] - like(i)));
     return share(most);
   }
-  template <class F>
-  std::size_t count(F holds) const {
+  template <class F> std::size_t count(F holds) const {
     std::size_t k = 0;
     for (std::size_t i = 0; i < a.size(); ++i) k += holds(i);
     return k;

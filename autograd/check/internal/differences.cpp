@@ -11,9 +11,9 @@ namespace {
 
 using Vector = std::vector<double>;
 
-constexpr std::size_t most_rows = 256;       // outputs up to which each is seeded by itself
-constexpr std::size_t most_located = 512;    // elements up to which a failure along directions is measured one by one
-constexpr double good_enough = 0.1;          // of the bound: no further step is tried
+constexpr std::size_t most_rows = 256;     // outputs up to which each is seeded by itself
+constexpr std::size_t most_located = 512;  // elements up to which a failure along directions is measured one by one
+constexpr double good_enough = 0.1;        // of the bound: no further step is tried
 
 bool finite(const Vector& v) {
   return std::all_of(v.begin(), v.end(), [](double x) { return std::isfinite(x); });
@@ -29,9 +29,9 @@ struct Entry {
 /// One input and what was found for it.
 struct Block {
   std::size_t begin, size;
-  double largest = 0;     ///< of |analytic| and |numeric|
+  double largest = 0;  ///< of |analytic| and |numeric|
   double difference = 0, own = 0;
-  bool shown = false;         ///< some slope was more than rounding beside the other inputs'
+  bool shown = false;  ///< some slope was more than rounding beside the other inputs'
   std::vector<Entry> entries;
 };
 
@@ -272,8 +272,7 @@ class Check {
     const std::string output = report_.output < 0 ? "" : join(" (of output element ", report_.output, ")");
     return join("the gradient is wrong at ", place(k, report_.element), " of ", f_.shapes[k], output, ": analytic ",
                 text(report_.analytic), ", numeric ", text(report_.numeric), "; error ", brief(report_.error), ", allowed ",
-                text(report_.bound), " + ", brief(report_.own_error), "; ",
-                d.sentence.empty() ? differing(b) : d.sentence);
+                text(report_.bound), " + ", brief(report_.own_error), "; ", d.sentence.empty() ? differing(b) : d.sentence);
   }
 
   std::string differing(const Block& b) const {

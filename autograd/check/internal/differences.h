@@ -8,11 +8,11 @@ namespace gradus {
 /// A vector function of several inputs laid one behind the other, and its way back.
 struct PlainFunction {
   using Vector = std::vector<double>;
-  std::vector<Shape> shapes;        ///< of the inputs
-  std::vector<std::string> names;   ///< of the inputs, for messages
-  Vector x;                         ///< where to check
-  double rounding = 0x1p-47;        ///< of one evaluation, relative: 32 units in the last place
-  double gradient_rounding = 1e-13; ///< of a gradient, relative to the largest: below it, it may be zero
+  std::vector<Shape> shapes;         ///< of the inputs
+  std::vector<std::string> names;    ///< of the inputs, for messages
+  Vector x;                          ///< where to check
+  double rounding = 0x1p-47;         ///< of one evaluation, relative: 32 units in the last place
+  double gradient_rounding = 1e-13;  ///< of a gradient, relative to the largest: below it, it may be zero
   std::function<Vector(const Vector& x)> value;
   /// The outputs' shape, once value() was called; flat if there are several.
   std::function<Shape()> output_shape;

@@ -85,9 +85,8 @@ Evidence gather(const Findings& s, std::size_t wrong, double apart) {
     return elsewhere(x, [&](const Stencil& there) { return numeric_matrix(s, there, wrong, nullptr); });
   };
   e.analytic_at = [=](const Vector& x) {
-    return elsewhere(x, [&](const Stencil& there) {
-      return columns_of(s.f, wrong, s.f.pull_back(there.x, there.seeds, nullptr));
-    });
+    return elsewhere(
+        x, [&](const Stencil& there) { return columns_of(s.f, wrong, s.f.pull_back(there.x, there.seeds, nullptr)); });
   };
   return e;
 }

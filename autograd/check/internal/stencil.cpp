@@ -89,7 +89,9 @@ Slopes Stencil::at(const Line& line, double h, std::vector<bool>* changed) const
 
 Slopes Stencil::best(const Line& line, double accuracy, double least) const {
   Slopes best;
-  struct { double step = 0, apart = 0, coarse = 0; } before;
+  struct {
+    double step = 0, apart = 0, coarse = 0;
+  } before;
   std::vector<bool> changed(base.size());
   for (const double h : rounding > 0x1p-40 ? std::span<const double>(steps_f32) : steps) {
     Slopes s = at(line, h, &changed);

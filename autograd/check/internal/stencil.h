@@ -35,7 +35,7 @@ double magnitude(double x);
 struct Stencil {
   using Vector = std::vector<double>;
   std::function<Vector(const Vector&)> value;
-  Vector x, base;             ///< base = value(x)
+  Vector x, base;  ///< base = value(x)
   std::vector<Vector> seeds;
   bool each = false;          ///< seed r is output r
   double rounding = 0x1p-47;  ///< of one evaluation, relative: 32 units in the last place

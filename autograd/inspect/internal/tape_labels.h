@@ -7,10 +7,10 @@
 
 namespace gradus::drawing {
 
-std::string short_number(double x);        ///< three digits
-std::string duration(double seconds);      ///< "12 µs"; "?" for NaN
-std::string title(const DrawnNode& d);     ///< the op, or the leaf's name
-std::string times(const DrawnNode& d);     ///< "forward 3.1 µs · back 12 µs", as far as known
+std::string short_number(double x);     ///< three digits
+std::string duration(double seconds);   ///< "12 µs"; "?" for NaN
+std::string title(const DrawnNode& d);  ///< the op, or the leaf's name
+std::string times(const DrawnNode& d);  ///< "forward 3.1 µs · back 12 µs", as far as known
 
 extern const std::string_view tape_html;      ///< the page, with {{style}}, {{summary}}, {{drawing}} and {{times}}
 extern const std::string_view tape_css;       ///< of the drawing, which may stand alone

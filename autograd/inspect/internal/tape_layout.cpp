@@ -9,7 +9,7 @@ namespace {
 
 constexpr double gap = 18, layer_gap = 34, margin = 16, lane = 10;  // pixels; a lane: the room of a wire that passes a layer
 constexpr double lane_weight = 2;
-constexpr std::size_t most_lanes = 20000;                           // beyond that long wires go straight
+constexpr std::size_t most_lanes = 20000;  // beyond that long wires go straight
 
 /// A box, or the place of a wire in a layer that it passes.
 struct Item {
@@ -50,7 +50,8 @@ class Layers {
       for (int i : layer) items_[at(i)].x = x + items_[at(i)].width / 2, x += items_[at(i)].width + gap;
     }
     for (int traversal = 0; traversal < 12; ++traversal)
-      each_layer(traversal % 2 == 0, [&](std::vector<int>& layer, bool downwards) { pull(layer, downwards, traversal >= 10); });
+      each_layer(traversal % 2 == 0,
+                 [&](std::vector<int>& layer, bool downwards) { pull(layer, downwards, traversal >= 10); });
   }
 
   const std::vector<Item>& items() const { return items_; }
@@ -63,8 +64,7 @@ class Layers {
     items_[at(upper)].below.push_back(lower);
     items_[at(lower)].above.push_back(upper);
   }
-  template <class F>
-  void each_layer(bool downwards, F f) {
+  template <class F> void each_layer(bool downwards, F f) {
     if (downwards)
       for (auto l = layers_.begin(); l != layers_.end(); ++l) f(*l, true);
     else

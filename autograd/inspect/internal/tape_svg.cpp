@@ -1,7 +1,7 @@
 // The tape as SVG, and the page around it. A leaf and a constant stand right above each node that uses them, so that a weight
 // used at every step of a sequence does not draw a wire through all of them.
-#include <gradus/autograd/inspect/internal/tape_layout.h>
 #include <gradus/autograd/inspect/internal/tape_labels.h>
+#include <gradus/autograd/inspect/internal/tape_layout.h>
 #include <gradus/core/io/fill_template.h>
 
 #include <algorithm>
@@ -187,8 +187,8 @@ void write_box(std::string& s, const Box& b, const BoxText& w) {
   const double left = b.at.x - b.width / 2, top = b.at.y - b.height / 2;
   s += "<g>";
   if (!w.tip.empty()) s += "<title>" + escaped(w.tip) + "</title>";
-  s += "<rect class=\"" + w.kind + "\" x=\"" + number(left) + "\" y=\"" + number(top) + "\" width=\"" +
-       number(b.width) + "\" height=\"" + number(b.height) + "\" rx=\"" + (w.kind == "leaf" ? "12" : "4") + "\"/>";
+  s += "<rect class=\"" + w.kind + "\" x=\"" + number(left) + "\" y=\"" + number(top) + "\" width=\"" + number(b.width) +
+       "\" height=\"" + number(b.height) + "\" rx=\"" + (w.kind == "leaf" ? "12" : "4") + "\"/>";
   if (w.share > 0.005)
     s += "<rect class=\"time\" x=\"" + number(left + 1) + "\" y=\"" + number(top + b.height - 3.5) + "\" width=\"" +
          number((b.width - 2) * w.share) + "\" height=\"3\"/>";
@@ -207,7 +207,8 @@ std::string svg_of(const std::vector<DrawnNode>& nodes, const std::string& summa
   std::string s = "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"tape\" width=\"" + width + "\" height=\"" + height +
                   "\" viewBox=\"0 0 " + width + " " + height + "\" role=\"img\" aria-label=\"" + escaped(summary) + "\">\n";
   if (own_style) s += "<style>" + std::string(tape_css) + "</style>\n";
-  s += "<defs><marker id=\"head\" viewBox=\"0 0 6 6\" refX=\"1\" refY=\"3\" markerWidth=\"5\" markerHeight=\"5\" orient=\"auto\">"
+  s += "<defs><marker id=\"head\" viewBox=\"0 0 6 6\" refX=\"1\" refY=\"3\" markerWidth=\"5\" markerHeight=\"5\" "
+       "orient=\"auto\">"
        "<path class=\"head\" d=\"M0 0L6 3L0 6z\"/></marker></defs>\n"
        "<rect class=\"page\" width=\"100%\" height=\"100%\"/>\n";
   for (const Wire& w : p.wires) write_wire(s, w);
@@ -234,11 +235,12 @@ std::string table_of_times(const std::vector<DrawnNode>& nodes) {
   std::stable_sort(sorted.begin(), sorted.end(), [](auto& a, auto& b) {
     return known(a.second.forward) + a.second.backward > known(b.second.forward) + b.second.backward;
   });
-  std::string s = "<section><h2>Time by op</h2>\n"
-                  "<table><tr><th>op</th><th>nodes</th><th>forward</th><th>back</th><th>share</th></tr>\n";
+  std::string s =
+      "<section><h2>Time by op</h2>\n"
+      "<table><tr><th>op</th><th>nodes</th><th>forward</th><th>back</th><th>share</th></tr>\n";
   for (const auto& [op, t] : sorted)
-    s += join("<tr><td>", escaped(op), "</td><td>", t.nodes, "</td><td>", duration(t.forward), "</td><td>", duration(t.backward),
-              "</td><td>", number(100 * (known(t.forward) + t.backward) / all), " %</td></tr>\n");
+    s += join("<tr><td>", escaped(op), "</td><td>", t.nodes, "</td><td>", duration(t.forward), "</td><td>",
+              duration(t.backward), "</td><td>", number(100 * (known(t.forward) + t.backward) / all), " %</td></tr>\n");
   return s + "</table></section>\n";
 }
 

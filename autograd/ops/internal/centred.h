@@ -16,8 +16,7 @@ Tensor centred(const Tensor& x, const std::vector<int>& axes);
 Array unit_near(const Array& scale, Dtype dtype);
 
 /// less(x) times these units, those below 1 taken before `less`, a linear function, which so never overflows.
-template <class Less>
-Tensor times_unit(const Tensor& x, const Tensor& unit, Less less) {
+template <class Less> Tensor times_unit(const Tensor& x, const Tensor& unit, Less less) {
   const Tensor one = scalar(1, x.dtype()), small = unit < one;
   return less(x * where(small, unit, one)) * where(small, one, unit);
 }

@@ -10,27 +10,19 @@ namespace gradus {
 inline constexpr double infinite = std::numeric_limits<double>::infinity();
 
 /// x as a constant of a derivative: where that is differentiated again, x is not.
-template <class V>
-V constant(const V& x) {
+template <class V> V constant(const V& x) {
   if constexpr (requires { x.detach(); }) return x.detach();
   else return x;
 }
 
 /// v where x is a number, NaN where it is NaN: for derivatives in pieces, of which a comparison with NaN would choose one.
-template <class V>
-V unless_nan(const V& x, const V& v) {
-  return select(x == x, v, constant(x));
-}
+template <class V> V unless_nan(const V& x, const V& v) { return select(x == x, v, constant(x)); }
 
 /// min(x, 0), with the slope 1 at 0, which belongs to the side below.
-template <class V>
-V at_most_0(const V& x) {
-  return select(x > V(0), V(0), x);
-}
+template <class V> V at_most_0(const V& x) { return select(x > V(0), V(0), x); }
 
 /// sigmoid(x), 1 - sigmoid(x), and their product, which is the slope, each with all its digits.
-template <class V>
-struct Logistic {
+template <class V> struct Logistic {
   V value, rest, slope;
   explicit Logistic(V x) {
     V e = exp(-abs(x)), larger = 1.0 / (e + 1.0), smaller = e * larger;
@@ -39,8 +31,7 @@ struct Logistic {
     slope = larger * smaller;
   }
 };
-template <>
-struct Logistic<Tensor> {
+template <> struct Logistic<Tensor> {
   Tensor value, rest;
   explicit Logistic(const Tensor& x) : value(sigmoid(x)), rest(sigmoid(-x)) {}
 };
@@ -51,10 +42,7 @@ inline Tensor tanh_slope(const Tensor& x) {
 }
 
 /// 1 - x^2, all digits of it and of its slope.
-template <class V>
-V one_minus_square(V x) {
-  return (1.0 - x) * (1.0 + x);
-}
+template <class V> V one_minus_square(V x) { return (1.0 - x) * (1.0 + x); }
 inline Tensor one_minus_square(Tensor x) { return where(abs(x) < 0.5, 1.0 - x * x, (1.0 - x) * (1.0 + x)); }
 
 /// The recorded reading of what packs have. Beyond 40 it is 0 in any precision, and x^2 could be infinite.

@@ -11,8 +11,7 @@ struct SequenceInputs {
   Tensor x, h, c;
   LayerWeights w;
 
-  template <class F>
-  void each(F f) {
+  template <class F> void each(F f) {
     for (Tensor* t : {&x, &h, &c, &w.w_ih, &w.w_hh, &w.b_ih, &w.b_hh, &w.w_hr})
       if (t->defined()) f(*t);
   }

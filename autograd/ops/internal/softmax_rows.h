@@ -11,8 +11,7 @@ namespace gradus {
 inline namespace GRADUS_ISA {
 
 /// `x` in the first `valid` lanes, `rest` in the others.
-template <class T>
-GRADUS_INLINE pack<T> first_lanes(pack<T> x, pack<T> rest, int valid) {
+template <class T> GRADUS_INLINE pack<T> first_lanes(pack<T> x, pack<T> rest, int valid) {
   if (valid == pack<T>::width) return x;
   pack<T> index;
   for (int i = 0; i < pack<T>::width; ++i) index.r[i] = static_cast<T>(i);
@@ -20,22 +19,19 @@ GRADUS_INLINE pack<T> first_lanes(pack<T> x, pack<T> rest, int valid) {
 }
 
 /// Combines the lanes in halves.
-template <class T, class F>
-inline T fold(pack<T> x, F f) {
+template <class T, class F> inline T fold(pack<T> x, F f) {
   T lane[pack<T>::width];
   x.store(lane);
   for (int half = pack<T>::width / 2; half > 0; half /= 2)
     for (int i = 0; i < half; ++i) lane[i] = f(lane[i], lane[i + half]);
   return lane[0];
 }
-template <class T>
-inline T fold_sum(pack<T> x) {
+template <class T> inline T fold_sum(pack<T> x) {
   return fold(x, [](T a, T b) { return a + b; });
 }
 
 /// The largest of a row; which of several NaN wins, or whether one does, is open.
-template <class T>
-inline T row_largest(const T* x, std::int64_t n) {
+template <class T> inline T row_largest(const T* x, std::int64_t n) {
   const pack<T> none(-std::numeric_limits<T>::infinity());
   pack<T> top = none;
   for_packs<T>(n, [&](std::int64_t i, const Lanes<T>& lanes, int valid) {
@@ -48,23 +44,20 @@ inline T row_largest(const T* x, std::int64_t n) {
 inline constexpr std::int64_t stretch = 64;
 
 /// A sum over a row of n: add(part, i, lanes, valid) is `part` with the terms of one pack added.
-template <class T, class F>
-GRADUS_INLINE T row_sum(std::int64_t n, F add) {
+template <class T, class F> GRADUS_INLINE T row_sum(std::int64_t n, F add) {
   constexpr std::int64_t length = stretch * pack<T>::width;
   double total = 0;
   for (std::int64_t from = 0; from < n; from += length) {
     pack<T> part(0);
-    for_packs<T>(n - from < length ? n - from : length, [&](std::int64_t i, const Lanes<T>& lanes, auto valid) {
-      part = add(part, from + i, lanes, valid);
-    });
+    for_packs<T>(n - from < length ? n - from : length,
+                 [&](std::int64_t i, const Lanes<T>& lanes, auto valid) { part = add(part, from + i, lanes, valid); });
     total += static_cast<double>(fold_sum(part));
   }
   return static_cast<T>(total);
 }
 
 /// Sums over n packs that begin `step` apart, lane by lane: add(part, offset) is `part` with the terms of one pack added.
-template <class T, class F>
-GRADUS_INLINE pack<T> column_sum(std::int64_t n, std::int64_t step, F add) {
+template <class T, class F> GRADUS_INLINE pack<T> column_sum(std::int64_t n, std::int64_t step, F add) {
   WideSum<T> total;
   for (std::int64_t at = 0; n > 0;) {
     pack<T> part(0);
@@ -78,8 +71,7 @@ GRADUS_INLINE pack<T> column_sum(std::int64_t n, std::int64_t step, F add) {
 }
 
 /// Sum of e^exponent(i, lanes) over a row; every term is also handed to each(i, lanes, term).
-template <class T, class Exponent, class F>
-inline T row_exp_sum(std::int64_t n, Exponent exponent, F each) {
+template <class T, class Exponent, class F> inline T row_exp_sum(std::int64_t n, Exponent exponent, F each) {
   return row_sum<T>(n, [&](pack<T> part, std::int64_t i, const Lanes<T>& lanes, int valid) {
     const pack<T> e = first_lanes(exp(exponent(i, lanes)), pack<T>(0), valid);
     each(i, lanes, e);

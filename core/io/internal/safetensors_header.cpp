@@ -1,6 +1,6 @@
 #include <gradus/core/io/files.h>
-#include <gradus/core/io/json.h>
 #include <gradus/core/io/internal/safetensors_header.h>
+#include <gradus/core/io/json.h>
 
 #include <algorithm>
 #include <charconv>
@@ -115,9 +115,7 @@ class HeaderReader final : public JsonScanner {
   }
 
   // ---- messages ----
-  void throw_error(const std::string& problem) const override {
-    bad_file(path_, "header of a safetensors file: ", problem);
-  }
+  void throw_error(const std::string& problem) const override { bad_file(path_, "header of a safetensors file: ", problem); }
   [[noreturn]] void twice(std::string_view name) const {
     fail(join("the name \"", excerpt(name, 80), "\" stands there twice"));
   }

@@ -21,12 +21,12 @@ constexpr std::uint64_t most_names(std::uint64_t bytes) { return bytes / 512 > 6
 struct TensorEntry {
   std::string_view name, dtype_name;  // within the header's text
   Shape shape;
-  std::uint64_t begin = 0, end = 0;   // data_offsets
+  std::uint64_t begin = 0, end = 0;  // data_offsets
 };
 
 struct SafetensorsHeader {
-  std::string text;                  // its strings are decoded in place
-  std::deque<TensorEntry> entries;   // in the order of the text; a deque, because a vector that grows holds them twice
+  std::string text;                 // its strings are decoded in place
+  std::deque<TensorEntry> entries;  // in the order of the text; a deque, because a vector that grows holds them twice
   Metadata metadata;
 };
 

@@ -14,8 +14,7 @@ inline namespace GRADUS_ISA {
 
 // Copies of a band of output rows. With stride_h 1 copy kx holds all input rows the band needs; else, or if most of these
 // would be padding because the kernel's rows lie far apart, copy (ky, kx) holds just the rows of that ky.
-template <class T>
-struct Bands {
+template <class T> struct Bands {
   std::int64_t oh, ow, rows, count;      // output rows in a band
   std::int64_t copies, copy_rows, copy;  // per channel; rows and elements of one
   bool per_row;                          // copies for each ky
@@ -63,8 +62,7 @@ struct Bands {
 };
 
 // from[0], from[step], ... to `to`; the copied parts of rows are short, a call would cost as much as the copy.
-template <class T>
-GRADUS_INLINE void copy_run(const T* from, std::int64_t step, std::int64_t n, T* to) {
+template <class T> GRADUS_INLINE void copy_run(const T* from, std::int64_t step, std::int64_t n, T* to) {
   constexpr int w = pack<T>::width;
   std::int64_t i = 0;
   if (step == 1) {

@@ -2,8 +2,8 @@
 #pragma once
 
 #include <gradus/core/kernels/conv.h>
-#include <gradus/core/simd/pack.h>
 #include <gradus/core/memory/scratch.h>
+#include <gradus/core/simd/pack.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -36,8 +36,7 @@ struct Inside {
 inline namespace GRADUS_ISA {
 
 /// Sum of a contiguous range, as width chains of each of four packs; the order depends on the length only.
-template <class T>
-T plane_sum(const T* p, std::int64_t n) {
+template <class T> T plane_sum(const T* p, std::int64_t n) {
   using P = pack<T>;
   constexpr int chains = 64;  // the same for every instruction set
   constexpr int packs = chains / P::width;
@@ -58,8 +57,7 @@ T plane_sum(const T* p, std::int64_t n) {
 }
 
 /// dy summed over positions image by image, then over images in order.
-template <class T>
-class BiasSums {
+template <class T> class BiasSums {
  public:
   BiasSums(const Conv2dGeometry& g, const T* dy) : g_(g), dy_(dy), sums_(g.n * g.c_out) {}
   void take(std::int64_t image) {
@@ -80,24 +78,18 @@ class BiasSums {
 }  // namespace GRADUS_ISA
 
 /// The general way, right for every geometry: windows copied to columns, then products.
-template <class T>
-void general_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y);
-template <class T>
-void general_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx);
-template <class T>
-void general_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight);
+template <class T> void general_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y);
+template <class T> void general_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx);
+template <class T> void general_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight);
 
 /// Stride 1, straight from the padded image.
 bool direct_suits(const Conv2dGeometry& g);
-template <class T>
-void direct_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y);
+template <class T> void direct_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y);
 bool direct_gradient_suits(const Conv2dGeometry& g);
-template <class T>
-void direct_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx);
+template <class T> void direct_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx);
 
 /// Any stride; false if neither way fills its packs, then nothing is done. dbias may be null.
-template <class T>
-bool direct_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight, T* dbias);
+template <class T> bool direct_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight, T* dbias);
 
 /// The convolution from dy to dx of a convolution with stride 1.
 Conv2dGeometry turned(const Conv2dGeometry& g);

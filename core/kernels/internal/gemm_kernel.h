@@ -15,12 +15,11 @@ inline constexpr std::int64_t gemm_k_block = 256;
 
 /// Registers a tile may use for sums; the rest holds a row of B and one element of A.
 inline constexpr int tile_registers = GRADUS_VECTOR_BYTES == 64 ? 24 : 12;
-inline constexpr int tile_vectors = GRADUS_VECTOR_BYTES == 64 ? 4 : 2;   ///< widest tile, in packs
+inline constexpr int tile_vectors = GRADUS_VECTOR_BYTES == 64 ? 4 : 2;  ///< widest tile, in packs
 constexpr int tile_rows(int vectors) { return vectors == 1 ? tile_registers / 2 + 2 : tile_registers / vectors; }
 
 /// Where a tile of C goes and what is added to it.
-template <class T>
-struct TileTarget {
+template <class T> struct TileTarget {
   T* c;
   std::int64_t c_row_stride;
   const T* row_bias;     // of this tile's rows; may be null
@@ -30,16 +29,14 @@ struct TileTarget {
 };
 
 /// Rows of B at equal distances.
-template <class T>
-struct EvenRows {
+template <class T> struct EvenRows {
   const T* b;
   std::int64_t distance;
   GRADUS_INLINE const T* operator()(std::int64_t p) const { return b + p * distance; }
 };
 
 /// Rows of B anywhere: convolution reads its windows where they are.
-template <class T>
-struct RowsAt {
+template <class T> struct RowsAt {
   const T* b;
   const std::int64_t* offsets;
   GRADUS_INLINE const T* operator()(std::int64_t p) const { return b + offsets[p]; }
@@ -91,8 +88,7 @@ TileFunction<T, Rows> tile_of_rows(int rows, std::integer_sequence<int, i...>) {
   return all[rows - 1];
 }
 /// gemm_tile for 1 to tile_rows(vectors) rows and 1 to tile_vectors packs.
-template <class T, class Rows>
-TileFunction<T, Rows> tile_function(int rows, int vectors) {
+template <class T, class Rows> TileFunction<T, Rows> tile_function(int rows, int vectors) {
   if (vectors == 1) return tile_of_rows<T, Rows, 1>(rows, std::make_integer_sequence<int, tile_rows(1)>{});
 #if GRADUS_VECTOR_BYTES == 64
   if (vectors == 3) return tile_of_rows<T, Rows, 3>(rows, std::make_integer_sequence<int, tile_rows(3)>{});

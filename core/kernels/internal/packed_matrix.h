@@ -12,8 +12,7 @@ inline namespace GRADUS_ISA {
 
 /// b [k, n], whose numbers must stay where they are as long as this lives. Every element of a product is one chain of fused
 /// multiply-adds over k in blocks of gemm_k_block, whatever the number of rows: rows may be shared out among threads.
-template <class T>
-class PackedMatrix {
+template <class T> class PackedMatrix {
  public:
   PackedMatrix(std::int64_t k, std::int64_t n, GemmOperand<T> b)
       : k_(k), n_(n), b_(b), packed_(has_fma ? k * ((n + width - 1) / width * width) : 0) {
@@ -83,8 +82,7 @@ class PackedMatrix {
     constexpr std::int64_t height = tile_rows(tile_vectors);
     for (std::int64_t p = 0; p < k; ++p, a += a_row, packed += height) {
       const std::int64_t whole = m / height * height;
-      for (std::int64_t i = 0; i < whole; i += height)
-        std::memcpy(packed + i * k, a + i, height * sizeof(T));
+      for (std::int64_t i = 0; i < whole; i += height) std::memcpy(packed + i * k, a + i, height * sizeof(T));
       for (std::int64_t i = whole; i < m; ++i) packed[whole * k + i - whole] = a[i];
     }
   }

@@ -1,8 +1,8 @@
 // Pooling by 2 by 2 windows with stride 2, one pack of outputs at a time.
 #pragma once
 
-#include <gradus/core/simd/lanes.h>
 #include <gradus/core/kernels/window.h>
+#include <gradus/core/simd/lanes.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -17,8 +17,7 @@ inline bool halves(const PoolGeometry& g) {
 }
 
 /// A small number per lane, a byte each in memory.
-template <class T>
-class Bytes {
+template <class T> class Bytes {
   using Bits = typename Register<T>::bits;
 
  public:
@@ -54,8 +53,7 @@ class Bytes {
 };
 
 /// Pairs of neighbours: `count` even and `count` odd elements of a row, 2 * count elements long.
-template <class T>
-struct Pairs {
+template <class T> struct Pairs {
   static constexpr int w = pack<T>::width;
   static constexpr auto all = std::make_integer_sequence<int, w>{};
   int count;
@@ -74,8 +72,7 @@ struct Pairs {
 };
 
 /// Calls f(pairs, row, column) for the outputs of a plane, a pack of one row at a time.
-template <class T, class F>
-GRADUS_INLINE void for_pairs(std::int64_t oh, std::int64_t ow, F f) {
+template <class T, class F> GRADUS_INLINE void for_pairs(std::int64_t oh, std::int64_t ow, F f) {
   constexpr int w = pack<T>::width;
   const Pairs<T> whole(w), rest(static_cast<int>(ow % w));
   for (std::int64_t y = 0; y < oh; ++y) {
@@ -85,8 +82,7 @@ GRADUS_INLINE void for_pairs(std::int64_t oh, std::int64_t ow, F f) {
   }
 }
 
-template <class T>
-void halve_max(const PoolGeometry& g, const T* x, T* y, std::uint8_t* where) {
+template <class T> void halve_max(const PoolGeometry& g, const T* x, T* y, std::uint8_t* where) {
   using P = pack<T>;
   using Bits = typename P::Bits;
   const std::int64_t oh = g.out_h(), ow = g.out_w();
@@ -108,16 +104,14 @@ void halve_max(const PoolGeometry& g, const T* x, T* y, std::uint8_t* where) {
 }
 
 // What the windows leave over of an image with odd sides.
-template <class T>
-void zero_leftover(const PoolGeometry& g, T* dx) {
+template <class T> void zero_leftover(const PoolGeometry& g, T* dx) {
   const std::int64_t h = 2 * g.out_h(), w = 2 * g.out_w();
   if (w < g.w)
     for (std::int64_t y = 0; y < h; ++y) dx[y * g.w + w] = T(0);
   std::fill(dx + h * g.w, dx + g.h * g.w, T(0));
 }
 
-template <class T>
-void unhalve_max(const PoolGeometry& g, const T* dy, const std::uint8_t* where, T* dx) {
+template <class T> void unhalve_max(const PoolGeometry& g, const T* dy, const std::uint8_t* where, T* dx) {
   using P = pack<T>;
   using Bits = typename P::Bits;
   const std::int64_t oh = g.out_h(), ow = g.out_w();
@@ -132,8 +126,7 @@ void unhalve_max(const PoolGeometry& g, const T* dy, const std::uint8_t* where, 
   zero_leftover(g, dx);
 }
 
-template <class T>
-void halve_mean(const PoolGeometry& g, const T* x, T* y) {
+template <class T> void halve_mean(const PoolGeometry& g, const T* x, T* y) {
   const std::int64_t ow = g.out_w();
   for_pairs<T>(g.out_h(), ow, [&](const Pairs<T>& pairs, std::int64_t r, std::int64_t c) {
     const auto [a, b] = pairs.load(x + 2 * r * g.w + 2 * c);
@@ -142,8 +135,7 @@ void halve_mean(const PoolGeometry& g, const T* x, T* y) {
   });
 }
 
-template <class T>
-void unhalve_mean(const PoolGeometry& g, const T* dy, T* dx) {
+template <class T> void unhalve_mean(const PoolGeometry& g, const T* dy, T* dx) {
   const std::int64_t ow = g.out_w();
   for_pairs<T>(g.out_h(), ow, [&](const Pairs<T>& pairs, std::int64_t r, std::int64_t c) {
     const pack<T> share = pairs.out.load(dy + r * ow + c) * pack<T>(0.25);

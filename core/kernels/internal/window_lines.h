@@ -2,8 +2,8 @@
 // so that what one position of the window sees in neighbouring outputs are neighbours; minus infinity stands in the padding.
 #pragma once
 
-#include <gradus/core/memory/scratch.h>
 #include <gradus/core/kernels/internal/window_halving.h>
+#include <gradus/core/memory/scratch.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -14,8 +14,7 @@
 namespace gradus {
 
 /// The position of a window that lies wholly in the padding.
-template <class Position>
-constexpr Position nowhere = std::numeric_limits<Position>::max();
+template <class Position> constexpr Position nowhere = std::numeric_limits<Position>::max();
 
 /// The outputs o in [begin, end) for which o * stride + offset lies in [0, size).
 struct Reach {
@@ -28,8 +27,7 @@ struct Reach {
 
 inline namespace GRADUS_ISA {
 
-template <class T>
-class Lines {
+template <class T> class Lines {
  public:
   explicit Lines(const PoolGeometry& g)
       : g_(g),
@@ -73,8 +71,7 @@ class Lines {
 };
 
 /// The first position of output (y, x)'s window that lies in the image.
-template <class Position>
-Position first_inside(const PoolGeometry& g, std::int64_t y, std::int64_t x) {
+template <class Position> Position first_inside(const PoolGeometry& g, std::int64_t y, std::int64_t x) {
   using Seen = PoolGeometry::Seen;
   const auto first = [](std::int64_t start, std::int64_t step, Seen seen, std::int64_t size) {
     std::int64_t i = seen.begin;
@@ -119,8 +116,7 @@ void max_row(const PoolGeometry& g, PoolGeometry::Seen rows, std::int64_t column
 }
 
 /// The outputs of one plane; `where` may be null.
-template <class T, class Position>
-void max_plane(const PoolGeometry& g, const Lines<T>& lines, T* best, Position* where) {
+template <class T, class Position> void max_plane(const PoolGeometry& g, const Lines<T>& lines, T* best, Position* where) {
   const std::int64_t oh = g.out_h(), ow = g.out_w();
   const PoolGeometry::Seen rows = g.rows();
   const std::int64_t columns = g.columns().count();

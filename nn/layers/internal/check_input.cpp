@@ -26,7 +26,8 @@ void throw_input(const ModuleBase& layer, const ShapeError& e, const std::string
 }
 
 void check_dtype(const ModuleBase& layer, const Tensor& x, Dtype wanted) {
-  if (x.dtype() == wanted) [[likely]] return;
+  if (x.dtype() == wanted) [[likely]]
+    return;
   if (is_real(x.dtype()))
     throw DtypeError(layer.description(),
                      join("the input is ", describe(x), ", the layer's numbers are ", wanted, "; they must agree"),

@@ -23,8 +23,7 @@ void check_class_weight(const char* op, const char* name, const Tensor& weight, 
 Tensor checked_labels(const char* op, const Tensor& labels, int64_t classes, int64_t ignore_index);
 
 /// The first element of a real tensor, in row-major order, that is wrong(it), or -1.
-template <class Wrong>
-int64_t first_wrong(const Tensor& t, Wrong wrong) {
+template <class Wrong> int64_t first_wrong(const Tensor& t, Wrong wrong) {
   const Array dense = t.array().contiguous();
   return visit_real(dense.dtype(), [&]<class T>() -> int64_t {
     const T *p = dense.data<T>(), *end = p + dense.size();

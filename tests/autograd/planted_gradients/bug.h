@@ -18,10 +18,12 @@ struct Bug {
   const char* cause;    ///< what the report has to name; "a or b" where both are true
   Call call;
   std::vector<Array> inputs;
-  int order = 1;        ///< 2: the gradient is right, the gradient's gradient is not
+  int order = 1;  ///< 2: the gradient is right, the gradient's gradient is not
 };
 
-inline Samples any_samples() { return {sample("any", {sample_values({2})}, [](auto& x) { return x[0] * 2.0; })}; }
+inline Samples any_samples() {
+  return {sample("any", {sample_values({2})}, [](auto& x) { return x[0] * 2.0; })};
+}
 
 /// What a backward pass has at hand: the inputs and the result, with their histories where gradients are recorded.
 struct Kept {
@@ -46,8 +48,7 @@ struct Wrong {
 };
 
 /// value(inputs), with that backward pass. Inside `value` nothing is recorded.
-template <class Value>
-Tensor wrong(const std::vector<Tensor>& in, Value value, Backward backward) {
+template <class Value> Tensor wrong(const std::vector<Tensor>& in, Value value, Backward backward) {
   std::vector<Tensor> constants;
   for (const Tensor& t : in) constants.push_back(t.detach());
   const Array y = value(constants).array().contiguous();
@@ -60,26 +61,27 @@ Tensor wrong(const std::vector<Tensor>& in, Value value, Backward backward) {
 }
 
 /// One input, whose gradient is df(g, x, y).
-template <class Value, class Df>
-Call of_one(Value value, Df df) {
+template <class Value, class Df> Call of_one(Value value, Df df) {
   return [=](const std::vector<Tensor>& in) {
-    return wrong({in[0]}, [=](auto& x) { return value(x[0]); },
-                 [=](BackwardContext& b, const Kept& k) {
-                   const Tensor x = k.x(0), y = k.y();
-                   b.accumulate(0, [&] { return df(b.grad(), x, y); });
-                 });
+    return wrong(
+        {in[0]}, [=](auto& x) { return value(x[0]); },
+        [=](BackwardContext& b, const Kept& k) {
+          const Tensor x = k.x(0), y = k.y();
+          b.accumulate(0, [&] { return df(b.grad(), x, y); });
+        });
   };
 }
 
 /// Two inputs, whose gradients are da(g, a, b) and db(g, a, b).
-template <class Value, class Da, class Db>
-Call of_two(Value value, Da da, Db db) {
+template <class Value, class Da, class Db> Call of_two(Value value, Da da, Db db) {
   return [=](const std::vector<Tensor>& in) {
-    return wrong({in[0], in[1]}, [=](auto& x) { return value(x[0], x[1]); }, [=](BackwardContext& back, const Kept& k) {
-      const Tensor a = k.x(0), b = k.x(1);
-      back.accumulate(0, [&] { return da(back.grad(), a, b); });
-      back.accumulate(1, [&] { return db(back.grad(), a, b); });
-    });
+    return wrong(
+        {in[0], in[1]}, [=](auto& x) { return value(x[0], x[1]); },
+        [=](BackwardContext& back, const Kept& k) {
+          const Tensor a = k.x(0), b = k.x(1);
+          back.accumulate(0, [&] { return da(back.grad(), a, b); });
+          back.accumulate(1, [&] { return db(back.grad(), a, b); });
+        });
   };
 }
 

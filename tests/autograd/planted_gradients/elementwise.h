@@ -96,12 +96,10 @@ struct Abs {
   static Samples samples() { return any_samples(); }
 };
 
-template <class Op>
-Call formula_of_one() {
+template <class Op> Call formula_of_one() {
   return [](const std::vector<Tensor>& x) { return formula(Op{}, x[0]); };
 }
-template <class Op>
-Call formula_of_two() {
+template <class Op> Call formula_of_two() {
   return [](const std::vector<Tensor>& x) { return formula(Op{}, x[0], x[1]); };
 }
 

@@ -14,10 +14,10 @@ namespace gradus::programs {
 constexpr double nothing = 1e-14;
 
 struct Verdict {
-  std::string fault;    ///< empty: none was found
-  std::string kind;     ///< of the fault: a program shrinks as long as it stays the same
-  bool judged = true;   ///< false: a kink, or too coarse
-  bool zero = false;    ///< the gradient is zero both ways
+  std::string fault;   ///< empty: none was found
+  std::string kind;    ///< of the fault: a program shrinks as long as it stays the same
+  bool judged = true;  ///< false: a kink, or too coarse
+  bool zero = false;   ///< the gradient is zero both ways
   double error = 0;
 };
 
@@ -61,8 +61,7 @@ inline Verdict check(const Program& program, bool second) {
     if (!r.passed && std::fabs(r.analytic - r.numeric) < nothing) v.zero = true, r.passed = true;
     v.judged = r.passed || !coarse || r.cause != Cause::none;
     if (r.passed && !v.zero) v.error = r.error;
-    if (!r.passed && v.judged)
-      v.fault = r.message, v.kind = r.message.substr(0, r.message.find(':'));
+    if (!r.passed && v.judged) v.fault = r.message, v.kind = r.message.substr(0, r.message.find(':'));
   } catch (const std::exception& e) {
     v.fault = v.kind = e.what();
   }
@@ -78,8 +77,8 @@ struct Campaign {
   std::string text() const {
     return join(programs, " programs of ", fewest, " to ", most, " ops, ", steps, " in all, from ", ops.size(), " of ",
                 op_table().size(), " kinds, values in [-", gradus::text(range), ", ", gradus::text(range), "]; ", second,
-                " also to second order, ", large, " of them large; largest error ", gradus::text(error), ", ", unjudged, " not judged (a kink), ", zero,
-                " with a gradient of zero, ", faults.size(), " faults");
+                " also to second order, ", large, " of them large; largest error ", gradus::text(error), ", ", unjudged,
+                " not judged (a kink), ", zero, " with a gradient of zero, ", faults.size(), " faults");
   }
 };
 

@@ -79,30 +79,51 @@ inline Tensor indices(int64_t count, int64_t n, unsigned p) {
 /// Weights that are the same for a shape and p.
 inline Tensor weights(const Shape& s, unsigned p) { return Tensor(sample_values(s, -0.6, 0.6, 1 + p % 5)); }
 
-template <Tensor (*f)(const Tensor&), int low = -40, int high = 40>
-Tensor within(X x, unsigned) {
+template <Tensor (*f)(const Tensor&), int low = -40, int high = 40> Tensor within(X x, unsigned) {
   return f(between(x[0], low / 10.0, high / 10.0));
 }
-template <Tensor (*f)(const Tensor&)>
-Tensor kinked(X x, unsigned) {
-  return f(off(x[0], 0));
-}
+template <Tensor (*f)(const Tensor&)> Tensor kinked(X x, unsigned) { return f(off(x[0], 0)); }
 
 inline std::vector<Entry> elementwise() {
   return {
-      {"tanh", 1, within<tanh>}, {"sigmoid", 1, within<sigmoid>}, {"softplus", 1, within<softplus>},
-      {"gelu", 1, within<gelu>}, {"gelu_tanh", 1, within<gelu_tanh>}, {"silu", 1, within<silu>}, {"mish", 1, within<mish>},
-      {"logsigmoid", 1, within<logsigmoid>}, {"tanhshrink", 1, within<tanhshrink>}, {"erf", 1, within<erf>},
-      {"erfc", 1, within<erfc>}, {"exp", 1, within<exp, -40, 15>}, {"expm1", 1, within<expm1, -40, 15>},
-      {"exp2", 1, within<exp2, -40, 20>}, {"log", 1, within<log, 2, 60>}, {"log1p", 1, within<log1p, -7, 60>},
-      {"log2", 1, within<log2, 3, 60>}, {"log10", 1, within<log10, 2, 60>}, {"sqrt", 1, within<sqrt, 1, 60>},
-      {"rsqrt", 1, within<rsqrt, 3, 60>}, {"reciprocal", 1, within<reciprocal, 4, 60>},
+      {"tanh", 1, within<tanh>},
+      {"sigmoid", 1, within<sigmoid>},
+      {"softplus", 1, within<softplus>},
+      {"gelu", 1, within<gelu>},
+      {"gelu_tanh", 1, within<gelu_tanh>},
+      {"silu", 1, within<silu>},
+      {"mish", 1, within<mish>},
+      {"logsigmoid", 1, within<logsigmoid>},
+      {"tanhshrink", 1, within<tanhshrink>},
+      {"erf", 1, within<erf>},
+      {"erfc", 1, within<erfc>},
+      {"exp", 1, within<exp, -40, 15>},
+      {"expm1", 1, within<expm1, -40, 15>},
+      {"exp2", 1, within<exp2, -40, 20>},
+      {"log", 1, within<log, 2, 60>},
+      {"log1p", 1, within<log1p, -7, 60>},
+      {"log2", 1, within<log2, 3, 60>},
+      {"log10", 1, within<log10, 2, 60>},
+      {"sqrt", 1, within<sqrt, 1, 60>},
+      {"rsqrt", 1, within<rsqrt, 3, 60>},
+      {"reciprocal", 1, within<reciprocal, 4, 60>},
       {"square", 1, within<square, -22, 22>},
-      {"sin", 1, within<sin>}, {"cos", 1, within<cos>}, {"tan", 1, within<tan, -10, 10>}, {"asin", 1, within<asin, -8, 8>},
-      {"acos", 1, within<acos, -8, 8>}, {"atan", 1, within<atan>}, {"sinh", 1, within<sinh, -15, 15>},
-      {"cosh", 1, within<cosh, -15, 15>}, {"asinh", 1, within<asinh>}, {"acosh", 1, within<acosh, 13, 60>},
-      {"atanh", 1, within<atanh, -8, 8>}, {"abs", 1, kinked<abs>}, {"relu", 1, kinked<relu>}, {"selu", 1, kinked<selu>},
-      {"softsign", 1, kinked<softsign>}, {"neg", 1, [](X x, unsigned) { return -x[0]; }},
+      {"sin", 1, within<sin>},
+      {"cos", 1, within<cos>},
+      {"tan", 1, within<tan, -10, 10>},
+      {"asin", 1, within<asin, -8, 8>},
+      {"acos", 1, within<acos, -8, 8>},
+      {"atan", 1, within<atan>},
+      {"sinh", 1, within<sinh, -15, 15>},
+      {"cosh", 1, within<cosh, -15, 15>},
+      {"asinh", 1, within<asinh>},
+      {"acosh", 1, within<acosh, 13, 60>},
+      {"atanh", 1, within<atanh, -8, 8>},
+      {"abs", 1, kinked<abs>},
+      {"relu", 1, kinked<relu>},
+      {"selu", 1, kinked<selu>},
+      {"softsign", 1, kinked<softsign>},
+      {"neg", 1, [](X x, unsigned) { return -x[0]; }},
       {"leaky_relu", 1, [](X x, unsigned p) { return leaky_relu(off(x[0], 0), 0.1 * number(p)); }},
       {"elu", 1, [](X x, unsigned p) { return elu(off(x[0], 0), number(p)); }},
       {"celu", 1, [](X x, unsigned p) { return celu(off(x[0], 0), number(p)); }},
@@ -141,13 +162,13 @@ inline std::vector<Entry> along_axes() {
       {"sum", 1, [](X x, unsigned) { return sum(x[0]); }},
       {"sum over an axis", 1, [](X x, unsigned p) { return sum(x[0], {axis_of(x[0], p)}, p % 3 == 0); }},
       {"mean", 1, [](X x, unsigned p) { return mean(x[0], {axis_of(x[0], p)}, p % 2 == 0); }},
-      {"var", 1, [](X x, unsigned p) { return need(x[0].rank() > 0 && x[0].dim(axis_of(x[0], p)) > 1),
-                                              var(x[0], {axis_of(x[0], p)}, p % 2); }},
+      {"var", 1,
+       [](X x, unsigned p) {
+         return need(x[0].rank() > 0 && x[0].dim(axis_of(x[0], p)) > 1), var(x[0], {axis_of(x[0], p)}, p % 2);
+       }},
       {"std", 1, [](X x, unsigned p) { return std(spread_out(x[0], axis_of(x[0], p)), {axis_of(x[0], p)}, p % 2); }},
       {"max over an axis", 1, [](X x, unsigned p) { return max(distinct(x[0], axis_of(x[0], p)), axis_of(x[0], p)); }},
-      {"min over an axis", 1, [](X x, unsigned p) {
-         return min(distinct(x[0], axis_of(x[0], p)), axis_of(x[0], p), true);
-       }},
+      {"min over an axis", 1, [](X x, unsigned p) { return min(distinct(x[0], axis_of(x[0], p)), axis_of(x[0], p), true); }},
       {"logsumexp", 1, [](X x, unsigned p) { return logsumexp(x[0], axis_of(x[0], p)); }},
       {"softmax", 1, [](X x, unsigned p) { return softmax(x[0], axis_of(x[0], p)); }},
       {"log_softmax", 1, [](X x, unsigned p) { return log_softmax(x[0], axis_of(x[0], p)); }},
@@ -156,16 +177,16 @@ inline std::vector<Entry> along_axes() {
       {"prod", 1, [](X x, unsigned p) { return need(x[0].size() <= 64), prod(x[0], axis_of(x[0], p)); }},
       {"cumsum", 1, [](X x, unsigned p) { return cumsum(x[0], axis_of(x[0], p)); }},
       {"cumprod", 1, [](X x, unsigned p) { return need(x[0].size() <= 64), cumprod(x[0], axis_of(x[0], p)); }},
-      {"sort", 1, [](X x, unsigned p) {
-         return sort(distinct(x[0], axis_of(x[0], p)), axis_of(x[0], p), p % 2).values;
-       }},
-      {"topk", 1, [](X x, unsigned p) {
+      {"sort", 1, [](X x, unsigned p) { return sort(distinct(x[0], axis_of(x[0], p)), axis_of(x[0], p), p % 2).values; }},
+      {"topk", 1,
+       [](X x, unsigned p) {
          const int a = axis_of(x[0], p);
          return topk(distinct(x[0], a), 1 + pick(p, x[0].dim(a)), a).values;
        }},
       {"median", 1, [](X x, unsigned p) { return median(distinct(x[0], axis_of(x[0], p)), axis_of(x[0], p)).values; }},
       {"linear_scan", 2, [](X x, unsigned p) { return same_shape(x), linear_scan(tanh(x[0]), x[1], axis_of(x[0], p)); }},
-      {"cosine_similarity", 2, [](X x, unsigned p) {
+      {"cosine_similarity", 2,
+       [](X x, unsigned p) {
          return same_shape(x), cosine_similarity(off(x[0], 0, 0.1), off(x[1], 0, 0.1), axis_of(x[0], p));
        }},
       {"glu", 1, [](X x, unsigned p) { return need(x[0].dim(axis_of(x[0], p)) % 2 == 0), glu(x[0], axis_of(x[0], p)); }},
@@ -175,16 +196,21 @@ inline std::vector<Entry> along_axes() {
 inline std::vector<Entry> arrange() {
   return {
       {"flatten", 1, [](X x, unsigned) { return need(x[0].rank() > 1), flatten(x[0]); }},
-      {"reshape", 1, [](X x, unsigned p) { return need(x[0].size() % (2 + p % 2) == 0), reshape(x[0], {2 + p % 2, -1}); }},
+      {"reshape", 1,
+       [](X x, unsigned p) {
+         return need(x[0].size() % (2 + p % 2) == 0), reshape(x[0], {2 + p % 2, -1});
+       }},
       {"transpose", 1, [](X x, unsigned p) { return need(x[0].rank() > 1), transpose(x[0], axis_of(x[0], p), -1); }},
       {"unsqueeze", 1, [](X x, unsigned p) { return need(x[0].rank() < 4), unsqueeze(x[0], static_cast<int>(p % 2) - 1); }},
-      {"expand", 1, [](X x, unsigned p) {
+      {"expand", 1,
+       [](X x, unsigned p) {
          need(x[0].rank() < 4);
          Shape s{2 + p % 3};
          for (int i = 0; i < x[0].rank(); ++i) s.push_back(x[0].dim(i));
          return expand(x[0], s);
        }},
-      {"slice", 1, [](X x, unsigned p) {
+      {"slice", 1,
+       [](X x, unsigned p) {
          const int a = axis_of(x[0], p);
          return need(x[0].dim(a) > 1), slice(x[0], a, pick(p, 2), x[0].dim(a), 1 + p % 2);
        }},
@@ -196,25 +222,35 @@ inline std::vector<Entry> arrange() {
       {"triu", 1, [](X x, unsigned p) { return need(x[0].rank() > 1), triu(x[0], static_cast<int64_t>(p % 3) - 1); }},
       {"diagonal", 1, [](X x, unsigned) { return need(x[0].rank() > 1), diagonal(x[0]); }},
       {"diag_embed", 1, [](X x, unsigned) { return need(x[0].rank() == 1), diag_embed(x[0]); }},
-      {"pad", 1, [](X x, unsigned p) { return need(x[0].rank() > 0), pad(x[0], {pick(p, 3), 1}, Padding::constant, 0.5); }},
-      {"pad by reflection", 1, [](X x, unsigned) {
+      {"pad", 1,
+       [](X x, unsigned p) {
+         return need(x[0].rank() > 0), pad(x[0], {pick(p, 3), 1}, Padding::constant, 0.5);
+       }},
+      {"pad by reflection", 1,
+       [](X x, unsigned) {
          return need(x[0].rank() > 1 && x[0].dim(-1) > 1), pad(x[0], {1, 1}, Padding::reflect);
        }},
-      {"cat", 2, [](X x, unsigned p) {
+      {"cat", 2,
+       [](X x, unsigned p) {
          const int a = axis_of(x[0], p);
          need(x[0].rank() == x[1].rank());
          for (int i = 0; i < x[0].rank(); ++i) need(i == a || x[0].dim(i) == x[1].dim(i));
          return cat({x[0], x[1]}, a);
        }},
-      {"stack", 2, [](X x, unsigned) { return same_shape(x), need(x[0].rank() < 4), stack({x[0], x[1]}, 0); }},
-      {"index_select", 1, [](X x, unsigned p) {
+      {"stack", 2,
+       [](X x, unsigned) {
+         return same_shape(x), need(x[0].rank() < 4), stack({x[0], x[1]}, 0);
+       }},
+      {"index_select", 1,
+       [](X x, unsigned p) {
          const int a = axis_of(x[0], p);
          return index_select(x[0], a, indices(3, x[0].dim(a), p));
        }},
       {"embedding", 1, [](X x, unsigned p) { return embedding(matrix(x[0]), indices(5, x[0].dim(0), p)); }},
       {"take", 1, [](X x, unsigned p) { return take(x[0], indices(4, x[0].size(), p)); }},
       {"unbind", 1, [](X x, unsigned p) { return unbind(x[0], axis_of(x[0], p))[0]; }},
-      {"split", 1, [](X x, unsigned p) {
+      {"split", 1,
+       [](X x, unsigned p) {
          const auto parts = split(x[0], 2, axis_of(x[0], p));
          return parts[p % parts.size()];
        }},
@@ -223,81 +259,97 @@ inline std::vector<Entry> arrange() {
 
 inline std::vector<Entry> layers() {
   return {
-      {"matmul", 2, [](X x, unsigned) {
+      {"matmul", 2,
+       [](X x, unsigned) {
          need(x[0].rank() >= 2 && x[1].rank() >= 2 && x[0].dim(-1) == x[1].dim(-2));
          return matmul(x[0], x[1]);
        }},
-      {"matmul of a transpose", 2, [](X x, unsigned) {
+      {"matmul of a transpose", 2,
+       [](X x, unsigned) {
          need(x[0].rank() == 2 && x[1].rank() == 2 && x[0].dim(1) == x[1].dim(1));
          return matmul(x[0], transpose(x[1], 0, 1)) * 0.5;
        }},
-      {"linear", 1, [](X x, unsigned p) {
+      {"linear", 1,
+       [](X x, unsigned p) {
          return need(x[0].rank() > 0), linear(x[0], weights({3, x[0].dim(-1)}, p), weights({3}, p));
        }},
-      {"linear with weights", 2, [](X x, unsigned) {
+      {"linear with weights", 2,
+       [](X x, unsigned) {
          need(x[0].rank() > 0 && x[1].rank() == 2 && x[0].dim(-1) == x[1].dim(1));
          return linear(x[0], x[1]);
        }},
       {"outer", 2, [](X x, unsigned) { return need(x[0].rank() == 1 && x[1].rank() == 1), outer(x[0], x[1]); }},
-      {"einsum ij,kj->ki", 2, [](X x, unsigned) {
+      {"einsum ij,kj->ki", 2,
+       [](X x, unsigned) {
          need(x[0].rank() == 2 && x[1].rank() == 2 && x[0].dim(1) == x[1].dim(1));
          return einsum("ij,kj->ki", {x[0], x[1]}) * 0.5;
        }},
-      {"attention", 2, [](X x, unsigned p) {
+      {"attention", 2,
+       [](X x, unsigned p) {
          need(x[0].rank() == 2 && x[1].rank() == 2 && x[0].dim(1) == x[1].dim(1));
          return scaled_dot_product_attention(x[0], x[1], x[1], {.causal = p % 2 == 0});
        }},
-      {"conv1d", 1, [](X x, unsigned p) {
+      {"conv1d", 1,
+       [](X x, unsigned p) {
          need(x[0].rank() == 3 && x[0].dim(2) >= 2);
          return conv1d(x[0], weights({2, x[0].dim(1), 2}, p), weights({2}, p), {.stride = 1 + p % 2, .padding = 1});
        }},
-      {"conv2d", 1, [](X x, unsigned p) {
+      {"conv2d", 1,
+       [](X x, unsigned p) {
          const Tensor im = image(x[0]);
          return conv2d(im, weights({2, im.dim(1), 2, 2}, p), weights({2}, p), {.padding = p % 2});
        }},
-      {"conv2d with weights", 2, [](X x, unsigned) {
+      {"conv2d with weights", 2,
+       [](X x, unsigned) {
          need(x[0].rank() == 4 && x[1].rank() == 4 && x[0].dim(1) == x[1].dim(1) && x[1].dim(2) <= x[0].dim(2) &&
               x[1].dim(3) <= x[0].dim(3));
          return conv2d(x[0], x[1]);
        }},
-      {"conv_transpose2d", 1, [](X x, unsigned p) {
+      {"conv_transpose2d", 1,
+       [](X x, unsigned p) {
          const Tensor im = image(x[0]);
          return conv_transpose2d(im, weights({im.dim(1), 2, 2, 2}, p), {}, {.stride = 1 + p % 2});
        }},
-      {"max_pool2d", 1, [](X x, unsigned) {
+      {"max_pool2d", 1,
+       [](X x, unsigned) {
          const Tensor im = image(x[0]);
          return distinct(flatten(im), 0), max_pool2d(im, 2, {.stride = 1});
        }},
       {"avg_pool2d", 1, [](X x, unsigned p) { return avg_pool2d(image(x[0]), 2, {.stride = 1 + p % 2, .padding = p % 2}); }},
       {"adaptive_avg_pool2d", 1, [](X x, unsigned) { return adaptive_avg_pool2d(image(x[0]), 2); }},
-      {"interpolate", 1, [](X x, unsigned p) {
+      {"interpolate", 1,
+       [](X x, unsigned p) {
          return interpolate(image(x[0]), 3, p % 2 ? Interpolation::bilinear : Interpolation::nearest);
        }},
-      {"layer_norm", 1, [](X x, unsigned p) {
+      {"layer_norm", 1,
+       [](X x, unsigned p) {
          need(x[0].rank() > 0);
          const int64_t n = x[0].dim(-1);
          return layer_norm(spread_out(x[0], -1), {n}, weights({n}, p) + 1.0, weights({n}, p + 1));
        }},
       {"rms_norm", 1, [](X x, unsigned) { return need(x[0].rank() > 0), rms_norm(off(x[0], 0, 0.1), {x[0].dim(-1)}); }},
-      {"batch_norm", 1, [](X x, unsigned p) {
+      {"batch_norm", 1,
+       [](X x, unsigned p) {
          const int64_t c = matrix(x[0]).dim(1);
          return batch_norm(spread_out(x[0], 0), weights({c}, p) + 1.0, weights({c}, p + 1)).y;
        }},
       {"instance_norm", 1, [](X x, unsigned) { return need(x[0].rank() == 3), instance_norm(spread_out(x[0], 2)); }},
-      {"mse_loss", 2, [](X x, unsigned p) {
-         return same_shape(x), mse_loss(x[0], x[1], p % 2 ? Reduction::mean : Reduction::none);
-       }},
-      {"cross_entropy", 1, [](X x, unsigned p) {
+      {"mse_loss", 2,
+       [](X x, unsigned p) { return same_shape(x), mse_loss(x[0], x[1], p % 2 ? Reduction::mean : Reduction::none); }},
+      {"cross_entropy", 1,
+       [](X x, unsigned p) {
          const int64_t n = matrix(x[0]).dim(0), classes = x[0].dim(1);
          return cross_entropy(x[0], indices(n, classes, p), p % 2 ? Reduction::mean : Reduction::none);
        }},
-      {"gru_cell", 2, [](X x, unsigned p) {
+      {"gru_cell", 2,
+       [](X x, unsigned p) {
          need(x[0].rank() == 2 && x[1].rank() == 2 && x[0].dim(0) == x[1].dim(0));
          const int64_t f = x[0].dim(1), h = x[1].dim(1);
          const Tensor bias = weights({3 * h}, p);
          return gru_cell(x[0], x[1], {weights({3 * h, f}, p), weights({3 * h, h}, p + 1), bias, bias});
        }},
-      {"lstm_cell", 2, [](X x, unsigned p) {
+      {"lstm_cell", 2,
+       [](X x, unsigned p) {
          need(x[0].rank() == 2 && x[1].rank() == 2 && x[0].dim(0) == x[1].dim(0));
          const int64_t f = x[0].dim(1), h = x[1].dim(1);
          const CellWeights w{weights({4 * h, f}, p), weights({4 * h, h}, p + 1)};
@@ -309,7 +361,8 @@ inline std::vector<Entry> layers() {
 
 inline std::vector<Entry> op_table() {
   std::vector<Entry> all;
-  for (const auto& part : {elementwise(), along_axes(), arrange(), layers()}) all.insert(all.end(), part.begin(), part.end());
+  for (const auto& part : {elementwise(), along_axes(), arrange(), layers()})
+    all.insert(all.end(), part.begin(), part.end());
   return all;
 }
 

@@ -10,10 +10,10 @@ namespace gradus::programs {
 
 /// An input, or an op on values before it.
 struct Value {
-  const Entry* op = nullptr;     ///< null: an input
+  const Entry* op = nullptr;  ///< null: an input
   std::vector<std::size_t> from;
   unsigned p = 0;
-  Array numbers;                 ///< at the point
+  Array numbers;  ///< at the point
 };
 
 struct Program {
@@ -78,8 +78,8 @@ struct Program {
 
 struct Size {
   std::vector<int64_t> lengths = {1, 2, 3, 4, 5};
-  int ranks = 5;            ///< 0 to 4
-  int64_t largest = 300;    ///< elements of a value
+  int ranks = 5;          ///< 0 to 4
+  int64_t largest = 300;  ///< elements of a value
   unsigned shortest = 5, longest = 50;
 };
 inline Size large() { return {{1, 40, 150, 230}, 3, 70000, 5, 12}; }
@@ -128,8 +128,7 @@ inline Program write_program(std::uint64_t seed, const std::vector<Entry>& table
 }
 
 /// The smallest program found that still has a fault: it ends earlier, and values become inputs. `faulty` says which do.
-template <class Faulty>
-Program shrink(Program program, Faulty faulty) {
+template <class Faulty> Program shrink(Program program, Faulty faulty) {
   for (std::size_t last = 0; last < program.values.size(); ++last)
     if (program.values[last].op)
       if (const Program early = program.up_to(last); faulty(early)) {

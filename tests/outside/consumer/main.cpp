@@ -1,8 +1,8 @@
 // A stranger's program: our Arrays and threads, and a formula, an op and an optimizer of its own. Its output must not depend
 // on flags.
-#include <gradus/gradus.h>
 #include <gradus/autograd/op.h>
 #include <gradus/core/simd/pack.h>
+#include <gradus/gradus.h>
 #include <gradus/optim/check/check_rule.h>
 #include <gradus/optim/rule/rule.h>
 
@@ -11,7 +11,10 @@
 
 // -Wextra or -Wshadow with -Werror would refuse this function: the flags of Gradus must not reach a program that uses it.
 static int careless(int a, int unused) {
-  { int a = 1; (void)a; }
+  {
+    int a = 1;
+    (void)a;
+  }
   return a;
 }
 
@@ -25,14 +28,18 @@ struct Bump {
     V t = tanh(x);
     return g * (t + x * (1.0 - t * t) - 2.0 * x * exp(-(x * x)));
   }
-  static Samples samples() { return {sample("matrix", {sample_values({2, 3})}, [](auto& x) { return formula(Bump{}, x[0]); })}; }
+  static Samples samples() {
+    return {sample("matrix", {sample_values({2, 3})}, [](auto& x) { return formula(Bump{}, x[0]); })};
+  }
 };
 
-template <class S = double>
-struct OwnRule {
+template <class S = double> struct OwnRule {
   S lr = 1e-2, beta = 0.9;
   GRADUS_FIELDS(lr, beta)
-  template <class V> struct State { V m; GRADUS_FIELDS(m) };
+  template <class V> struct State {
+    V m;
+    GRADUS_FIELDS(m)
+  };
   struct Step : NoFields {};
   void advance(Step&, S) const {}
   template <class V> auto update(V g, V& w, State<V>& s, const Step&) const {

@@ -10,7 +10,8 @@ int main() {
   std::atomic<int> started = 0;  // relaxed: both pieces are under way, yet neither is ordered before the other
   gradus::parallel_for(2, [&](std::int64_t i) {
     started.fetch_add(1, std::memory_order_relaxed);
-    while (started.load(std::memory_order_relaxed) < 2) {}
+    while (started.load(std::memory_order_relaxed) < 2) {
+    }
     sum += static_cast<double>(i);
   });
   std::printf("%g\n", sum);

@@ -57,8 +57,7 @@ std::string bits(const NamedArrays& state) {
 }
 
 /// What `save` puts into a file.
-template <class Save>
-std::string written(Save save) {
+template <class Save> std::string written(Save save) {
   char path[] = "/tmp/gradus-fuzz-XXXXXX";
   const int descriptor = mkstemp(path);
   if (descriptor < 0) throw std::runtime_error("no temporary file can be made");
@@ -75,8 +74,7 @@ std::string written(Save save) {
   return all;
 }
 
-template <class T>
-Array counting(const Shape& shape) {
+template <class T> Array counting(const Shape& shape) {
   Array a(shape, dtype_of<T>());
   for (int64_t i = 0; i < a.size(); ++i) a.uninitialized<T>()[i] = static_cast<T>(i % 7);
   return a;
@@ -88,14 +86,19 @@ void read_safetensors(const std::string& bytes) {
   const Safetensors found = load_safetensors(Memory(bytes).path());
   const std::string again = written([&](const std::string& path) { save_safetensors(path, found.tensors, found.metadata); });
   const Safetensors second = load_safetensors(Memory(again).path());
-  promise(bits(second.tensors) == bits(found.tensors) && second.metadata == found.metadata, "what was read is written, and read again");
+  promise(bits(second.tensors) == bits(found.tensors) && second.metadata == found.metadata,
+          "what was read is written, and read again");
 }
 std::vector<std::string> safetensors_seeds() {
-  const NamedArrays some = {{"a.weight", counting<float>({2, 3})}, {"b", counting<int64_t>({})}, {"none", counting<double>({0, 2})},
-                            {"flags", counting<bool>({5})}, {"\xC3\xA4 \"q\"", counting<std::uint8_t>({3})}};
+  const NamedArrays some = {{"a.weight", counting<float>({2, 3})},
+                            {"b", counting<int64_t>({})},
+                            {"none", counting<double>({0, 2})},
+                            {"flags", counting<bool>({5})},
+                            {"\xC3\xA4 \"q\"", counting<std::uint8_t>({3})}};
   return {written([&](const std::string& p) { save_safetensors(p, {}); }),
-          written([&](const std::string& p) { save_safetensors(p, {some[0]}); }),
-          written([&](const std::string& p) { save_safetensors(p, some, {{"format", "pt"}, {"note", "line\n\t\\"}}); })};
+          written([&](const std::string& p) { save_safetensors(p, {some[0]}); }), written([&](const std::string& p) {
+            save_safetensors(p, some, {{"format", "pt"}, {"note", "line\n\t\\"}});
+          })};
 }
 
 void read_npy(const std::string& bytes) {
@@ -104,31 +107,36 @@ void read_npy(const std::string& bytes) {
   promise(bits(load_npy(Memory(again).path())) == bits(found), "what was read is written, and read again");
 }
 std::string npy_of(const std::string& header, const std::string& data, char major = 1) {
-  std::string s = std::string("\x93NUMPY", 6) + major + '\0' + static_cast<char>(header.size() & 255) + static_cast<char>(header.size() >> 8);
+  std::string s = std::string("\x93NUMPY", 6) + major + '\0' + static_cast<char>(header.size() & 255) +
+                  static_cast<char>(header.size() >> 8);
   if (major > 1) s += std::string(2, '\0');
   return s + header + data;
 }
 std::vector<std::string> npy_seeds() {
-  return {written([](const std::string& p) { save_npy(p, counting<float>({2, 3})); }),
+  return {written([](const std::string& p) {
+            save_npy(p, counting<float>({2, 3}));
+          }),
           written([](const std::string& p) { save_npy(p, counting<int64_t>({})); }),
-          written([](const std::string& p) { save_npy(p, counting<bool>({0, 4})); }),
+          written([](const std::string& p) {
+            save_npy(p, counting<bool>({0, 4}));
+          }),
           npy_of("{'descr': '>f8', 'fortran_order': True, 'shape': (2, 1), }\n", std::string(16, '\1')),
           npy_of("{'descr': '<f2', 'fortran_order': False, 'shape': (3,), }\n", std::string(6, '\1'), 2),
           npy_of("{'descr': 'u4', 'fortran_order': False, 'shape': (1,), }\n", std::string(4, '\1'), 3)};
 }
 
-void read_idx_file(const std::string& bytes) {
-  data::read_idx(Memory(bytes).path());
-}
+void read_idx_file(const std::string& bytes) { data::read_idx(Memory(bytes).path()); }
 std::vector<std::string> idx_seeds() {
-  return {std::string("\0\0\x08\x01\0\0\0\x03", 8) + "abc", std::string("\0\0\x08\x03\0\0\0\x01\0\0\0\x02\0\0\0\x02", 16) + "abcd",
+  return {std::string("\0\0\x08\x01\0\0\0\x03", 8) + "abc",
+          std::string("\0\0\x08\x03\0\0\0\x01\0\0\0\x02\0\0\0\x02", 16) + "abcd",
           std::string("\0\0\x0C\x01\0\0\0\x01", 8) + "abcd", std::string("\0\0\x0D\x01\0\0\0\x01\0\0\0\0", 12),
           std::string("\0\0\x0E\x01\0\0\0\x01", 8) + std::string(8, '\0')};
 }
 
 std::string gzipped(const std::string& bytes) {
   z_stream z{};
-  if (deflateInit2(&z, Z_BEST_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) throw std::runtime_error("zlib");
+  if (deflateInit2(&z, Z_BEST_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+    throw std::runtime_error("zlib");
   std::string out(bytes.size() + 256, '\0');
   z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data())), z.avail_in = static_cast<uInt>(bytes.size());
   z.next_out = reinterpret_cast<Bytef*>(out.data()), z.avail_out = static_cast<uInt>(out.size());
@@ -166,9 +174,14 @@ void read_spec(const std::string& text) {
   promise(optim::make(spec, parameters()).spec() == spec, "the spec of an optimizer reads back as the same");
 }
 std::vector<std::string> spec_seeds() {
-  return {"adam", "sgd(lr=0.1, momentum=0.9, nesterov=true)", "adamw(lr=3e-4, beta1=0.9, beta2=0.95, weight_decay=0.01)",
+  return {"adam",
+          "sgd(lr=0.1, momentum=0.9, nesterov=true)",
+          "adamw(lr=3e-4, beta1=0.9, beta2=0.95, weight_decay=0.01)",
           "skip_nonfinite | accumulate(4) | clip_norm(1) | adamw(lr=cosine(3e-4, total=20000, warmup=500))",
-          "lookahead(adam(lr=1e-3), k=5)", "lbfgs(history_size=5)", "rmsprop(dialect=keras)", "sam(sgd(lr=0.1), rho=0.05)"};
+          "lookahead(adam(lr=1e-3), k=5)",
+          "lbfgs(history_size=5)",
+          "rmsprop(dialect=keras)",
+          "sam(sgd(lr=0.1), rho=0.05)"};
 }
 
 void read_schedule(const std::string& text) {
@@ -183,14 +196,21 @@ void read_schedule(const std::string& text) {
   again.load_state(made.state());
 }
 std::vector<std::string> schedule_seeds() {
-  return {"0.1", "cosine(0.1, total=100)", "cosine(3e-4, total=20000, warmup=500)", "step(0.1, size=30, gamma=0.1)",
-          "linear(1, total=10)", "plateau(0.1)", "one_cycle(0.1, total=100)", "exponential(0.1, gamma=0.99)"};
+  return {"0.1",
+          "cosine(0.1, total=100)",
+          "cosine(3e-4, total=20000, warmup=500)",
+          "step(0.1, size=30, gamma=0.1)",
+          "linear(1, total=10)",
+          "plateau(0.1)",
+          "one_cycle(0.1, total=100)",
+          "exponential(0.1, gamma=0.99)"};
 }
 
 // ---- saved optimizers -----------------------------------------------------------------------------------------------
 
 constexpr const char* saved_specs[] = {"adam(lr=1e-2)", "sgd(lr=1e-2, momentum=0.9)",
-                                       "skip_nonfinite | accumulate(2) | adamw(lr=cosine(1e-2, total=100))", "lbfgs(history_size=2)"};
+                                       "skip_nonfinite | accumulate(2) | adamw(lr=cosine(1e-2, total=100))",
+                                       "lbfgs(history_size=2)"};
 
 optim::Optimizer stepped(const std::string& spec) {
   optim::Optimizer made = optim::make(spec, parameters());
@@ -231,11 +251,13 @@ std::vector<std::string> optimizer_seeds() {
 }  // namespace
 
 const std::vector<Reader>& readers() {
-  static const std::vector<Reader> all = {
-      {"safetensors", read_safetensors, safetensors_seeds}, {"npy", read_npy, npy_seeds},
-      {"idx", read_idx_file, idx_seeds},                    {"gzip", read_gzip, gzip_seeds},
-      {"spec", read_spec, spec_seeds},                      {"schedule", read_schedule, schedule_seeds},
-      {"optimizer", read_optimizer, optimizer_seeds}};
+  static const std::vector<Reader> all = {{"safetensors", read_safetensors, safetensors_seeds},
+                                          {"npy", read_npy, npy_seeds},
+                                          {"idx", read_idx_file, idx_seeds},
+                                          {"gzip", read_gzip, gzip_seeds},
+                                          {"spec", read_spec, spec_seeds},
+                                          {"schedule", read_schedule, schedule_seeds},
+                                          {"optimizer", read_optimizer, optimizer_seeds}};
   return all;
 }
 

@@ -62,7 +62,8 @@ int write_seeds(const fs::path& to) {
   for (const Reader& r : readers()) {
     fs::create_directories(to / r.name);
     int k = 0;
-    for (const std::string& seed : r.seeds()) std::ofstream(to / r.name / ("seed" + std::to_string(k++)), std::ios::binary) << seed;
+    for (const std::string& seed : r.seeds())
+      std::ofstream(to / r.name / ("seed" + std::to_string(k++)), std::ios::binary) << seed;
   }
   return 0;
 }

@@ -32,15 +32,13 @@ Jets normal(Row x) {
 }
 
 /// One query, two keys and values, a number each: q, k0, k1, v0, v1, of which the first `seen` may be seen.
-template <int seen>
-Jets attention(Row x) {
+template <int seen> Jets attention(Row x) {
   if (seen == 0) return {flat(x[0], 0)};
   if (seen == 1) return {x[3]};
   const Jet share = sigmoid(x[0] * x[2] - x[0] * x[1]);  // of the second
   return {x[3] * (Jet(1) - share) + x[4] * share};
 }
-template <int seen>
-Tensor attend(const Tensor& x) {
+template <int seen> Tensor attend(const Tensor& x) {
   const int64_t n = x.dim(0);
   const auto part = [&](int64_t from, int64_t length) { return as(slice(x, 1, from, from + length), {n, length, 1}); };
   AttentionOptions o;

@@ -51,8 +51,7 @@ Jets over(Row x, const Jet& d) {
 /// x / sqrt(mean square + eps), in packs of one row.
 Jets scaled_row(Row x, Wide eps) { return over(x, sqrt(squares_of(x) * Jet(1 / static_cast<Wide>(x.size())) + Jet(eps))); }
 
-template <int tenths>
-Jets p_norm(Row x) {
+template <int tenths> Jets p_norm(Row x) {
   constexpr Wide p = tenths / 10.0L;
   Jet s(0);
   Wide top = 0;

@@ -53,12 +53,9 @@ void visit_pairs(const Sample& s, const Visit& visit) {
         for (const double w : few_edges) {
           const std::size_t a = inputs[i], b = inputs[j];
           Arrays x = own;
-          if (a != b)
-            x[a] = filled_with(own[a], of_f32(v)), x[b] = filled_with(own[b], of_f32(w));
-          else if (own[a].size() > 1)
-            x[a] = with_element(with_element(own[a], 0, of_f32(v)), 1, of_f32(w));
-          else
-            continue;
+          if (a != b) x[a] = filled_with(own[a], of_f32(v)), x[b] = filled_with(own[b], of_f32(w));
+          else if (own[a].size() > 1) x[a] = with_element(with_element(own[a], 0, of_f32(v)), 1, of_f32(w));
+          else continue;
           visit(a == b ? fmt::format("input {}[0] = {}, [1] = {}", a, edge_text(v), edge_text(w))
                        : fmt::format("input {} = {}, input {} = {}", a, edge_text(v), b, edge_text(w)),
                 x);

@@ -45,7 +45,8 @@ struct Run {
     }
     std::size_t k = 0;
     for (const Tensor& y : s.call(x)) {
-      if (y.defined() && is_real(y.dtype())) result.parts.push_back({0, k, fmt::format("output {}", k), as_doubles(y.array())});
+      if (y.defined() && is_real(y.dtype()))
+        result.parts.push_back({0, k, fmt::format("output {}", k), as_doubles(y.array())});
       if (y.requires_grad()) roots.push_back(y);
       ++k;
     }
