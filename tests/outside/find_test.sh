@@ -29,7 +29,7 @@ asks 'Where is safetensors read?' 'load_safetensors\(' core core/io/safetensors.
 asks 'Where is the first number of a weight drawn (Kaiming)?' 'kaiming_uniform' nn nn/init.cpp
 asks 'Where is a state dict loaded?' 'void Module::load|::load_state' nn nn/state.cpp
 asks 'Where is weight decay of SGD?' 'weight_decay' optim/rules/sgd.cpp optim/rules/sgd.cpp
-asks 'What runs when I call opt.step()?' '^void Optimizer::step\(' optim optim/step.cpp
-asks 'Where is a rule registered?' 'void register_rule' optim optim/spec/registry.cpp
+asks 'What runs when I call opt.step()?' '^void Optimizer::step\(' optim optim/optimizer_step.cpp
+asks 'Where is a rule registered?' 'void register_rule\(RuleInfo' optim optim/spec/registry.cpp
 asks 'Where is gradient clipping?' 'clip_grad_norm\(' optim optim/norms.cpp
 exit $((failures > 0))
