@@ -4,6 +4,7 @@
 
 #include <gradus/autograd/ops/along_axes.h>
 #include <gradus/autograd/ops/arrange.h>
+#include <gradus/autograd/ops/creation.h>
 #include <gradus/autograd/ops/elementwise.h>
 #include <gradus/autograd/ops/layers.h>
 #include <gradus/autograd/ops/recurrent_layer.h>

@@ -17,8 +17,8 @@ struct TransformerOptions {
   double dropout = 0.1;
   Activation activation = Activation::relu;
   double layer_norm_eps = 1e-5;
-  bool batch_first = false;  ///< [N, L, E] instead of [L, N, E]
   bool norm_first = false;   ///< x + f(norm(x)) instead of norm(x + f(x))
+  bool batch_first = false;  ///< [N, L, E] instead of [L, N, E]
   bool bias = true;
 };
 
