@@ -1,4 +1,4 @@
-// Transposed convolutions, which are the way back of a convolution, and both kinds along one axis, as images one pixel high.
+// Transposed convolutions, which are the gradient of a convolution to its input, and both kinds along one axis, as images one pixel high.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/internal/convolution.h>

@@ -5,7 +5,7 @@
 
 namespace gradus {
 
-/// A vector function of several inputs laid one behind the other, and its way back.
+/// A vector function of several inputs laid one behind the other, and its gradient.
 struct PlainFunction {
   using Vector = std::vector<double>;
   std::vector<Shape> shapes;         ///< of the inputs
