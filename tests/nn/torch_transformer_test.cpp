@@ -64,7 +64,7 @@ TEST_CASE("a PyTorch-made file of an encoder or a decoder layer loads and predic
   using Encoder = nn::TransformerEncoder;
   const nn::TransformerOptions post{.dim_feedforward = 24, .batch_first = true};
   const nn::TransformerOptions pre{
-      .dim_feedforward = 24, .activation = nn::Activation::gelu, .batch_first = true, .norm_first = true};
+      .dim_feedforward = 24, .activation = nn::Activation::gelu, .norm_first = true, .batch_first = true};
   const auto encode = [](Encoder& e, const In& x) { return e(x[0]); };
   check_file("nn_encoder_post", Encoder{nn::TransformerEncoderLayer{16, 4, post}, 2}, encode);
   check_file("nn_encoder_pre", Encoder{nn::TransformerEncoderLayer{16, 4, pre}, 2, nn::LayerNorm{16}}, encode);
