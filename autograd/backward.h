@@ -40,8 +40,8 @@ class BackwardContext {
       add_into(*place, make());
     else build(place, make);
   }
-  /// The same where make() is zero but for grad() in the part of it that part_of(Array) is: where there is a sum already, only
-  /// that part of it is touched. So all rows of a tensor, each taken by itself, cost one pass over it and not one each.
+  /// The same where make() is zero but for grad() in the part of it that part_of(Array) is: where there is a sum already,
+  /// only that part of it is touched. So all rows of a tensor, each taken by itself, cost one pass over it and not one each.
   template <class Make, class PartOf> void accumulate_part(int k, Make make, PartOf part_of) {
     Tensor* place = place_of(k);
     if (!place) [[unlikely]]

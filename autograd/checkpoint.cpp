@@ -1,5 +1,6 @@
-// The forward pass is recorded, the leaves that its nodes reach are noted, and the nodes are dropped: so the node that stands for
-// them has an edge to every leaf, and nothing else on the tape need know of checkpoints. Peak memory is that of the second call.
+// The forward pass is recorded, the leaves that its nodes reach are noted, and the nodes are dropped: so the node that
+// stands for them has an edge to every leaf, and nothing else on the tape need know of checkpoints. Peak memory is that of
+// the second call.
 #include <gradus/autograd/checkpoint.h>
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>

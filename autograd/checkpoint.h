@@ -14,14 +14,14 @@ namespace gradus {
 ///     h = checkpoint([&block](const std::vector<Tensor>& in) { return block(in[0]); }, {h});
 ///   cross_entropy(h, labels).backward();
 ///
-/// Gradients go to the inputs and to every leaf that f finds by itself (a module's parameters), in backward() and in grad(), also
-/// recorded (create_graph). They have the bits of f without checkpoint, except where a tensor is used more than once within f
-/// and also outside: there the same terms are added in another order.
+/// Gradients go to the inputs and to every leaf that f finds by itself (a module's parameters), in backward() and in grad(),
+/// also recorded (create_graph). They have the bits of f without checkpoint, except where a tensor is used more than once
+/// within f and also outside: there the same terms are added in another order.
 /// The second call draws the same random numbers: the default generator is set back for it, and then forward again, so it
 /// must not be used by another thread meanwhile. f's other side effects (running averages of a batch norm) happen twice.
 /// f is kept until the node is traversed or dropped, so what it refers to must live as long.
-/// Errors: GraphError if f uses the result of an op from outside (give it as an input), and from backward() if the second call
-/// gives other numbers than the first did (something that f reads has changed since) or has come upon other leaves.
+/// Errors: GraphError if f uses the result of an op from outside (give it as an input), and from backward() if the second
+/// call gives other numbers than the first did (something that f reads has changed since) or has come upon other leaves.
 std::vector<Tensor> checkpoint_function(TensorFunction f, const std::vector<Tensor>& inputs);
 
 /// The same for f that returns one Tensor, or a vector of them.

@@ -3,11 +3,11 @@
 //   f(const Tensor&) -> Tensor, called as jacobian(f, x), or
 //   f(const std::vector<Tensor>&) -> a Tensor or a vector of them, called as jacobian(f, {x, y}) (two inputs or more, or a vector).
 //
-// f is called with tensors of its own over the numbers given, so no gradient is left anywhere, whether or not the inputs require
-// one. An input that the function does not use has a derivative of zeros, and so has an output that does not depend on an input
-// (as in torch.autograd.functional). All are exact: nothing is a difference quotient.
-// Errors, for all: DtypeError for an input that is neither f32 nor f64 (capture labels and indices in the function), ShapeError
-// or DtypeError for a vector unlike what it multiplies, GraphError for no inputs at all.
+// f is called with tensors of its own over the numbers given, so no gradient is left anywhere, whether or not the inputs
+// require one. An input that the function does not use has a derivative of zeros, and so has an output that does not depend
+// on an input (as in torch.autograd.functional). All are exact: nothing is a difference quotient.
+// Errors, for all: DtypeError for an input that is neither f32 nor f64 (capture labels and indices in the function),
+// ShapeError or DtypeError for a vector unlike what it multiplies, GraphError for no inputs at all.
 #pragma once
 
 #include <gradus/autograd/tensor_function.h>
@@ -32,24 +32,24 @@ struct Products {
 /// v^T J for every input: one backward pass. `v` has one tensor for each output, of its shape and dtype.
 Products vjp_function(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& v,
                       FunctionalOptions options = {});
-/// J v for every output. `v` has one tensor for each input. The backward pass is linear in its seed, so its derivative with respect
-/// to the seed, along v, is J v: two backward passes, whatever the sizes.
+/// J v for every output. `v` has one tensor for each input. The backward pass is linear in its seed, so its derivative with
+/// respect to the seed, along v, is J v: two backward passes, whatever the sizes.
 Products jvp_function(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& v,
                       FunctionalOptions options = {});
 /// [output][input], each of the output's shape followed by the input's: one backward pass for each element of the outputs.
 /// Errors: also ShapeError where the two ranks together exceed max_rank.
 TensorMatrix jacobian_function(const TensorFunction& f, const std::vector<Tensor>& inputs, FunctionalOptions options = {});
-/// [input a][input b], each of a's shape followed by b's, of f that returns one number: one backward pass for each element of the inputs.
-/// Errors: also ShapeError unless f returns one number.
+/// [input a][input b], each of a's shape followed by b's, of f that returns one number: one backward pass for each element
+/// of the inputs. Errors: also ShapeError unless f returns one number.
 TensorMatrix hessian_function(const TensorFunction& f, const std::vector<Tensor>& inputs, FunctionalOptions options = {});
 /// H v for every input, of f that returns one number: two backward passes. `v` has one tensor for each input.
 Products hvp_function(const TensorFunction& f, const std::vector<Tensor>& inputs, const std::vector<Tensor>& v,
                       FunctionalOptions options = {});
 
 /// The gradient of each sample's loss with respect to leaves that `loss` finds by itself, e.g. a module's parameters: one
-/// tensor for each leaf, [N, leaf's shape], zeros where the loss does not use it. `batch`: tensors of any dtype with the samples
-/// along axis 0, all N long; loss(batch) is called with one sample at a time, of which axis 0 is kept with length 1, and returns
-/// one number. The leaves' own gradients are not touched.
+/// tensor for each leaf, [N, leaf's shape], zeros where the loss does not use it. `batch`: tensors of any dtype with the
+/// samples along axis 0, all N long; loss(batch) is called with one sample at a time, of which axis 0 is kept with length 1,
+/// and returns one number. The leaves' own gradients are not touched.
 ///
 ///   auto g = per_sample_grads([&](const std::vector<Tensor>& b) { return cross_entropy(net(b[0]), b[1]); },
 ///                             net.parameters(), {images, labels});

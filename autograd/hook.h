@@ -1,5 +1,5 @@
-// Hooks look at a gradient in the backward pass, or change it. A hook is a node of the tape like any other: a tensor without one pays
-// nothing, and what is behind the node sees what the hook made of the gradient.
+// Hooks look at a gradient in the backward pass, or change it. A hook is a node of the tape like any other: a tensor without
+// one pays nothing, and what is behind the node sees what the hook made of the gradient.
 #pragma once
 
 #include <gradus/autograd/tensor.h>
@@ -10,7 +10,8 @@
 
 namespace gradus {
 
-/// y = hook(x) has x's numbers; backward calls f with the whole gradient of y, once for each backward pass, and hands the result to x.
+/// y = hook(x) has x's numbers; backward calls f with the whole gradient of y, once for each backward pass, and hands the
+/// result to x.
 ///
 ///   Hook clip([](const Tensor& g) { return clamp(g, -1, 1); });   // or one that returns nothing, to look
 ///   h = clip(h);                                                  // uses of h from here on are behind the hook; or
@@ -18,9 +19,9 @@ namespace gradus {
 ///   loss.backward();
 ///   clip.remove();                                                // from now on it passes the gradient as it is
 ///
-/// For a leaf: `const Tensor w = hook(weight)`, and w used in its place. If gradients are recorded (create_graph) the ops of f
-/// are, too, and a second traversal passes the hook again; else f sees constants. One Hook may stand on many tensors, and copies
-/// of it are the same hook.
+/// For a leaf: `const Tensor w = hook(weight)`, and w used in its place. If gradients are recorded (create_graph) the ops of
+/// f are, too, and a second traversal passes the hook again; else f sees constants. One Hook may stand on many tensors, and
+/// copies of it are the same hook.
 /// Errors: from backward(), ShapeError or DtypeError for a result unlike the gradient.
 class Hook {
  public:
@@ -59,8 +60,8 @@ template <class F> Tensor hook(const Tensor& x, F f) { return Hook(std::move(f))
 ///   loss.backward();
 ///   kept.grad();          // d loss / d h
 ///
-/// The gradient of the last backward pass (a leaf's is the sum of all), a constant also if gradients are recorded. For one tensor at a
-/// time.
+/// The gradient of the last backward pass (a leaf's is the sum of all), a constant also if gradients are recorded. For one
+/// tensor at a time.
 class RetainGrad {
  public:
   Tensor operator()(const Tensor& x) const;
@@ -72,8 +73,8 @@ class RetainGrad {
 };
 
 using AroundHook = std::function<std::vector<Tensor>(const std::vector<Tensor>&, const std::vector<Tensor>&)>;
-/// f(inputs) with a hook on all of it, be it one op or many: when a traversal has passed it, `look` sees the gradients of the results
-/// (constants) and those for the inputs, absent where there is none, and may return others for the inputs.
+/// f(inputs) with a hook on all of it, be it one op or many: when a traversal has passed it, `look` sees the gradients of
+/// the results (constants) and those for the inputs, absent where there is none, and may return others for the inputs.
 ///
 ///   y = hook_around([](const auto& x) { return matmul(x[0], x[1]); }, {a, b},
 ///                   [](const auto& of_results, const auto& for_inputs) { ... });

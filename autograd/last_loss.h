@@ -3,8 +3,8 @@
 
 namespace gradus {
 
-/// Whether the last backward() of this thread began at a single number that was NaN. Its gradients may be finite all the same, as
-/// those of log(-1) are.
+/// Whether the last backward() of this thread began at a single number that was NaN. Its gradients may be finite all the
+/// same, as those of log(-1) are.
 bool last_loss_was_nan();
 
 }  // namespace gradus

@@ -9,7 +9,7 @@ constinit thread_local std::uint64_t last_sequence = 0;
 constinit thread_local Node* dying = nullptr;  // nodes that nobody holds any more, linked by `line`
 constinit thread_local bool destroying = false;
 
-template <class N> N* place_node(const char* maker, std::size_t bytes) {
+template <class N> N* allocate_node(const char* maker, std::size_t bytes) {
   const int c = pool::class_of(bytes);
   N* n = ::new (pool::allocate(c, maker)) N;
   n->size_class = static_cast<std::uint8_t>(c);
@@ -47,7 +47,7 @@ Node* new_node(const OpInfo* op, std::size_t inputs, std::size_t saved_bytes, st
   constexpr auto most = static_cast<std::size_t>(Node::most);
   if (inputs > most || outputs > most) [[unlikely]]
     throw_too_many(op->name, inputs, outputs);
-  Node* n = place_node<Node>(op->name, sizeof(Node) + inputs * sizeof(Edge) + saved_bytes);
+  Node* n = allocate_node<Node>(op->name, sizeof(Node) + inputs * sizeof(Edge) + saved_bytes);
   n->op = op;
   n->inputs = static_cast<int>(inputs);
   n->outputs = static_cast<int>(outputs);
@@ -55,7 +55,7 @@ Node* new_node(const OpInfo* op, std::size_t inputs, std::size_t saved_bytes, st
 }
 
 Leaf* new_leaf(std::string name) {
-  Leaf* leaf = place_node<Leaf>("leaf", sizeof(Leaf));
+  Leaf* leaf = allocate_node<Leaf>("leaf", sizeof(Leaf));
   leaf->name = std::move(name);
   return leaf;
 }

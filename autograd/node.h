@@ -12,8 +12,9 @@ struct Node;
 class BackwardContext;
 struct Sample;
 
-/// What `gradus gradcheck --edges` asks of every op at 0, infinity, NaN and the like (tools/gradcheck/check_edges.h): NaN in gives NaN out,
-/// f32 has the digits of f64, no NaN comes from numbers, and all of it is as the closed form says. `ordinary` is asked of the samples.
+/// What `gradus gradcheck --edges` asks of every op at 0, infinity, NaN and the like (tools/gradcheck/check_edges.h): NaN in
+/// gives NaN out, f32 has the digits of f64, no NaN comes from numbers, and all of it is as the closed form says. `ordinary`
+/// is asked of the samples.
 enum class EdgeRule : std::uint8_t { nan, digits, finite, form, ordinary };
 
 /// An op does otherwise on purpose: `exceptions` of its struct, the reason in words, which the command prints.
@@ -65,8 +66,8 @@ struct Node : RefCount {
 };
 static_assert(sizeof(Node) == 48);
 
-/// A new node with room for `inputs` edges and `saved_bytes` behind them; edges are filled by the caller. Errors: GraphError for
-/// more than Node::most inputs or results.
+/// A new node with room for `inputs` edges and `saved_bytes` behind them; edges are filled by the caller. Errors: GraphError
+/// for more than Node::most inputs or results.
 Node* new_node(const OpInfo* op, std::size_t inputs, std::size_t saved_bytes, std::size_t outputs = 1);
 
 /// A node that nobody has seen: what it saved was not made, no edge was filled.

@@ -1,5 +1,5 @@
-// Observers of ops and of backward passes, for tools: one is notified of each op that runs and of each node that is reached. An op pays one look at a
-// pointer, an ordinary traversal nothing.
+// Observers of ops and of backward passes, for tools: one is notified of each op that runs and of each node that is reached.
+// An op pays one look at a pointer, an ordinary traversal nothing.
 #pragma once
 
 #include <gradus/autograd/tensor.h>

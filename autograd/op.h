@@ -291,8 +291,8 @@ Tensor alias(const Tensor& x);
 void accumulate_through_reference(BackwardContext& b, const std::vector<Tensor>& inputs,
                                   const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& reference);
 
-/// The backward pass of a fused op: Op::kernel(BackwardContext&, Saved) on Arrays; recorded, Op::reference(inputs, Saved) is differentiated.
-/// Op::inputs(BackwardContext&, Saved) names the kept inputs.
+/// The backward pass of a fused op: Op::kernel(BackwardContext&, Saved) on Arrays; recorded, Op::reference(inputs, Saved) is
+/// differentiated. Op::inputs(BackwardContext&, Saved) names the kept inputs.
 template <class Op> void fused_backward(BackwardContext& b) {
   const auto& s = b.template saved<typename Op::Saved>();
   if (!b.graph()) Op::kernel(b, s);

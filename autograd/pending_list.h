@@ -9,8 +9,9 @@
 
 namespace gradus {
 
-/// A traversal takes the youngest node out and puts older ones in. Most walks have few under way, so a place is looked for from the
-/// young end of a short list. Where many wait (the rows of a tensor, used in turn), all but the youngest stand in a tree.
+/// A traversal takes the youngest node out and puts older ones in. Most walks have few under way, so a place is looked for
+/// from the young end of a short list. Where many wait (the rows of a tensor, used in turn), all but the youngest stand in a
+/// tree.
 class PendingList {
  public:
   struct Pending {

@@ -40,9 +40,9 @@ class Tensor {
   double item() const { return array_.item(); }                   ///< the only element; ShapeError if there are more
   template <class T> T item() const { return array_.item<T>(); }  ///< the same as T: item<int64_t>() is exact beyond 2^53
 
-  /// Makes this tensor a leaf whose gradient is wanted. With false, a leaf is frozen until it is wanted again: it and all copies
-  /// of it count as constants, its gradient becomes absent, and no optimizer moves it; any other tensor becomes a constant.
-  /// Errors: DtypeError unless f32 or f64.
+  /// Makes this tensor a leaf whose gradient is wanted. With false, a leaf is frozen until it is wanted again: it and all
+  /// copies of it count as constants, its gradient becomes absent, and no optimizer moves it; any other tensor becomes a
+  /// constant. Errors: DtypeError unless f32 or f64.
   Tensor& requires_grad_(bool wanted = true);
   bool requires_grad() const { return node_ && !node_->frozen; }
   bool is_leaf() const { return node_ && !node_->op; }  ///< also of a frozen one
@@ -56,11 +56,11 @@ class Tensor {
   Tensor grad() const;
   void set_grad(Array grad) const;  ///< of a leaf: same shape and dtype
   void zero_grad() const;           ///< of a leaf: the gradient becomes absent
-  /// backward() leaves this tensor's gradient in grad(), as if it were a leaf; uses and copies of it from here on count. Nothing
-  /// changes for a leaf. Errors: GraphError for a constant.
+  /// backward() leaves this tensor's gradient in grad(), as if it were a leaf; uses and copies of it from here on count.
+  /// Nothing changes for a leaf. Errors: GraphError for a constant.
   Tensor& retain_grad();
-  /// Uses and copies of this tensor from here on are behind a Hook(f), which is returned (hook.h). Errors: GraphError for a leaf
-  /// or a constant.
+  /// Uses and copies of this tensor from here on are behind a Hook(f), which is returned (hook.h). Errors: GraphError for a
+  /// leaf or a constant.
   template <class F> Hook register_hook(F f);
 
   Tensor detach() const { return Tensor(array_); }  ///< the same numbers without history

@@ -92,8 +92,8 @@ void serially(std::int64_t n, PieceRef piece) {
 
 #if defined(GRADUS_PARALLEL_TBB)
 
-/// One limit for the process, the most that was ever asked for: of several in force oneTBB takes the least, and says so. How many
-/// work for one pool its arena decides. Not deleted: a child made by fork() could wait for it.
+/// One limit for the process, the most that was ever asked for: of several in force oneTBB takes the least, and says so. How
+/// many work for one pool its arena decides. Not deleted: a child made by fork() could wait for it.
 void allow_threads(int n) {
   using oneapi::tbb::global_control;
   static global_control* limit = nullptr;
@@ -128,9 +128,9 @@ void expect_threads(int n) {
   known = n;
 }
 
-/// One caller at a time has a place in the arena beside those of the n - 1 workers, and while it waits does only work of its own.
-/// Another caller works alone: a piece of the first may be waiting for it. (With places for more callers oneTBB is slow to send
-/// the workers: a parallel_for of 10 us on two threads took 17.)
+/// One caller at a time has a place in the arena beside those of the n - 1 workers, and while it waits does only work of its
+/// own. Another caller works alone: a piece of the first may be waiting for it. (With places for more callers oneTBB is slow
+/// to send the workers: a parallel_for of 10 us on two threads took 17.)
 struct Workers {
   static constexpr int places = 1;
   explicit Workers(int n) : arena((expect_threads(n), n - 1 + places), places) {}

@@ -6,8 +6,8 @@
 
 namespace gradus {
 
-/// The number of threads kernels may use, 1 to 1024. Default: GRADUS_THREADS, or the machine's cores. Work that is under way in
-/// other threads ends with as many as it began with. Errors: ResourceError for another number, also in GRADUS_THREADS.
+/// The number of threads kernels may use, 1 to 1024. Default: GRADUS_THREADS, or the machine's cores. Work that is under way
+/// in other threads ends with as many as it began with. Errors: ResourceError for another number, also in GRADUS_THREADS.
 void set_threads(int n);
 int threads();
 const char* parallel_backend();  ///< "oneTBB", "mutex pool" or "serial"

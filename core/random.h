@@ -71,8 +71,8 @@ class Generator {
 };
 
 /// The generator used where none is given, one for each thread: what other threads draw does not change what this one gets.
-/// The main thread's has seed 0 until manual_seed(). Another thread's, until it calls manual_seed() itself, has a seed made of
-/// the main thread's latest and of its place in the order in which such threads first drew.
+/// The main thread's has seed 0 until manual_seed(). Another thread's, until it calls manual_seed() itself, has a seed made
+/// of the main thread's latest and of its place in the order in which such threads first drew.
 Generator& default_generator();
 
 /// Restarts this thread's default generator at stream 0 of `seed`.

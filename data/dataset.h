@@ -24,8 +24,8 @@ struct ImageSet {
   Array images, labels;
 };
 
-/// Anything with size() and get(i), 0 <= i < size(). get() is called by the loader's thread, one call at a time; it may return
-/// views of Arrays that the data set keeps.
+/// Anything with size() and get(i), 0 <= i < size(). get() is called by the loader's thread, one call at a time; it may
+/// return views of Arrays that the data set keeps.
 template <class D>
 concept Dataset = requires(const D& d, std::int64_t i) {
   { d.size() } -> std::convertible_to<std::int64_t>;

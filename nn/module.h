@@ -68,8 +68,8 @@ class ModuleBase {
   void zero_grad();                         ///< gradients become absent
   void requires_grad_(bool wanted = true);  ///< false freezes every parameter within, true thaws it
   int64_t parameter_count();                ///< numbers in all parameters
-  /// Converts parameters, their gradients and real buffers; optimizers convert their state when they next look. Tensors taken
-  /// from the module before see the old numbers until refresh(). Errors: DtypeError unless f32 or f64.
+  /// Converts parameters, their gradients and real buffers; optimizers convert their state when they next look. Tensors
+  /// taken from the module before see the old numbers until refresh(). Errors: DtypeError unless f32 or f64.
   void to(Dtype dtype);
 
   /// A copy of all parameters and buffers: training on does not change it.

@@ -6,9 +6,9 @@
 namespace gradus {
 
 /// What Parameter and Buffer share: a tensor that converts to `const Tensor&`, so it goes wherever a Tensor does.
-/// A copy has its own numbers. What is assigned to or converted stays the leaf it was, with other numbers, so that an optimizer
-/// which knows it still does (of another shape, the optimizer refuses its next step and names it). An absent one takes over the
-/// leaf of what is moved into it, so that std::swap() exchanges two parameters.
+/// A copy has its own numbers. What is assigned to or converted stays the leaf it was, with other numbers, so that an
+/// optimizer which knows it still does (of another shape, the optimizer refuses its next step and names it). An absent one
+/// takes over the leaf of what is moved into it, so that std::swap() exchanges two parameters.
 /// (Here and not in nn, so that sqrt(weight) finds gradus::sqrt without a using-directive.)
 class MemberTensor {
  public:
@@ -68,8 +68,8 @@ class Parameter final : public MemberTensor {
   Parameter& operator=(const Parameter&) = default;
   Parameter& operator=(Parameter&&) = default;
 
-  /// false freezes: no gradient, no movement by optimizers made before or after, but still saved and loaded; true thaws it, and
-  /// an optimizer goes on with the state it had.
+  /// false freezes: no gradient, no movement by optimizers made before or after, but still saved and loaded; true thaws it,
+  /// and an optimizer goes on with the state it had.
   Parameter& requires_grad_(bool wanted = true);
   bool requires_grad() const { return tensor_.requires_grad(); }
   Tensor grad() const { return tensor_.grad(); }

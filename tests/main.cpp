@@ -1,5 +1,5 @@
-// The program of the tests. A warning (docs/warnings.md) that a test case did not ask for fails it: it is a false alarm, or a
-// mistake of the test. Who makes one on purpose has a handler of its own meanwhile, or NoWarnings.
+// The program of the tests. A warning (docs/warnings.md) that a test case did not ask for fails it: it is a false alarm, or
+// a mistake of the test. Who makes one on purpose has a handler of its own meanwhile, or NoWarnings.
 #define DOCTEST_CONFIG_IMPLEMENT_WITH_MAIN
 #include <gradus/core/error.h>
 #include <gradus/core/warning.h>

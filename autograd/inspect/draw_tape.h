@@ -1,4 +1,5 @@
-// draw_tape() draws the tape as a picture: every node with its shapes, the norm of the gradient that reached it, and its time.
+// draw_tape() draws the tape as a picture: every node with its shapes, the norm of the gradient that reached it, and its
+// time.
 #pragma once
 
 #include <gradus/autograd/tensor.h>
@@ -57,9 +58,9 @@ class TapeDrawing {
   bool released_ = false;  // somebody had walked the tape before, so that norms could not be had
 };
 
-/// The nodes behind a tensor: draw_tape(loss).save("tape.html"). Norms and backward times are from a traversal of its own, seeded
-/// with ones, which keeps what the nodes saved and leaves every leaf's gradient alone; a tape that backward() has freed is
-/// drawn without. Errors: GraphError for a constant.
+/// The nodes behind a tensor: draw_tape(loss).save("tape.html"). Norms and backward times are from a traversal of its own,
+/// seeded with ones, which keeps what the nodes saved and leaves every leaf's gradient alone; a tape that backward() has
+/// freed is drawn without. Errors: GraphError for a constant.
 TapeDrawing draw_tape(const Tensor& root, DrawOptions options = {});
 
 TapeDrawing draw_tape_of(const std::function<Tensor()>& f, DrawOptions options);

@@ -151,8 +151,8 @@ class Trace {
   }
 
  private:
-  /// Which op is at fault. An infinity that came in with a constant (a mask) is no mistake, so the op that turned it into NaN is named;
-  /// any other infinity is blamed on the op that made it.
+  /// Which op is at fault. An infinity that came in with a constant (a mask) is no mistake, so the op that turned it into
+  /// NaN is named; any other infinity is blamed on the op that made it.
   Origin of_nan_made_here(int op) const {
     const Ran& r = run_.ran[static_cast<std::size_t>(op)];
     const int infinite = oldest(r, [](const ArrayStats& l) { return l.infs > 0; });

@@ -1,5 +1,5 @@
-// FiniteWatch finds the op that made the first NaN or infinity. A step costs a look at its loss and its gradients; only when one of
-// them is NaN or infinite is it run again, with the same random numbers and with an eye on every op.
+// FiniteWatch finds the op that made the first NaN or infinity. A step costs a look at its loss and its gradients; only when
+// one of them is NaN or infinite is it run again, with the same random numbers and with an eye on every op.
 #pragma once
 
 #include <gradus/autograd/tensor.h>
@@ -38,8 +38,8 @@ struct NonFiniteError : Error {
   std::int64_t step;  ///< counted from 1
 };
 
-/// Runs f, which returns a loss (one number), and runs backward from it, looking at every value and every gradient; no leaf's
-/// gradient is touched, no parameter changed. Absent if the loss and the gradient of every leaf are finite.
+/// Runs f, which returns a loss (one number), and runs backward from it, looking at every value and every gradient; no
+/// leaf's gradient is touched, no parameter changed. Absent if the loss and the gradient of every leaf are finite.
 /// The cause is sought from what is wrong backwards: an infinity that a mask put there on purpose and that softmax has made
 /// finite again is none. Several times as slow as a step, and it holds every intermediate result at once.
 /// f must not call backward() itself. Within a checkpoint the backward pass counts as one op.
@@ -60,9 +60,9 @@ class FiniteWatch {
   explicit FiniteWatch(std::vector<Tensor> parameters = {}) : parameters_(std::move(parameters)) {}
 
   /// loss = f(); loss.backward(). Errors: NonFiniteError, if the loss or a gradient is not finite, with what
-  /// find_non_finite() says of f run again. The default generator is set back for that (f must draw from no other); what else f
-  /// does (running averages of a batch norm) happens twice then. Parameters are as they were before the step; gradients, if it
-  /// was one of them, are what backward left.
+  /// find_non_finite() says of f run again. The default generator is set back for that (f must draw from no other); what
+  /// else f does (running averages of a batch norm) happens twice then. Parameters are as they were before the step;
+  /// gradients, if it was one of them, are what backward left.
   Tensor backward(const std::function<Tensor()>& f);
   std::int64_t steps() const { return steps_; }  ///< calls of backward() so far
 

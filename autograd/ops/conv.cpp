@@ -3,6 +3,7 @@
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/internal/convolution.h>
+#include <gradus/autograd/ops/internal/operands.h>
 #include <gradus/autograd/ops/internal/sizes.h>
 
 #include <algorithm>
@@ -227,7 +228,7 @@ namespace {
 
 // ---- what conv2d refuses --------------------------------------------------------------------------------------------
 
-std::string positions_of(int64_t n, const char* what) { return join(n, " ", what, n == 1 ? "" : "s"); }
+std::string counted(int64_t n, const char* what) { return join(n, " ", what, n == 1 ? "" : "s"); }
 
 Conv2dGeometry geometry(const Shape& x, const Shape& weight, const ConvOptions& o) {
   return {.n = x[0],
@@ -274,7 +275,7 @@ void check_channels(const Tensor& x, const Tensor& weight, const ConvOptions& o)
   const bool looks_nhwc = s[3] == wanted && fits({s[0], s[3], s[1], s[2]}, weight.shape(), o);
   throw ShapeError(
       "conv2d",
-      join("the input has ", positions_of(s[1], "channel"), " (axis 1), the weight wants ", wanted,
+      join("the input has ", counted(s[1], "channel"), " (axis 1), the weight wants ", wanted,
            o.groups > 1 ? join(" (", o.groups, " groups of ", weight.shape()[1], ")") : "", ": input ", describe(x),
            ", weight ", describe(weight),
            looks_nhwc ? "; the layout is [N,C,H,W], the input looks like [N,H,W,C]" : "; the layout is [N,C,H,W]"),
@@ -302,7 +303,7 @@ void check_weight(const Tensor& weight, const Tensor& bias, const ConvOptions& o
   check_option("conv2d", "stride", o.stride, 1), check_option("conv2d", "padding", o.padding, 0);
   check_option("conv2d", "dilation", o.dilation, 1), check_option("conv2d", "number of groups", o.groups, 1);
   if (s[0] % o.groups != 0)
-    throw ShapeError("conv2d", join("the weight's ", positions_of(s[0], "output channel"), " cannot be shared out among ",
+    throw ShapeError("conv2d", join("the weight's ", counted(s[0], "output channel"), " cannot be shared out among ",
                                     o.groups, " groups: weight ", describe(weight)));
   if (bias.defined() && !(bias.shape() == Shape{s[0]}))
     throw ShapeError("conv2d", join("the bias is ", describe(bias), ", it must be [", s[0],
@@ -317,10 +318,7 @@ Tensor conv2d(const Tensor& x, const Tensor& weight, const Tensor& bias, const C
     throw DtypeError("conv2d",
                      join("the input is ", describe(x), ", the weight ", describe(weight), "; they must have one dtype"),
                      is_real(weight.dtype()) ? join("x.to(", weight.dtype(), ")") : "");
-  if (bias.defined() && bias.dtype() != x.dtype())
-    throw DtypeError("conv2d",
-                     join("the input is ", describe(x), ", the bias ", describe(bias), "; they must have one dtype"),
-                     join("bias.to(", x.dtype(), ")"));
+  check_same_dtype("conv2d", x, "bias", bias);
   check_weight(weight, bias, options);
   check_rank(x, weight.shape(), options);
   check_channels(x, weight, options);

@@ -1,4 +1,5 @@
-// Creation of tensors: random ones, regular ones, and ones like another. None is recorded; requires_grad_() makes a leaf of it.
+// Creation of tensors: random ones, regular ones, and ones like another. None is recorded; requires_grad_() makes a leaf of
+// it.
 #pragma once
 
 #include <gradus/autograd/tensor.h>
@@ -6,8 +7,8 @@
 
 namespace gradus {
 
-// Each random call draws a fresh stream of the generator, so manual_seed() repeats a program. Errors: DtypeError unless f32 or
-// f64.
+// Each random call draws a fresh stream of the generator, so manual_seed() repeats a program. Errors: DtypeError unless f32
+// or f64.
 
 /// Uniform in [0, 1).
 Tensor rand(const Shape& shape, Dtype dtype = f32, Generator& generator = default_generator());
@@ -22,8 +23,8 @@ Tensor zeros_like(const Tensor& x);
 Tensor ones_like(const Tensor& x);
 /// [n, n] with ones on the diagonal. Errors: ShapeError for n < 0; DtypeError unless f32 or f64.
 Tensor eye(int64_t n, Dtype dtype = f32);
-/// `steps` numbers at equal distances, the first `start`, the last `stop`. Errors: ShapeError for steps < 0; DtypeError unless
-/// f32 or f64.
+/// `steps` numbers at equal distances, the first `start`, the last `stop`. Errors: ShapeError for steps < 0; DtypeError
+/// unless f32 or f64.
 Tensor linspace(double start, double stop, int64_t steps, Dtype dtype = f32);
 /// start, start + step, ... (i64), below stop; above it for a negative step. Errors: ShapeError for a step of 0.
 Tensor arange(int64_t start, int64_t stop, int64_t step = 1);

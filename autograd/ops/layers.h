@@ -17,9 +17,10 @@ Tensor linear(const Tensor& x, const Tensor& weight, const Tensor& bias = {});
 
 Tensor outer(const Tensor& a, const Tensor& b);  ///< [M], [N] -> [M, N]
 Tensor dot(const Tensor& a, const Tensor& b);    ///< [N], [N] -> a number
-/// Products with named axes: "bij,bjk->bik". Axes not in the result are summed; an axis named twice is a diagonal. "..." stands
-/// for all axes of a tensor that have no name; those of several tensors broadcast, from the last one on. Without an arrow the
-/// result has "..." and then the axes named once, in the order of the alphabet. Errors: SpecError, ShapeError, DtypeError.
+/// Products with named axes: "bij,bjk->bik". Axes not in the result are summed; an axis named twice is a diagonal. "..."
+/// stands for all axes of a tensor that have no name; those of several tensors broadcast, from the last one on. Without an
+/// arrow the result has "..." and then the axes named once, in the order of the alphabet. Errors: SpecError, ShapeError,
+/// DtypeError.
 Tensor einsum(const std::string& equation, const std::vector<Tensor>& x);
 
 // ---- decompositions (ops/decomposition.cpp), as core/kernels/linalg.h has them for Arrays; the results are constants ----

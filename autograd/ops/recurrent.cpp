@@ -2,6 +2,7 @@
 // Cummins, 2000; GRU: Cho et al., 2014. Gates stand side by side in PyTorch's order.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/internal/operands.h>
 #include <gradus/autograd/ops/internal/softmax_rows.h>
 
 #include <algorithm>
@@ -262,25 +263,16 @@ struct RnnCell {
 
 void check_recurrent(const char* op, int gates, const Tensor& x, const Tensor& h, const Tensor& c, const CellWeights& w) {
   if (!is_real(x.dtype())) throw_dtype(op, x);
-  const auto needs = [&](const char* what, const Tensor& t, const Shape& shape, const char* why) {
-    if (!t.defined()) return;
-    if (t.dtype() != x.dtype())
-      throw DtypeError(op,
-                       join("the input is ", describe(x), ", the ", what, " ", describe(t), "; they must have one dtype"),
-                       join(what, ".to(", x.dtype(), ")"));
-    if (!(t.shape() == shape))
-      throw ShapeError(op, join("the ", what, " is ", describe(t), "; it must be ", shape, ", ", why));
-  };
   if (x.rank() != 2 || h.rank() != 2)
     throw ShapeError(
         op, join("the input must be [N, features] and the state [N, hidden], got ", describe(x), " and ", describe(h)));
   const int64_t n = x.shape()[0], features = x.shape()[1], hidden = h.shape()[1];
-  needs("h", h, {n, hidden}, "[batch of the input, hidden]");
-  needs("c", c, {n, hidden}, "[batch of the input, hidden]");
-  needs("w_ih", w.w_ih, {gates * hidden, features}, "[gates x hidden, features of the input]");
-  needs("w_hh", w.w_hh, {gates * hidden, hidden}, "[gates x hidden, hidden]");
-  needs("b_ih", w.b_ih, {gates * hidden}, "[gates x hidden]");
-  needs("b_hh", w.b_hh, {gates * hidden}, "[gates x hidden]");
+  check_operand(op, x, "h", h, {n, hidden}, "[batch of the input, hidden]");
+  check_operand(op, x, "c", c, {n, hidden}, "[batch of the input, hidden]");
+  check_operand(op, x, "w_ih", w.w_ih, {gates * hidden, features}, "[gates x hidden, features of the input]");
+  check_operand(op, x, "w_hh", w.w_hh, {gates * hidden, hidden}, "[gates x hidden, hidden]");
+  check_operand(op, x, "b_ih", w.b_ih, {gates * hidden}, "[gates x hidden]");
+  check_operand(op, x, "b_hh", w.b_hh, {gates * hidden}, "[gates x hidden]");
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/internal/operands.h>
 #include <gradus/autograd/ops/internal/recurrent_reference.h>
 #include <gradus/core/kernels/reduce.h>
 
@@ -182,15 +183,6 @@ Array checked_lengths(const char* op, const Tensor& x, const Tensor& lengths) {
 void check_sequence(const char* op, Recurrence kind, const SequenceInputs& in) {
   const Tensor& x = in.x;
   if (!is_real(x.dtype())) throw_dtype(op, x);
-  const auto needs = [&](const char* what, const Tensor& t, const Shape& shape, const char* why) {
-    if (!t.defined()) return;
-    if (t.dtype() != x.dtype())
-      throw DtypeError(op,
-                       join("the input is ", describe(x), ", the ", what, " ", describe(t), "; they must have one dtype"),
-                       join(what, ".to(", x.dtype(), ")"));
-    if (!(t.shape() == shape))
-      throw ShapeError(op, join("the ", what, " is ", describe(t), "; it must be ", shape, ", ", why));
-  };
   const int64_t gates = gates_of(kind);
   if (x.rank() != 3) throw ShapeError(op, join("the input must be [T, N, features], got ", describe(x)));
   if (!in.w.w_ih.defined() || !in.w.w_hh.defined()) throw ShapeError(op, "w_ih and w_hh must be given");
@@ -202,13 +194,15 @@ void check_sequence(const char* op, Recurrence kind, const SequenceInputs& in) {
   if (projected && in.w.w_hr.rank() != 2)
     throw ShapeError(op, join("the w_hr is ", describe(in.w.w_hr), "; it must be [projection, hidden]"));
   const int64_t output = projected ? in.w.w_hr.shape()[0] : hidden;
-  needs("w_ih", in.w.w_ih, {wide[0], x.shape()[2]}, "[gates x hidden, features of the input]");
-  needs("w_hh", in.w.w_hh, {wide[0], output}, projected ? "[gates x hidden, projection]" : "[gates x hidden, hidden]");
-  needs("b_ih", in.w.b_ih, {wide[0]}, "[gates x hidden]");
-  needs("b_hh", in.w.b_hh, {wide[0]}, "[gates x hidden]");
-  needs("w_hr", in.w.w_hr, {output, hidden}, "[projection, hidden]");
-  needs("h", in.h, {n, output}, projected ? "[batch of the input, projection]" : "[batch of the input, hidden]");
-  needs("c", in.c, {n, hidden}, "[batch of the input, hidden]");
+  check_operand(op, x, "w_ih", in.w.w_ih, {wide[0], x.shape()[2]}, "[gates x hidden, features of the input]");
+  check_operand(op, x, "w_hh", in.w.w_hh, {wide[0], output},
+                projected ? "[gates x hidden, projection]" : "[gates x hidden, hidden]");
+  check_operand(op, x, "b_ih", in.w.b_ih, {wide[0]}, "[gates x hidden]");
+  check_operand(op, x, "b_hh", in.w.b_hh, {wide[0]}, "[gates x hidden]");
+  check_operand(op, x, "w_hr", in.w.w_hr, {output, hidden}, "[projection, hidden]");
+  check_operand(op, x, "h", in.h, {n, output},
+                projected ? "[batch of the input, projection]" : "[batch of the input, hidden]");
+  check_operand(op, x, "c", in.c, {n, hidden}, "[batch of the input, hidden]");
 }
 
 template <class Op> std::vector<Tensor> sequence(Recurrence kind, SequenceInputs in, const SequenceOptions& o) {

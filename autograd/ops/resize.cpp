@@ -1,5 +1,6 @@
 // Resampling: every result along an axis is a weighted sum of a few elements of that axis. Nearest, linear and cubic
-// interpolation and adaptive averages are tables of such weights, one for each axis; the backward pass is the table transposed.
+// interpolation and adaptive averages are tables of such weights, one for each axis; the backward pass is the table
+// transposed.
 #include <gradus/autograd/internal/indices.h>
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>

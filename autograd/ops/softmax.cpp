@@ -1,5 +1,5 @@
-// softmax and log_softmax: fast kernels both ways. Their backward pass reads the result only, so the input is not kept; where
-// gradients are recorded it is the same formula in ops.
+// softmax and log_softmax: fast kernels both ways. Their backward pass reads the result only, so the input is not kept;
+// where gradients are recorded it is the same formula in ops.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/internal/softmax.h>

@@ -1,7 +1,9 @@
-// Transposed convolutions, which are the gradient of a convolution to its input, and both kinds along one axis, as images one pixel high.
+// Transposed convolutions, which are the gradient of a convolution to its input, and both kinds along one axis, as images
+// one pixel high.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/internal/convolution.h>
+#include <gradus/autograd/ops/internal/operands.h>
 #include <gradus/autograd/ops/internal/sizes.h>
 
 namespace gradus {
@@ -83,12 +85,8 @@ struct ConvTranspose2d {
 
 void check_dtypes(const char* op, const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (!is_real(x.dtype())) throw_dtype(op, x);
-  for (const Tensor* t : {&weight, &bias})
-    if (t->defined() && t->dtype() != x.dtype())
-      throw DtypeError(op,
-                       join("the input is ", describe(x), ", the ", t == &bias ? "bias " : "weight ", describe(*t),
-                            "; they must have one dtype"),
-                       join(t == &bias ? "bias" : "weight", ".to(", x.dtype(), ")"));
+  check_same_dtype(op, x, "weight", weight);
+  check_same_dtype(op, x, "bias", bias);
 }
 
 void check_bias(const char* op, const Tensor& bias, int64_t channels, const Tensor& weight) {

@@ -1,5 +1,6 @@
 // Gate of docs/decisions/tape.md: what FiniteWatch costs a training step of the convolutional network of `gradus compare`
-// (batch 64, Adam), at most 1 %. Steps with and without it take turns in one process; the gate is for the median ratio of a pair.
+// (batch 64, Adam), at most 1 %. Steps with and without it take turns in one process; the gate is for the median ratio of a
+// pair.
 //
 //   watch_gate [pairs [threads]]     400 pairs and 1 thread by default
 #include <gradus/autograd/inspect/finite.h>

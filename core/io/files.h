@@ -1,4 +1,5 @@
-// Reading files whose contents are not trusted, and writing files atomically: after a crash there is the old or the new file.
+// Reading files whose contents are not trusted, and writing files atomically: after a crash there is the old or the new
+// file.
 #pragma once
 
 #include <gradus/core/error.h>

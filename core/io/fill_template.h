@@ -8,8 +8,8 @@
 
 namespace gradus {
 
-/// The text with each {{name}} replaced by the value of that name; values are put in as they are. Errors: DataError for a name
-/// in the text that has no value.
+/// The text with each {{name}} replaced by the value of that name; values are put in as they are. Errors: DataError for a
+/// name in the text that has no value.
 std::string fill_template(std::string_view text,
                           std::initializer_list<std::pair<std::string_view, std::string_view>> values);
 

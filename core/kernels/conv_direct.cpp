@@ -1,6 +1,6 @@
-// Convolution as a product whose right-hand side is never built: term (c, ky, kx) of a run of outputs is a run of inputs, and
-// with one copy of the image for each kx, cut to the width of the output, that run goes on across the ends of rows. So packs
-// are always full, and the copies are kw times the image, not kh * kw. The gradient to the input of a convolution with
+// Convolution as a product whose right-hand side is never built: term (c, ky, kx) of a run of outputs is a run of inputs,
+// and with one copy of the image for each kx, cut to the width of the output, that run goes on across the ends of rows. So
+// packs are always full, and the copies are kw times the image, not kh * kw. The gradient to the input of a convolution with
 // stride 1 is the same with the kernel turned round and its channels exchanged.
 #include <gradus/core/kernels/internal/conv_copies.h>
 #include <gradus/core/kernels/internal/conv_detail.h>

@@ -1,5 +1,5 @@
-// Cuts a product into tiles by its shape, and gives each to the faster of two kernels: the register tile of gemm_kernel.h, or
-// single-threaded OpenBLAS. The only file that names BLAS.
+// Cuts a product into tiles by its shape, and gives each to the faster of two kernels: the register tile of gemm_kernel.h,
+// or single-threaded OpenBLAS. The only file that names BLAS.
 #include <gradus/core/kernels/gemm.h>
 #include <gradus/core/kernels/internal/gemm_kernel.h>
 #include <gradus/core/memory/scratch.h>
@@ -129,8 +129,8 @@ template <class T> bool plain(const GemmOperand<T>& x, std::int64_t rows, std::i
   return (x.column_stride == 1 && x.row_stride >= columns) || (x.row_stride == 1 && x.column_stride >= rows);
 }
 
-// Measured (docs/decisions/gemm.md): our kernel wins the f32 products of training; OpenBLAS wins large f64 products, those with
-// very few rows or columns, and everything where the processor has no fused multiply-add.
+// Measured (docs/decisions/gemm.md): our kernel wins the f32 products of training; OpenBLAS wins large f64 products, those
+// with very few rows or columns, and everything where the processor has no fused multiply-add.
 template <class T> bool blas_is_faster(const Product<T>& q) {
   const std::int64_t work = q.m * q.n * q.k;
   if (pack<T>::width * sizeof(T) == 16) return work > 32 * 32 * 32;

@@ -44,8 +44,8 @@ struct BlasInfo {
   bool safe;  ///< may be called from several threads at once; if not, it is never called
 };
 
-/// Asked once; pins OpenBLAS to one thread. Where our own kernel is faster BLAS is not called; docs/decisions/gemm.md has the
-/// figures.
+/// Asked once; pins OpenBLAS to one thread. Where our own kernel is faster BLAS is not called; docs/decisions/gemm.md has
+/// the figures.
 const BlasInfo& blas_info();
 
 }  // namespace gradus

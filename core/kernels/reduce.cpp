@@ -76,7 +76,8 @@ template <class T> T sum_run(const T* p, int64_t n, int64_t stride) {
 
 template <class T> constexpr int strip = 4 * pack<T>::width;  // neighbouring runs summed together
 
-/// lane[r][c] += row r of each of `times` groups of 4 * width rows, in this order. A row has `packs`, the last of `last` lanes.
+/// lane[r][c] += row r of each of `times` groups of 4 * width rows, in this order. A row has `packs`, the last of `last`
+/// lanes.
 template <int times, class T> void add_groups(pack<T>* lane, const T* p, int64_t stride, int packs, int last) {
   constexpr int w = pack<T>::width, lanes = 4 * w;
   const int64_t ahead = stride * 8 * static_cast<int64_t>(sizeof(T)) > 4096 ? 8 * stride : 0;  // jumps no machine foresees

@@ -26,7 +26,8 @@ Array sum_all(const Array& a);
 /// Sum of `a` over the axes along which `shape` was broadcast to a.shape(): the backward pass of expand.
 Array sum_to(const Array& a, const Shape& shape);
 
-/// Largest (or smallest) value along one axis, and the first index where it stands (i64); NaN wins. The axis stays with length 1.
+/// Largest (or smallest) value along one axis, and the first index where it stands (i64); NaN wins. The axis stays with
+/// length 1.
 struct Extreme {
   Array value, index;
 };

@@ -69,8 +69,8 @@ template <int N> struct StridedLoop {
   }
 };
 
-/// to[...] = from[...] over `shape`, each with its own strides; `element` is the size of one in bytes: 1, 4 or 8. The two lie
-/// apart. Any bits are kept, whatever the type. Parallel when large.
+/// to[...] = from[...] over `shape`, each with its own strides; `element` is the size of one in bytes: 1, 4 or 8. The two
+/// lie apart. Any bits are kept, whatever the type. Parallel when large.
 void copy_strided(std::size_t element, const Shape& shape, const void* from, const int64_t* from_strides, void* to,
                   const int64_t* to_strides);
 

@@ -130,8 +130,8 @@ void Membership::fork_safely() {
 /// The leak checker knows only what malloc made.
 void* map_pages(std::size_t) { return nullptr; }
 #else
-/// A large block is a mapping of its own: what is given back is the system's at once, and not kept in malloc's arenas, where it
-/// counts against a limit on the process. One of a huge page or more begins at one.
+/// A large block is a mapping of its own: what is given back is the system's at once, and not kept in malloc's arenas, where
+/// it counts against a limit on the process. One of a huge page or more begins at one.
 void* map_pages(std::size_t bytes) {
   const std::size_t room = bytes >= huge_page ? huge_page : 0;
   void* const whole = mmap(nullptr, bytes + room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -145,8 +145,8 @@ void* map_pages(std::size_t bytes) {
   return p;
 }
 #endif
-/// Where nothing can be mapped, malloc may still have what was given back of small blocks. Such a block begins 64 bytes behind
-/// a page, where no mapping does.
+/// Where nothing can be mapped, malloc may still have what was given back of small blocks. Such a block begins 64 bytes
+/// behind a page, where no mapping does.
 void* ask_system(std::size_t bytes) {
   if (bytes < mapped) return std::aligned_alloc(64, bytes);
   if (void* p = map_pages(bytes)) return p;

@@ -1,5 +1,5 @@
-// RefCount: how many references a block has, exact from any number of threads, at a plain count's cost in the thread that made
-// the block.
+// RefCount: how many references a block has, exact from any number of threads, at a plain count's cost in the thread that
+// made the block.
 //
 // Biased reference counting (Choi, Shull and Torrellas, PACT 2018): the block's owner, the thread that made it, counts with
 // plain loads and stores; every other thread adds to and takes from a second, atomic count. Either may end first:
@@ -27,7 +27,8 @@ class RefCount {
       ++own_;
     else others_.fetch_add(one, std::memory_order_relaxed);
   }
-  /// True if that was the last reference: the caller must destroy the block. `destroy` is for whoever merges the counts later.
+  /// True if that was the last reference: the caller must destroy the block. `destroy` is for whoever merges the counts
+  /// later.
   bool down(Destroy destroy) {
     if (!owned_here()) [[unlikely]]
       return down_elsewhere(destroy);

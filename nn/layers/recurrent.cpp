@@ -7,6 +7,20 @@
 namespace gradus::nn {
 namespace {
 
+/// Errors: DtypeError, ShapeError unless the state is absent or has the input's dtype and this shape, whose axes are named.
+void check_one_state(const ModuleBase& module, const Tensor& x, const char* name, const Tensor& state, const Shape& wanted,
+                     const std::string& axes) {
+  if (!state.defined()) return;
+  if (state.dtype() != x.dtype())
+    throw DtypeError(
+        module.description(),
+        join("the input is ", describe(x), ", the state ", name, " ", describe(state), "; they must have one dtype"),
+        join(name, ".to(", x.dtype(), ")"));
+  if (!(state.shape() == wanted))
+    throw_input(module, join("the state ", name, " is ", describe(state), ", the input ", describe(x), "; it must be ",
+                             wanted, ", ", axes));
+}
+
 LSTMOptions shared_options(const GRUOptions& o) { return {o.num_layers, o.bias, o.dropout, o.bidirectional, o.batch_first}; }
 LSTMOptions shared_options(const RNNOptions& o) { return {o.num_layers, o.bias, o.dropout, o.bidirectional, o.batch_first}; }
 
@@ -97,18 +111,11 @@ void Recurrent::check_input(const ModuleBase& module, const Tensor& x, const Seq
 
 void Recurrent::check_state(const ModuleBase& module, const Tensor& x, const char* name, const Tensor& state,
                             int64_t length) const {
-  if (!state.defined()) return;
-  if (state.dtype() != x.dtype())
-    throw DtypeError(
-        module.description(),
-        join("the input is ", describe(x), ", the state ", name, " ", describe(state), "; they must have one dtype"),
-        join(name, ".to(", x.dtype(), ")"));
   const int64_t count = num_layers * directions();
   const Shape wanted = x.rank() == 2 ? Shape{count, length} : Shape{count, x.shape()[batch_first ? 0 : 1], length};
-  if (!(state.shape() == wanted))
-    throw_input(module, join("the state ", name, " is ", describe(state), ", the input ", describe(x), "; it must be ",
-                             wanted, ", [layers x directions", x.rank() == 2 ? "" : ", batch", ", ",
-                             length == hidden_size ? "hidden_size]" : "proj_size]"));
+  check_one_state(module, x, name, state, wanted,
+                  join("[layers x directions", x.rank() == 2 ? "" : ", batch", ", ",
+                       length == hidden_size ? "hidden_size]" : "proj_size]"));
 }
 
 Recurrent::Results Recurrent::run(const ModuleBase& module, Layer layer, const Tensor& x, const LstmState& state,
@@ -160,14 +167,14 @@ LstmSequence LSTM::forward(const Tensor& x, const LstmState& state, const Sequen
   return {r.y, {r.h, r.c}};
 }
 
-GRU::GRU(int64_t in, int64_t hidden, GRUOptions o) : Recurrent("GRU", 3, in, hidden, shared_options(o)) {}
+GRU::GRU(int64_t in, int64_t hidden, GRUOptions o) : HiddenStateLayer("GRU", 3, in, hidden, shared_options(o)) {}
 RecurrentSequence GRU::forward(const Tensor& x, const Tensor& h, const SequenceCall& how) {
   const Results r = run(*this, gru_layer, x, {h, {}}, how);
   return {r.y, r.h};
 }
 
 RNN::RNN(int64_t in, int64_t hidden, RNNOptions o)
-    : Recurrent("RNN", 1, in, hidden, shared_options(o)), nonlinearity(checked_nonlinearity("RNN", o.nonlinearity)) {}
+    : HiddenStateLayer("RNN", 1, in, hidden, shared_options(o)), nonlinearity(checked_nonlinearity("RNN", o.nonlinearity)) {}
 RecurrentSequence RNN::forward(const Tensor& x, const Tensor& h, const SequenceCall& how) {
   const Layer layer = nonlinearity == "relu" ? rnn_layer<RnnNonlinearity::relu> : rnn_layer<RnnNonlinearity::tanh>;
   const Results r = run(*this, layer, x, {h, {}}, how);
@@ -196,18 +203,9 @@ void RecurrentCell::check_step(const ModuleBase& module, const Tensor& x, const 
                      ", weight_ih ", describe(weight_ih.array())),
                 got > 0 ? join(module.type_name(), "(", got, ", ", hidden_size, ")") : "");
   const Shape wanted = x.rank() == 1 ? Shape{hidden_size} : Shape{x.shape()[0], hidden_size};
-  for (const Tensor* s : {&state.h, &state.c}) {
-    if (!s->defined()) continue;
-    const char* name = s == &state.h ? "h" : "c";
-    if (s->dtype() != x.dtype())
-      throw DtypeError(
-          module.description(),
-          join("the input is ", describe(x), ", the state ", name, " ", describe(*s), "; they must have one dtype"),
-          join(name, ".to(", x.dtype(), ")"));
-    if (!(s->shape() == wanted))
-      throw_input(module, join("the state ", name, " is ", describe(*s), ", the input ", describe(x), "; it must be ",
-                               wanted, x.rank() == 1 ? ", [hidden_size]" : ", [batch, hidden_size]"));
-  }
+  const char* axes = x.rank() == 1 ? "[hidden_size]" : "[batch, hidden_size]";
+  check_one_state(module, x, "h", state.h, wanted, axes);
+  check_one_state(module, x, "c", state.c, wanted, axes);
 }
 
 std::string RecurrentCell::describe_as(const char* type, const char* more) const {

@@ -96,35 +96,35 @@ class LSTM : public Module<LSTM>, public Recurrent {
   std::string description() const override { return describe_as("LSTM"); }
 };
 
-/// Gated recurrent units: Cho et al., 2014, with the reset gate behind the product. As LSTM; the state is h [L D, N, H].
-class GRU : public Module<GRU>, public Recurrent {
+/// What GRU and RNN share: a state that is h alone, and how they are called.
+template <class Self> class HiddenStateLayer : public Module<Self>, public Recurrent {
  public:
-  GRU(int64_t input_size, int64_t hidden_size, GRUOptions options = {});
   RecurrentSequence operator()(const Tensor& x, const Tensor& h = {}, const SequenceCall& how = {}) {
-    return Module::operator()(x, h, how);
+    return Module<Self>::operator()(x, h, how);
   }
   template <std::same_as<SequenceCall> Call = SequenceCall>  // a template, so that (x, {}) is a call with an absent state
   RecurrentSequence operator()(const Tensor& x, const Call& how) {
-    return Module::operator()(x, Tensor(), how);
+    return Module<Self>::operator()(x, Tensor(), how);
   }
-  RecurrentSequence forward(const Tensor& x, const Tensor& h, const SequenceCall& how);
   std::vector<Member> members() override { return list_weights(); }
+
+ protected:
+  using Recurrent::Recurrent;
+};
+
+/// Gated recurrent units: Cho et al., 2014, with the reset gate behind the product. As LSTM; the state is h [L D, N, H].
+class GRU : public HiddenStateLayer<GRU> {
+ public:
+  GRU(int64_t input_size, int64_t hidden_size, GRUOptions options = {});
+  RecurrentSequence forward(const Tensor& x, const Tensor& h, const SequenceCall& how);
   std::string description() const override { return describe_as("GRU"); }
 };
 
 /// h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu: Elman, 1990. As GRU.
-class RNN : public Module<RNN>, public Recurrent {
+class RNN : public HiddenStateLayer<RNN> {
  public:
   RNN(int64_t input_size, int64_t hidden_size, RNNOptions options = {});
-  RecurrentSequence operator()(const Tensor& x, const Tensor& h = {}, const SequenceCall& how = {}) {
-    return Module::operator()(x, h, how);
-  }
-  template <std::same_as<SequenceCall> Call = SequenceCall>  // a template, so that (x, {}) is a call with an absent state
-  RecurrentSequence operator()(const Tensor& x, const Call& how) {
-    return Module::operator()(x, Tensor(), how);
-  }
   RecurrentSequence forward(const Tensor& x, const Tensor& h, const SequenceCall& how);
-  std::vector<Member> members() override { return list_weights(); }
   std::string description() const override;
 
   std::string nonlinearity;

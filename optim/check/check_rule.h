@@ -32,8 +32,8 @@ std::string to_string(const RuleReport& report);
 /// sign; permuted elements (of a matrix rule: rows) move as they did; a vanishing decay or momentum is none; a step in
 /// tensors is the same step; eval() and train() change nothing. A gradient of NaN, in one number, a row or all, makes its
 /// weight NaN for good; the others move as without it, or (where norms or sums of the parameter enter) are NaN too; nor do
-/// infinite and huge gradients harm others. Gradients of 0 and subnormal ones leave finite weights; parameters may be empty or
-/// 0-d. Sets the number of threads and puts it back. Errors: OptimError if there is no such rule.
+/// infinite and huge gradients harm others. Gradients of 0 and subnormal ones leave finite weights; parameters may be empty
+/// or 0-d. Sets the number of threads and puts it back. Errors: OptimError if there is no such rule.
 RuleReport check_rule(const std::string& name);
 
 }  // namespace gradus::optim

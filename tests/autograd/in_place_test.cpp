@@ -1,6 +1,6 @@
-// Every way in which numbers can be overwritten, against every op whose backward pass looks at them: the backward must refuse,
-// and name the op and the writer. Which op looks at what is not taken from a list but found out: numbers are changed behind
-// the version's back, and if the gradient changes, they were needed.
+// Every way in which numbers can be overwritten, against every op whose backward pass looks at them: the backward must
+// refuse, and name the op and the writer. Which op looks at what is not taken from a list but found out: numbers are changed
+// behind the version's back, and if the gradient changes, they were needed.
 #include <gradus/autograd/backward.h>
 #include <gradus/autograd/check/gradcheck.h>
 #include <gradus/autograd/ops.h>

@@ -1,5 +1,5 @@
-// A traversal with tens of thousands of gradients under way, as the rows of a tensor used in turn make them: no place is looked for
-// among all of them, no row's gradient is a tensor of all rows.
+// A traversal with tens of thousands of gradients under way, as the rows of a tensor used in turn make them: no place is
+// looked for among all of them, no row's gradient is a tensor of all rows.
 #include <gradus/autograd/backward.h>
 #include <gradus/autograd/ops.h>
 

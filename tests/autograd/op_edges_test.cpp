@@ -1,5 +1,5 @@
-// Every op at the edges of its numbers: tools/gradcheck/check_edges.h. And that the check sees what it is there for: ops that swallow
-// NaN, lose digits, overflow on their way, or need no exception.
+// Every op at the edges of its numbers: tools/gradcheck/check_edges.h. And that the check sees what it is there for: ops
+// that swallow NaN, lose digits, overflow on their way, or need no exception.
 #include <doctest/doctest.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/core/io/files.h>

@@ -1,4 +1,5 @@
-// What norms, embeddings, pools, convolutions of lines and layers that move numbers refuse, and how they describe themselves.
+// What norms, embeddings, pools, convolutions of lines and layers that move numbers refuse, and how they describe
+// themselves.
 #include <gradus/nn/nn.h>
 
 #include <gradus/core/random.h>

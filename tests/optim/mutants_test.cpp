@@ -2,8 +2,8 @@
 // order or name in them changed they do not. So the vectors see every part of a rule's text, and the equations are true.
 //
 // Which mutants there are follows from the equations: one is a change of one place in one line of a rule, and it is caught
-// if some spec that prints this line catches it. All stand in tests/optim/mutants/rules.txt, as GRADUS_MUTANTS=FILE writes them;
-// those that no trajectory can tell from the rule in tests/optim/mutants/equivalent.txt, each with its reason.
+// if some spec that prints this line catches it. All stand in tests/optim/mutants/rules.txt, as GRADUS_MUTANTS=FILE writes
+// them; those that no trajectory can tell from the rule in tests/optim/mutants/equivalent.txt, each with its reason.
 #include <gradus/tests/helpers/optim.h>
 #include <gradus/tests/helpers/printed_equations.h>
 

@@ -117,8 +117,8 @@ struct NothingLost {
   ~NothingLost() { CHECK(held == blocks); }
 };
 
-/// For all k: `act` fails with a typed error, `state` and what is live are as before, and `act` then does what it does. Where
-/// there is a `go_back`, `state` and what is live are as they may be, and `act` does what it does after that.
+/// For all k: `act` fails with a typed error, `state` and what is live are as before, and `act` then does what it does.
+/// Where there is a `go_back`, `state` and what is live are as they may be, and `act` does what it does after that.
 struct Case {
   std::function<void()> act, clean_up;
   std::function<std::string()> state;

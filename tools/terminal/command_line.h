@@ -20,8 +20,8 @@ struct CommandLine {
 
 std::string line_as_typed(int argc, char** argv);
 
-/// What is wrong with a number, or "". Of itself CLI11 takes 010 for 8, 0x1p-1 for 0.5, and for what does not fit the nearest
-/// that does.
+/// What is wrong with a number, or "". Of itself CLI11 takes 010 for 8, 0x1p-1 for 0.5, and for what does not fit the
+/// nearest that does.
 template <class T> std::string number_problem(const std::string& text) {
   T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);

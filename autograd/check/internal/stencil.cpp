@@ -97,8 +97,9 @@ Slopes Stencil::best(const Line& line, double accuracy, double least) const {
     Slopes s = at(line, h, &changed);
     if (s.step == 0) continue;
     const double slope = std::max(least, largest_of(s.seven));
-    // Two rules agree by chance once in thousands of points. Their errors are of order h^2, h^4 and h^6: the best one's follows
-    // from the coarsest one's, and from what the step before, four times as long, has left; unless that one reached over a kink.
+    // Two rules agree by chance once in thousands of points. Their errors are of order h^2, h^4 and h^6: the best one's
+    // follows from the coarsest one's, and from what the step before, four times as long, has left; unless that one reached
+    // over a kink.
     if (slope > 0) s.uncertain = std::max(s.uncertain, 32 * s.coarse * (s.coarse / slope) * (s.coarse / slope));
     const bool smooth = 256 * s.coarse >= before.coarse && slope * before.apart <= 100 * before.coarse * before.coarse;
     if (before.step == 4 * h && smooth) s.uncertain = std::max(s.uncertain, before.apart / 1024);

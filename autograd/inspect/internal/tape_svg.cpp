@@ -1,5 +1,5 @@
-// The tape as SVG, and the page around it. A leaf and a constant stand right above each node that uses them, so that a weight
-// used at every step of a sequence does not draw a wire through all of them.
+// The tape as SVG, and the page around it. A leaf and a constant stand right above each node that uses them, so that a
+// weight used at every step of a sequence does not draw a wire through all of them.
 #include <gradus/autograd/inspect/internal/tape_labels.h>
 #include <gradus/autograd/inspect/internal/tape_layout.h>
 #include <gradus/core/io/fill_template.h>

@@ -1,5 +1,5 @@
-// The ops that random programs are made of. An op refuses inputs it does not fit, or whose values lie where it is steep, at a
-// kink or outside its domain: then another one is tried.
+// The ops that random programs are made of. An op refuses inputs it does not fit, or whose values lie where it is steep, at
+// a kink or outside its domain: then another one is tried.
 #pragma once
 
 #include <gradus/autograd/op.h>

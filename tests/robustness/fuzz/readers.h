@@ -1,5 +1,5 @@
-// What reads bytes that a stranger may have written, each under a name: for libFuzzer (readers.cpp) and for the replay of what
-// is known already (replay.cpp).
+// What reads bytes that a stranger may have written, each under a name: for libFuzzer (readers.cpp) and for the replay of
+// what is known already (replay.cpp).
 #pragma once
 
 #include <string>
@@ -9,8 +9,8 @@ namespace gradus::fuzz {
 
 struct Reader {
   const char* name;
-  /// What is accepted is written and read again. Refusing is a gradus::Error; whatever else is thrown, and a promise that does
-  /// not hold, is a finding.
+  /// What is accepted is written and read again. Refusing is a gradus::Error; whatever else is thrown, and a promise that
+  /// does not hold, is a finding.
   void (*read)(const std::string& bytes);
   std::vector<std::string> (*seeds)();  ///< small inputs that are accepted, made by our own writers
 };
