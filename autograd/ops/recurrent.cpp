@@ -238,6 +238,7 @@ struct GruCell {
   static constexpr const char* name = "gru_cell";
   static constexpr EdgeException exceptions[] = {
       {EdgeRule::digits, 0, "n + z (h - n), as PyTorch's: where z is 1, h is as good as n", 1e-8},
+      {EdgeRule::form, 0, "n + z (h - n), as PyTorch's: where z is 1, h is as good as n"},
       {EdgeRule::digits, 0, "products of the largest numbers overflow on their way", EdgeException::largest},
       {EdgeRule::digits, 1, "products of the largest numbers overflow on their way", EdgeException::largest},
       {EdgeRule::digits, 0, "sums of such products overflow on their way", 1e20},

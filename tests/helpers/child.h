@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gradus/tests/helpers/nn.h>
+#include <gradus/tests/helpers/sanitized.h>
 
 #include <sys/resource.h>
 #include <unistd.h>
@@ -11,12 +12,6 @@
 #include <string>
 
 namespace gradus::testing {
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr bool sanitized = true;  // such a program reserves more addresses than a limit may allow
-#else
-inline constexpr bool sanitized = false;
-#endif
 
 /// What the case, marked doctest::skip(), prints, and how it ended; `environment` is "NAME=value ...".
 inline std::string run_child(const std::string& test_case, const std::string& environment = {}) {

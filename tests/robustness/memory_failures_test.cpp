@@ -6,6 +6,7 @@
 #include <gradus/core/parallel.h>
 #include <gradus/nn/nn.h>
 #include <gradus/optim/optimizer.h>
+#include <gradus/tests/helpers/sanitized.h>
 #include <gradus/tests/helpers/temp_dir.h>
 
 #include <doctest/doctest.h>
@@ -131,7 +132,7 @@ int check_every_failure(Kind kind, const std::function<Case()>& make) {
     c.act();
     after = c.state();
   }
-  for (std::int64_t k = 1;; ++k) {
+  for (std::int64_t k = 1;; k += testing::sampled_every) {
     CAPTURE(k);
     const NothingLost check;
     const Case c = make();

@@ -41,9 +41,10 @@ struct FormFailure {
 std::vector<FormFailure> check_form(const EdgeForm& form, Dtype dtype, int& points);
 
 std::vector<EdgeForm> edge_forms();
-std::vector<EdgeForm> edge_forms_of_one();     ///< closed_forms_unary.cpp
-std::vector<EdgeForm> edge_forms_of_two();     ///< closed_forms_binary.cpp
-std::vector<EdgeForm> edge_forms_of_rows();    ///< closed_forms_rows.cpp
-std::vector<EdgeForm> edge_forms_of_layers();  ///< closed_forms_layers.cpp
+std::vector<EdgeForm> edge_forms_of_one();       ///< closed_forms_unary.cpp
+std::vector<EdgeForm> edge_forms_of_two();       ///< closed_forms_binary.cpp
+std::vector<EdgeForm> edge_forms_of_rows();      ///< closed_forms_rows.cpp
+std::vector<EdgeForm> edge_forms_of_layers();    ///< closed_forms_layers.cpp
+std::vector<EdgeForm> edge_forms_of_products();  ///< closed_forms_products.cpp
 
 }  // namespace gradus::tools

@@ -71,7 +71,7 @@ int edges_command(const std::string& op, const std::string& json_path) {
     print_row(rows.back(), width);
     points += rows.back().points, failed += !rows.back().passed();
   }
-  fmt::print("\nexceptions, each a node of the op's record\n");
+  fmt::print("\nexceptions, each a line of the op's record\n");
   for (const EdgeRow& r : rows)
     for (const auto& [e, times] : r.excused)
       fmt::print("- {}: {}, order {}: {} ({} points)\n", r.name, rule_name(e->rule), e->order, e->reason, times);
