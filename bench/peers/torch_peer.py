@@ -38,8 +38,13 @@ OPTIMIZERS = {
 BYTES = {"sgd": 12, "momentum": 20, "adam": 28, "adamw": 28, "rmsprop": 20, "adagrad": 20, "nesterov": 20, "amsgrad": 36,
          "adadelta": 28, "adamax": 28, "nadam": 28, "radam": 28, "asgd": 20, "rprop": 28, "adafactor": 12, "muon": 20}
 SIZES = {"adamw_4k": 4096, "adamw_1M": 1000000, "adamw_50M": 50000000}
+TRAINING = ["W3_lenet_adam", "W3_mnist_example_adam", "W4_resnet20_momentum", "W5_lstm_char", "W5_gru_char", "W5_lstm_rows",
+            "W6_gpt_adamw"]  # torch_networks.py has them
+OPS = (["W8_" + k for k in ("softmax", "layernorm", "gelu", "exp", "tanh", "add", "sum", "sum_rows", "sum_cols", "matmul512", "bmm64")]
+       + ["W8_conv_%s_%s" % (k, end) for k in ("n32_3x32x32_to16", "n32_16x32x32_to16", "n32_32x16x16_to32", "n32_64x8x8_to64",
+                                               "n4_64x56x56_to64") for end in ("fwd", "fwdbwd")])
 WORKLOADS = (["W1_fwd_bwd", "W1_fwd_tape", "W1_add_nograd"] + ["W2_mlp_" + k for k in ("sgd", "momentum", "adam", "rmsprop")]
-             + ["W3_lenet_adam", "W5_lstm"] + ["W7_" + k for k in OPTIMIZERS] + list(SIZES))
+             + TRAINING[:3] + ["W5_lstm"] + TRAINING[3:] + ["W7_" + k for k in OPTIMIZERS] + list(SIZES) + OPS)
 
 
 def optimizer(torch, kind, parameters, form):
@@ -84,15 +89,17 @@ def build(torch, workload, form, layout, compiled):
         model = nn.Sequential(nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 128), nn.ReLU(), nn.Linear(128, 10))
         batches = [(torch.randn(64, 784), torch.randint(0, 10, (64,))) for _ in range(8)]
         return supervised(torch, model, optimizer(torch, workload[7:], model.parameters(), form), batches, compiled)
-    if workload.startswith("W3"):
-        model = nn.Sequential(nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-                              nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
-                              nn.Flatten(), nn.Linear(1568, 128), nn.ReLU(), nn.Linear(128, 10))
-        batches = [(torch.randn(64, 1, 28, 28), torch.randint(0, 10, (64,))) for _ in range(8)]
+    if workload in TRAINING:
+        import torch_networks
+        network, kind, count, make = torch_networks.TRAINING[workload]
+        model, batches = network(), [make() for _ in range(count)]
         if layout == "channels_last":
             model = model.to(memory_format=torch.channels_last)
             batches = [(x.to(memory_format=torch.channels_last), t) for x, t in batches]
-        return supervised(torch, model, optimizer(torch, "adam", model.parameters(), form), batches, compiled)
+        return supervised(torch, model, optimizer(torch, kind, model.parameters(), form), batches, compiled)
+    if workload.startswith("W8"):
+        import torch_networks
+        return torch_networks.op(workload, layout)
     if workload == "W5_lstm":
         lstm, x, seed = nn.LSTM(64, 256), torch.randn(64, 32, 64, requires_grad=True), torch.randn(64, 32, 256)
 
@@ -125,13 +132,15 @@ def measure(step, budget):
 
 
 def configurations(workload):
-    forms = ["loop"] if workload.startswith(("W1", "W5")) else ["loop", "foreach", "fused"]
-    layouts = ["plain", "channels_last"] if workload.startswith("W3") else ["plain"]
+    steps = workload.startswith(("W2", "W7")) or workload in TRAINING or workload in SIZES
+    forms = ["loop", "foreach", "fused"] if steps else ["loop"]
+    layouts = ["plain", "channels_last"] if workload.startswith(("W3", "W4", "W8_conv")) else ["plain"]
+    whole = workload.startswith("W2") or workload in TRAINING
     for form in forms:
         for layout in layouts:
-            for compiled in ([False, True] if workload[:2] in ("W2", "W3") else [False]):
+            for compiled in ([False, True] if whole else [False]):
                 for malloc in ("default", "keep"):
-                    if compiled and malloc == "default" or not workload.startswith(("W2", "W3")) and malloc == "keep":
+                    if compiled and malloc == "default" or not (whole or workload.startswith("W8")) and malloc == "keep":
                         continue
                     yield {"form": form, "layout": layout, "compiled": compiled, "malloc": malloc}
 
