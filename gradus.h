@@ -18,6 +18,7 @@
 #include <gradus/autograd/inspect/draw_tape.h>
 #include <gradus/autograd/inspect/finite.h>
 #include <gradus/autograd/inspect/print_tape.h>
+#include <gradus/autograd/inspect/profile.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/tensor.h>
 

@@ -158,11 +158,15 @@ class Traversal : public BackwardContext {
                          join("the graph behind ", d.node->op->name, " was already traversed and what it saved is released"),
                          "retain_graph for the first backward; detach() a state carried from step to step");
       node_ = d.node, grads_ = d.grads;
+      if (op_observer) [[unlikely]]
+        op_observer->backward_begins(*d.node);
       try {
         d.node->op->backward(*this);
       } catch (const ResourceError& e) {
         throw ResourceError(join("backward of ", d.node->op->name), join(e.problem(), ", asked for by ", e.op()));
       }
+      if (op_observer) [[unlikely]]
+        op_observer->backward_ends(*d.node);
       passed(d);
       if (!retain_) {
         d.node->op->destroy_saved(*d.node);

@@ -18,6 +18,11 @@ class OpObserver {
   OpObserver& operator=(const OpObserver&) = delete;
   /// The op has run. A recorded result has its node (results[0].node()) already.
   virtual void after(const char* op, std::span<const Tensor> results, std::span<const Tensor* const> inputs) = 0;
+  /// Between the two a node's backward pass runs, and after() is told of the ops that it is made of.
+  virtual void backward_begins(const Node&) {}
+  virtual void backward_ends(const Node&) {}
+  /// What has run since was no op but `what`: an optimizer's step, or whatever comes before a model is called.
+  virtual void passed(const char* /*what*/) {}
 
  private:
   OpObserver* outer_;

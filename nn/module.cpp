@@ -1,3 +1,4 @@
+#include <gradus/autograd/observe.h>
 #include <gradus/core/memory/memory_error.h>
 #include <gradus/nn/module.h>
 
@@ -178,10 +179,16 @@ ForwardObserver::~ForwardObserver() { observers = outer_; }
 
 ModuleCall::ModuleCall(ModuleBase& module) try : module_(module), outer_(innermost), step_(enter()) {
   if (outer_) outer_->leaf_ = false;
-  else trail_so_far.count = 0;
+  else begin_outermost();
   innermost = this;
 } catch (const std::bad_alloc&) {
   module.throw_memory();
+}
+
+void ModuleCall::begin_outermost() {
+  trail_so_far.count = 0;
+  if (op_observer) [[unlikely]]
+    op_observer->passed("outside the model");
 }
 
 ModuleCall::~ModuleCall() { innermost = outer_; }

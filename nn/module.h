@@ -167,6 +167,7 @@ class ModuleCall {
   static std::string trail();
 
  private:
+  static void begin_outermost();
   const std::string& enter();
   void expect_listed();
   static ModuleBase* owner_of(const void* member);

@@ -1,4 +1,5 @@
 // The step of an Optimizer: which parameters move, with what gradient.
+#include <gradus/autograd/observe.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/core/error.h>
 #include <gradus/core/memory/memory_error.h>
@@ -126,6 +127,8 @@ bool Optimizer::move_parameters(const std::vector<Array>& curvature) {
     throw;
   }
   for (auto& d : drivers_) d->step(loss_);
+  if (op_observer) [[unlikely]]
+    op_observer->passed("optimizer step");
   return true;
 }
 

@@ -1,6 +1,7 @@
 // Chooses how to convolve.
 #include <gradus/core/kernels/conv.h>
 #include <gradus/core/kernels/internal/conv_detail.h>
+#include <gradus/core/kernels/multiply_adds.h>
 #include <gradus/core/memory/scratch.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/simd/pack.h>
@@ -8,17 +9,28 @@
 #include <algorithm>
 
 namespace gradus {
+namespace {
+
+std::int64_t multiply_adds_of(const Conv2dGeometry& g) {
+  return g.n * g.c_out * g.out_h() * g.out_w() * (g.c_in / g.groups) * g.kh * g.kw;
+}
+
+}  // namespace
+
 template <class T> void conv2d_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y) {
+  const CountMultiplyAdds counted(multiply_adds_of(g));
   if (conv_detail::direct_suits(g)) conv_detail::direct_forward(g, x, weight, bias, y);
   else conv_detail::general_forward(g, x, weight, bias, y);
 }
 
 template <class T> void conv2d_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx) {
+  const CountMultiplyAdds counted(multiply_adds_of(g));
   if (conv_detail::direct_gradient_suits(g)) conv_detail::direct_input_gradient(g, dy, weight, dx);
   else conv_detail::general_input_gradient(g, dy, weight, dx);
 }
 
 template <class T> void conv2d_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight, T* dbias) {
+  const CountMultiplyAdds counted(multiply_adds_of(g));
   if (conv_detail::direct_weight_gradient(g, x, dy, dweight, dbias)) return;
   conv_detail::general_weight_gradient(g, x, dy, dweight);
   if (dbias) conv2d_bias_gradient(g, dy, dbias);

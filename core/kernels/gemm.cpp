@@ -2,6 +2,7 @@
 // or single-threaded OpenBLAS. The only file that names BLAS.
 #include <gradus/core/kernels/gemm.h>
 #include <gradus/core/kernels/internal/gemm_kernel.h>
+#include <gradus/core/kernels/multiply_adds.h>
 #include <gradus/core/memory/scratch.h>
 #include <gradus/core/parallel.h>
 
@@ -198,6 +199,7 @@ template <class T>
 void batched_gemm(GemmBatch batch, std::int64_t m, std::int64_t n, std::int64_t k, GemmOperand<T> a, GemmOperand<T> b, T* c,
                   std::int64_t c_row_stride, GemmExtras<T> extras) {
   if (batch.count <= 0 || m <= 0 || n <= 0) return;
+  const CountMultiplyAdds counted(batch.count * m * n * std::max<std::int64_t>(0, k));
   const Product<T> one{m, n, k, a, b, c, c_row_stride, extras};
   if (batch.count == 1 && m * n * k <= 32 * 32 * 32) return product(one);
   const Grid grid(m, n, std::max<std::int64_t>(1, k), tile_vectors * pack<T>::width);

@@ -3,6 +3,7 @@
 #include <gradus/core/kernels/recurrent.h>
 
 #include <gradus/core/kernels/internal/packed_matrix.h>
+#include <gradus/core/kernels/multiply_adds.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/simd/vmath.h>
 
@@ -298,11 +299,17 @@ template <class T> std::int64_t piece_rows(const RecurrentLayer<T>& l) {
   return std::max<std::int64_t>(1, (l.batch + pieces - 1) / pieces);
 }
 
+/// Of the products with the recurrent weights, and with those of the projection.
+template <class T> std::int64_t multiply_adds_of(const RecurrentLayer<T>& l) {
+  return l.steps * l.batch * l.hidden * l.output * (l.gates() + (l.w_hr ? 1 : 0));
+}
+
 }  // namespace
 
 template <class T>
 void all_steps_product(std::int64_t rows, std::int64_t n, std::int64_t k, const T* a, GemmOperand<T> b, const T* bias,
                        T* c) {
+  const CountMultiplyAdds counted(rows * n * k);
   constexpr std::int64_t piece = 60;  // whole tiles, and with gemm_k_block columns of a in the second-level cache
   if (rows <= piece) return gemm<T>(rows, n, k, {a, k, 1}, b, c, n, {.column_bias = bias});
   const PackedMatrix<T> packed(k, n, b);
@@ -312,6 +319,7 @@ void all_steps_product(std::int64_t rows, std::int64_t n, std::int64_t k, const 
 }
 
 template <class T> void all_steps_gradient(std::int64_t rows, std::int64_t m, std::int64_t n, const T* a, const T* b, T* c) {
+  const CountMultiplyAdds counted(rows * m * n);
   constexpr std::int64_t piece = 120;
   if (m * n * rows <= 64 * 64 * 64) return gemm<T>(m, n, rows, {a, 1, m}, {b, n, 1}, c, n);
   const PackedMatrix<T> packed(rows, n, {b, n, 1});
@@ -321,11 +329,13 @@ template <class T> void all_steps_gradient(std::int64_t rows, std::int64_t m, st
 }
 
 template <class T> void recurrent_forward(const RecurrentLayer<T>& layer, const RecurrentStates<T>& states) {
+  const CountMultiplyAdds counted(multiply_adds_of(layer));
   parallel_ranges(layer.batch, piece_rows(layer), Forward<T>(layer, states));
 }
 template <class T>
 void recurrent_backward(const RecurrentLayer<T>& layer, const RecurrentStates<T>& states,
                         const RecurrentGradients<T>& gradients) {
+  const CountMultiplyAdds counted(multiply_adds_of(layer));
   parallel_ranges(layer.batch, piece_rows(layer), Backward<T>(layer, states, gradients));
 }
 

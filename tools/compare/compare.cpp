@@ -1,3 +1,4 @@
+#include <gradus/autograd/inspect/profile.h>
 #include <gradus/core/io/files.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
@@ -19,9 +20,9 @@
 #include <cmath>
 #include <csignal>
 #include <filesystem>
-#include <system_error>
-
 #include <memory>
+#include <optional>
+#include <system_error>
 
 namespace gradus::tools {
 namespace {
@@ -186,10 +187,13 @@ int compare_command(const CompareOptions& o) {
                           sets.test.labels.size(),
                           o.target};
   make_folder(o.out);
+  if (!o.profile.empty()) check_writable(o.profile);
   fmt::print("{} on {}: {} training and {} test images, {} parameters, {} optimizers\n", o.model, sets.name,
              settings.train_images, settings.test_images, settings.parameters, specs.size());
 
   std::vector<RunResult> runs;
+  std::optional<Profile> profile;
+  if (!o.profile.empty()) profile.emplace();
   CatchInterrupt guard;
   for (const auto& spec : specs) {
     const auto network = initial->clone();
@@ -203,6 +207,11 @@ int compare_command(const CompareOptions& o) {
     if (interrupted) break;
   }
   print_table(runs, o.target);
+  if (profile) {
+    fmt::print("\n{}", to_string(*profile));
+    profile->save(o.profile);
+    fmt::print("\n{}", o.profile);
+  }
   fmt::print("\n{0}/metrics.json\n{0}/report.html\n", o.out);
   if (interrupted) fmt::print("interrupted: what was finished is written\n");
   return interrupted ? 130 : 0;
@@ -221,6 +230,7 @@ void add_compare_command(CLI::App& app, CommandLine& line) {
   add_number(*c, "--seed", o->seed, "Of weights, order and generated digits");
   add_number(*c, "--target", o->target, "Test accuracy to be timed");
   c->add_option("--out", o->out, "Folder for metrics.json and report.html")->capture_default_str();
+  c->add_option("--profile", o->profile, "Also time every op: a table, and this file for Perfetto (Chrome trace JSON)");
   c->callback([o, &line] {
     o->command = line.typed;
     line.result = compare_command(*o);

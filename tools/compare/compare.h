@@ -17,6 +17,7 @@ struct CompareOptions {
   std::uint64_t seed = 1;
   double target = 0.97;  ///< test accuracy that is timed
   std::string out = "runs/compare";
+  std::string profile;  ///< file for the spans of every op (autograd/inspect/profile.h); empty: none
   std::string command;  ///< as typed, for the report
 };
 
