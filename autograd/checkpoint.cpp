@@ -100,6 +100,7 @@ struct Again {
 
 struct Checkpoint {
   static constexpr const char* name = "checkpoint";
+  static constexpr OpKind kind = OpKind::product;
   static constexpr EdgeException exceptions[] = {
       {EdgeRule::digits, 1, "the sample squares: products of the largest overflow on their way", EdgeException::largest},
       {EdgeRule::digits, 2, "the sample squares: products of the largest overflow on their way", EdgeException::largest},

@@ -28,6 +28,14 @@ struct EdgeException {
   static constexpr double largest = 0x1.fffffep127, subnormal = 0x1p-149;  ///< of f32, and in f64 those of f64
 };
 
+/// What gradcheck must know of an op that is not smooth, or not the same bits in every layout.
+enum class OpKind : std::uint8_t {
+  smooth,
+  step,    ///< constant between jumps: its gradient is 0
+  wave,    ///< far out it turns between any two numbers that differences could take
+  product  ///< strides choose the kernel, and with it the order in which terms are added
+};
+
 /// What the tape knows of an op: one static record each, registered in the table that the tests walk.
 struct OpInfo {
   const char* name;
@@ -35,6 +43,7 @@ struct OpInfo {
   void (*destroy_saved)(Node&);
   std::vector<Sample> (*samples)();
   std::span<const EdgeException> exceptions = {};
+  OpKind kind = OpKind::smooth;
 };
 
 /// The result `slot` of the node `node`; node null: a constant, nobody waits for its gradient.

@@ -39,8 +39,15 @@ template <class Op> constexpr std::span<const EdgeException> exceptions_of() {
   else return {};
 }
 
+/// `static constexpr OpKind kind` of an op that is not smooth.
+template <class Op> constexpr OpKind kind_of() {
+  if constexpr (requires { OpKind{Op::kind}; }) return Op::kind;
+  else return OpKind::smooth;
+}
+
 template <Checkable Op, class Saved, void (*backward)(BackwardContext&)> struct Info {
-  static constexpr OpInfo record{Op::name, backward, &destroy_saved<Saved>, &Op::samples, exceptions_of<Op>()};
+  static constexpr OpInfo record{Op::name,     backward, &destroy_saved<Saved>, &Op::samples, exceptions_of<Op>(),
+                                 kind_of<Op>()};
   static const bool registered;
 };
 template <Checkable Op, class Saved, void (*backward)(BackwardContext&)>
@@ -48,7 +55,7 @@ const bool Info<Op, Saved, backward>::registered = register_op(&record);
 
 /// An op made of other ops, of which it leaves the nodes: listed and checked like them.
 template <Checkable Op> struct Composite {
-  static constexpr OpInfo record{Op::name, nullptr, nullptr, &Op::samples, exceptions_of<Op>()};
+  static constexpr OpInfo record{Op::name, nullptr, nullptr, &Op::samples, exceptions_of<Op>(), kind_of<Op>()};
 };
 template <Checkable... Op> bool register_composites() { return (register_op(&Composite<Op>::record) && ...); }
 

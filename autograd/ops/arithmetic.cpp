@@ -202,6 +202,7 @@ struct Abs {
 
 struct Sign {
   static constexpr const char* name = "sign";
+  static constexpr OpKind kind = OpKind::step;
   static constexpr unsigned reads = reads_nothing;
   static constexpr Integers integers = Integers::exact;
   template <class V> V f(V x) const { return sign(x); }

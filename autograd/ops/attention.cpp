@@ -11,6 +11,7 @@ namespace {
 
 struct Attention {
   static constexpr const char* name = "scaled_dot_product_attention";
+  static constexpr OpKind kind = OpKind::product;
   static constexpr EdgeException exceptions[] = {
       {EdgeRule::digits, 0, "scores of such products are infinite in f32: NaN, as PyTorch's", 1e20},
       {EdgeRule::digits, 0, "scores of such products are infinite in f32: NaN, as PyTorch's", EdgeException::largest},

@@ -10,6 +10,7 @@ namespace {
 
 struct Outer {
   static constexpr const char* name = "outer";
+  static constexpr OpKind kind = OpKind::product;
   static Samples samples() {
     return {
         sample("ordinary", {sample_values({3}), sample_values({4}, -2, 2, 2)}, [](auto& x) { return outer(x[0], x[1]); }),
@@ -19,6 +20,7 @@ struct Outer {
 
 struct Dot {
   static constexpr const char* name = "dot";
+  static constexpr OpKind kind = OpKind::product;
   static Samples samples() {
     return {sample("ordinary", {sample_values({5}), sample_values({5}, -2, 2, 2)}, [](auto& x) { return dot(x[0], x[1]); }),
             sample("with itself", {sample_values({5})}, [](auto& x) { return dot(x[0], x[0]); }),
@@ -28,6 +30,7 @@ struct Dot {
 
 struct Einsum {
   static constexpr const char* name = "einsum";
+  static constexpr OpKind kind = OpKind::product;
   static Samples samples() {
     const Array a = sample_values({3, 4}), b = sample_values({4, 2}, -2, 2, 2), square = sample_values({3, 3});
     const auto with = [](const char* text) { return [text](auto& x) { return einsum(text, x); }; };

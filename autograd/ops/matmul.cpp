@@ -46,6 +46,7 @@ Array product(Array a, Array b) {
 
 struct MatMul {
   static constexpr const char* name = "matmul";
+  static constexpr OpKind kind = OpKind::product;
   struct Saved {
     Array a, b;
   };
@@ -90,6 +91,7 @@ Shape as_rows(const Shape& s) {
 /// x times weight transposed plus bias, the bias added while the product is still in cache.
 struct Linear {
   static constexpr const char* name = "linear";
+  static constexpr OpKind kind = OpKind::product;
   struct Saved {
     Array x, weight;
   };

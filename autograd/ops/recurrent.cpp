@@ -222,6 +222,7 @@ CellWeights weights_at(const std::vector<Tensor>& x, std::size_t k) {
 
 struct LstmCell {
   static constexpr const char* name = "lstm_cell";
+  static constexpr OpKind kind = OpKind::product;
   static constexpr EdgeException exceptions[] = {
       {EdgeRule::digits, 0, "products of the largest numbers overflow on their way", EdgeException::largest},
       {EdgeRule::digits, 1, "the slope of a saturated gate is a difference from 1, as good as its argument is rounded"},
@@ -236,6 +237,7 @@ struct LstmCell {
 };
 struct GruCell {
   static constexpr const char* name = "gru_cell";
+  static constexpr OpKind kind = OpKind::product;
   static constexpr EdgeException exceptions[] = {
       {EdgeRule::digits, 0, "n + z (h - n), as PyTorch's: where z is 1, h is as good as n", 1e-8},
       {EdgeRule::form, 0, "n + z (h - n), as PyTorch's: where z is 1, h is as good as n"},
@@ -251,6 +253,7 @@ struct GruCell {
 };
 struct RnnCell {
   static constexpr const char* name = "rnn_cell";
+  static constexpr OpKind kind = OpKind::product;
   static constexpr EdgeException exceptions[] = {
       {EdgeRule::digits, 0, "products of the largest numbers overflow on their way", EdgeException::largest},
       {EdgeRule::digits, 1, "the slope of a saturated tanh is a difference from 1, as good as its argument is rounded"},

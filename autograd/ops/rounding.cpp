@@ -15,30 +15,35 @@ struct Step {
 
 struct Floor : Step {
   static constexpr const char* name = "floor";
+  static constexpr OpKind kind = OpKind::step;
   template <class V> V f(V x) const { return floor(x); }
   static Samples samples() { return elementwise(floor); }
 };
 
 struct Ceil : Step {
   static constexpr const char* name = "ceil";
+  static constexpr OpKind kind = OpKind::step;
   template <class V> V f(V x) const { return ceil(x); }
   static Samples samples() { return elementwise(ceil); }
 };
 
 struct Trunc : Step {
   static constexpr const char* name = "trunc";
+  static constexpr OpKind kind = OpKind::step;
   template <class V> V f(V x) const { return trunc(x); }
   static Samples samples() { return elementwise(trunc); }
 };
 
 struct Round : Step {
   static constexpr const char* name = "round";
+  static constexpr OpKind kind = OpKind::step;
   template <class V> V f(V x) const { return round(x); }
   static Samples samples() { return elementwise(round); }
 };
 
 struct Frac {
   static constexpr const char* name = "frac";
+  static constexpr OpKind kind = OpKind::wave;
   static constexpr unsigned reads = reads_nothing, passes = 0b1;
   template <class V> V f(V x) const { return x - trunc(x); }
   template <class V> V df(V g, V, V) const { return g; }
@@ -53,6 +58,7 @@ template <class V> V times(const V& a, const V& b, const V& y) {
 
 struct Fmod {
   static constexpr const char* name = "fmod";
+  static constexpr OpKind kind = OpKind::wave;
   static constexpr unsigned reads = reads_input(0) | reads_input(1) | reads_input(2), passes = 0b01;
   static constexpr Integers integers = Integers::exact;
   static void check_integers(const Tensor& a, const Tensor& b) { check_integer_division(name, a, b); }
@@ -64,6 +70,7 @@ struct Fmod {
 
 struct Remainder {
   static constexpr const char* name = "remainder";
+  static constexpr OpKind kind = OpKind::wave;
   static constexpr unsigned reads = reads_input(0) | reads_input(1) | reads_input(2), passes = 0b01;
   static constexpr Integers integers = Integers::exact;
   static void check_integers(const Tensor& a, const Tensor& b) { check_integer_division(name, a, b); }
@@ -78,6 +85,7 @@ struct Remainder {
 
 struct FloorDivide {
   static constexpr const char* name = "floor_divide";
+  static constexpr OpKind kind = OpKind::step;
   static constexpr EdgeException exceptions[] = {{EdgeRule::finite, 0, "0 / 0 is NaN, as PyTorch's", 0}};
   static constexpr unsigned reads = reads_nothing;
   static constexpr Integers integers = Integers::exact;

@@ -1,5 +1,6 @@
 // softmax and log_softmax: fast kernels both ways. Their backward pass reads the result only, so the input is not kept;
 // where gradients are recorded it is the same formula in ops.
+#include <gradus/autograd/internal/indices.h>
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/internal/softmax.h>
@@ -11,29 +12,20 @@
 namespace gradus {
 namespace {
 
-/// A dense array as [outer, n, inner], n being the axis that is normalised.
-struct Layout {
-  int64_t outer = 1, n, inner = 1;
-  Layout(const Shape& s, int axis) : n(s[axis]) {
-    for (int i = 0; i < axis; ++i) outer *= s[i];
-    for (int i = axis + 1; i < s.rank(); ++i) inner *= s[i];
-  }
-};
-
 /// Calls row(offset) for every row, if rows are contiguous, else column(offset, lanes) for every pack of neighbouring rows.
-template <class T, class Row, class Column> void each_row(const Layout& l, Row row, Column column) {
+template <class T, class Row, class Column> void each_row(const AroundAxis& l, Row row, Column column) {
   if (l.inner == 1) {
-    parallel_ranges(l.outer, exp_grain(l.n), [&](int64_t begin, int64_t end) {
-      for (int64_t r = begin; r < end; ++r) row(r * l.n);
+    parallel_ranges(l.outer, exp_grain(l.length), [&](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r) row(r * l.length);
     });
     return;
   }
   constexpr int64_t w = pack<T>::width;
   const int64_t strips = (l.inner + w - 1) / w;
-  parallel_ranges(l.outer * strips, exp_grain(l.n * w), [&](int64_t begin, int64_t end) {
+  parallel_ranges(l.outer * strips, exp_grain(l.length * w), [&](int64_t begin, int64_t end) {
     for (int64_t job = begin; job < end; ++job) {
       const int64_t at = job % strips * w;
-      column(job / strips * l.n * l.inner + at, Lanes<T>(static_cast<int>(std::min(w, l.inner - at))));
+      column(job / strips * l.length * l.inner + at, Lanes<T>(static_cast<int>(std::min(w, l.inner - at))));
     }
   });
 }
@@ -45,7 +37,7 @@ enum class Infinite {
   shares  ///< the largest share 1 evenly
 };
 
-template <class T, bool logarithm, Infinite infinite> void softmax_forward(const Layout& l, const T* x, T* y) {
+template <class T, bool logarithm, Infinite infinite> void softmax_forward(const AroundAxis& l, const T* x, T* y) {
   using P = pack<T>;
   constexpr double lowest = -std::numeric_limits<double>::infinity();
   const auto distance = [](P v, P top) {
@@ -59,23 +51,23 @@ template <class T, bool logarithm, Infinite infinite> void softmax_forward(const
   };
   const auto row = [=](int64_t at) {
     const T* in = x + at;
-    const P top(row_largest(in, l.n));
+    const P top(row_largest(in, l.length));
     T* out = y + at;
     const T total = row_exp_sum<T>(
-        l.n, [&](int64_t i, const Lanes<T>& lanes) { return distance(lanes.load(in + i), top); },
+        l.length, [&](int64_t i, const Lanes<T>& lanes) { return distance(lanes.load(in + i), top); },
         [&](int64_t i, const Lanes<T>& lanes, P e) {
           if (!logarithm) lanes.store(out + i, e);
         });
     const P last = divisor(P(logarithm ? std::log(total) : total));
-    for_packs<T>(l.n, [&](int64_t i, const Lanes<T>& lanes, int) {
+    for_packs<T>(l.length, [&](int64_t i, const Lanes<T>& lanes, int) {
       lanes.store(out + i, logarithm ? lanes.load(in + i) - top - last : lanes.load(out + i) / last);
     });
   };
   const auto column = [=](int64_t at, const Lanes<T>& lanes) {
-    const int64_t end = at + l.n * l.inner;
+    const int64_t end = at + l.length * l.inner;
     P top = lanes.load(x + at);
     for (int64_t i = at; i < end; i += l.inner) top = max_or_second(top, lanes.load(x + i));
-    const P total = column_sum<T>(l.n, l.inner, [=, to = y + at, from = x + at](P part, int64_t i) {
+    const P total = column_sum<T>(l.length, l.inner, [=, to = y + at, from = x + at](P part, int64_t i) {
       const P e = exp(distance(lanes.load(from + i), top));
       if (!logarithm) lanes.store(to + i, e);
       return part + e;
@@ -88,7 +80,7 @@ template <class T, bool logarithm, Infinite infinite> void softmax_forward(const
 }
 
 /// softmax: y (g - sum(g y)); log_softmax: g - e^y sum(g).
-template <class T, bool logarithm> void softmax_backward(const Layout& l, const T* g, const T* y, T* dx) {
+template <class T, bool logarithm> void softmax_backward(const AroundAxis& l, const T* g, const T* y, T* dx) {
   using P = pack<T>;
   const auto term = [=](P sum, int64_t i, const Lanes<T>& lanes) {
     return logarithm ? sum + lanes.load(g + i) : fma(lanes.load(g + i), lanes.load(y + i), sum);
@@ -98,12 +90,13 @@ template <class T, bool logarithm> void softmax_backward(const Layout& l, const 
     lanes.store(dx + i, logarithm ? u - exp(v) * sum : v * (u - sum));
   };
   const auto row = [=](int64_t at) {
-    const P sum(row_sum<T>(l.n, [&](P part, int64_t i, const Lanes<T>& lanes, int) { return term(part, at + i, lanes); }));
-    for_packs<T>(l.n, [&](int64_t i, const Lanes<T>& lanes, int) { result(lanes, at + i, sum); });
+    const P sum(
+        row_sum<T>(l.length, [&](P part, int64_t i, const Lanes<T>& lanes, int) { return term(part, at + i, lanes); }));
+    for_packs<T>(l.length, [&](int64_t i, const Lanes<T>& lanes, int) { result(lanes, at + i, sum); });
   };
   const auto column = [=](int64_t at, const Lanes<T>& lanes) {
-    const P sum = column_sum<T>(l.n, l.inner, [&](P part, int64_t i) { return term(part, at + i, lanes); });
-    for (int64_t i = at; i < at + l.n * l.inner; i += l.inner) result(lanes, i, sum);
+    const P sum = column_sum<T>(l.length, l.inner, [&](P part, int64_t i) { return term(part, at + i, lanes); });
+    for (int64_t i = at; i < at + l.length * l.inner; i += l.inner) result(lanes, i, sum);
   };
   each_row<T>(l, row, column);
 }
@@ -112,7 +105,7 @@ template <bool logarithm> Array backward_kernel(const Array& grad, const Array& 
   const Array g = grad.contiguous();
   Array dx = Array::like(y);
   visit_real(y.dtype(), [&]<class T>() {
-    softmax_backward<T, logarithm>(Layout(y.shape(), axis), g.data<T>(), y.data<T>(), dx.uninitialized<T>());
+    softmax_backward<T, logarithm>(AroundAxis(y.shape(), axis), g.data<T>(), y.data<T>(), dx.uninitialized<T>());
   });
   return dx;
 }
@@ -166,7 +159,7 @@ template <class Op, Infinite infinite = Infinite::nan> Tensor normalised(const T
   const Array in = x.array().contiguous();
   Array y = Array::like(in);
   visit_real(x.dtype(), [&]<class T>() {
-    softmax_forward<T, Op::logarithm, infinite>(Layout(x.shape(), axis), in.data<T>(), y.uninitialized<T>());
+    softmax_forward<T, Op::logarithm, infinite>(AroundAxis(x.shape(), axis), in.data<T>(), y.uninitialized<T>());
   });
   return primitive<Op>(
       y,

@@ -34,6 +34,7 @@ template <class V> struct Scaled {
 
 struct Sin {
   static constexpr const char* name = "sin";
+  static constexpr OpKind kind = OpKind::wave;
   static constexpr unsigned reads = reads_input(0);
   template <class V> V f(V x) const { return sin(x); }
   template <class V> V df(V g, V x, V) const { return g * cos(x); }
@@ -42,6 +43,7 @@ struct Sin {
 
 struct Cos {
   static constexpr const char* name = "cos";
+  static constexpr OpKind kind = OpKind::wave;
   static constexpr unsigned reads = reads_input(0);
   template <class V> V f(V x) const { return cos(x); }
   template <class V> V df(V g, V x, V) const { return -(g * sin(x)); }
@@ -50,6 +52,7 @@ struct Cos {
 
 struct Tan {
   static constexpr const char* name = "tan";
+  static constexpr OpKind kind = OpKind::wave;
   static constexpr unsigned reads = reads_input(1);
   template <class V> V f(V x) const { return tan(x); }
   template <class V> V df(V g, V, V y) const { return g * (1.0 + y * y); }

@@ -34,7 +34,7 @@ template <class F> void for_each_row(const Conv2dGeometry& g, const Sizes& s, F 
       for (std::int64_t kx = 0; kx < g.kw; ++kx) {
         const std::int64_t column = ((c * g.kh + ky) * g.kw + kx) * s.out_plane;
         const std::int64_t offset = kx * g.dil_w - g.pad_w;
-        const Inside inside(ow, g.w, g.stride_w, offset);
+        const OutputRange inside(ow, g.w, g.stride_w, offset);
         for (std::int64_t y = 0; y < oh; ++y) {
           const std::int64_t in_y = y * g.stride_h + ky * g.dil_h - g.pad_h;
           const bool outside = in_y < 0 || in_y >= g.h || inside.begin == inside.end;
@@ -44,7 +44,7 @@ template <class F> void for_each_row(const Conv2dGeometry& g, const Sizes& s, F 
 }
 
 template <class T> void image_to_columns(const Conv2dGeometry& g, const Sizes& s, const T* x, T* columns) {
-  for_each_row(g, s, [&](std::int64_t from, std::int64_t to, Inside inside, std::int64_t offset) {
+  for_each_row(g, s, [&](std::int64_t from, std::int64_t to, OutputRange inside, std::int64_t offset) {
     T* out = columns + to;
     const std::int64_t ow = g.out_w();
     if (from < 0) {
@@ -61,7 +61,7 @@ template <class T> void image_to_columns(const Conv2dGeometry& g, const Sizes& s
 }
 
 template <class T> void add_columns_to_image(const Conv2dGeometry& g, const Sizes& s, const T* columns, T* x) {
-  for_each_row(g, s, [&](std::int64_t to, std::int64_t from, Inside inside, std::int64_t offset) {
+  for_each_row(g, s, [&](std::int64_t to, std::int64_t from, OutputRange inside, std::int64_t offset) {
     if (to < 0) return;
     T* out = x + to + offset;
     const T* in = columns + from;

@@ -29,7 +29,7 @@ class Inside {
       if (row < 0 || row >= g_.h) continue;
       for (std::int64_t c = columns_.begin; c < columns_.end; ++c) {
         const std::int64_t offset = c * g_.dil_w - g_.pad_w;
-        f(row, offset, Reach(ow_, g_.stride_w, offset, g_.w));
+        f(row, offset, OutputRange(ow_, g_.w, g_.stride_w, offset));
       }
     }
   }
@@ -61,7 +61,7 @@ template <class T> void divisors(const PoolGeometry& g, const Inside& inside, bo
   const std::int64_t ow = g.out_w();
   std::fill(count, count + ow, count_padding ? static_cast<T>(g.kh * g.kw) : T(0));
   if (count_padding) return;
-  inside.each(y, [&](std::int64_t, std::int64_t, Reach reach) {
+  inside.each(y, [&](std::int64_t, std::int64_t, OutputRange reach) {
     for (std::int64_t o = reach.begin; o < reach.end; ++o) count[o] += T(1);
   });
   for (std::int64_t o = 0; o < ow; ++o) count[o] = std::max(count[o], T(1));
@@ -123,7 +123,7 @@ template <class T> void avg_pool2d_forward(const PoolGeometry& g, bool count_pad
       for (std::int64_t r = 0; r < oh; ++r) {
         T* sum = y + (p * oh + r) * ow;
         std::fill(sum, sum + ow, T(0));
-        inside.each(r, [&](std::int64_t row, std::int64_t offset, Reach reach) {
+        inside.each(r, [&](std::int64_t row, std::int64_t offset, OutputRange reach) {
           const T* in = from + row * g.w + offset;
           for (std::int64_t o = reach.begin; o < reach.end; ++o) sum[o] += in[o * g.stride_w];
         });
@@ -149,7 +149,7 @@ template <class T> void avg_pool2d_backward(const PoolGeometry& g, bool count_pa
       for (std::int64_t r = 0; r < oh; ++r) {
         divisors(g, inside, count_padding, r, share.data());
         for (std::int64_t o = 0; o < ow; ++o) share[o] = dy[(p * oh + r) * ow + o] / share[o];
-        inside.each(r, [&](std::int64_t row, std::int64_t offset, Reach reach) {
+        inside.each(r, [&](std::int64_t row, std::int64_t offset, OutputRange reach) {
           T* out = to + row * g.w + offset;
           for (std::int64_t o = reach.begin; o < reach.end; ++o) out[o * g.stride_w] += share[o];
         });

@@ -26,6 +26,11 @@ namespace gradus::pool {
 inline constexpr int classes = 176;
 inline constexpr int small_classes = 49;                      // up to 256 KiB: a thread's own list
 inline constexpr std::size_t largest = std::size_t(1) << 47;  // a user's address space; the classes reach further
+#ifdef GRADUS_ASAN
+inline constexpr std::size_t red_zone = 64;  // poisoned bytes behind what a block is asked for
+#else
+inline constexpr std::size_t red_zone = 0;
+#endif
 
 /// 64-byte steps up to 1 KiB, then four classes an octave.
 constexpr int class_of(std::size_t bytes) {

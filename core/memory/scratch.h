@@ -14,13 +14,8 @@ template <class T> class Scratch {
   explicit Scratch(std::int64_t count, const char* maker = __builtin_FUNCTION()) {
     if (static_cast<std::size_t>(count) > pool::largest / sizeof(T)) [[unlikely]]
       pool::throw_error(SIZE_MAX, maker);
-#ifdef GRADUS_ASAN
-    constexpr std::size_t red_zone = 64;
-#else
-    constexpr std::size_t red_zone = 0;
-#endif
     const std::size_t used = (static_cast<std::size_t>(count) * sizeof(T) + 63) & ~std::size_t(63);
-    class_ = pool::class_of(used + red_zone + (used == 0 ? 64 : 0));
+    class_ = pool::class_of(used + pool::red_zone + (used == 0 ? 64 : 0));
     data_ = static_cast<T*>(pool::allocate(class_, maker));
     GRADUS_POISON(reinterpret_cast<char*>(data_) + used, pool::class_bytes(class_) - used);
   }

@@ -42,15 +42,10 @@ class alignas(64) Storage : public RefCount {
 
   /// Uninitialised; the padding is readable and writable, what lies behind it is poisoned under AddressSanitizer.
   static Ref<Storage> make(std::size_t bytes, const char* maker) {
-#ifdef GRADUS_ASAN
-    constexpr std::size_t red_zone = 64;
-#else
-    constexpr std::size_t red_zone = 0;
-#endif
     if (bytes > pool::largest) [[unlikely]]
       pool::throw_error(bytes, maker);
     const std::size_t used = sizeof(Storage) + padded(bytes);
-    const int c = pool::class_of(used + red_zone);
+    const int c = pool::class_of(used + pool::red_zone);
     auto* s = ::new (pool::allocate(c, maker)) Storage;
     s->class_ = c;
     if (c >= pool::small_classes) [[unlikely]]

@@ -34,44 +34,6 @@ NamedArrays after(const std::string& spec, const std::vector<Shape>& shapes, Dty
 
 const std::vector<Shape> matrices{{3, 5}, {1, 1}, {7, 6}};
 
-// ---- specs ----------------------------------------------------------------------------------------------------------
-
-/// The defaults; then each flag turned, each word of a choice, and each number that is 0 raised, alone or with what it
-/// needs.
-std::vector<std::string> specs_of(const std::string& name, const std::vector<Option>& defaults,
-                                  std::vector<std::string>& stuck) {
-  std::vector<std::string> specs, helpers{"", "momentum=0.9, ", "initial_accumulator_value=0.1, "};
-  const Tensor w = leaf(Array::zeros({2, 2}, f64));
-  auto add = [&](const std::string& spec) {
-    try {
-      const auto full = make(spec, std::vector<Tensor>{w}).spec();
-      if (std::find(specs.begin(), specs.end(), full) == specs.end()) specs.push_back(full);
-      return true;
-    } catch (const Error&) {
-      return false;
-    }
-  };
-  add(name);
-  for (const auto& o : defaults)
-    for (const auto& word : o.words) helpers.push_back(o.name + "=" + word + ", ");
-  for (const auto& o : defaults) {
-    std::vector<std::string> others = o.words;
-    if (o.kind == Option::Kind::flag) others = {o.value != 0 ? "false" : "true"};
-    if (o.kind == Option::Kind::number && o.value == 0) others = {"0.125", "3"};
-    bool done = others.empty();
-    for (const auto& value : others)
-      for (const auto& helper : helpers) {
-        if (done && o.words.empty()) break;
-        if (add(name + "(" + (helper.starts_with(o.name + "=") ? "" : helper) + o.name + "=" + value + ")")) {
-          done = true;
-          break;
-        }
-      }
-    if (!done) stuck.push_back(o.name);
-  }
-  return specs;
-}
-
 // ---- invariants: each returns "" or what was seen -------------------------------------------------------------------
 
 std::string reads_as_it_prints(const std::string& spec) {
@@ -306,10 +268,6 @@ const Check checks[] = {
 
 }  // namespace
 
-bool RuleReport::ok() const {
-  return std::all_of(invariants.begin(), invariants.end(), [](const Invariant& i) { return i.broken.empty(); });
-}
-
 RuleReport check_rule(const std::string& name) {
   const NoWarnings on_purpose;
   const auto rule = new_rule(name);
@@ -332,15 +290,6 @@ RuleReport check_rule(const std::string& name) {
     report.invariants.push_back(std::move(seen));
   }
   return report;
-}
-
-std::string to_string(const RuleReport& report) {
-  std::string s = join(report.rule, ": ", report.specs.size(), " specs\n");
-  for (const auto& i : report.invariants) {
-    s += join("  ", i.broken.empty() ? (i.checked ? "holds   " : "-       ") : "BROKEN  ", i.name, "\n");
-    for (const auto& b : i.broken) s += join("            ", b, "\n");
-  }
-  return s;
 }
 
 }  // namespace gradus::optim

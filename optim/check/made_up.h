@@ -1,4 +1,4 @@
-// What check_rule() takes its steps with: made-up parameters and gradients.
+// What check_rule() takes its steps with: made-up parameters, gradients and specs.
 #pragma once
 
 #include <gradus/optim/optimizer.h>
@@ -21,6 +21,11 @@ NamedArrays values(const Optimizer& opt);
 /// One step with these gradients, through a closure where the rule wants one: there they are those of a quadratic.
 void step_with(Optimizer& opt, const std::vector<Array>& gradients);
 void step_at(Optimizer& opt, int t);
+
+/// The defaults; then each flag turned, each word of a choice, and each number that is 0 raised, alone or with what it
+/// needs. What cannot be turned on is added to `stuck`.
+std::vector<std::string> specs_of(const std::string& name, const std::vector<Option>& defaults,
+                                  std::vector<std::string>& stuck);
 
 // Invariants of check_rule_edges.cpp: "" or what was seen.
 std::string nan_stays_visible(const std::string& spec);

@@ -6,7 +6,7 @@ namespace gradus::optim {
 /// convergence of Adam and beyond", 2018, algorithm 2, with the bias corrections of PyTorch. weight_decay is coupled: it is
 /// added to the gradient.
 /// Dialects keras and tf1: eps is added to the root of the v that is not corrected (the paper's "epsilon hat"); keras:
-/// decoupled decay; optax: amsgrad takes the largest of the corrected v.
+/// decoupled decay; optax: amsgrad takes the largest of the corrected v; paper: amsgrad without bias corrections.
 template <class S = double> struct AdamRule {
   S lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.0;
   bool amsgrad = false;
@@ -32,10 +32,14 @@ template <class S = double> struct AdamRule {
     if (on(weight_decay) && !decoupled) g += weight_decay * w;
     s.m = beta1 * s.m + (1 - beta1) * g;
     s.v = beta2 * s.v + (1 - beta2) * g * g;
-    V m_hat = k.c1 * s.m;
+    const bool corrected = !(amsgrad && dialect == Dialect::paper);
+    V m_hat = corrected ? k.c1 * s.m : s.m;
     V v_hat = k.c2 * s.v;
     if (amsgrad && dialect == Dialect::optax) v_hat = s.v_max = max(s.v_max, v_hat);
-    else if (amsgrad) v_hat = k.c2 * (s.v_max = max(s.v_max, s.v));
+    else if (amsgrad) {
+      s.v_max = max(s.v_max, s.v);
+      v_hat = corrected ? k.c2 * s.v_max : s.v_max;
+    }
     V step = lr * (m_hat / (sqrt(v_hat) + (hat ? eps * sqrt(k.c2) : eps)));
     if (on(weight_decay) && decoupled) step += lr * weight_decay * w;
     w -= step;

@@ -29,15 +29,6 @@ bool finite(const Array& a) {
   return std::all_of(wide.data<double>(), wide.data<double>() + wide.size(), [](double x) { return std::isfinite(x); });
 }
 
-/// Products are the one exception to "the same bits in any layout": strides choose the kernel, and with it the order in
-/// which terms are added; making operands dense first would cost a copy of each.
-bool is_product(const OpInfo& op) {
-  constexpr std::string_view products[] = {
-      "matmul",    "linear", "dot", "outer", "einsum", "rnn_cell", "gru_cell", "lstm_cell", "scaled_dot_product_attention",
-      "checkpoint"};
-  return std::find(std::begin(products), std::end(products), std::string_view(op.name)) != std::end(products);
-}
-
 /// F32 has numbers for all of them, and for what the op sees.
 bool within_f32(const Sample& s) {
   if (s.label.ends_with("e+150") || s.label.ends_with("e-150")) return false;
@@ -63,8 +54,7 @@ Verdict ask(const OpInfo& op, const Sample& s) {
 /// Differences say nothing about a gradient below the rounding of the function, or one that turns while they take a step.
 /// Only asked where the two disagree, for extreme inputs.
 std::string beyond_differences(const OpInfo& op, const Sample& s, const GradcheckReport& r) {
-  constexpr std::string_view periodic[] = {"sin", "cos", "tan", "frac", "fmod", "remainder"};
-  if (is_step(op) || std::find(std::begin(periodic), std::end(periodic), std::string_view(op.name)) != std::end(periodic))
+  if (op.kind == OpKind::step || op.kind == OpKind::wave)
     return "steps or waves there, closer than the numbers of f64 that differences take";
   Arrays beside = s.inputs;
   for (Array& a : beside)
@@ -116,7 +106,7 @@ Verdict differentiate(const OpInfo& op, const Sample& whole, Layout layout, bool
   const bool large = layout == Layout::large, extreme = layout == Layout::extreme;
   const Sample s = large ? few_of(whole) : whole;
   const std::vector<Tensor> inputs(s.inputs.begin(), s.inputs.end());
-  GradcheckOptions o{.directions = thorough ? 8 : large ? 1 : 2, .may_be_zero = is_step(op)};
+  GradcheckOptions o{.directions = thorough ? 8 : large ? 1 : 2, .may_be_zero = op.kind == OpKind::step};
   if (!thorough || large) o.whole_up_to = 8;
   const auto weighed = [&](const GradcheckReport& r) {
     Verdict v = weigh(r);
@@ -139,7 +129,7 @@ Verdict differentiate(const OpInfo& op, const Sample& whole, Layout layout, bool
 Verdict judge(const OpInfo& op, const Sample& s, Layout layout, bool thorough) {
   Verdict v = ask(op, s);
   if (v.what != Verdict::accepted) return v;
-  if (has_elements(s) && !(layout == Layout::large && is_step(op))) v = differentiate(op, s, layout, thorough);
+  if (has_elements(s) && !(layout == Layout::large && (op.kind == OpKind::step))) v = differentiate(op, s, layout, thorough);
   if (v.what != Verdict::accepted) return v;
   const auto fail = [&](const std::string& text) {
     v.what = Verdict::wrong;
@@ -149,7 +139,7 @@ Verdict judge(const OpInfo& op, const Sample& s, Layout layout, bool thorough) {
   if (!(v.figures.f32 <= f32_bound_of(op)))
     fail(fmt::format("f32 is {:.1e} from f64, condition number taken off", v.figures.f32));
   if (!same_bits_at_any_threads(s)) fail("the bits change with the number of threads");
-  if (const double e = layout_error(s); e > (is_product(op) ? 1e-13 : 0))
+  if (const double e = layout_error(s); e > (op.kind == OpKind::product ? 1e-13 : 0))
     fail(fmt::format("the bits change with the layout of inputs or gradients, by {:.1e}", e));
   return v;
 }

@@ -21,9 +21,6 @@ struct OpVerdict {
   std::vector<std::string> complaints;  ///< one a sample and order that failed
 };
 
-/// The gradient of a step function is zero, and that is right.
-bool is_step(const OpInfo& op);
-
 /// Every op, or the one named. Errors: SpecError for an unknown name, with the nearest.
 std::vector<const OpInfo*> ops_named(const std::string& name);
 

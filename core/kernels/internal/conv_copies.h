@@ -43,7 +43,7 @@ template <class T> struct Bands {
     count = (oh + rows - 1) / rows;
     copy_rows = rows + halo, copy = (copy_rows * ow + pack<T>::width - 1) / pack<T>::width * pack<T>::width;
     for (std::int64_t kx = 0, i = 0; even && kx < g.kw; ++kx) {
-      const Inside columns(ow, g.w, 1, kx * g.dil_w - g.pad_w);
+      const OutputRange columns(ow, g.w, 1, kx * g.dil_w - g.pad_w);
       for (std::int64_t n = 0, x = 0; n < ow + pack<T>::width; ++n, ++i, x = x + 1 < ow ? x + 1 : 0)
         std::memset(&inside[i], x >= columns.begin && x < columns.end ? -1 : 0, sizeof(T));
     }
@@ -114,9 +114,9 @@ void fill_copies(const Conv2dGeometry& g, const Bands<T>& b, std::int64_t y, std
   for (std::int64_t c = 0; c < channels; ++c, x += g.h * g.w)
     for (std::int64_t k = 0; k < b.copies; ++k, copies += b.copy) {
       const std::int64_t ky = b.per_row ? k / g.kw : 0, offset = k % g.kw * g.dil_w - g.pad_w;
-      const Inside columns(b.ow, g.w, g.stride_w, offset);
+      const OutputRange columns(b.ow, g.w, g.stride_w, offset);
       const std::int64_t top = y * g.stride_h + ky * g.dil_h - g.pad_h;
-      const Inside rows(b.copy_rows, g.h, g.stride_h, top);
+      const OutputRange rows(b.copy_rows, g.h, g.stride_h, top);
       if (rows.begin == rows.end || columns.begin == columns.end) continue;
       const T* from = x + (top + rows.begin * g.stride_h) * g.w + offset + columns.begin * g.stride_w;
       T* to = copies + rows.begin * b.ow + columns.begin;

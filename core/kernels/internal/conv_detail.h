@@ -2,6 +2,7 @@
 #pragma once
 
 #include <gradus/core/kernels/conv.h>
+#include <gradus/core/kernels/internal/output_range.h>
 #include <gradus/core/memory/scratch.h>
 #include <gradus/core/simd/pack.h>
 
@@ -20,18 +21,6 @@ inline std::int64_t images_per_task(const Conv2dGeometry& g) {
 
 /// Images whose weight gradients are summed in one buffer.
 inline std::int64_t images_per_partial(const Conv2dGeometry& g) { return std::max<std::int64_t>(1, (g.n + 7) / 8); }
-
-/// The range of output positions o whose input position o * stride + offset lies in [0, size).
-struct Inside {
-  std::int64_t begin, end;
-  Inside(std::int64_t outputs, std::int64_t size, std::int64_t stride, std::int64_t offset) {
-    begin = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
-    end = offset >= size ? 0 : (size - 1 - offset) / stride + 1;
-    end = std::min(end, outputs);
-    begin = std::min(begin, std::max<std::int64_t>(end, 0));
-    end = std::max(begin, end);
-  }
-};
 
 inline namespace GRADUS_ISA {
 

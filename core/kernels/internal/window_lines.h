@@ -2,6 +2,7 @@
 // so that what one position of the window sees in neighbouring outputs are neighbours; minus infinity stands in the padding.
 #pragma once
 
+#include <gradus/core/kernels/internal/output_range.h>
 #include <gradus/core/kernels/internal/window_halving.h>
 #include <gradus/core/memory/scratch.h>
 
@@ -15,15 +16,6 @@ namespace gradus {
 
 /// The position of a window that lies wholly in the padding.
 template <class Position> constexpr Position nowhere = std::numeric_limits<Position>::max();
-
-/// The outputs o in [begin, end) for which o * stride + offset lies in [0, size).
-struct Reach {
-  std::int64_t begin, end;
-  Reach(std::int64_t outputs, std::int64_t stride, std::int64_t offset, std::int64_t size) {
-    begin = offset >= 0 ? 0 : (-offset + stride - 1) / stride;
-    end = offset >= size ? 0 : std::min(outputs, (size - 1 - offset) / stride + 1);
-  }
-};
 
 inline namespace GRADUS_ISA {
 
@@ -47,7 +39,7 @@ template <class T> class Lines {
     for (std::int64_t y = 0; y < g_.h; ++y)
       for (std::int64_t line = 0; line < lines_; ++line) {
         const std::int64_t offset = first_ + (apart_ ? line * g_.dil_w : line);
-        const Reach inside(length_, s, offset, g_.w);
+        const OutputRange inside(length_, g_.w, s, offset);
         if (inside.begin >= inside.end) continue;
         const T* from = x + y * g_.w + offset;
         T* to = values_.data() + (y * lines_ + line) * length_;
