@@ -218,11 +218,30 @@ template <class T> void sum_rows_across(const Array& a, const Split& s, T* out) 
   });
 }
 
+/// part[0 .. n) += `count` rows, one after the other. Four at a time: a sum is loaded and stored once for them.
+template <class T> void add_rows(T* part, const T* row, int64_t count, int64_t step, int64_t n) {
+  constexpr int64_t w = pack<T>::width;
+  using P = pack<T>;
+  int64_t r = 0;
+  for (; r + 4 <= count; r += 4, row += 4 * step) {
+    const T *a = row, *b = a + step, *c = b + step, *d = c + step;
+    int64_t i = 0;
+    for (; i + w <= n; i += w)
+      ((((P::load(part + i) + P::load(a + i)) + P::load(b + i)) + P::load(c + i)) + P::load(d + i)).store(part + i);
+    for (; i < n; ++i) part[i] = (((part[i] + a[i]) + b[i]) + c[i]) + d[i];
+  }
+  for (; r < count; ++r, row += step) {
+    int64_t i = 0;
+    for (; i + w <= n; i += w) (P::load(part + i) + P::load(row + i)).store(part + i);
+    for (; i < n; ++i) part[i] += row[i];
+  }
+}
+
 /// The last kept axis is contiguous: rows are added to rows, in blocks so that long columns keep their digits.
 template <class T> void sum_columns(const Array& a, const Split& s, T* out) {
   const StridedLoop<2> outer = s.outer(), inner = s.inner();
   const int64_t columns = outer.run(), runs = outer.runs(), steps = inner.run(), step = inner.run_stride(0);
-  constexpr int64_t w = pack<T>::width, wide = 32 * w;
+  constexpr int64_t wide = 64 * pack<T>::width;
   const int64_t strips = (columns + wide - 1) / wide;
   const T* from = a.data<T>();
   parallel_ranges(runs * strips, std::max<int64_t>(1, grain_elements / (wide * std::max<int64_t>(1, s.gone.size()))),
@@ -237,12 +256,7 @@ template <class T> void sum_columns(const Array& a, const Split& s, T* out) {
                           const T* p = from + at[0] + in[0] + first;
                           for (int64_t r0 = 0; r0 < steps; r0 += rows_block) {
                             std::fill_n(part, wide, T(0));
-                            for (int64_t r = r0; r < std::min(steps, r0 + rows_block); ++r) {
-                              const T* row = p + r * step;
-                              int64_t i = 0;
-                              for (; i + w <= n; i += w) (pack<T>::load(part + i) + pack<T>::load(row + i)).store(part + i);
-                              for (; i < n; ++i) part[i] += row[i];
-                            }
+                            add_rows(part, p + r0 * step, std::min(rows_block, steps - r0), step, n);
                             for (int64_t i = 0; i < n; ++i) add_to_total(total[i], lost[i], part[i]);
                           }
                         });
