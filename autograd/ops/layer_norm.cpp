@@ -3,7 +3,7 @@
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/internal/centred.h>
-#include <gradus/autograd/ops/internal/softmax_rows.h>
+#include <gradus/core/simd/softmax_rows.h>
 #include <gradus/core/simd/wide_sum.h>
 
 #include <algorithm>
@@ -70,7 +70,7 @@ template <class T, bool centred> void rows_forward(int64_t rows, int64_t n, cons
       }
       const TwoParts<T> mean(near, rest);
       const P high(mean.high), level(-mean.low * scale[r]), s(scale[r]);
-      for_packs<T>(n, [&](int64_t i, const Lanes<T>& lanes, int) {
+      for_packs<T>(n, [&](int64_t i, const auto& lanes, int) {
         const P v = lanes.load(in + i);
         lanes.store(out + i, centred ? fma(v - high, s, level) : v * s);
       });
@@ -97,7 +97,7 @@ void rows_backward(int64_t rows, int64_t n, const T* g, const T* y, const double
         continue;
       }
       const P level(mean), tilt(slope), s(scale[r]);
-      for_packs<T>(n, [&](int64_t i, const Lanes<T>& lanes, int) {
+      for_packs<T>(n, [&](int64_t i, const auto& lanes, int) {
         lanes.store(out + i, s * (lanes.load(u + i) - level - lanes.load(v + i) * tilt));
       });
     }

@@ -1,8 +1,8 @@
 // Losses: fused ops.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/autograd/ops/internal/softmax_rows.h>
 #include <gradus/core/kernels/reduce.h>
+#include <gradus/core/simd/softmax_rows.h>
 #include <gradus/core/warning.h>
 
 #include <algorithm>
@@ -55,8 +55,8 @@ struct CrossEntropy {
       for (int64_t r = begin; r < end; ++r) {
         const T *row = x + r * classes, top = row_largest(row, classes);
         const T total = row_exp_sum<T>(
-            classes, [&](int64_t i, const Lanes<T>& lanes) { return lanes.load(row + i) - pack<T>(top); },
-            [](int64_t, const Lanes<T>&, pack<T>) {});
+            classes, [&](int64_t i, const auto& lanes) { return lanes.load(row + i) - pack<T>(top); },
+            [](int64_t, const auto&, pack<T>) {});
         loss[r] = std::log(total) - (row[label[r]] - top);
         stats[r] = {top, total};
       }
@@ -71,7 +71,7 @@ struct CrossEntropy {
       for (int64_t r = begin; r < end; ++r) {
         const T *row = x + r * classes, weight = g[r * g_step] * scale;
         const pack<T> factor(weight / stats[r].total), top(stats[r].largest);
-        for_packs<T>(classes, [&](int64_t i, const Lanes<T>& lanes, int) {
+        for_packs<T>(classes, [&](int64_t i, const auto& lanes, int) {
           lanes.store(dx + r * classes + i, exp(lanes.load(row + i) - top) * factor);
         });
         dx[r * classes + label[r]] -= weight;

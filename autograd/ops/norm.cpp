@@ -3,7 +3,7 @@
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/internal/centred.h>
-#include <gradus/autograd/ops/internal/softmax_rows.h>
+#include <gradus/core/simd/softmax_rows.h>
 #include <gradus/core/simd/wide_sum.h>
 
 #include <algorithm>
@@ -46,7 +46,7 @@ template <class T, bool side_by_side> struct Group {
     } else {
       for (int64_t i = 0; i < planes.n; ++i) {
         const int64_t start = (i * planes.channels + first) * planes.plane;
-        for_packs<T>(planes.plane, [&](int64_t at, const Lanes<T>& lanes, auto valid) { f(start + at, lanes, valid); });
+        for_packs<T>(planes.plane, [&](int64_t at, const auto& lanes, auto valid) { f(start + at, lanes, valid); });
       }
     }
   }
@@ -166,7 +166,7 @@ template <class T> void batch_norm_forward(const Planes& p, const T* x, Channels
     }
     const P high = group.spread(middle), slope = group.spread(factor), offset = group.spread(added);
     group.each(
-        [&](int64_t at, const Lanes<T>& lanes, int) { lanes.store(y + at, fma(lanes.load(x + at) - high, slope, offset)); });
+        [&](int64_t at, const auto& lanes, int) { lanes.store(y + at, fma(lanes.load(x + at) - high, slope, offset)); });
     for (int i = 0; i < group.channels; ++i)
       if (!ordinary<T>(c, first + i)) [[unlikely]]
         batch_norm_forward_wider<T>(p, first + i, x, c, eps, y);
@@ -204,7 +204,7 @@ void batch_norm_backward(const Planes& p, const T* x, const T* g, const Channels
     }
     const P k = group.spread(slope), a = group.spread(level), b = group.spread(tilt);
     if (dx)
-      group.each([&](int64_t at, const Lanes<T>& lanes, int) {
+      group.each([&](int64_t at, const auto& lanes, int) {
         lanes.store(dx + at, k * fma(lanes.load(x + at) - high, b, lanes.load(g + at) - a));
       });
     for (int i = 0; i < group.channels; ++i)

@@ -3,7 +3,7 @@
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/internal/operands.h>
-#include <gradus/autograd/ops/internal/softmax_rows.h>
+#include <gradus/core/simd/softmax_rows.h>
 
 #include <algorithm>
 
@@ -13,7 +13,7 @@ namespace {
 /// Calls f(row, j, lanes) for all packs of rows of h numbers.
 template <class T, class F> void each_pack(int64_t rows, int64_t h, F f) {
   parallel_ranges(rows, std::max<int64_t>(1, 2048 / std::max<int64_t>(1, h)), [&](int64_t begin, int64_t end) {
-    for (int64_t r = begin; r < end; ++r) for_packs<T>(h, [&](int64_t j, const Lanes<T>& lanes, int) { f(r, j, lanes); });
+    for (int64_t r = begin; r < end; ++r) for_packs<T>(h, [&](int64_t j, const auto& lanes, int) { f(r, j, lanes); });
   });
 }
 
@@ -33,7 +33,7 @@ struct LstmStep {
 
   template <class T> static void forward(int64_t rows, int64_t h, const T* gates, const T* c, T* h_out, T* c_out) {
     using P = pack<T>;
-    each_pack<T>(rows, h, [=](int64_t r, int64_t j, const Lanes<T>& lanes) {
+    each_pack<T>(rows, h, [=](int64_t r, int64_t j, const auto& lanes) {
       const T* at = gates + r * 4 * h + j;
       const P i = sigmoid(lanes.load(at)), f = sigmoid(lanes.load(at + h)), g = tanh(lanes.load(at + 2 * h)),
               o = sigmoid(lanes.load(at + 3 * h));
@@ -47,7 +47,7 @@ struct LstmStep {
   static void backward_rows(int64_t rows, int64_t h, const T* gates, const T* c, const T* dh, const T* dc_out, T* dgates,
                             T* dc) {
     using P = pack<T>;
-    each_pack<T>(rows, h, [=](int64_t r, int64_t j, const Lanes<T>& lanes) {
+    each_pack<T>(rows, h, [=](int64_t r, int64_t j, const auto& lanes) {
       const T* at = gates + r * 4 * h + j;
       const int64_t here = r * h + j;
       const P i = sigmoid(lanes.load(at)), f = sigmoid(lanes.load(at + h)), g = tanh(lanes.load(at + 2 * h)),
@@ -127,7 +127,7 @@ struct GruStep {
 
   template <class T> static void forward(int64_t rows, int64_t n, const T* from_x, const T* from_h, const T* h, T* out) {
     using P = pack<T>;
-    each_pack<T>(rows, n, [=](int64_t row, int64_t j, const Lanes<T>& lanes) {
+    each_pack<T>(rows, n, [=](int64_t row, int64_t j, const auto& lanes) {
       const T *x = from_x + row * 3 * n + j, *y = from_h + row * 3 * n + j;
       const P r = sigmoid(lanes.load(x) + lanes.load(y)), z = sigmoid(lanes.load(x + n) + lanes.load(y + n));
       const P fresh = tanh(lanes.load(x + 2 * n) + r * lanes.load(y + 2 * n));
@@ -138,7 +138,7 @@ struct GruStep {
   static void backward_rows(int64_t rows, int64_t n, const T* from_x, const T* from_h, const T* h, const T* g, T* dx, T* dy,
                             T* dh) {
     using P = pack<T>;
-    each_pack<T>(rows, n, [=](int64_t row, int64_t j, const Lanes<T>& lanes) {
+    each_pack<T>(rows, n, [=](int64_t row, int64_t j, const auto& lanes) {
       const int64_t wide = row * 3 * n + j, here = row * n + j;
       const T *x = from_x + wide, *y = from_h + wide;
       const P r = sigmoid(lanes.load(x) + lanes.load(y)), z = sigmoid(lanes.load(x + n) + lanes.load(y + n));

@@ -4,7 +4,7 @@
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/internal/softmax.h>
-#include <gradus/autograd/ops/internal/softmax_rows.h>
+#include <gradus/core/simd/softmax_rows.h>
 
 #include <cmath>
 #include <limits>
@@ -54,16 +54,16 @@ template <class T, bool logarithm, Infinite infinite> void softmax_forward(const
     const P top(row_largest(in, l.length));
     T* out = y + at;
     const T total = row_exp_sum<T>(
-        l.length, [&](int64_t i, const Lanes<T>& lanes) { return distance(lanes.load(in + i), top); },
-        [&](int64_t i, const Lanes<T>& lanes, P e) {
+        l.length, [&](int64_t i, const auto& lanes) { return distance(lanes.load(in + i), top); },
+        [&](int64_t i, const auto& lanes, P e) {
           if (!logarithm) lanes.store(out + i, e);
         });
     const P last = divisor(P(logarithm ? std::log(total) : total));
-    for_packs<T>(l.length, [&](int64_t i, const Lanes<T>& lanes, int) {
+    for_packs<T>(l.length, [&](int64_t i, const auto& lanes, int) {
       lanes.store(out + i, logarithm ? lanes.load(in + i) - top - last : lanes.load(out + i) / last);
     });
   };
-  const auto column = [=](int64_t at, const Lanes<T>& lanes) {
+  const auto column = [=](int64_t at, const auto& lanes) {
     const int64_t end = at + l.length * l.inner;
     P top = lanes.load(x + at);
     for (int64_t i = at; i < end; i += l.inner) top = max_or_second(top, lanes.load(x + i));
@@ -82,19 +82,18 @@ template <class T, bool logarithm, Infinite infinite> void softmax_forward(const
 /// softmax: y (g - sum(g y)); log_softmax: g - e^y sum(g).
 template <class T, bool logarithm> void softmax_backward(const AroundAxis& l, const T* g, const T* y, T* dx) {
   using P = pack<T>;
-  const auto term = [=](P sum, int64_t i, const Lanes<T>& lanes) {
+  const auto term = [=](P sum, int64_t i, const auto& lanes) {
     return logarithm ? sum + lanes.load(g + i) : fma(lanes.load(g + i), lanes.load(y + i), sum);
   };
-  const auto result = [=](const Lanes<T>& lanes, int64_t i, P sum) {
+  const auto result = [=](const auto& lanes, int64_t i, P sum) {
     const P v = lanes.load(y + i), u = lanes.load(g + i);
     lanes.store(dx + i, logarithm ? u - exp(v) * sum : v * (u - sum));
   };
   const auto row = [=](int64_t at) {
-    const P sum(
-        row_sum<T>(l.length, [&](P part, int64_t i, const Lanes<T>& lanes, int) { return term(part, at + i, lanes); }));
-    for_packs<T>(l.length, [&](int64_t i, const Lanes<T>& lanes, int) { result(lanes, at + i, sum); });
+    const P sum(row_sum<T>(l.length, [&](P part, int64_t i, const auto& lanes, int) { return term(part, at + i, lanes); }));
+    for_packs<T>(l.length, [&](int64_t i, const auto& lanes, int) { result(lanes, at + i, sum); });
   };
-  const auto column = [=](int64_t at, const Lanes<T>& lanes) {
+  const auto column = [=](int64_t at, const auto& lanes) {
     const P sum = column_sum<T>(l.length, l.inner, [&](P part, int64_t i) { return term(part, at + i, lanes); });
     for (int64_t i = at; i < at + l.length * l.inner; i += l.inner) result(lanes, i, sum);
   };

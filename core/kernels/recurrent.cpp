@@ -12,16 +12,8 @@
 namespace gradus {
 namespace {
 
-/// A whole pack read and written plainly: masked stores of AVX2 are slow on some processors.
-template <class T> struct WholePack {
-  GRADUS_INLINE pack<T> load(const T* p) const { return pack<T>::load(p); }
-  GRADUS_INLINE void store(T* p, pack<T> x) const { x.store(p); }
-};
 template <class T, class F> GRADUS_INLINE void each_unit(std::int64_t h, F f) {
-  constexpr int w = pack<T>::width;
-  std::int64_t j = 0;
-  for (; j + w <= h; j += w) f(j, WholePack<T>());
-  if (j < h) f(j, Lanes<T>(static_cast<int>(h - j)));
+  for_packs<T>(h, [&](std::int64_t j, const auto& lanes, auto) { f(j, lanes); });
 }
 
 // ---- one row, one step ----------------------------------------------------------------------------------------------

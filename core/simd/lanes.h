@@ -60,12 +60,17 @@ template <class T> class Lanes {
 #endif
 };
 
-/// Calls f(i, lanes, valid) for the packs of a row of n; `valid` is the width (a constant) but in the last.
+/// All lanes of a pack, read and written plainly: masked stores of AVX2 are slow on some processors.
+template <class T> struct WholePack {
+  GRADUS_INLINE pack<T> load(const T* p) const { return pack<T>::load(p); }
+  GRADUS_INLINE void store(T* p, pack<T> x) const { x.store(p); }
+};
+
+/// Calls f(i, lanes, valid) for the packs of a row of n: with a WholePack and the width (a constant), but in the last.
 template <class T, class F> GRADUS_INLINE void for_packs(std::int64_t n, F f) {
   constexpr int w = pack<T>::width;
-  const Lanes<T> whole(w);
   std::int64_t i = 0;
-  for (; i + w <= n; i += w) f(i, whole, std::integral_constant<int, w>());
+  for (; i + w <= n; i += w) f(i, WholePack<T>(), std::integral_constant<int, w>());
   if (i < n) f(i, Lanes<T>(static_cast<int>(n - i)), static_cast<int>(n - i));
 }
 

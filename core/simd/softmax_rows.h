@@ -1,4 +1,4 @@
-// Rows of numbers read a pack at a time: what softmax and cross_entropy share.
+// Rows of numbers read a pack at a time: what softmax, attention, cross_entropy and the norms share.
 #pragma once
 
 #include <gradus/core/simd/lanes.h>
@@ -34,7 +34,7 @@ template <class T> inline T fold_sum(pack<T> x) {
 template <class T> inline T row_largest(const T* x, std::int64_t n) {
   const pack<T> none(-std::numeric_limits<T>::infinity());
   pack<T> top = none;
-  for_packs<T>(n, [&](std::int64_t i, const Lanes<T>& lanes, int valid) {
+  for_packs<T>(n, [&](std::int64_t i, const auto& lanes, int valid) {
     top = max_or_second(top, first_lanes(lanes.load(x + i), none, valid));
   });
   return fold(top, [](T a, T b) { return a > b ? a : b; });
@@ -50,7 +50,7 @@ template <class T, class F> GRADUS_INLINE T row_sum(std::int64_t n, F add) {
   for (std::int64_t from = 0; from < n; from += length) {
     pack<T> part(0);
     for_packs<T>(n - from < length ? n - from : length,
-                 [&](std::int64_t i, const Lanes<T>& lanes, auto valid) { part = add(part, from + i, lanes, valid); });
+                 [&](std::int64_t i, const auto& lanes, auto valid) { part = add(part, from + i, lanes, valid); });
     total += static_cast<double>(fold_sum(part));
   }
   return static_cast<T>(total);
@@ -72,7 +72,7 @@ template <class T, class F> GRADUS_INLINE pack<T> column_sum(std::int64_t n, std
 
 /// Sum of e^exponent(i, lanes) over a row; every term is also handed to each(i, lanes, term).
 template <class T, class Exponent, class F> inline T row_exp_sum(std::int64_t n, Exponent exponent, F each) {
-  return row_sum<T>(n, [&](pack<T> part, std::int64_t i, const Lanes<T>& lanes, int valid) {
+  return row_sum<T>(n, [&](pack<T> part, std::int64_t i, const auto& lanes, int valid) {
     const pack<T> e = first_lanes(exp(exponent(i, lanes)), pack<T>(0), valid);
     each(i, lanes, e);
     return part + e;
