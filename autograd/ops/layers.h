@@ -4,6 +4,7 @@
 #include <gradus/autograd/tensor.h>
 
 #include <concepts>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,12 +37,17 @@ struct EigenTensors {
 EigenTensors eigh(const Tensor& a);
 
 struct AttentionOptions {
-  Tensor mask = {};     ///< bool: true where a query may see a key; f32 or f64: added to the scores; broadcast to [.., L, S]
-  bool causal = false;  ///< query i sees the keys up to i
-  double scale = 0;     ///< 0: 1 / sqrt(E)
+  Tensor mask = {};  ///< bool: true where a query may see a key; f32 or f64: added to the scores; broadcast to [.., L, S]
+  double dropout_p = 0;       ///< of the weights; lies in [0, 1)
+  bool causal = false;        ///< query i sees the keys up to i + causal_offset
+  double scale = 0;           ///< 0: 1 / sqrt(E)
+  bool enable_gqa = false;    ///< axis -3 is of heads, and each of key and value serves several of the query, in order
+  int64_t causal_offset = 0;  ///< of queries that follow as many keys; S - L: the last query sees all
+  std::optional<std::uint64_t> seed = {};  ///< of the dropout, which is dropout()'s; absent: default_generator() draws it
 };
-/// softmax(scale q k^T) v: query [.., L, E], key [.., S, E], value [.., S, D] -> [.., L, D]. A query that may see no key
-/// gives 0.
+/// softmax(scale q k^T) v: query [.., L, E], key [.., S, E], value [.., S, D] -> [.., L, D]; leading axes broadcast. A query
+/// that may see no key gives 0. Vaswani et al., 2017, equation 1. One node of the tape, which keeps two numbers for each
+/// query and none of the weights. Errors: ShapeError, DtypeError, Error (dropout_p).
 Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value,
                                     const AttentionOptions& options = {});
 

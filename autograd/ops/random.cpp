@@ -1,16 +1,12 @@
 // Randomness on the tape.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
-#include <gradus/core/random.h>
+#include <gradus/core/kernels/drop.h>
 
 #include <algorithm>
-#include <cmath>
 
 namespace gradus {
 namespace {
-
-/// Numbers of this stream decide what is dropped, so that an initialiser with the same seed does not share them.
-constexpr std::uint64_t stream = 0x64726f70;
 
 /// Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, "Dropout", 2014, scaled while training. Linear, and its
 /// own transpose: the backward pass draws the same mask again and keeps nothing.
@@ -31,15 +27,14 @@ struct Dropout {
   }
 };
 
-/// Element i is dropped if word i of the stream is below p 2^32.
-template <class T> void drop(const T* x, T* y, int64_t begin, int64_t end, double p, Philox random) {
+template <class T> void drop_range(const T* x, T* y, int64_t begin, int64_t end, const Drop& drop) {
   constexpr int64_t chunk = 1024;
   std::uint32_t words[chunk];
-  const auto threshold = static_cast<std::uint32_t>(std::min(std::round(p * 0x1p32), 0x1p32 - 1));
-  const T scale = static_cast<T>(1 / (1 - p));
+  const std::uint32_t threshold = drop.threshold();
+  const T scale = static_cast<T>(drop.scale());
   for (int64_t i = begin; i < end; i += chunk) {
     const int64_t n = std::min(chunk, end - i);
-    random.words(static_cast<std::uint64_t>(i), n, words);
+    drop.random().words(static_cast<std::uint64_t>(i), n, words);
     for (int64_t k = 0; k < n; ++k) y[i + k] = words[k] < threshold ? T(0) : scale * x[i + k];
   }
 }
@@ -56,7 +51,7 @@ Tensor dropout(const Tensor& x, double p, std::uint64_t seed) {
     const T* from = in.data<T>();
     T* to = y.uninitialized<T>();
     parallel_ranges(y.size(), grain_elements / 4, [&](int64_t begin, int64_t end) {
-      drop<T>(from, to, begin, end, p, {seed, stream});
+      drop_range<T>(from, to, begin, end, {p, seed});
     });
   });
   return primitive<Dropout>(

@@ -28,7 +28,7 @@ exp2 expm1 floor floor_divide fmod frac gelu gelu_tanh gru gru_cell gru_step har
 hook_results hypot index_sum instance_norm leaky_relu linear log log10 log1p log2 logaddexp logsigmoid lstm lstm_cell
 lstm_step masked_fill masked_select matmul max_unpool2d maximum minimum mish mse_loss mul mul_number neg norm_p
 normalize_rows number_div outer pow pow_number prelu reciprocal relu relu6 remainder rms_rows resample retain_grad rnn rnn_cell round rsqrt
-scaled_dot_product_attention selu sigmoid sign silu sin sinh softplus softshrink softsign sqrt square sub tan tanh
+selu sigmoid sign silu sin sinh softplus softshrink softsign sqrt square sub tan tanh
 tanhshrink threshold to trunc unslice where xlogy
 )";
 
@@ -127,6 +127,11 @@ inline const std::vector<OptionRow>& option_rows() {
       {"repeat_interleave", "count", [](V v) { return repeat_interleave(matrix(), v, 0); },
        "no no [0,3] [2,3] memory memory memory"},
       {"repeat_interleave", "axis", [](V v) { return repeat_interleave(matrix(), 2, v); }, "no [2,6] [4,3] [2,6] no no no"},
+      {"scaled_dot_product_attention", "causal_offset",
+       [](V v) {
+         return scaled_dot_product_attention(matrix(), matrix(), matrix(), {.causal = true, .causal_offset = v});
+       },
+       "[2,3] [2,3] [2,3] [2,3] [2,3] [2,3] [2,3]"},
       {"tril", "offset", [](V v) { return tril(matrix(), v); }, "[2,3] [2,3] [2,3] [2,3] [2,3] [2,3] [2,3]"},
       {"triu", "offset", [](V v) { return triu(matrix(), v); }, "[2,3] [2,3] [2,3] [2,3] [2,3] [2,3] [2,3]"},
       {"diagonal", "offset", [](V v) { return diagonal(matrix(), v); }, "[0] [1] [2] [2] [0] [0] [0]"},

@@ -28,13 +28,19 @@ template <class T> class PackedMatrix {
   /// Runs on the calling thread when that works on a piece of parallel_for.
   void multiply(std::int64_t m, const T* a, std::int64_t a_row_stride, T* c, std::int64_t c_row_stride, bool add,
                 const T* bias = nullptr) const {
+    multiply_part(k_, n_, m, a, a_row_stride, c, c_row_stride, add, bias);
+  }
+
+  /// The same with the first k rows of b only, and with its first n columns or some more.
+  void multiply_part(std::int64_t k, std::int64_t n, std::int64_t m, const T* a, std::int64_t a_row_stride, T* c,
+                     std::int64_t c_row_stride, bool add = false, const T* bias = nullptr) const {
     if constexpr (!has_fma) {
-      gemm<T>(m, n_, k_, {a, a_row_stride, 1}, b_, c, c_row_stride, {.accumulate = add, .column_bias = bias});
+      gemm<T>(m, n, k, {a, a_row_stride, 1}, b_, c, c_row_stride, {.accumulate = add, .column_bias = bias});
     } else {
-      for (std::int64_t j = 0; j < n_; j += widest) {
+      for (std::int64_t j = 0; j < n; j += widest) {
         const Panel panel = at(j);
-        for (std::int64_t p = 0; p == 0 || p < k_; p += gemm_k_block)
-          rows(m, std::min(gemm_k_block, k_ - p), a + p, a_row_stride,
+        for (std::int64_t p = 0; p == 0 || p < k; p += gemm_k_block)
+          rows(m, std::min(gemm_k_block, k - p), a + p, a_row_stride,
                {packed_.data() + j * k_ + p * panel.lanes, panel.lanes}, panel,
                {c + j, c_row_stride, nullptr, bias && p == 0 ? bias + j : nullptr, add || p > 0, panel.last_lanes()});
       }

@@ -1,0 +1,259 @@
+// Work is cut by shape, and a row of weights is computed by itself, so the bits depend on neither threads nor blocks.
+#include <gradus/core/kernels/attention.h>
+
+#include <gradus/core/kernels/internal/packed_matrix.h>
+#include <gradus/core/parallel.h>
+#include <gradus/core/simd/softmax_rows.h>
+
+namespace gradus {
+namespace {
+
+/// Query rows of a block: few, so that little of what causal hides is computed, and so that their scores stay in cache.
+std::int64_t block_rows(std::int64_t keys) {
+  constexpr std::int64_t most = 48, least = 4, scores = 32 * 1024;
+  return std::clamp(scores / std::max<std::int64_t>(1, keys), least, most);
+}
+
+template <class T> bool finite_rows(const HeadRows<const T>& x, std::int64_t head, std::int64_t n, std::int64_t length) {
+  pack<T> zero(0);  // until a number that is not finite, times 0, comes
+  for (std::int64_t i = 0; i < n; ++i)
+    for_packs<T>(length,
+                 [&, from = x(head, i)](std::int64_t j, const auto& lanes, auto) { zero += lanes.load(from + j) * 0.0; });
+  return fold_sum(zero) == 0;
+}
+
+/// Rows of one head and the masks over them.
+template <class T> struct AttentionHead {
+  const AttentionHeads<T>& a;
+  std::int64_t head;
+  bool skips;  ///< what causal hides is not even multiplied by 0, which makes a difference to NaN and infinity
+
+  /// Keys that query i sees, but for what the masks hide.
+  std::int64_t seen(std::int64_t i) const {
+    return a.causal ? std::clamp<std::int64_t>(i + a.offset + 1, 0, a.keys) : a.keys;
+  }
+  /// Keys that take part in the products of rows up to i.
+  std::int64_t taken(std::int64_t i) const { return skips ? seen(i) : a.keys; }
+
+  /// to[i - begin] = scale * row i of q.
+  void scaled_queries(std::int64_t begin, std::int64_t end, T* to) const {
+    const pack<T> scale(a.scale);
+    for (std::int64_t i = begin; i < end; ++i, to += a.features)
+      for_packs<T>(a.features, [&, from = a.q(head, i)](std::int64_t j, const auto& lanes, auto) {
+        lanes.store(to + j, lanes.load(from + j) * scale);
+      });
+  }
+  /// The first n scores of row i, with what is added to them, and -inf where they are hidden.
+  void mask(std::int64_t i, std::int64_t n, T* s) const {
+    constexpr T lowest = -std::numeric_limits<T>::infinity();
+    if (a.added)
+      for_packs<T>(n, [&, from = a.added(head, i)](std::int64_t j, const auto& lanes, auto) {
+        lanes.store(s + j, lanes.load(s + j) + lanes.load(from + j));
+      });
+    if (!a.allowed) return;
+    const bool* allowed = a.allowed(head, i);
+    for (std::int64_t j = 0; j < n; ++j) s[j] = allowed[j] ? s[j] : lowest;
+  }
+  /// For each of the first n weights of row i what dropout multiplies it with.
+  void drop_factors(std::int64_t i, std::int64_t n, std::uint32_t* words, T* factors) const {
+    const auto first = static_cast<std::uint64_t>((head * a.queries + i) * a.keys);
+    const std::uint32_t threshold = a.drop.threshold();
+    const T scale = static_cast<T>(a.drop.scale());
+    a.drop.random().words(first, n, words);
+    for (std::int64_t j = 0; j < n; ++j) factors[j] = words[j] < threshold ? T(0) : scale;
+  }
+};
+
+template <class T> struct RowStats { T largest, share; };
+
+/// The scores s become weights e^(s - largest) share.
+template <class T> RowStats<T> softmax_row(T* s, std::int64_t n) {
+  using P = pack<T>;
+  const T top = row_largest(s, n), largest = top == -std::numeric_limits<T>::infinity() ? T(0) : top;
+  const P level(largest);
+  const T total = row_exp_sum<T>(
+      n, [&](std::int64_t j, const auto& lanes) { return lanes.load(s + j) - level; },
+      [&](std::int64_t j, const auto& lanes, P e) { lanes.store(s + j, e); });
+  const T share = total == 0 ? T(0) : 1 / total;
+  for_packs<T>(n, [&, factor = P(share)](std::int64_t j, const auto& lanes, auto) {
+    lanes.store(s + j, lanes.load(s + j) * factor);
+  });
+  return {largest, share};
+}
+
+template <class T> void multiply_row(T* s, const T* factors, std::int64_t n) {
+  for_packs<T>(
+      n, [&](std::int64_t j, const auto& lanes, auto) { lanes.store(s + j, lanes.load(s + j) * lanes.load(factors + j)); });
+}
+
+// ---- forward --------------------------------------------------------------------------------------------------------
+
+/// All query rows of a head, or `rows` of them where there are few heads.
+template <class T> struct AttentionForward {
+  const AttentionHeads<T>& a;
+  const HeadRows<T>& out;
+  T* stats;
+  std::int64_t rows, pieces;
+
+  AttentionForward(const AttentionHeads<T>& all, const HeadRows<T>& to, T* left) : a(all), out(to), stats(left) {
+    constexpr std::int64_t enough = 16, least = 64;
+    const std::int64_t wanted = (enough + a.heads - 1) / a.heads;
+    rows = std::max(least, ((a.queries + wanted - 1) / wanted + least - 1) / least * least);
+    pieces = (a.queries + rows - 1) / rows;
+  }
+
+  void operator()(std::int64_t begin, std::int64_t end) const {
+    for (std::int64_t i = begin; i < end; ++i)
+      piece(i / pieces, i % pieces * rows, std::min(a.queries, (i % pieces + 1) * rows));
+  }
+  void piece(std::int64_t h, std::int64_t begin, std::int64_t end) const {
+    const AttentionHead<T> head{a, h, a.causal && finite_rows(a.v, h, a.keys, a.value_features)};
+    const std::int64_t block = block_rows(a.keys), taken = head.taken(end - 1), length = std::max<std::int64_t>(1, a.keys);
+    const PackedMatrix<T> keys(a.features, taken, {a.k(h), 1, a.k.row}),
+        values(taken, a.value_features, {a.v(h), a.v.row, 1});
+    const bool drops = a.drop.p > 0;
+    const Scratch<T> q(block * a.features), s(block * length), factors(drops ? length : 0);
+    const Scratch<std::uint32_t> words(drops ? length : 0);
+    for (std::int64_t i = begin; i < end; i += block) {
+      const std::int64_t n = std::min(block, end - i), m = head.taken(i + n - 1);
+      head.scaled_queries(i, i + n, q.data());
+      keys.multiply_part(a.features, m, n, q.data(), a.features, s.data(), length);
+      for (std::int64_t r = 0; r < n; ++r) {
+        T* row = s.data() + r * length;
+        const std::int64_t seen = head.seen(i + r);
+        head.mask(i + r, seen, row);
+        const RowStats<T> left = softmax_row(row, seen);
+        T* kept = stats + 2 * (h * a.queries + i + r);
+        kept[0] = left.largest, kept[1] = left.share;
+        if (drops) head.drop_factors(i + r, seen, words.data(), factors.data()), multiply_row(row, factors.data(), seen);
+        std::fill(row + seen, row + std::max(seen, m), T(0));
+      }
+      values.multiply_part(m, a.value_features, n, s.data(), length, out(h, i), out.row);
+    }
+  }
+};
+
+// ---- backward -------------------------------------------------------------------------------------------------------
+
+/// Working memory for a block of rows.
+template <class T> struct AttentionBlock {
+  std::int64_t rows, length;
+  Scratch<T> q, weights, scores, factors;
+  Scratch<std::uint32_t> words;
+
+  AttentionBlock(const AttentionHeads<T>& a, bool drops)
+      : rows(block_rows(a.keys)),
+        length(std::max<std::int64_t>(1, a.keys)),
+        q(rows * a.features),
+        weights(rows * length),
+        scores(rows * length),
+        factors(drops ? length : 0),
+        words(drops ? length : 0) {}
+};
+
+template <class T> struct AttentionBackward {
+  const AttentionHeads<T>& a;
+  const AttentionGradients<T>& g;
+
+  void operator()(std::int64_t begin, std::int64_t end) const {
+    const AttentionBlock<T> block(a, a.drop.p > 0);
+    for (std::int64_t group = begin; group < end; ++group) {
+      const std::int64_t *members = g.members + g.begin[group], *last = g.members + g.begin[group + 1];
+      clear(g.k, *members, a.features), clear(g.v, *members, a.value_features);
+      for (; members < last; ++members) head(*members, block);
+    }
+  }
+  void clear(const HeadRows<T>& rows, std::int64_t head, std::int64_t length) const {
+    for (std::int64_t j = 0; rows && j < a.keys; ++j) std::fill_n(rows(head, j), length, T(0));
+  }
+
+  /// Row i: s becomes the weights as dropout left them, dp, the gradient of those, that of the scores.
+  void row(const AttentionHead<T>& h, const AttentionBlock<T>& block, std::int64_t i, T* s, T* dp) const {
+    using P = pack<T>;
+    const std::int64_t seen = h.seen(i);
+    h.mask(i, seen, s);
+    const T* stats = g.stats + 2 * (h.head * a.queries + i);
+    const P largest(stats[0]), share(stats[1]);
+    const T* factors = block.factors.data();
+    if (a.drop.p > 0) {
+      h.drop_factors(i, seen, block.words.data(), block.factors.data());
+      multiply_row(dp, factors, seen);
+    }
+    const T sum = row_sum<T>(seen, [&](P part, std::int64_t j, const auto& lanes, int valid) {
+      const P w = exp(lanes.load(s + j) - largest) * share;
+      lanes.store(s + j, w);
+      return part + first_lanes(w * lanes.load(dp + j), P(0), valid);
+    });
+    for_packs<T>(seen, [&, level = P(sum)](std::int64_t j, const auto& lanes, auto) {
+      lanes.store(dp + j, lanes.load(s + j) * (lanes.load(dp + j) - level));
+    });
+    if (a.drop.p > 0) multiply_row(s, factors, seen);
+  }
+
+  void head(std::int64_t h, const AttentionBlock<T>& block) const {
+    const std::int64_t e = a.features, d = a.value_features, length = block.length;
+    const bool finite = a.causal && finite_rows(a.q, h, a.queries, e) && finite_rows(a.k, h, a.keys, e) &&
+                        finite_rows(a.v, h, a.keys, d) && finite_rows(g.out, h, a.queries, d);
+    const AttentionHead<T> head{a, h, finite};
+    const PackedMatrix<T> keys(e, a.keys, {a.k(h), 1, a.k.row}), values(d, a.keys, {a.v(h), 1, a.v.row});
+    const PackedMatrix<T> key_rows(a.keys, g.q ? e : 0, {a.k(h), a.k.row, 1});
+    T *q = block.q.data(), *s = block.weights.data(), *ds = block.scores.data();
+    for (std::int64_t i = 0; i < a.queries; i += block.rows) {
+      const std::int64_t n = std::min(block.rows, a.queries - i), m = head.taken(i + n - 1);
+      head.scaled_queries(i, i + n, q);
+      keys.multiply_part(e, m, n, q, e, s, length);
+      values.multiply_part(d, m, n, g.out(h, i), g.out.row, ds, length);
+      for (std::int64_t r = 0; r < n; ++r) {
+        row(head, block, i + r, s + r * length, ds + r * length);
+        const std::int64_t seen = head.seen(i + r);
+        for (T* rest : {s, ds}) std::fill(rest + r * length + seen, rest + r * length + std::max(seen, m), T(0));
+      }
+      if (g.v) gemm<T>(m, d, n, {s, 1, length}, {g.out(h, i), g.out.row, 1}, g.v(h), g.v.row, {.accumulate = true});
+      if (g.k) gemm<T>(m, e, n, {ds, 1, length}, {q, e, 1}, g.k(h), g.k.row, {.accumulate = true});
+      if (g.q) query_gradient(h, i, n, m, key_rows, ds, length);
+      for (std::int64_t r = 0; g.scores && r < n; ++r) {
+        T* to = g.scores(h, i + r);
+        std::fill(std::copy_n(ds + r * length, m, to), to + a.keys, T(0));
+      }
+    }
+  }
+
+  void query_gradient(std::int64_t h, std::int64_t i, std::int64_t n, std::int64_t m, const PackedMatrix<T>& keys,
+                      const T* ds, std::int64_t length) const {
+    keys.multiply_part(m, a.features, n, ds, length, g.q(h, i), g.q.row);
+    const pack<T> scale(a.scale);
+    for (std::int64_t r = 0; r < n; ++r)
+      for_packs<T>(a.features, [&, to = g.q(h, i + r)](std::int64_t j, const auto& lanes, auto) {
+        lanes.store(to + j, lanes.load(to + j) * scale);
+      });
+  }
+};
+
+/// Pieces of so many multiply-adds that each is worth a task.
+std::int64_t attention_grain(std::int64_t work) {
+  return std::max<std::int64_t>(1, (1 << 18) / std::max<std::int64_t>(1, work));
+}
+
+}  // namespace
+
+template <class T> void attention_forward(const AttentionHeads<T>& a, const HeadRows<T>& out, T* stats) {
+  if (a.heads * a.queries == 0) return;
+  const AttentionForward<T> forward(a, out, stats);
+  const std::int64_t work = std::min(forward.rows, a.queries) * a.keys * (a.features + a.value_features);
+  parallel_ranges(a.heads * forward.pieces, attention_grain(work), forward);
+}
+
+template <class T> void attention_backward(const AttentionHeads<T>& a, const AttentionGradients<T>& g) {
+  if (a.heads == 0) return;
+  const std::int64_t work = a.heads / g.groups * a.queries * a.keys * (3 * a.features + 2 * a.value_features);
+  parallel_ranges(g.groups, attention_grain(work), AttentionBackward<T>{a, g});
+}
+
+#define GRADUS_ATTENTION(T)                                                             \
+  template void attention_forward<T>(const AttentionHeads<T>&, const HeadRows<T>&, T*); \
+  template void attention_backward<T>(const AttentionHeads<T>&, const AttentionGradients<T>&);
+GRADUS_ATTENTION(float)
+GRADUS_ATTENTION(double)
+#undef GRADUS_ATTENTION
+
+}  // namespace gradus
