@@ -8,3 +8,4 @@
 #include <gradus/autograd/ops/elementwise.h>
 #include <gradus/autograd/ops/layers.h>
 #include <gradus/autograd/ops/recurrent_layer.h>
+#include <gradus/autograd/ops/rotary.h>

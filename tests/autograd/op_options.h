@@ -132,6 +132,11 @@ inline const std::vector<OptionRow>& option_rows() {
          return scaled_dot_product_attention(matrix(), matrix(), matrix(), {.causal = true, .causal_offset = v});
        },
        "[2,3] [2,3] [2,3] [2,3] [2,3] [2,3] [2,3]"},
+      {"rotary_embedding", "first",
+       [](V v) {
+         return rotary_embedding(reshape(row(), {3, 1, 1}).slice(0, 0, 2).reshape({1, 1, 2}), v);
+       },
+       "[1,1,2] [1,1,2] [1,1,2] [1,1,2] [1,1,2] [1,1,2] [1,1,2]"},
       {"tril", "offset", [](V v) { return tril(matrix(), v); }, "[2,3] [2,3] [2,3] [2,3] [2,3] [2,3] [2,3]"},
       {"triu", "offset", [](V v) { return triu(matrix(), v); }, "[2,3] [2,3] [2,3] [2,3] [2,3] [2,3] [2,3]"},
       {"diagonal", "offset", [](V v) { return diagonal(matrix(), v); }, "[0] [1] [2] [2] [0] [0] [0]"},
