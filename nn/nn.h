@@ -10,6 +10,7 @@
 #include <gradus/nn/layers/module_list.h>
 #include <gradus/nn/layers/norm.h>
 #include <gradus/nn/layers/pool.h>
+#include <gradus/nn/layers/position.h>
 #include <gradus/nn/layers/recurrent.h>
 #include <gradus/nn/layers/sequential.h>
 #include <gradus/nn/layers/shape.h>

@@ -1,5 +1,5 @@
-// Attention: Vaswani et al., "Attention is all you need", 2017. The kernel is core/kernels/attention.cpp; the reference, which
-// is differentiated where gradients are recorded, is made of ops.
+// Attention: Vaswani et al., "Attention is all you need", 2017. The kernel is core/kernels/attention.cpp; the reference,
+// which is differentiated where gradients are recorded, is made of ops.
 #include <gradus/core/kernels/attention.h>
 
 #include <gradus/autograd/op.h>

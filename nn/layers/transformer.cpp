@@ -8,14 +8,37 @@ namespace {
 MultiheadAttentionOptions attention_options(const TransformerOptions& o) {
   return {.dropout = o.dropout, .bias = o.bias, .batch_first = o.batch_first};
 }
-LayerNormOptions norm_options(const TransformerOptions& o) { return {.eps = o.layer_norm_eps, .bias = o.bias}; }
+MultiheadAttentionOptions self_attention_options(const TransformerOptions& o) {
+  MultiheadAttentionOptions all = attention_options(o);
+  all.num_key_value_heads = o.num_key_value_heads, all.positions = o.positions;
+  return all;
+}
+TransformerNorm norm_of(int64_t d_model, const TransformerOptions& o) {
+  if (o.rms_norm) return RMSNorm(d_model, {.eps = o.layer_norm_eps});
+  return LayerNorm(d_model, {.eps = o.layer_norm_eps, .bias = o.bias});
+}
+std::optional<Linear> gate_of(int64_t d_model, const TransformerOptions& o) {
+  if (o.activation != Activation::swiglu) return {};
+  return Linear(d_model, o.dim_feedforward, {.bias = o.bias});
+}
 
-Tensor activated(Activation activation, const Tensor& x) { return activation == Activation::relu ? relu(x) : gelu(x); }
+/// What is between linear1, and linear3 of swiglu, and linear2 of a layer.
+template <class Layer> Tensor activated(Layer& layer, const Tensor& x) {
+  const Tensor y = layer.linear1(x);
+  switch (layer.options.activation) {
+    case Activation::relu: return relu(y);
+    case Activation::gelu: return gelu(y);
+    case Activation::silu: return silu(y);
+    case Activation::swiglu: break;
+  }
+  return silu(y) * (*layer.linear3)(x);
+}
 
 std::string transformer_layer_text(const char* type, const MultiheadAttention& attention, const TransformerOptions& o) {
+  const char* activations[] = {"", ", gelu", ", silu", ", swiglu"};
   return join(type, "(", attention.embed_dim, ", ", attention.num_heads, attention.num_heads == 1 ? " head" : " heads",
-              ", feedforward ", o.dim_feedforward, o.activation == Activation::gelu ? ", gelu" : "",
-              o.norm_first ? ", norm first" : "", o.batch_first ? ", batch first)" : ")");
+              ", feedforward ", o.dim_feedforward, activations[static_cast<int>(o.activation)],
+              o.rms_norm ? ", rms norm" : "", o.norm_first ? ", norm first" : "", o.batch_first ? ", batch first)" : ")");
 }
 
 /// So that the layer that is wrong is the one named: its parts would speak of a query or a last axis.
@@ -25,6 +48,12 @@ void check_model_features(const ModuleBase& layer, const char* name, const Tenso
                           features, "], got ", describe(x)));
 }
 
+void check_caches(const ModuleBase& module, std::size_t caches, std::size_t layers) {
+  if (caches != 0 && caches != layers)
+    throw ShapeError(module.description(), join("there are ", caches, " caches and ", layers,
+                                                layers == 1 ? " layer" : " layers", "; each has its own"));
+}
+
 template <class Layer> std::vector<Layer> copies(const char* type, const Layer& layer, int64_t count) {
   check_positive(type, "num_layers", count);
   return std::vector<Layer>(static_cast<std::size_t>(count), layer);
@@ -32,25 +61,42 @@ template <class Layer> std::vector<Layer> copies(const char* type, const Layer& 
 
 }  // namespace
 
+TransformerNorm::TransformerNorm(const LayerNorm& norm)
+    : normalized_shape(norm.normalized_shape), eps(norm.options.eps), rms(false), weight(norm.weight), bias(norm.bias) {}
+TransformerNorm::TransformerNorm(const RMSNorm& norm)
+    : normalized_shape(norm.normalized_shape), eps(norm.options.eps), rms(true), weight(norm.weight) {}
+
+Tensor TransformerNorm::forward(const Tensor& x) {
+  if (weight.defined()) check_dtype(*this, x, weight.dtype());
+  if (!rms) return layer_norm(x, normalized_shape, weight, bias, *eps);
+  return rms_norm(x, normalized_shape, weight, eps.value_or(x.dtype() == f32 ? 0x1p-23 : 0x1p-52));
+}
+
+std::string TransformerNorm::description() const {
+  return join(rms ? "RMSNorm(" : "LayerNorm(", normalized_shape.back(), ")");
+}
+
 TransformerEncoderLayer::TransformerEncoderLayer(int64_t d_model, int64_t nhead, TransformerOptions o)
     : options(o),
-      self_attn(d_model, nhead, attention_options(o)),
+      self_attn(d_model, nhead, self_attention_options(o)),
       linear1(d_model, o.dim_feedforward, {.bias = o.bias}),
       dropout(o.dropout),
       linear2(o.dim_feedforward, d_model, {.bias = o.bias}),
-      norm1(d_model, norm_options(o)),
-      norm2(d_model, norm_options(o)),
+      norm1(norm_of(d_model, o)),
+      norm2(norm_of(d_model, o)),
       dropout1(o.dropout),
-      dropout2(o.dropout) {}
+      dropout2(o.dropout),
+      linear3(gate_of(d_model, o)) {}
 
 Tensor TransformerEncoderLayer::attended(const Tensor& x, const EncoderLayerMasks& masks) {
-  return dropout1(self_attn(
-      x, x, x, {.key_padding_mask = masks.src_key_padding_mask, .attn_mask = masks.src_mask, .is_causal = masks.is_causal}));
+  return dropout1(self_attn(x, x, x,
+                            {.key_padding_mask = masks.src_key_padding_mask,
+                             .attn_mask = masks.src_mask,
+                             .is_causal = masks.is_causal,
+                             .cache = masks.cache}));
 }
 
-Tensor TransformerEncoderLayer::fed_forward(const Tensor& x) {
-  return dropout2(linear2(dropout(activated(options.activation, linear1(x)))));
-}
+Tensor TransformerEncoderLayer::fed_forward(const Tensor& x) { return dropout2(linear2(dropout(activated(*this, x)))); }
 
 Tensor TransformerEncoderLayer::forward(const Tensor& src, const EncoderLayerMasks& masks) {
   check_model_features(*this, "src", src, self_attn.embed_dim, options.batch_first);
@@ -67,13 +113,17 @@ std::string TransformerEncoderLayer::description() const {
 }
 
 TransformerEncoder::TransformerEncoder(const TransformerEncoderLayer& layer, int64_t num_layers,
-                                       std::optional<LayerNorm> last)
+                                       std::optional<TransformerNorm> last)
     : layers(copies("TransformerEncoder", layer, num_layers)), norm(std::move(last)) {}
 
 Tensor TransformerEncoder::forward(const Tensor& src, const EncoderMasks& masks) {
+  check_caches(*this, masks.caches.size(), layers.size());
   Tensor x = src;
-  for (TransformerEncoderLayer& layer : layers)
-    x = layer(x, {.src_mask = masks.mask, .src_key_padding_mask = masks.src_key_padding_mask, .is_causal = masks.is_causal});
+  for (std::size_t i = 0; i < layers.size(); ++i)
+    x = layers[i](x, {.src_mask = masks.mask,
+                      .src_key_padding_mask = masks.src_key_padding_mask,
+                      .is_causal = masks.is_causal,
+                      .cache = masks.caches.empty() ? nullptr : &masks.caches[i]});
   return norm ? (*norm)(x) : x;
 }
 
@@ -81,38 +131,43 @@ std::string TransformerEncoder::description() const { return join("TransformerEn
 
 TransformerDecoderLayer::TransformerDecoderLayer(int64_t d_model, int64_t nhead, TransformerOptions o)
     : options(o),
-      self_attn(d_model, nhead, attention_options(o)),
+      self_attn(d_model, nhead, self_attention_options(o)),
       multihead_attn(d_model, nhead, attention_options(o)),
       linear1(d_model, o.dim_feedforward, {.bias = o.bias}),
       dropout(o.dropout),
       linear2(o.dim_feedforward, d_model, {.bias = o.bias}),
-      norm1(d_model, norm_options(o)),
-      norm2(d_model, norm_options(o)),
-      norm3(d_model, norm_options(o)),
+      linear3(gate_of(d_model, o)),
+      norm1(norm_of(d_model, o)),
+      norm2(norm_of(d_model, o)),
+      norm3(norm_of(d_model, o)),
       dropout1(o.dropout),
       dropout2(o.dropout),
       dropout3(o.dropout) {}
 
 Tensor TransformerDecoderLayer::attended(const Tensor& x, const DecoderMasks& masks) {
-  return dropout1(self_attn(
-      x, x, x,
-      {.key_padding_mask = masks.tgt_key_padding_mask, .attn_mask = masks.tgt_mask, .is_causal = masks.tgt_is_causal}));
+  return dropout1(self_attn(x, x, x,
+                            {.key_padding_mask = masks.tgt_key_padding_mask,
+                             .attn_mask = masks.tgt_mask,
+                             .is_causal = masks.tgt_is_causal,
+                             .cache = masks.caches.empty() ? nullptr : &masks.caches[0].self_attn}));
 }
 
 Tensor TransformerDecoderLayer::attended_to(const Tensor& memory, const Tensor& x, const DecoderMasks& masks) {
-  return dropout2(multihead_attn(x, memory, memory,
+  KeyValueCache* const cache = masks.caches.empty() ? nullptr : &masks.caches[0].multihead_attn;
+  const Tensor seen = cache && cache->length() > 0 ? Tensor() : memory;
+  return dropout2(multihead_attn(x, seen, seen,
                                  {.key_padding_mask = masks.memory_key_padding_mask,
                                   .attn_mask = masks.memory_mask,
-                                  .is_causal = masks.memory_is_causal}));
+                                  .is_causal = masks.memory_is_causal,
+                                  .cache = cache}));
 }
 
-Tensor TransformerDecoderLayer::fed_forward(const Tensor& x) {
-  return dropout3(linear2(dropout(activated(options.activation, linear1(x)))));
-}
+Tensor TransformerDecoderLayer::fed_forward(const Tensor& x) { return dropout3(linear2(dropout(activated(*this, x)))); }
 
 Tensor TransformerDecoderLayer::forward(const Tensor& tgt, const Tensor& memory, const DecoderMasks& masks) {
   check_model_features(*this, "tgt", tgt, self_attn.embed_dim, options.batch_first);
   check_model_features(*this, "memory", memory, self_attn.embed_dim, options.batch_first);
+  check_caches(*this, masks.caches.size(), 1);
   if (!options.norm_first) {
     Tensor x = norm1(tgt + attended(tgt, masks));
     x = norm2(x + attended_to(memory, x, masks));
@@ -128,12 +183,17 @@ std::string TransformerDecoderLayer::description() const {
 }
 
 TransformerDecoder::TransformerDecoder(const TransformerDecoderLayer& layer, int64_t num_layers,
-                                       std::optional<LayerNorm> last)
+                                       std::optional<TransformerNorm> last)
     : layers(copies("TransformerDecoder", layer, num_layers)), norm(std::move(last)) {}
 
 Tensor TransformerDecoder::forward(const Tensor& tgt, const Tensor& memory, const DecoderMasks& masks) {
+  check_caches(*this, masks.caches.size(), layers.size());
   Tensor x = tgt;
-  for (TransformerDecoderLayer& layer : layers) x = layer(x, memory, masks);
+  DecoderMasks each = masks;
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    if (!masks.caches.empty()) each.caches = masks.caches.subspan(i, 1);
+    x = layers[i](x, memory, each);
+  }
   return norm ? (*norm)(x) : x;
 }
 

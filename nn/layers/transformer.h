@@ -1,5 +1,5 @@
 // Transformers: Vaswani et al., "Attention is all you need", 2017; with the norm first: Xiong et al., "On layer
-// normalization in the transformer architecture", 2020.
+// normalization in the transformer architecture", 2020; SwiGLU: Shazeer, "GLU variants improve transformer", 2020.
 #pragma once
 
 #include <gradus/nn/layers/activation.h>
@@ -7,10 +7,12 @@
 #include <gradus/nn/layers/norm.h>
 
 #include <optional>
+#include <span>
 
 namespace gradus::nn {
 
-enum class Activation { relu, gelu };
+/// Of the feed-forward part. swiglu: linear2(silu(linear1(x)) * linear3(x)), equation 6 of Shazeer.
+enum class Activation { relu, gelu, silu, swiglu };
 
 struct TransformerOptions {
   int64_t dim_feedforward = 2048;
@@ -20,12 +22,31 @@ struct TransformerOptions {
   bool norm_first = false;   ///< x + f(norm(x)) instead of norm(x + f(x))
   bool batch_first = false;  ///< [N, L, E] instead of [L, N, E]
   bool bias = true;
+  bool rms_norm = false;                                    ///< RMSNorm instead of LayerNorm
+  int64_t num_key_value_heads = 0;                          ///< of the self-attention, see MultiheadAttentionOptions
+  AttentionPositions positions = AttentionPositions::none;  ///< of the self-attention
+};
+
+/// A LayerNorm or an RMSNorm, by whichever a layer was asked for.
+class TransformerNorm : public Module<TransformerNorm> {
+ public:
+  TransformerNorm(const LayerNorm& norm);
+  TransformerNorm(const RMSNorm& norm);
+  Tensor forward(const Tensor& x);
+  std::string description() const override;
+
+  Shape normalized_shape;
+  std::optional<double> eps;
+  bool rms;
+  Parameter weight, bias;  ///< RMSNorm has no bias
+  GRADUS_FIELDS(weight, bias)
 };
 
 /// The masks of a layer of an encoder; true in a bool mask hides, see AttentionMasks.
 struct EncoderLayerMasks {
   Tensor src_mask = {}, src_key_padding_mask = {};
   bool is_causal = false;
+  KeyValueCache* cache = nullptr;  ///< see AttentionMasks
 };
 
 /// Self-attention and two linear layers with an activation between, each with dropout, a sum with its input and a LayerNorm.
@@ -42,9 +63,10 @@ class TransformerEncoderLayer : public Module<TransformerEncoderLayer> {
   Linear linear1;
   Dropout dropout;
   Linear linear2;
-  LayerNorm norm1, norm2;
+  TransformerNorm norm1, norm2;
   Dropout dropout1, dropout2;
-  GRADUS_FIELDS(self_attn, linear1, dropout, linear2, norm1, norm2, dropout1, dropout2)
+  std::optional<Linear> linear3;  ///< of swiglu
+  GRADUS_FIELDS(self_attn, linear1, dropout, linear2, norm1, norm2, dropout1, dropout2, linear3)
 
  private:
   Tensor attended(const Tensor& x, const EncoderLayerMasks& masks);
@@ -54,26 +76,34 @@ class TransformerEncoderLayer : public Module<TransformerEncoderLayer> {
 struct EncoderMasks {
   Tensor mask = {}, src_key_padding_mask = {};
   bool is_causal = false;
+  std::span<KeyValueCache> caches = {};  ///< one for each layer: std::vector<nn::KeyValueCache> caches(net.layers.size())
 };
 
-/// Copies of a layer, one after the other, and a last LayerNorm if given. Parameters:
-/// "layers.0.self_attn.in_proj_weight", ..., "norm.weight".
+/// Copies of a layer, one after the other, and a last LayerNorm or RMSNorm if given. Parameters:
+/// "layers.0.self_attn.in_proj_weight", ..., "norm.weight". With {.is_causal = true} and caches it is a GPT: each call is
+/// given the tokens that follow, and costs what they cost.
 class TransformerEncoder : public Module<TransformerEncoder> {
  public:
-  TransformerEncoder(const TransformerEncoderLayer& layer, int64_t num_layers, std::optional<LayerNorm> norm = {});
+  TransformerEncoder(const TransformerEncoderLayer& layer, int64_t num_layers, std::optional<TransformerNorm> norm = {});
   Tensor operator()(const Tensor& src, const EncoderMasks& masks = {}) { return Module::operator()(src, masks); }
   Tensor forward(const Tensor& src, const EncoderMasks& masks = {});
   std::string description() const override;
 
   std::vector<TransformerEncoderLayer> layers;
-  std::optional<LayerNorm> norm;
+  std::optional<TransformerNorm> norm;
   GRADUS_FIELDS(layers, norm)
+};
+
+/// What a layer of a decoder has seen: of tgt, and of memory, which is read in the first call only.
+struct DecoderLayerCache {
+  KeyValueCache self_attn, multihead_attn;
 };
 
 /// The masks of a decoder and of its layers; true in a bool mask hides, see AttentionMasks.
 struct DecoderMasks {
   Tensor tgt_mask = {}, memory_mask = {}, tgt_key_padding_mask = {}, memory_key_padding_mask = {};
   bool tgt_is_causal = false, memory_is_causal = false;
+  std::span<DecoderLayerCache> caches = {};  ///< one for each layer
 };
 
 /// Self-attention, attention to `memory`, and two linear layers. tgt [L, N, d_model], memory [S, N, d_model] (see
@@ -92,9 +122,11 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer> {
   Linear linear1;
   Dropout dropout;
   Linear linear2;
-  LayerNorm norm1, norm2, norm3;
+  std::optional<Linear> linear3;  ///< of swiglu
+  TransformerNorm norm1, norm2, norm3;
   Dropout dropout1, dropout2, dropout3;
-  GRADUS_FIELDS(self_attn, multihead_attn, linear1, dropout, linear2, norm1, norm2, norm3, dropout1, dropout2, dropout3)
+  GRADUS_FIELDS(self_attn, multihead_attn, linear1, dropout, linear2, norm1, norm2, norm3, dropout1, dropout2, dropout3,
+                linear3)
 
  private:
   Tensor attended(const Tensor& x, const DecoderMasks& masks);
@@ -104,7 +136,7 @@ class TransformerDecoderLayer : public Module<TransformerDecoderLayer> {
 
 class TransformerDecoder : public Module<TransformerDecoder> {
  public:
-  TransformerDecoder(const TransformerDecoderLayer& layer, int64_t num_layers, std::optional<LayerNorm> norm = {});
+  TransformerDecoder(const TransformerDecoderLayer& layer, int64_t num_layers, std::optional<TransformerNorm> norm = {});
   Tensor operator()(const Tensor& tgt, const Tensor& memory, const DecoderMasks& masks = {}) {
     return Module::operator()(tgt, memory, masks);
   }
@@ -112,7 +144,7 @@ class TransformerDecoder : public Module<TransformerDecoder> {
   std::string description() const override;
 
   std::vector<TransformerDecoderLayer> layers;
-  std::optional<LayerNorm> norm;
+  std::optional<TransformerNorm> norm;
   GRADUS_FIELDS(layers, norm)
 };
 

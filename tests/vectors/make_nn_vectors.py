@@ -340,11 +340,11 @@ def ctc():
     each("unbatched", values(6, 4), t([1, 3, 3]), t(6), t(3))
 
 
-def save(path):
+def save(path, script="make_nn_vectors.py"):
     """Reals are f64; labels i64; masks bool."""
     kinds = {"float64": torch.float64, "int64": torch.int64, "bool": torch.bool}
     tensors = {k: torch.tensor(a, dtype=kinds[str(a.dtype)]) for k, a in ARRAYS.items()}
-    safetensors.torch.save_file(tensors, path, {"pytorch": torch.__version__, "written_by": "make_nn_vectors.py"})
+    safetensors.torch.save_file(tensors, path, {"pytorch": torch.__version__, "written_by": script})
 
 
 def main():
