@@ -80,7 +80,8 @@ class ModuleBase {
   /// The state as a safetensors file. Whatever interrupts it, `path` is the old file or the new one, whole. A symbolic link
   /// stays and its file is replaced, permissions and owner are kept, and a write-protected file is refused (DataError): see
   /// write_atomically() in core/io/files.h.
-  void save(const std::string& path);
+  /// {.reals = StoredReal::bf16} writes parameters and real buffers in two bytes each.
+  void save(const std::string& path, const SaveOptions& options = {});
   LoadResult load(const std::string& path, bool strict = true);  ///< errors name the file; DataError if it is not one
 
   /// A table of every module with the shape it returns for an input, its parameters, and totals. Calls forward once, in

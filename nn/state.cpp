@@ -91,11 +91,11 @@ LoadResult ModuleBase::load_state_dict(const NamedArrays& state, bool strict) {
   return load_from(state, strict, "the state");
 }
 
-void ModuleBase::save(const std::string& path) try {
+void ModuleBase::save(const std::string& path, const SaveOptions& options) try {
   NamedArrays state;
   for (const Member& m : all_members())
     if (const MemberTensor* t = m.numbers()) state.emplace_back(m.name, t->array());
-  save_safetensors(path, state);
+  save_safetensors(path, state, {}, options);
 } catch (const std::bad_alloc&) {
   no_memory_for(type_name());
 }

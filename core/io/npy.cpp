@@ -1,18 +1,14 @@
 #include <gradus/core/io/files.h>
+#include <gradus/core/io/internal/npy_format.h>
 #include <gradus/core/io/npy.h>
 
 #include <algorithm>
-#include <bit>
 #include <charconv>
-#include <cstring>
-#include <optional>
 #include <utility>
 #include <vector>
 
 namespace gradus {
 namespace {
-
-static_assert(std::endian::native == std::endian::little, "numbers are written as they lie in memory");
 
 constexpr std::string_view magic = "\x93NUMPY";
 
@@ -121,14 +117,6 @@ class DictReader {
   std::size_t at_ = 0;
 };
 
-/// How an element lies in the file, and what it becomes.
-struct Element {
-  char kind;  // f i u b
-  std::size_t bytes;
-  bool swapped;
-  Dtype dtype;
-};
-
 /// NumPy's other spellings of a type: one letter (of C's types, where a long has 8 bytes), or without a byte order the name.
 std::string code_of(const std::string& type, bool ordered) {
   constexpr std::pair<std::string_view, const char*> spellings[] = {
@@ -143,13 +131,13 @@ std::string code_of(const std::string& type, bool ordered) {
   return type;
 }
 
-Element element_of(const std::string& descr, const std::string& path) {
+StoredElement element_of(const std::string& descr, const std::string& path) {
   const bool ordered = descr.find_first_of("<>|=") == 0;  // without: this machine's, as in NumPy
   const std::string type = code_of(descr.substr(ordered), ordered);
-  const Element known[] = {{'f', 2, false, f32}, {'f', 4, false, f32}, {'f', 8, false, f64}, {'i', 1, false, i64},
-                           {'i', 2, false, i64}, {'i', 4, false, i64}, {'i', 8, false, i64}, {'u', 1, false, u8},
-                           {'u', 2, false, i64}, {'u', 4, false, i64}, {'u', 8, false, i64}, {'b', 1, false, boolean}};
-  for (Element e : known) {
+  const StoredElement known[] = {{'f', 2, false, f32}, {'f', 4, false, f32}, {'f', 8, false, f64}, {'i', 1, false, i64},
+                                 {'i', 2, false, i64}, {'i', 4, false, i64}, {'i', 8, false, i64}, {'u', 1, false, u8},
+                                 {'u', 2, false, i64}, {'u', 4, false, i64}, {'u', 8, false, i64}, {'b', 1, false, boolean}};
+  for (StoredElement e : known) {
     if (type != e.kind + std::to_string(e.bytes)) continue;
     e.swapped = descr[0] == '>' && e.bytes > 1;
     return e;
@@ -159,133 +147,81 @@ Element element_of(const std::string& descr, const std::string& path) {
   bad_file(path, "descr '", excerpt(descr), "' is not read; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1 are");
 }
 
-float from_half(std::uint16_t h) {
-  const std::uint32_t sign = (h & 0x8000u) << 16, exponent = h >> 10 & 31, fraction = h & 1023u;
-  if (exponent == 0) {  // zero and subnormals: fraction * 2^-24, exact in a float
-    const float magnitude = static_cast<float>(fraction) * 0x1p-24f;
-    return sign ? -magnitude : magnitude;
-  }
-  const std::uint32_t wide = exponent == 31 ? 255 : exponent + 112;
-  return std::bit_cast<float>(sign | wide << 23 | fraction << 13);
-}
-
-template <class T> T value_at(const char* at, bool swapped) {
-  char bytes[sizeof(T)];
-  std::memcpy(bytes, at, sizeof(T));
-  if (swapped) std::reverse(bytes, bytes + sizeof(T));
-  return std::bit_cast<T>(bytes);
-}
-
-/// One element of the file as T; nothing if T does not hold it, or if it is no such element (a bool of 7).
-template <class T> std::optional<T> read_element(const char* at, const Element& e) {
-  if constexpr (std::is_same_v<T, bool>) {
-    if (static_cast<unsigned char>(*at) > 1) return {};
-    return *at == 1;
-  } else if constexpr (std::is_same_v<T, float>) {
-    return e.bytes == 2 ? from_half(value_at<std::uint16_t>(at, e.swapped)) : value_at<float>(at, e.swapped);
-  } else if constexpr (std::is_same_v<T, std::int64_t>) {
-    const bool is_signed = e.kind == 'i';
-    switch (e.bytes) {
-      case 1: return value_at<std::int8_t>(at, false);
-      case 2: return is_signed ? value_at<std::int16_t>(at, e.swapped) : value_at<std::uint16_t>(at, e.swapped);
-      case 4:
-        if (is_signed) return value_at<std::int32_t>(at, e.swapped);
-        return std::int64_t(value_at<std::uint32_t>(at, e.swapped));
-      default: break;
-    }
-    const auto v = value_at<std::int64_t>(at, e.swapped);
-    if (!is_signed && v < 0) return {};  // a u8 of 2^63 or more
-    return v;
-  } else {
-    return value_at<T>(at, e.swapped);
-  }
-}
-
-template <class T> void read_elements(const InputFile& file, std::uint64_t offset, const Element& e, T* out, int64_t count) {
-  const bool any_bits = e.kind != 'b' && !(e.kind == 'u' && e.bytes == 8);  // every pattern is a value of T
-  if (e.bytes == sizeof(T) && !e.swapped && any_bits) {
-    file.read(offset, out, static_cast<std::size_t>(count) * sizeof(T));
-    return;
-  }
-  constexpr int64_t chunk = 8192;
-  std::vector<char> buffer(chunk * e.bytes);
-  for (int64_t done = 0; done < count; done += chunk) {
-    const auto n = static_cast<std::size_t>(std::min(chunk, count - done));
-    file.read(offset + static_cast<std::uint64_t>(done) * e.bytes, buffer.data(), n * e.bytes);
-    for (std::size_t i = 0; i < n; ++i) {
-      const std::optional<T> v = read_element<T>(buffer.data() + i * e.bytes, e);
-      if (!v)
-        bad_file(file.path(), "element ", done + static_cast<int64_t>(i), " of type ", std::string(1, e.kind), e.bytes,
-                 " is not a value that ", dtype_of<T>(), " can hold");
-      out[done + static_cast<int64_t>(i)] = *v;
-    }
-  }
-}
-
 /// The text of the header; `data` becomes the offset behind it, `version` that of the format.
-std::string npy_header(const InputFile& file, std::uint64_t& data, int& version) {
-  char start[12] = {};
-  const auto have = static_cast<std::size_t>(std::min<std::uint64_t>(file.size(), sizeof start));
-  file.read(0, start, have);
-  if (std::string_view(start, std::min(have, magic.size())) != magic)
-    bad_file(file.path(), "not a .npy file (starts with \"", excerpt({start, std::min<std::size_t>(have, 8)}), "\")");
-  const int major = start[6], minor = start[7];
+std::string npy_header(const std::string& path, std::uint64_t size, const ByteSource& source, std::uint64_t& data,
+                       int& version) {
+  unsigned char start[12] = {};
+  const auto have = static_cast<std::size_t>(std::min<std::uint64_t>(size, 10));
+  source(start, have);
+  const std::string_view first(reinterpret_cast<const char*>(start), std::min<std::size_t>(have, 8));
+  if (first.substr(0, magic.size()) != magic) bad_file(path, "not a .npy file (starts with \"", excerpt(first), "\")");
+  const int major = static_cast<signed char>(start[6]), minor = static_cast<signed char>(start[7]);
   if (have >= 8 && (major < 1 || major > 3 || minor != 0))
-    bad_file(file.path(), ".npy version ", major, ".", minor, " is not read; 1.0, 2.0 and 3.0 are");
+    bad_file(path, ".npy version ", major, ".", minor, " is not read; 1.0, 2.0 and 3.0 are");
   version = major;
   const std::uint64_t prefix = major == 1 ? 10 : 12;
-  if (file.size() < prefix) bad_file(file.path(), "truncated: a .npy file of ", file.size(), " bytes has no header");
-  const auto* at = start + 8;
-  const std::uint64_t length = major == 1 ? value_at<std::uint16_t>(at, false) : value_at<std::uint32_t>(at, false);
+  if (size < prefix) bad_file(path, "truncated: a .npy file of ", size, " bytes has no header");
+  source(start + 10, static_cast<std::size_t>(prefix - 10));
+  std::uint64_t length = 0;
+  for (std::size_t i = static_cast<std::size_t>(prefix); i-- > 8;) length = length << 8 | start[i];
   constexpr std::uint64_t longest_header = 10'000;  // NumPy's own limit
   if (length > longest_header)
-    bad_file(file.path(), "header of a .npy file: its length is said to be ", grouped(length), " bytes, at most ",
+    bad_file(path, "header of a .npy file: its length is said to be ", grouped(length), " bytes, at most ",
              grouped(longest_header), " are read");
-  if (length == 0) bad_file(file.path(), "header of a .npy file: it is empty");
+  if (length == 0) bad_file(path, "header of a .npy file: it is empty");
   data = prefix + length;
-  if (data > file.size())
-    bad_file(file.path(), "truncated: the header takes ", grouped(data), " bytes, the file has ", grouped(file.size()));
+  if (data > size) bad_file(path, "truncated: the header takes ", grouped(data), " bytes, the file has ", grouped(size));
   std::string text(static_cast<std::size_t>(length), '\0');
-  file.read(prefix, text.data(), text.size());
+  source(text.data(), text.size());
   return text;
 }
 
-void check_length(const InputFile& file, const Header& h, const Element& e, std::uint64_t data) {
+void check_length(const std::string& path, std::uint64_t size, const Header& h, const StoredElement& e, std::uint64_t data) {
   if (h.lengths.size() > max_rank)
-    bad_file(file.path(), "shape has ", h.lengths.size(), " axes; at most ", max_rank, " are supported");
+    bad_file(path, "shape has ", h.lengths.size(), " axes; at most ", max_rank, " are supported");
   const Shape shape(h.lengths.data(), static_cast<int>(h.lengths.size()));
   std::uint64_t bytes = 0;
   if (!byte_count(shape, std::max(e.bytes, bytes_of(e.dtype)), bytes) || !byte_count(shape, e.bytes, bytes))
-    bad_file(file.path(), "shape ", shape, " of ", h.descr, " needs more bytes than can be addressed");
+    bad_file(path, "shape ", shape, " of ", h.descr, " needs more bytes than can be addressed");
   const std::uint64_t expected = data + bytes;
-  if (file.size() < expected)
-    bad_file(file.path(), "truncated: header says ", h.descr, shape, ", ", grouped(expected), " bytes in all, the file has ",
-             grouped(file.size()));
-  if (file.size() > expected)
-    bad_file(file.path(), grouped(file.size() - expected), " bytes follow the data; header says ", h.descr, shape, ", ",
-             grouped(expected), " bytes in all");
+  if (size < expected)
+    bad_file(path, "truncated: header says ", h.descr, shape, ", ", grouped(expected), " bytes in all, the file has ",
+             grouped(size));
+  if (size > expected)
+    bad_file(path, grouped(size - expected), " bytes follow the data; header says ", h.descr, shape, ", ", grouped(expected),
+             " bytes in all");
 }
 
 }  // namespace
 
-Array load_npy(const std::string& path) {
-  const InputFile file(path);
+Array read_npy(const std::string& path, std::uint64_t size, const ByteSource& source) {
   std::uint64_t data = 0;
   int version = 0;
-  const std::string text = npy_header(file, data, version);
+  const std::string text = npy_header(path, size, source, data, version);
   Header h = DictReader(text, version, path)();
-  const Element e = element_of(h.descr, path);
-  check_length(file, h, e, data);
+  const StoredElement e = element_of(h.descr, path);
+  check_length(path, size, h, e, data);
   if (h.fortran_order) std::reverse(h.lengths.begin(), h.lengths.end());
-  Array a(Shape(h.lengths.data(), static_cast<int>(h.lengths.size())), e.dtype);
-  visit(e.dtype, [&]<class T>() { read_elements(file, data, e, a.uninitialized<T>(), a.size()); });
+  Array a(Shape(h.lengths.data(), static_cast<int>(h.lengths.size())), e.dtype, "load_npy");
+  if (const int64_t done = read_elements(a, e, source); done < a.size())
+    bad_file(path, "element ", done, " of type ", std::string(1, e.kind), e.bytes, " is not a value that ", e.dtype,
+             " can hold");
   if (!h.fortran_order) return a;
   std::vector<int> axes;
   for (int i = a.rank(); i-- > 0;) axes.push_back(i);
   return a.permute(axes).contiguous();
 }
 
-void save_npy(const std::string& path, const Array& a) {
+Array load_npy(const std::string& path) {
+  const InputFile file(path);
+  std::uint64_t at = 0;
+  return read_npy(path, file.size(), [&](void* to, std::size_t bytes) {
+    file.read(at, to, bytes);
+    at += bytes;
+  });
+}
+
+std::string npy_preamble(const std::string& path, const Array& a) {
   if (!a.defined()) bad_file(path, "an absent array cannot be saved");
   constexpr const char* descr[] = {"<f4", "<f8", "<i8", "|u1", "|b1"};
   std::string shape;
@@ -295,13 +231,15 @@ void save_npy(const std::string& path, const Array& a) {
       join("{'descr': '", descr[static_cast<int>(a.dtype())], "', 'fortran_order': False, 'shape': (", shape, "), }");
   const std::size_t prefix = magic.size() + 4;
   header.append(63 - (prefix + header.size()) % 64, ' ') += '\n';  // the data begin at a multiple of 64
-  const auto length = static_cast<std::uint16_t>(header.size());
+  const char version_and_length[] = {1, 0, static_cast<char>(header.size() & 255), static_cast<char>(header.size() >> 8)};
+  return std::string(magic).append(version_and_length, 4) += header;
+}
+
+void save_npy(const std::string& path, const Array& a) {
+  const std::string preamble = npy_preamble(path, a);
   const Array dense = a.contiguous();
   write_atomically(path, [&](OutputFile& out) {
-    const char version_and_length[] = {1, 0, static_cast<char>(length & 255), static_cast<char>(length >> 8)};
-    out.write(magic);
-    out.write({version_and_length, 4});
-    out.write(header);
+    out.write(preamble);
     out.write(dense.bytes(), static_cast<std::size_t>(dense.size()) * bytes_of(dense.dtype()));
   });
 }

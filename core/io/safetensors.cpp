@@ -1,5 +1,6 @@
 #include <gradus/core/io/files.h>
 #include <gradus/core/io/internal/safetensors_header.h>
+#include <gradus/core/io/internal/stored_elements.h>
 #include <gradus/core/io/json.h>
 #include <gradus/core/memory/memory_error.h>
 
@@ -17,8 +18,23 @@ static_assert(std::endian::native == std::endian::little, "numbers are written a
 
 constexpr std::string_view dtype_names[] = {"F32", "F64", "I64", "U8", "BOOL"};  // in the order of Dtype
 
-Dtype dtype_of(const TensorEntry& e) {
-  return static_cast<Dtype>(std::find(std::begin(dtype_names), std::end(dtype_names), e.dtype_name) - dtype_names);
+/// What the format calls a type that is read, how it lies there, and what it becomes.
+struct NamedElement {
+  std::string_view name;
+  StoredElement element;
+};
+constexpr NamedElement formats[] = {
+    {"F32", {'f', 4, false, f32}},  {"F64", {'f', 8, false, f64}},      {"I64", {'i', 8, false, i64}},
+    {"U8", {'u', 1, false, u8}},    {"BOOL", {'b', 1, false, boolean}}, {"F16", {'f', 2, false, f32}},
+    {"BF16", {'g', 2, false, f32}}, {"I8", {'i', 1, false, i64}},       {"I16", {'i', 2, false, i64}},
+    {"I32", {'i', 4, false, i64}},  {"U16", {'u', 2, false, i64}},      {"U32", {'u', 4, false, i64}},
+    {"U64", {'u', 8, false, i64}}};
+
+/// Null if such a type is not read.
+const StoredElement* format_of(const TensorEntry& e) {
+  for (const auto& [name, element] : formats)
+    if (name == e.dtype_name) return &element;
+  return nullptr;
 }
 
 std::string header_text(const InputFile& file) {
@@ -46,9 +62,11 @@ std::string header_text(const InputFile& file) {
 void check_entries(const std::string& path, const std::deque<TensorEntry>& entries) {
   for (const TensorEntry& e : entries) {
     std::uint64_t bytes = 0;
-    if (std::find(std::begin(dtype_names), std::end(dtype_names), e.dtype_name) == std::end(dtype_names))
-      bad_file(path, named(e.name), ": dtype \"", excerpt(e.dtype_name), "\" is not read; F32, F64, I64, U8 and BOOL are");
-    if (!byte_count(e.shape, bytes_of(dtype_of(e)), bytes))
+    const StoredElement* element = format_of(e);
+    if (!element)
+      bad_file(path, named(e.name), ": dtype \"", excerpt(e.dtype_name),
+               "\" is not read; F16, BF16, F32, F64, I8 to I64, U8 to U64 and BOOL are");
+    if (!byte_count(e.shape, bytes_of(element->dtype), bytes) || !byte_count(e.shape, element->bytes, bytes))
       bad_file(path, named(e.name), ": shape ", e.shape, " of ", e.dtype_name, " needs more bytes than can be addressed");
     if (e.begin > e.end) bad_file(path, named(e.name), ": data_offsets begin at ", e.begin, ", behind their end at ", e.end);
     if (e.end - e.begin != bytes)
@@ -82,16 +100,19 @@ std::vector<std::size_t> check_cover(const InputFile& file, const std::deque<Ten
 }
 
 Array read_tensor(const InputFile& file, const TensorEntry& e, std::uint64_t data) {
-  Array a(e.shape, dtype_of(e));
-  const auto bytes = static_cast<std::size_t>(e.end - e.begin);
-  auto* to = visit(a.dtype(), [&]<class T>() { return reinterpret_cast<char*>(a.uninitialized<T>()); });
-  file.read(data + e.begin, to, bytes);
-  if (a.dtype() == boolean)
-    for (std::size_t i = 0; i < bytes; ++i)
-      if (static_cast<unsigned char>(to[i]) > 1)
-        bad_file(file.path(), named(e.name), ": element ", i, " is ", static_cast<unsigned char>(to[i]),
-                 "; a bool is 0 or 1");
-  return a;
+  const StoredElement& element = *format_of(e);
+  Array a(e.shape, element.dtype);
+  std::uint64_t at = data + e.begin;
+  const std::int64_t done = read_elements(a, element, [&](void* to, std::size_t bytes) {
+    file.read(at, to, bytes);
+    at += bytes;
+  });
+  if (done == a.size()) return a;
+  const std::uint64_t place = data + e.begin + static_cast<std::uint64_t>(done) * element.bytes;
+  if (a.dtype() != boolean) bad_file(file.path(), named(e.name), ": element ", done, " is 2^63 or more, which no i64 holds");
+  unsigned char value = 0;
+  file.read(place, &value, 1);
+  bad_file(file.path(), named(e.name), ": element ", done, " is ", value, "; a bool is 0 or 1");
 }
 
 void append_string(const std::string& path, std::string& to, const std::string& s) {
@@ -108,8 +129,34 @@ void check_savable(const std::string& path, const NamedArrays& tensors) {
   }
 }
 
-std::string header_of(const std::string& path, const NamedArrays& tensors, const Metadata& metadata,
-                      const std::vector<std::uint64_t>& begins) {
+/// What is written: tensors with the type that each has in the file.
+struct Layout {
+  std::vector<std::string_view> dtypes;
+  std::vector<std::uint64_t> begins, ends;
+  std::vector<std::size_t> order;  // wide types first, so that everything is aligned
+};
+
+Layout layout_of(const NamedArrays& tensors, StoredReal reals) {
+  Layout l;
+  std::vector<std::size_t> widths;
+  for (const auto& [name, a] : tensors) {
+    const bool narrow = is_real(a.dtype()) && reals != StoredReal::full;
+    l.dtypes.push_back(!narrow ? dtype_names[static_cast<int>(a.dtype())] : reals == StoredReal::f16 ? "F16" : "BF16");
+    widths.push_back(narrow ? 2 : bytes_of(a.dtype()));
+  }
+  l.order.resize(tensors.size());
+  std::iota(l.order.begin(), l.order.end(), std::size_t(0));
+  std::stable_sort(l.order.begin(), l.order.end(), [&](std::size_t a, std::size_t b) { return widths[a] > widths[b]; });
+  l.begins.resize(tensors.size()), l.ends.resize(tensors.size());
+  std::uint64_t end = 0;
+  for (const std::size_t i : l.order) {
+    l.begins[i] = end;
+    l.ends[i] = end += static_cast<std::uint64_t>(tensors[i].second.size()) * widths[i];
+  }
+  return l;
+}
+
+std::string header_of(const std::string& path, const NamedArrays& tensors, const Metadata& metadata, const Layout& l) {
   std::string h = "{";
   if (!metadata.empty()) {
     h += "\"__metadata__\":{";
@@ -123,47 +170,51 @@ std::string header_of(const std::string& path, const NamedArrays& tensors, const
     h += ',';
   }
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const Array& a = tensors[i].second;
-    const std::uint64_t end = begins[i] + static_cast<std::uint64_t>(a.size()) * bytes_of(a.dtype());
     append_string(path, h, tensors[i].first);
-    h += join(":{\"dtype\":\"", dtype_names[static_cast<int>(a.dtype())], "\",\"shape\":", a.shape(), ",\"data_offsets\":[",
-              begins[i], ",", end, "]},");
+    h += join(":{\"dtype\":\"", l.dtypes[i], "\",\"shape\":", tensors[i].second.shape(), ",\"data_offsets\":[", l.begins[i],
+              ",", l.ends[i], "]},");
   }
   if (h.back() == ',') h.pop_back();
   h += '}';
   return h.append((8 - h.size() % 8) % 8, ' ');
 }
 
+void write_numbers(OutputFile& out, const Array& a, StoredReal reals) {
+  const Array dense = a.contiguous();
+  if (!is_real(a.dtype()) || reals == StoredReal::full)
+    return out.write(dense.bytes(), static_cast<std::size_t>(dense.size()) * bytes_of(dense.dtype()));
+  visit_real(a.dtype(), [&]<class T>() {
+    std::uint16_t narrow[4096];
+    for (std::int64_t i = 0; i < dense.size();) {
+      std::size_t n = 0;
+      for (; n < std::size(narrow) && i < dense.size(); ++n, ++i) {
+        const double x = dense.data<T>()[i];
+        narrow[n] = reals == StoredReal::f16 ? to_half(x) : to_bfloat16(x);
+      }
+      out.write(narrow, n * sizeof *narrow);
+    }
+  });
+}
+
 }  // namespace
 
-void save_safetensors(const std::string& path, const NamedArrays& tensors, const Metadata& metadata) try {
+void save_safetensors(const std::string& path, const NamedArrays& tensors, const Metadata& metadata,
+                      const SaveOptions& options) try {
   check_savable(path, tensors);
-  std::vector<std::size_t> order(tensors.size());  // wide types first, so that everything is aligned
-  std::iota(order.begin(), order.end(), std::size_t(0));
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return bytes_of(tensors[a].second.dtype()) > bytes_of(tensors[b].second.dtype());
-  });
-  std::vector<std::uint64_t> begins(tensors.size());
-  std::uint64_t end = 0;
-  for (const std::size_t i : order) {
-    begins[i] = end;
-    end += static_cast<std::uint64_t>(tensors[i].second.size()) * bytes_of(tensors[i].second.dtype());
-  }
-  const std::string header = header_of(path, tensors, metadata, begins);
+  const Layout layout = layout_of(tensors, options.reals);
+  const std::string header = header_of(path, tensors, metadata, layout);
   const std::uint64_t length = header.size();
   if (length > longest_header)
     bad_file(path, "the header would take ", grouped(length), " bytes, readers accept ", grouped(longest_header));
-  const std::uint64_t most = most_names(sizeof length + length + end);
+  const std::uint64_t bytes = sizeof length + length + (tensors.empty() ? 0 : layout.ends[layout.order.back()]);
+  const std::uint64_t most = most_names(bytes);
   if (const std::uint64_t names = std::max(tensors.size(), metadata.size()); names > most)
-    bad_file(path, grouped(names), " names are too many for a file of ", grouped(sizeof length + length + end),
+    bad_file(path, grouped(names), " names are too many for a file of ", grouped(bytes),
              " bytes; it may hold 65,536, or one for each 512 bytes if that is more");
   write_atomically(path, [&](OutputFile& out) {
     out.write(&length, sizeof length);
     out.write(header);
-    for (const std::size_t i : order) {
-      const Array dense = tensors[i].second.contiguous();
-      out.write(dense.bytes(), static_cast<std::size_t>(dense.size()) * bytes_of(dense.dtype()));
-    }
+    for (const std::size_t i : layout.order) write_numbers(out, tensors[i].second, options.reals);
   });
 } catch (const std::bad_alloc&) {
   no_memory_for(path);

@@ -200,8 +200,9 @@ TEST_CASE("safetensors: hostile files are refused, and nothing stays allocated")
                        const std::string& expected) {
     check(name, file_of(one(dtype, shape, offsets), four), "tensor \"a\": " + expected);
   };
-  check_one("unknown dtype", "\"BF16\"", "[2]", "[0,4]", "dtype \"BF16\" is not read; F32, F64, I64, U8 and BOOL are");
-  check_one("lower case dtype", "\"f32\"", "[1]", "[0,4]", "dtype \"f32\" is not read; F32, F64, I64, U8 and BOOL are");
+  const std::string not_read = " is not read; F16, BF16, F32, F64, I8 to I64, U8 to U64 and BOOL are";
+  check_one("unknown dtype", "\"F8_E4M3\"", "[4]", "[0,4]", "dtype \"F8_E4M3\"" + not_read);
+  check_one("lower case dtype", "\"f32\"", "[1]", "[0,4]", "dtype \"f32\"" + not_read);
   check_one("product overflows to 4", "\"U8\"", "[4194305,4194305,211106198978564]", "[0,4]",
             "shape [4194305,4194305,211106198978564] of U8 needs more bytes than can be addressed");
   check_one("overflow beside a zero", "\"U8\"", "[0,4611686018427387904,4]", "[0,0]",
@@ -300,4 +301,78 @@ TEST_CASE("safetensors: what cannot be saved leaves the old file") {
   CHECK(dir.files() == 1);
   CHECK_THROWS_AS(save_safetensors(dir / "no/x", {{"a", a}}), DataError);
   CHECK_THROWS_AS(load_safetensors(dir / "none"), DataError);
+}
+
+TEST_CASE("safetensors: narrow types are read as the nearest that an Array has, exactly") {
+  const TempDir dir;
+  const auto read = [&](const std::string& dtype, const std::string& data, int count) {
+    const std::string offsets = join("[0,", data.size(), "]");
+    const std::string header = one("\"" + dtype + "\"", join("[", count, "]"), offsets);
+    return load_safetensors(dir.put("x", file_of(header, data))).tensors.at(0).second;
+  };
+  const std::string two("\x01\x80\xff\x7f", 4), four("\x01\0\0\x80\xff\xff\xff\x7f", 8);
+  CHECK(same(read("I8", "\x80\x7f\xff", 3), Array::of<int64_t>({3}, {-128, 127, -1})));
+  CHECK(same(read("I16", two, 2), Array::of<int64_t>({2}, {-32767, 32767})));
+  CHECK(same(read("U16", two, 2), Array::of<int64_t>({2}, {32769, 32767})));
+  CHECK(same(read("I32", four, 2), Array::of<int64_t>({2}, {-2147483647, 2147483647})));
+  CHECK(same(read("U32", four, 2), Array::of<int64_t>({2}, {2147483649, 2147483647})));
+  CHECK(same(read("U64", four, 1), Array::of<int64_t>({1}, {0x7fffffff80000001})));
+  CHECK(same(read("F16", std::string("\0\x3c\xff\x7b\0\xfc\x01\0", 8), 4),
+             Array::of<float>({4}, {1, 65504, -HUGE_VALF, 0x1p-24f})));
+  CHECK(same(read("BF16", std::string("\x80\x3f\x40\xc0\x7f\x7f\x01\0", 8), 4),
+             Array::of<float>({4}, {1, -3, 0x1.fep127f, 0x1p-133f})));
+  CHECK(std::isnan(read("BF16", "\xc0\x7f", 1).item()));
+  CHECK(std::isnan(read("F16", std::string("\0\x7e", 2), 1).item()));
+  const std::string large(8, '\xff');
+  CHECK(thrown(dir.put("x", file_of(one("\"U64\"", "[1]", "[0,8]"), large))) ==
+        "tensor \"a\": element 0 is 2^63 or more, which no i64 holds");
+  CHECK(thrown(dir.put("x", file_of(one("\"I16\"", "[3]", "[0,4]"), "1234"))) ==
+        "tensor \"a\": I16[3] takes 6 bytes, its data_offsets span 4");
+  CHECK(thrown(dir.put("x", file_of(one("\"I8\"", "[35184372088832]", "[0,4]"), "1234"))) ==
+        "tensor \"a\": shape [35184372088832] of I8 needs more bytes than can be addressed");
+}
+
+TEST_CASE("safetensors: reals are written as F16 or BF16, rounded to nearest even") {
+  const TempDir dir;
+  const auto through = [&](StoredReal reals, double x) {
+    save_safetensors(dir / "x", {{"a", Array::of<double>({1}, {x})}}, {}, {.reals = reals});
+    return load_safetensors(dir / "x").tensors.at(0).second.item();
+  };
+  for (const double sign : {1.0, -1.0}) {
+    CHECK(through(StoredReal::f16, sign * (1 + 0x1p-11)) == sign);                            // a tie goes to even
+    CHECK(through(StoredReal::f16, sign * (1 + 0x3p-11)) == sign * (1 + 0x1p-9));             // also up
+    CHECK(through(StoredReal::f16, sign * (1 + 0x1p-11 + 0x1p-40)) == sign * (1 + 0x1p-10));  // not rounded to f32 first
+    CHECK(through(StoredReal::f16, sign * 65519.99) == sign * 65504);
+    CHECK(through(StoredReal::f16, sign * 65520) == sign * HUGE_VAL);
+    CHECK(through(StoredReal::f16, sign * 0x1p-25) == 0);
+    CHECK(std::signbit(through(StoredReal::f16, sign * 0x1p-25)) == (sign < 0));
+    CHECK(through(StoredReal::f16, sign * 0x1.01p-25) == sign * 0x1p-24);
+    CHECK(through(StoredReal::f16, sign * 0x1.ffep-15) == sign * 0x1p-14);  // up to the smallest normal number
+    CHECK(through(StoredReal::bf16, sign * (1 + 0x1p-8)) == sign);
+    CHECK(through(StoredReal::bf16, sign * 0x1.ffp127) == sign * HUGE_VAL);
+    CHECK(through(StoredReal::bf16, sign * 1e300) == sign * HUGE_VAL);
+    CHECK(through(StoredReal::bf16, sign * 3) == sign * 3);
+    CHECK(through(StoredReal::bf16, sign * 5e-324) == 0);
+    CHECK(through(StoredReal::f16, sign * HUGE_VAL) == sign * HUGE_VAL);
+  }
+  CHECK(std::isnan(through(StoredReal::f16, std::nan(""))));
+  CHECK(std::isnan(through(StoredReal::bf16, std::nan(""))));
+  // Every pattern of two bytes comes back as it was, NaN as NaN; what is no real is left alone.
+  std::string all;
+  for (int i = 0; i < 65536; ++i) all += static_cast<char>(i & 255), all += static_cast<char>(i >> 8);
+  for (const auto& [dtype, reals] : {std::pair{"F16", StoredReal::f16}, std::pair{"BF16", StoredReal::bf16}}) {
+    const std::string header = one(join("\"", dtype, "\""), "[65536]", "[0,131072]");
+    const Array wide = load_safetensors(dir.put("x", file_of(header, all))).tensors.at(0).second;
+    save_safetensors(dir / "y", {{"n", Array::arange(3)}, {"a", wide}}, {}, {.reals = reals});
+    CHECK(read_file(dir / "y").size() % 8 == 0);
+    const Safetensors again = load_safetensors(dir / "y");
+    CHECK(same(again.tensors.at(0).second, Array::arange(3)));
+    const Array& back = again.tensors.at(1).second;
+    int wrong = 0;
+    for (int64_t i = 0; i < 65536; ++i) {
+      const float a = wide.data<float>()[i], b = back.data<float>()[i];
+      wrong += std::isnan(a) ? !std::isnan(b) : std::memcmp(&a, &b, 4) != 0;
+    }
+    CHECK(wrong == 0);
+  }
 }
