@@ -5,7 +5,9 @@
 #include <gradus/core/array.h>
 #include <gradus/core/error.h>
 #include <gradus/core/io/npy.h>
+#include <gradus/core/io/npz.h>
 #include <gradus/core/io/safetensors.h>
+#include <gradus/core/io/torch_file.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
 #include <gradus/core/warning.h>

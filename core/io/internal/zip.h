@@ -1,0 +1,72 @@
+// Zip archives (APPNOTE.TXT 6.3.10 of PKWARE), as far as .npz files and those of torch.save() need them: members that are
+// stored or deflated, with the 64-bit extension. A directory is checked as a whole before a member is read.
+#pragma once
+
+#include <gradus/core/io/files.h>
+#include <gradus/core/io/internal/stored_elements.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gradus {
+
+/// One file of an archive, as the directory at the end has it.
+struct ZipEntry {
+  std::string_view name;       // within the reader's directory
+  std::uint64_t header, data;  // where its own header and its bytes begin
+  std::uint64_t packed, size;  // its bytes as they lie there, and unpacked
+  std::uint32_t crc;
+  bool deflated;
+};
+
+class ZipReader {
+ public:
+  /// Reads the directory. Errors: DataError if this is no archive, if a member is compressed in another way than deflate or
+  /// encrypted, if two share a name or a byte, or if what the file says of a member in two places does not agree.
+  explicit ZipReader(const InputFile& file);
+  ZipReader(const ZipReader&) = delete;
+  ZipReader& operator=(const ZipReader&) = delete;
+
+  const std::vector<ZipEntry>& entries() const { return entries_; }  ///< in the order of the directory
+  const ZipEntry* find(std::string_view name) const;                 ///< null: there is none
+  /// The unpacked bytes of a member, to be read once from front to end; at its end the checksum is compared if `checked`.
+  /// Errors: DataError if a deflated member does not unpack to the size that the directory says; that is found out before
+  /// a size beyond the usual is believed.
+  ByteSource open(const ZipEntry& entry, bool checked) const;
+  /// "member "conv1.npy"", for messages.
+  static std::string named(const ZipEntry& entry);
+
+ private:
+  struct End {
+    std::uint64_t entries, size, offset;
+  };
+  End find_end() const;
+  End wide_end(std::uint64_t& directory_end, const End& narrow) const;
+  std::size_t read_entry(std::size_t at);
+  void read_local_header(ZipEntry& entry) const;
+  void check_members(std::uint64_t directory);
+
+  const InputFile& file_;
+  std::string directory_;
+  std::vector<ZipEntry> entries_;
+  std::vector<std::uint32_t> by_name_;
+};
+
+/// Writes an archive of stored members, one after the other.
+class ZipWriter {
+ public:
+  explicit ZipWriter(OutputFile& out) : out_(out) {}
+  /// The member `name`, which consists of the two texts in turn.
+  void add(const std::string& name, std::string_view first, std::string_view second);
+  void finish();  ///< writes the directory
+
+ private:
+  void write(std::string_view bytes);
+  OutputFile& out_;
+  std::string directory_;
+  std::uint64_t at_ = 0, count_ = 0;
+};
+
+}  // namespace gradus
