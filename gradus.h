@@ -25,6 +25,7 @@
 #include <gradus/autograd/tensor.h>
 
 #include <gradus/nn/nn.h>
+#include <gradus/nn/onnx/export_onnx.h>
 
 #include <gradus/optim/optimizer.h>
 

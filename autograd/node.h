@@ -5,6 +5,8 @@
 
 #include <span>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace gradus {
 
@@ -36,6 +38,9 @@ enum class OpKind : std::uint8_t {
   product  ///< strides choose the kernel, and with it the order in which terms are added
 };
 
+/// What an op was told beside its inputs, as numbers, for tools: {"axis", {1}}, {"stride", {2, 2}}.
+using OpOptions = std::vector<std::pair<const char*, std::vector<double>>>;
+
 /// What the tape knows of an op: one static record each, registered in the table that the tests walk.
 struct OpInfo {
   const char* name;
@@ -44,6 +49,7 @@ struct OpInfo {
   std::vector<Sample> (*samples)();
   std::span<const EdgeException> exceptions = {};
   OpKind kind = OpKind::smooth;
+  OpOptions (*options)(Node&) = nullptr;  ///< of a node that was not traversed; null: there are none, or it does not tell
 };
 
 /// The result `slot` of the node `node`; node null: a constant, nobody waits for its gradient.

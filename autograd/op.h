@@ -45,9 +45,18 @@ template <class Op> constexpr OpKind kind_of() {
   else return OpKind::smooth;
 }
 
+/// `static OpOptions options(const Saved&)` of an op that has some, or of a formula `OpOptions options() const`.
+template <class Op, class Saved> constexpr auto options_of() -> OpOptions (*)(Node&) {
+  if constexpr (requires(const Saved& s) { Op::options(s); })
+    return [](Node& n) { return Op::options(*static_cast<const Saved*>(n.saved())); };
+  else if constexpr (requires(const Saved& s) { s.op.options(); })
+    return [](Node& n) { return static_cast<const Saved*>(n.saved())->op.options(); };
+  else return nullptr;
+}
+
 template <Checkable Op, class Saved, void (*backward)(BackwardContext&)> struct Info {
-  static constexpr OpInfo record{Op::name,     backward, &destroy_saved<Saved>, &Op::samples, exceptions_of<Op>(),
-                                 kind_of<Op>()};
+  static constexpr OpInfo record{
+      Op::name, backward, &destroy_saved<Saved>, &Op::samples, exceptions_of<Op>(), kind_of<Op>(), options_of<Op, Saved>()};
   static const bool registered;
 };
 template <Checkable Op, class Saved, void (*backward)(BackwardContext&)>

@@ -47,6 +47,7 @@ struct LeakyRelu {
   static constexpr const char* name = "leaky_relu";
   static constexpr unsigned reads = reads_input(0);
   double slope;
+  OpOptions options() const { return {{"negative_slope", {slope}}}; }
   template <class V> V f(V x) const { return select(x > V(0), x, slope * x); }
   template <class V> V df(V g, V x, V) const { return unless_nan(x, select(x > V(0), g, slope * g)); }
   static Samples samples() {
@@ -58,6 +59,7 @@ struct Elu {
   static constexpr const char* name = "elu";
   static constexpr unsigned reads = reads_input(0);
   double alpha;
+  OpOptions options() const { return {{"alpha", {alpha}}}; }
   template <class V> V f(V x) const { return select(x > V(0), x, alpha * expm1_below_0(at_most_0(x))); }
   template <class V> V df(V g, V x, V) const { return select(x > V(0), g, g * (alpha * exp(at_most_0(x)))); }
   static Samples samples() {

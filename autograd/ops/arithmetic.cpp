@@ -57,6 +57,7 @@ struct Affine {
   static constexpr unsigned reads = reads_nothing;
   static constexpr Integers integers = Integers::as_f32;
   double a, c;
+  OpOptions options() const { return {{"scale", {a}}, {"shift", {c}}}; }
   template <class V> V f(V x) const { return a * x + c; }
   template <class V> V df(V g, V, V) const { return a * g; }
   static Samples samples() {
@@ -72,6 +73,7 @@ struct AddNumber {
   static constexpr unsigned reads = reads_nothing, passes = 0b1;
   static constexpr Integers integers = Integers::as_f32;
   double c;
+  OpOptions options() const { return {{"number", {c}}}; }
   template <class V> V f(V x) const { return x + c; }
   template <class V> V df(V g, V, V) const { return g; }
   static Samples samples() {
@@ -84,6 +86,7 @@ struct MulNumber {
   static constexpr unsigned reads = reads_nothing;
   static constexpr Integers integers = Integers::as_f32;
   double a;
+  OpOptions options() const { return {{"number", {a}}}; }
   template <class V> V f(V x) const { return a * x; }
   template <class V> V df(V g, V, V) const { return a * g; }
   static Samples samples() {
@@ -96,6 +99,7 @@ struct DivNumber {
   static constexpr unsigned reads = reads_nothing;
   static constexpr Integers integers = Integers::as_f32;
   double c;
+  OpOptions options() const { return {{"number", {c}}}; }
   template <class V> V f(V x) const { return x / c; }
   template <class V> V df(V g, V, V) const { return g / c; }
   static Samples samples() {
@@ -108,6 +112,7 @@ struct NumberDiv {
   static constexpr unsigned reads = reads_input(0) | reads_input(1);
   static constexpr Integers integers = Integers::as_f32;
   double c;
+  OpOptions options() const { return {{"number", {c}}}; }
   template <class V> V f(V x) const { return c / x; }
   template <class V> V df(V g, V x, V y) const { return -g * y / x; }
   static Samples samples() {
@@ -130,6 +135,7 @@ struct PowNumber {
   static constexpr unsigned reads = reads_input(0);
   static constexpr Integers integers = Integers::as_f32;
   double p;
+  OpOptions options() const { return {{"exponent", {p}}}; }
   template <class V> V f(V x) const { return pow(x, V(p)); }
   template <class V> V df(V g, V x, V) const { return p == 0 ? zero_for(g) : g * (p * pow(x, V(p - 1))); }
   Tensor f(Tensor x) const { return pow(x, p); }
@@ -257,6 +263,7 @@ struct Clamp {
   static constexpr unsigned reads = reads_input(0);
   static constexpr Integers integers = Integers::as_f32;
   double low, high;
+  OpOptions options() const { return {{"low", {low}}, {"high", {high}}}; }
   template <class V> V f(V x) const { return max(V(low), min(V(high), x)); }
   template <class V> V df(V g, V x, V) const { return unless_nan(x, select((x >= V(low)) & (x <= V(high)), g, V(0))); }
   static Samples samples() {

@@ -102,12 +102,22 @@ template <class Call> Samples geometries(bool with_bias, Call call) {
   return all;
 }
 
+OpOptions conv_options(const Conv2dGeometry& g) {
+  const auto pair = [](int64_t h, int64_t w) { return std::vector<double>{double(h), double(w)}; };
+  return {{"kernel", pair(g.kh, g.kw)},
+          {"stride", pair(g.stride_h, g.stride_w)},
+          {"padding", pair(g.pad_h, g.pad_w)},
+          {"dilation", pair(g.dil_h, g.dil_w)},
+          {"groups", {double(g.groups)}}};
+}
+
 struct Conv2d {
   static constexpr const char* name = "conv2d";
   struct Saved {
     Array x, weight;
     Conv2dGeometry g;
   };
+  static OpOptions options(const Saved& s) { return conv_options(s.g); }
   static void backward(BackwardContext& b, const Saved& s) {
     const Tensor& dy = b.grad();
     b.accumulate(0, [&] { return conv2d_input(dy, b.input(1, s.weight), s.g); });
@@ -138,6 +148,7 @@ struct Conv2dInput {
     Array dy, weight;
     Conv2dGeometry g;
   };
+  static OpOptions options(const Saved& s) { return conv_options(s.g); }
   static void backward(BackwardContext& b, const Saved& s) {
     const Tensor& u = b.grad();
     b.accumulate(0, [&] { return correlate(u, b.input(1, s.weight), {}, s.g); });

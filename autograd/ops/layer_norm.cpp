@@ -115,6 +115,7 @@ template <bool centred> struct Rows {
     Array x, y, scale;
     double eps;
   };
+  static OpOptions options(const Saved& s) { return {{"eps", {s.eps}}}; }
   static void kernel(BackwardContext& b, const Saved& s) {
     b.accumulate(0, [&] {
       const Array g = b.grad().array().contiguous();

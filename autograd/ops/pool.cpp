@@ -48,12 +48,21 @@ template <class Call> Samples windows(Call call, bool dilated) {
 
 Tensor unpool_max(const Tensor& dy, const PoolGeometry& g, const Array& where);
 
+OpOptions window_options(const PoolGeometry& g) {
+  const auto pair = [](int64_t h, int64_t w) { return std::vector<double>{double(h), double(w)}; };
+  return {{"kernel", pair(g.kh, g.kw)},
+          {"stride", pair(g.stride_h, g.stride_w)},
+          {"padding", pair(g.pad_h, g.pad_w)},
+          {"dilation", pair(g.dil_h, g.dil_w)}};
+}
+
 struct MaxPool {
   static constexpr const char* name = "max_pool2d";
   struct Saved {
     PoolGeometry g;
     Array where;
   };
+  static OpOptions options(const Saved& s) { return window_options(s.g); }
   static void backward(BackwardContext& b, const Saved& s) {
     b.accumulate(0, [&] { return unpool_max(b.grad(), s.g, s.where); });
   }
@@ -136,6 +145,7 @@ struct AvgPool {
   struct Saved {
     PoolGeometry g;
   };
+  static OpOptions options(const Saved& s) { return window_options(s.g); }
   static void backward(BackwardContext& b, const Saved& s) {
     b.accumulate(0, [&] { return unaverage(b.grad(), s.g); });
   }

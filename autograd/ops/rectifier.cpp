@@ -10,6 +10,7 @@ struct HardTanh {
   static constexpr const char* name = "hardtanh";
   static constexpr unsigned reads = reads_input(0);
   double low, high;
+  OpOptions options() const { return {{"low", {low}}, {"high", {high}}}; }
   template <class V> V f(V x) const { return max(V(low), min(V(high), x)); }
   template <class V> V df(V g, V x, V) const { return unless_nan(x, select((x > V(low)) & (x < V(high)), g, V(0))); }
   static Samples samples() {
@@ -46,6 +47,7 @@ struct HardShrink {
   static constexpr const char* name = "hardshrink";
   static constexpr unsigned reads = reads_input(0);
   double lambda;
+  OpOptions options() const { return {{"lambda", {lambda}}}; }
   template <class V> V f(V x) const { return select(abs(x) <= V(lambda), 0.0 * x, x); }
   template <class V> V df(V g, V x, V) const { return unless_nan(x, select(abs(x) <= V(lambda), V(0), g)); }
   static Samples samples() {
@@ -57,6 +59,7 @@ struct SoftShrink {
   static constexpr const char* name = "softshrink";
   static constexpr unsigned reads = reads_input(0);
   double lambda;
+  OpOptions options() const { return {{"lambda", {lambda}}}; }
   template <class V> V f(V x) const {
     return select(x > V(lambda), x - lambda, select(x < V(-lambda), x + lambda, 0.0 * x));
   }
@@ -70,6 +73,7 @@ struct Threshold {
   static constexpr const char* name = "threshold";
   static constexpr unsigned reads = reads_input(0);
   double level, value;
+  OpOptions options() const { return {{"threshold", {level}}, {"value", {value}}}; }
   template <class V> V f(V x) const { return select(x <= V(level), V(value), x); }
   template <class V> V df(V g, V x, V) const { return unless_nan(x, select(x <= V(level), V(0), g)); }
   static Samples samples() {
@@ -108,6 +112,7 @@ struct Celu {
   static constexpr const char* name = "celu";
   static constexpr unsigned reads = reads_input(0);
   double alpha;
+  OpOptions options() const { return {{"alpha", {alpha}}}; }
   template <class V> V f(V x) const { return select(x > V(0), x, alpha * expm1(at_most_0(x) / alpha)); }
   template <class V> V df(V g, V x, V) const { return select(x > V(0), g, g * exp(at_most_0(x) / alpha)); }
   static Samples samples() {

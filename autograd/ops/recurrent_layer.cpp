@@ -28,6 +28,14 @@ struct SequenceSaved {
   int64_t wide() const { return w_ih.shape()[0]; }
   int64_t hidden() const { return wide() / gates_of(kind); }
 
+  OpOptions options() const {
+    return {{"reverse", {double(reverse)}},
+            {"lengths", {double(lengths.defined())}},
+            {"bias", {double(b_ih.defined())}},
+            {"projection", {double(w_hr.defined())}},
+            {"relu", {double(kind == Recurrence::rnn_relu)}}};
+  }
+
   template <class T> static const T* read(const Array& a) { return a.defined() ? a.data<T>() : nullptr; }
   template <class T> static T* fill(Array& a) { return a.defined() ? a.uninitialized<T>() : nullptr; }
 
@@ -294,6 +302,7 @@ struct LstmLayer {
       {EdgeRule::digits, 2, "products of the largest numbers overflow on their way", EdgeException::largest},
       {EdgeRule::digits, 2, "sums of such products overflow on their way", 1e20}};
   using Saved = SequenceSaved;
+  static OpOptions options(const Saved& s) { return s.options(); }
   static void backward(BackwardContext& b, const Saved& s) { sequence_backward(b, s); }
   static Samples samples() {
     return sequence_samples(Recurrence::lstm, [](const SequenceInputs& in, const SequenceOptions& o) {
@@ -312,6 +321,7 @@ struct GruLayer {
       {EdgeRule::digits, 2, "products of the largest numbers overflow on their way", EdgeException::largest},
       {EdgeRule::digits, 2, "sums of such products overflow on their way", 1e20}};
   using Saved = SequenceSaved;
+  static OpOptions options(const Saved& s) { return s.options(); }
   static void backward(BackwardContext& b, const Saved& s) { sequence_backward(b, s); }
   static Samples samples() {
     return sequence_samples(Recurrence::gru, [](const SequenceInputs& in, const SequenceOptions& o) {
@@ -328,6 +338,7 @@ struct RnnLayer {
       {EdgeRule::digits, 2, "products of the largest numbers overflow on their way", EdgeException::largest},
       {EdgeRule::digits, 2, "sums of such products overflow on their way", 1e20}};
   using Saved = SequenceSaved;
+  static OpOptions options(const Saved& s) { return s.options(); }
   static void backward(BackwardContext& b, const Saved& s) { sequence_backward(b, s); }
   static Samples samples() {
     Samples all;

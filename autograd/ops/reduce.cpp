@@ -24,6 +24,12 @@ struct Sum {
     Shape from;
     std::uint32_t axes;
   };
+  static OpOptions options(const Saved& s) {
+    OpOptions options{{"axes", {}}};
+    for (int i = 0; i < s.from.rank(); ++i)
+      if (s.axes >> i & 1) options[0].second.push_back(i);
+    return options;
+  }
   static void backward(BackwardContext& b, const Saved& s) {
     b.accumulate(0, [&] {
       const Tensor& g = b.grad();
@@ -64,6 +70,7 @@ struct Extremum {
     int axis;
     Array index;
   };
+  static OpOptions options(const Saved& s) { return {{"axis", {double(s.axis)}}}; }
   static void backward(BackwardContext& b, const Saved& s) {
     b.accumulate(0, [&] { return scatter_add(reshape(b.grad(), s.index.shape()), s.axis, Tensor(s.index), s.from); });
   }

@@ -128,6 +128,7 @@ struct Softmax {
     Array y;
     int axis;
   };
+  static OpOptions options(const Saved& s) { return {{"axis", {double(s.axis)}}}; }
   static void backward(BackwardContext& b, const Saved& s) {
     const Tensor y = b.output(s.y), &g = b.grad();
     if (b.graph()) b.accumulate(0, [&] { return y * (g - sum(g * y, {s.axis}, true)); });
@@ -143,6 +144,7 @@ struct LogSoftmax {
     Array y;
     int axis;
   };
+  static OpOptions options(const Saved& s) { return {{"axis", {double(s.axis)}}}; }
   static void backward(BackwardContext& b, const Saved& s) {
     const Tensor y = b.output(s.y), &g = b.grad();
     if (b.graph()) b.accumulate(0, [&] { return g - exp(y) * sum(g, {s.axis}, true); });

@@ -59,6 +59,7 @@ struct Permute {
   struct Saved {
     std::vector<int> inverse;
   };
+  static OpOptions options(const Saved& s) { return {{"inverse", {s.inverse.begin(), s.inverse.end()}}}; }
   static void backward(BackwardContext& b, const Saved& s) {
     b.accumulate(0, [&] { return permute(b.grad(), s.inverse); });
   }
@@ -88,6 +89,9 @@ struct Slice {
   struct Saved {
     Window window;
   };
+  static OpOptions options(const Saved& s) {
+    return {{"axis", {double(s.window.axis)}}, {"start", {double(s.window.start)}}, {"step", {double(s.window.step)}}};
+  }
   static void backward(BackwardContext& b, const Saved& s) {
     b.accumulate_part(
         0, [&] { return unslice(b.grad(), s.window); },
@@ -145,6 +149,7 @@ struct Cat {
     int axis;
     std::vector<int64_t> lengths;
   };
+  static OpOptions options(const Saved& s) { return {{"axis", {double(s.axis)}}}; }
   static void backward(BackwardContext& b, const Saved& s) {
     const std::vector<Tensor> pieces = cut_up(b.grad(), s.axis, s.lengths);
     for (int k = 0; k < b.inputs(); ++k) b.accumulate(k, [&] { return pieces[static_cast<std::size_t>(k)]; });
@@ -168,6 +173,7 @@ struct Split {
     int axis;
     std::vector<Shape> shapes;
   };
+  static OpOptions options(const Saved& s) { return {{"axis", {double(s.axis)}}}; }
   static void backward(BackwardContext& b, const Saved& s) {
     std::vector<Tensor> pieces;
     int used = 0;

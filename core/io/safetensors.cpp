@@ -44,6 +44,9 @@ std::string header_text(const InputFile& file) {
   std::uint64_t length = 0;
   std::memcpy(&length, start, sizeof length);
   const auto first = excerpt({start, std::min<std::size_t>(have, 8)});
+  if (std::string_view(start).starts_with("PK\3\4"))
+    throw DataError(file.path(), "a zip archive, not a safetensors file",
+                    "load_torch(path) if torch.save() wrote it, load_npz(path) if NumPy did");
   const std::string seen = join("not a safetensors file (starts with \"", first, "\")");
   if (have < 8) bad_file(file.path(), seen, ": it has ", have, " bytes, the length of the header alone takes 8");
   if (length > longest_header)

@@ -4,8 +4,10 @@
 #include <gradus/core/io/npz.h>
 #include <gradus/core/io/torch_file.h>
 #include <gradus/core/random.h>
+#include <gradus/nn/onnx/export_onnx.h>
 #include <gradus/tests/helpers/file_models.h>
 #include <gradus/tests/helpers/nn_vectors.h>
+#include <gradus/tests/helpers/onnx_models.h>
 #include <gradus/tests/helpers/same_arrays.h>
 #include <gradus/tests/helpers/temp_dir.h>
 
@@ -16,13 +18,9 @@ using namespace gradus::testing;
 
 namespace {
 
-std::vector<Tensor> tensors_of(const Tensor& y) { return {y}; }
-std::vector<Tensor> tensors_of(const LstmSequence& s) { return {s.y, s.state.h, s.state.c}; }
-std::vector<Tensor> tensors_of(const RecurrentSequence& s) { return {s.y, s.state}; }
-
 template <class Net> std::vector<Tensor> predictions(Net& net, const Tensor& x) {
   net.eval();
-  return tensors_of(net(x));
+  return nn::result_tensors(net(x));
 }
 
 template <class Net> void check_model(const std::string& name, Net net) {
@@ -40,17 +38,23 @@ template <class Net> void check_model(const std::string& name, Net net) {
   CHECK(same_arrays(load_safetensors(dir / "x").tensors, load_safetensors(path).tensors));
 }
 
-/// FOLDER/NAME.safetensors of the state, and NAME.npz of inputs and results.
-template <class Net, class... In>
-void write_for_python(const std::string& folder, const std::string& name, Net net, const In&... x) {
-  net.eval();
+void write_numbers(const std::string& path, const std::vector<Tensor>& in, const std::vector<Tensor>& out) {
   NamedArrays numbers;
-  for (const Tensor& in : {x...}) numbers.emplace_back("in" + std::to_string(numbers.size()), in.array());
-  int k = 0;
-  for (const Tensor& out : tensors_of(net(x...))) numbers.emplace_back("out" + std::to_string(k++), out.array());
-  net.save(folder + "/" + name + ".safetensors");
-  net.save(folder + "/" + name + ".bf16.safetensors", {.reals = StoredReal::bf16});
-  save_npz(folder + "/" + name + ".npz", numbers);
+  for (std::size_t k = 0; k < in.size(); ++k) numbers.emplace_back(join("in", k), in[k].array());
+  for (std::size_t k = 0; k < out.size(); ++k) numbers.emplace_back(join("out", k), out[k].array());
+  save_npz(path, numbers);
+}
+
+/// FOLDER/NAME.safetensors of the state, NAME.npz of inputs and results, and NAME.onnx.
+template <class Net, std::size_t n>
+void write_for_python(const std::string& folder, const std::string& name, Net net, const Tensor (&x)[n]) {
+  const std::string path = folder + "/" + name;
+  net.eval();
+  if constexpr (n == 1) write_numbers(path + ".npz", {x[0]}, nn::result_tensors(net(x[0])));
+  else write_numbers(path + ".npz", {x[0], x[1]}, nn::result_tensors(net(x[0], x[1])));
+  net.save(path + ".safetensors");
+  net.save(path + ".bf16.safetensors", {.reals = StoredReal::bf16});
+  nn::export_onnx(net, x, path + ".onnx");
 }
 
 Tensor drawn(const Shape& shape) { return Tensor(sample_values(shape).to(f32)); }
@@ -72,6 +76,16 @@ TEST_CASE("a checkpoint of torch.save() loads into the model that it is of") {
   CHECK(same_arrays(net.state_dict(), state));
 }
 
+TEST_CASE("a model that is told to load a file of torch.save() says what reads it") {
+  FileCnn net;
+  const std::string path = vector_file("checkpoint.pt");
+  CHECK_THROWS_WITH_AS(net.load(path),
+                       (path + ": a zip archive, not a safetensors file\n"
+                               "  try: load_torch(path) if torch.save() wrote it, load_npz(path) if NumPy did")
+                           .c_str(),
+                       DataError);
+}
+
 TEST_CASE("a state is saved in two bytes a number, and a model loads it") {
   const TempDir dir;
   FileCnn net, other;
@@ -87,10 +101,15 @@ TEST_CASE("files for Python") {
   manual_seed(5);
   FileCnn cnn;
   cnn(drawn({4, 1, 14, 8}));  // running numbers of its own
-  write_for_python(folder, "cnn", cnn, drawn({3, 1, 14, 8}));
-  write_for_python(folder, "lstm", file_lstm(), drawn({3, 7, 5}));
-  write_for_python(folder, "gru", file_gru(), drawn({4, 3, 5}));
-  write_for_python(folder, "encoder_post", file_encoder(false), drawn({2, 7, 16}));
-  write_for_python(folder, "encoder_pre", file_encoder(true), drawn({2, 7, 16}));
-  write_for_python(folder, "decoder_layer", file_decoder_layer(), drawn({2, 5, 16}), drawn({2, 7, 16}));
+  write_for_python(folder, "cnn", cnn, {drawn({3, 1, 14, 8})});
+  write_for_python(folder, "lstm", file_lstm(), {drawn({3, 7, 5})});
+  write_for_python(folder, "gru", file_gru(), {drawn({4, 3, 5})});
+  write_for_python(folder, "encoder_post", file_encoder(false), {drawn({2, 7, 16})});
+  write_for_python(folder, "encoder_pre", file_encoder(true), {drawn({2, 7, 16})});
+  write_for_python(folder, "decoder_layer", file_decoder_layer(), {drawn({2, 5, 16}), drawn({2, 7, 16})});
+  for (auto& [name, model] : onnx_models()) {
+    model.net->eval();
+    write_numbers(join(folder, "/op ", name, ".npz"), model.inputs, model.call(*model.net, model.inputs));
+    nn::export_onnx(*model.net, model.inputs, model.forward(), join(folder, "/op ", name, ".onnx"));
+  }
 }

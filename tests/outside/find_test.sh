@@ -26,9 +26,11 @@ asks 'Where is the matrix product?' 'void gemm\(' core core/kernels/gemm.cpp
 asks 'Where are threads started?' 'class Workers|struct Workers' core core/parallel.cpp
 asks 'Where is the random generator?' 'Philox' core core/random.cpp
 asks 'Where is safetensors read?' 'load_safetensors\(' core core/io/safetensors.cpp
+asks 'Where is a file of torch.save read?' 'load_torch\(' core core/io/torch_file.cpp
 asks 'Where is the first number of a weight drawn (Kaiming)?' 'kaiming_uniform' nn nn/init.cpp
 asks 'Where is a state dict loaded?' 'void Module::load|::load_state' nn nn/state.cpp
 asks 'Where is weight decay of SGD?' 'weight_decay' optim/rules/sgd.cpp optim/rules/sgd.cpp
+asks 'Where is an op written as ONNX?' 'LayerNormalization' nn nn/onnx/emit_layers.cpp
 asks 'What runs when I call opt.step()?' '^void Optimizer::step\(' optim optim/optimizer_step.cpp
 asks 'Where is a rule registered?' 'void register_rule\(RuleInfo' optim optim/spec/registry.cpp
 asks 'Where is gradient clipping?' 'clip_grad_norm\(' optim optim/norms.cpp

@@ -4,12 +4,15 @@
     mkdir DIR && GRADUS_FILES_FOR_PYTHON=DIR build/release/gradus_tests -tc='files for Python'
     tests/vectors/check_our_files.py DIR
 
-Needs PyTorch, NumPy and safetensors. NAME.safetensors is loaded strictly, by PyTorch's names; NAME.npz has inputs and results.
+Needs PyTorch, NumPy, safetensors, onnx and onnxruntime. NAME.safetensors is loaded strictly, by PyTorch's names; NAME.npz has
+inputs and results; NAME.onnx is checked by onnx.checker and run by onnxruntime.
 """
 import os
 import sys
 
 import numpy as np
+import onnx
+import onnxruntime
 import safetensors.torch
 import torch
 from torch import nn
@@ -20,6 +23,26 @@ from make_file_vectors import MODELS, results
 def transformer(pre):
     layer = nn.TransformerEncoderLayer(16, 4, 24, activation="gelu" if pre else "relu", norm_first=pre, batch_first=True)
     return nn.TransformerEncoder(layer, 2, nn.LayerNorm(16) if pre else None, enable_nested_tensor=False)
+
+
+def check_onnx(folder):
+    worst = 0
+    for name in sorted(n[:-5] for n in os.listdir(folder) if n.endswith(".onnx")):
+        path = os.path.join(folder, name)
+        numbers = np.load(path + ".npz")
+        model = onnx.load(path + ".onnx")
+        onnx.checker.check_model(model, full_check=True)
+        session = onnxruntime.InferenceSession(path + ".onnx", providers=["CPUExecutionProvider"])
+        inputs = {v.name: numbers[f"in{i}"] for i, v in enumerate(session.get_inputs())}
+        found = session.run(None, inputs)
+        wanted = [numbers[k] for k in numbers.files if k.startswith("out")]
+        assert len(found) == len(wanted)
+        for a, b in zip(found, wanted):
+            assert a.shape == b.shape and a.dtype == b.dtype, (name, a.shape, b.shape)
+        error = max(np.abs(a - b).max() for a, b in zip(found, wanted))
+        print(f"{name:24} {error:.1e} from onnxruntime, {len(model.graph.node)} nodes")
+        worst = max(worst, error)
+    assert worst <= 1e-5, worst
 
 
 def main(folder):
@@ -49,3 +72,4 @@ def main(folder):
 
 if __name__ == "__main__":
     main(sys.argv[1])
+    check_onnx(sys.argv[1])
