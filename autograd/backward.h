@@ -57,9 +57,21 @@ class BackwardContext {
     if (!into_leaves_ || !to || to->op) return accumulate(k, make);
     Leaf& leaf = *static_cast<Leaf*>(to);
     TouchedRows touched = rows();
-    if (leaf.grad.defined()) touched.add(leaf.touched);
+    if (leaf.has_grad()) touched.add(leaf.touched);
     accumulate(k, make);
     leaf.touched = std::move(touched);
+  }
+  /// Hands rows() (TouchedRows and their numbers) to input k if that is a leaf, whose gradient is sparse then unless
+  /// something else makes it dense. False if it is not: accumulate_rows() is to do it.
+  template <class Rows> bool accumulate_sparse(int k, Rows rows) {
+    Node* const to = node_->edges()[k].node;
+    if (!into_leaves_ || !to || to->op || to->frozen) return false;
+    Leaf& leaf = *static_cast<Leaf*>(to);
+    if (!leaf.has_grad()) leaf.begun = pass_;
+    leaf.reached = pass_;
+    auto [touched, values] = rows();
+    leaf.add_sparse(std::move(touched), std::move(values));
+    return true;
   }
 
   template <class Saved> const Saved& saved() const { return *static_cast<const Saved*>(node_->saved()); }
@@ -90,7 +102,11 @@ class BackwardContext {
   Tensor* gradient_slot(Leaf& l) const {
     if (l.frozen) [[unlikely]]
       return nullptr;
-    if (!l.grad.defined()) l.begun = pass_;
+    if (!l.grad.defined()) {
+      if (l.row_values.defined()) [[unlikely]]
+        l.make_dense();
+      else l.begun = pass_;
+    }
     l.reached = pass_;
     l.touched.set_all();
     return &l.grad;

@@ -175,9 +175,13 @@ void Checkpoint::backward(BackwardContext& b, const Saved& s) {
   }
   backward_into_leaves(roots, seeds);
   for (int k = 0; k < inputs; ++k)
-    if (const Leaf& leaf = *stand_ins[static_cast<std::size_t>(k)].leaf(); leaf.grad.defined())
+    if (Leaf& leaf = *stand_ins[static_cast<std::size_t>(k)].leaf(); leaf.has_grad()) {
+      const bool sparse = leaf.row_values.defined();
+      if (sparse && b.accumulate_sparse(k, [&] { return std::pair(leaf.touched, leaf.row_values); })) continue;
+      leaf.make_dense();
       b.accumulate_rows(
           k, [&] { return leaf.touched; }, [&] { return leaf.grad; });
+    }
 }
 
 Samples Checkpoint::samples() {

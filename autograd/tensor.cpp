@@ -6,7 +6,7 @@ namespace gradus {
 
 Tensor& Tensor::requires_grad_(bool wanted) {
   if (!wanted) {
-    if (Leaf* l = leaf()) l->frozen = true, l->grad.reset();
+    if (Leaf* l = leaf()) l->frozen = true, l->drop_grad();
     else node_ = {};
     return *this;
   }
@@ -37,12 +37,19 @@ Tensor& Tensor::set_name(std::string name) {
 }
 
 Tensor Tensor::grad() const {
-  if (const Leaf* l = leaf()) return l->grad;
+  if (const Leaf* l = leaf()) return l->row_values.defined() ? Tensor(dense_of(l->row_values, l->touched)) : l->grad;
   if (const Leaf* l = retained(node_.get())) return l->grad;
   throw GraphError("grad",
                    node_ ? join("no gradient is kept for the result of ", node_->op->name, ", only for leaves")
                          : "this tensor does not require a gradient",
                    node_ ? "x.retain_grad() before it is used, or grad({loss}, {x})" : "x.requires_grad_()");
+}
+
+SparseGrad Tensor::sparse_grad() const {
+  const Leaf* l = leaf();
+  if (!l || !l->row_values.defined()) return {};
+  const auto& rows = l->touched.list();
+  return {Tensor(Array::of<std::int64_t>({static_cast<std::int64_t>(rows.size())}, rows)), Tensor(l->row_values)};
 }
 
 void Tensor::set_grad(Array grad) const {
@@ -53,8 +60,8 @@ void Tensor::set_grad(Array grad) const {
   const Array& numbers = l->moved_to ? *l->moved_to : array_;
   if (grad.defined() && (!(grad.shape() == numbers.shape()) || grad.dtype() != numbers.dtype()))
     throw ShapeError("set_grad", join("the gradient is ", describe(grad), ", the tensor ", describe(numbers)));
+  l->drop_grad();
   l->grad = Tensor(std::move(grad));
-  l->touched.set_all();
   l->begun = backward_passes() + 1;  // nothing of an earlier backward() is in it
 }
 
@@ -65,16 +72,32 @@ bool Tensor::refresh() {
   return true;
 }
 
+bool Leaf::grad_fits(const Shape& shape, Dtype dtype) const {
+  if (!has_grad() || grad_numbers().dtype() != dtype) return false;
+  return row_values.defined() ? Shape{touched.total(), row_values.dim(1)} == shape : grad.shape() == shape;
+}
+
 void Leaf::move_to(const Array& numbers) {
   Array converted;
-  if (grad.defined() && grad.shape() == numbers.shape()) converted = grad.array().to(numbers.dtype());
+  if (has_grad() && grad_fits(numbers.shape(), grad_numbers().dtype())) converted = grad_numbers().to(numbers.dtype());
   auto place = std::make_unique<Array>(numbers);
-  grad = Tensor(std::move(converted));
+  put_grad_numbers(std::move(converted));
   moved_to = std::move(place);
 }
 
+void Leaf::make_dense() {
+  if (!row_values.defined()) return;
+  grad = Tensor(dense_of(row_values, touched));
+  row_values.reset();
+}
+
+void Leaf::add_sparse(TouchedRows rows, Array values) {
+  if (has_grad()) add_gradient(grad.defined() ? grad.writable() : row_values, touched, values, rows);
+  else touched = std::move(rows), row_values = std::move(values);
+}
+
 void Tensor::zero_grad() const {
-  if (Leaf* l = leaf()) l->grad.reset(), l->touched.set_all();
+  if (Leaf* l = leaf()) l->drop_grad();
 }
 
 std::string describe(const Tensor& t) { return describe(t.array()) + (t.name().empty() ? "" : " (\"" + t.name() + "\")"); }

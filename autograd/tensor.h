@@ -9,6 +9,7 @@
 namespace gradus {
 
 struct Leaf;
+struct SparseGrad;
 class Hook;
 
 class Tensor {
@@ -52,8 +53,11 @@ class Tensor {
   /// Accumulates d this / d leaf into every leaf below. Starts from one number unless a seed of this shape is given.
   void backward(bool retain_graph = false) const;
   void backward(const Tensor& seed, bool retain_graph = false) const;
-  /// Of a leaf, or after retain_grad(): what backward left; absent if nothing did. Errors: GraphError on any other tensor.
+  /// Of a leaf, or after retain_grad(): what backward left; absent if nothing did. A sparse gradient is made dense anew at
+  /// each call. Errors: GraphError on any other tensor.
   Tensor grad() const;
+  /// Of a leaf whose gradient is sparse, as embedding leaves it with {.sparse = true}: the rows that are not zero, each once.
+  SparseGrad sparse_grad() const;
   void set_grad(Array grad) const;  ///< of a leaf: same shape and dtype
   void zero_grad() const;           ///< of a leaf: the gradient becomes absent
   /// backward() leaves this tensor's gradient in grad(), as if it were a leaf; uses and copies of it from here on count.
@@ -106,6 +110,13 @@ class Tensor {
   bool is_wrapped_number_ = false;
 };
 
+/// A gradient of rows, coalesced: values[i] is what belongs to row indices[i], every other row is zero.
+struct SparseGrad {
+  Tensor indices;  ///< i64 [rows], ascending; absent if the gradient is dense or absent
+  Tensor values;   ///< [rows, D]
+  bool defined() const { return values.defined(); }
+};
+
 /// The line of a tensor the user made and wants the gradient of. `grad` is absent until a backward reaches it.
 struct Leaf : Node {
   Tensor grad;
@@ -115,7 +126,21 @@ struct Leaf : Node {
   std::unique_ptr<Array> moved_to;  ///< where the numbers are, once they are not where the leaf was made over them
   bool gone = false;                ///< the module that owned it has dropped it
   TouchedRows touched;              ///< the rows of `grad` that ops have handed something to
+  Array row_values;                 ///< of a sparse gradient, in place of `grad`: the numbers of the touched rows
 
+  bool grad_fits(const Shape& shape, Dtype dtype) const;  ///< there is one, and it is that of such a tensor
+  bool has_grad() const { return grad.defined() || row_values.defined(); }
+  /// All numbers of the gradient that may differ from zero.
+  const Array& grad_numbers() const { return row_values.defined() ? row_values : grad.array(); }
+  void put_grad_numbers(Array numbers) {  ///< others in their place
+    if (row_values.defined()) row_values = std::move(numbers);
+    else grad = Tensor(std::move(numbers));
+  }
+  void drop_grad() { grad.reset(), row_values.reset(), touched.set_all(); }
+  /// A sparse gradient becomes a dense one.
+  void make_dense();
+  /// Adds rows, to what there is: the sum is sparse if there was nothing else than rows.
+  void add_sparse(TouchedRows rows, Array values);
   /// The numbers are in another Array from now on; a gradient is converted, and becomes absent if the shape is another one.
   void move_to(const Array& numbers);
 };

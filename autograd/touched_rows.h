@@ -1,5 +1,5 @@
 // Which rows of a leaf's gradient ops have handed something to. An embedding knows the rows that its indices named; an
-// optimizer that moves only those (lazy_adam) asks here.
+// optimizer that moves only those (lazy_adam) asks here, and a sparse gradient has numbers for these rows only.
 #pragma once
 
 #include <gradus/core/array.h>
@@ -16,15 +16,22 @@ class TouchedRows {
     std::int64_t begin, end;
   };
 
-  bool all() const { return rows_.empty(); }
-  bool holds(std::int64_t row) const { return all() || rows_[static_cast<std::size_t>(row)] != 0; }
+  bool all() const { return all_; }
+  bool holds(std::int64_t row) const { return all_ || place_of(row) >= 0; }
+  /// Unless it is all of them: the rows, ascending, and how many the whole gradient has.
+  const std::vector<std::int64_t>& list() const { return rows_; }
+  std::int64_t total() const { return total_; }
+  /// Whether numbers are those of the touched rows only. (If these are all there are, that is the same as the whole.)
+  bool packs(const Array& numbers) const { return !all_ && numbers.dim(0) == static_cast<std::int64_t>(rows_.size()); }
+  /// Place of a row in the list; -1 if it is not there.
+  std::int64_t place_of(std::int64_t row) const;
   /// Runs of touched rows of a gradient of this shape, neighbours joined; all of it for a shape of rank 0 or 1.
   std::vector<Run> runs(const Shape& shape) const;
   /// Whether the row of this element is touched.
   bool holds_element(const Shape& shape, std::int64_t element) const;
 
-  void set_all() { rows_.clear(); }
-  /// Those of `rows` rows that `index` (i64, each in 0..rows-1) names.
+  void set_all() { all_ = true, rows_.clear(); }
+  /// Those of `rows` rows that `index` (i64, each below `rows`) names; a negative index names none.
   static TouchedRows only(std::int64_t rows, const Array& index);
   /// These and others, of as many rows.
   void add(const TouchedRows& others);
@@ -34,7 +41,19 @@ class TouchedRows {
   static TouchedRows from_flags(const Array& flags);
 
  private:
-  std::vector<std::uint8_t> rows_;  // a flag for each; empty: all
+  bool all_ = true;
+  std::vector<std::int64_t> rows_;
+  std::int64_t total_ = 0;
 };
+
+// ---- numbers of touched rows only: values[i] belongs to row rows.list()[i], every other row is zero -----------------------
+
+/// values [touched rows, D]: x[S..., D] with all that one index names summed, in the order of `index`.
+Array coalesced(const Array& x, const Array& index, const TouchedRows& rows);
+/// The whole: [total, D].
+Array dense_of(const Array& values, const TouchedRows& rows);
+/// Adds a gradient g to `sum`; either may be whole or hold touched rows only, and `of` gets the rows of both. An Array that
+/// somebody else sees is not written. g is of sum's dtype and, where both are whole, of its shape.
+void add_gradient(Array& sum, TouchedRows& of, const Array& g, const TouchedRows& rows);
 
 }  // namespace gradus

@@ -6,6 +6,7 @@
 #include <gradus/nn/layers/attention.h>
 #include <gradus/nn/layers/conv.h>
 #include <gradus/nn/layers/conv_line.h>
+#include <gradus/nn/layers/embedding.h>
 #include <gradus/nn/layers/linear.h>
 #include <gradus/nn/layers/module_list.h>
 #include <gradus/nn/layers/norm.h>

@@ -105,16 +105,16 @@ double clip_factor(double norm, double max_norm) {
 
 double clip_grad_norm(const std::vector<Tensor>& parameters, double max_norm) {
   if (!(max_norm > 0)) throw OptimError("clip_grad_norm", join("max_norm must be > 0, got ", text(max_norm)));
-  std::vector<const Tensor*> with;
+  std::vector<Leaf*> with;
   std::vector<Array> gradients;
   for (const Tensor& p : parameters)
-    if (const Tensor g = p.grad(); g.defined() && p.is_leaf()) {
-      with.push_back(&p);
-      gradients.push_back(g.array().contiguous());
+    if (Leaf* l = p.leaf(); l && l->has_grad()) {
+      with.push_back(l);
+      gradients.push_back(l->grad_numbers().contiguous());
     }
   const double norm = global_norm(gradients), factor = clip_factor(norm, max_norm);
   if (factor < 1)
-    for (std::size_t i = 0; i < with.size(); ++i) with[i]->leaf()->grad = Tensor(scaled(gradients[i], factor));
+    for (std::size_t i = 0; i < with.size(); ++i) with[i]->put_grad_numbers(scaled(gradients[i], factor));
   return norm;
 }
 

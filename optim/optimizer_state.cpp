@@ -86,7 +86,7 @@ Explanation Optimizer::explain(const std::string& parameter, std::int64_t index)
     throw OptimError("explain", join(moving.name(), " estimates the curvature at this step, from the loss itself"));
   if (index < 0 || index >= p.leaf.size())
     throw IndexError("explain", join("element ", index, " is outside \"", parameter, "\" ", describe(p.leaf.array())));
-  if (!p.leaf.leaf()->grad.defined())
+  if (!p.leaf.leaf()->has_grad())
     throw OptimError("explain", join("\"", parameter, "\" has no gradient; call backward() first"));
 
   p.prepared = false;

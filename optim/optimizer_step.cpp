@@ -4,6 +4,7 @@
 #include <gradus/core/error.h>
 #include <gradus/core/memory/memory_error.h>
 #include <gradus/optim/optimizer.h>
+#include <gradus/optim/rule/sparse.h>
 
 #include <algorithm>
 #include <tuple>
@@ -23,7 +24,7 @@ namespace {
 [[noreturn]] void throw_gradient(const AnyRule& rule, const ParameterState& p) {
   throw OptimError(rule.name(),
                    join("parameter \"", p.name, "\" is ", describe(p.leaf.array()), ", its gradient ",
-                        describe(p.leaf.leaf()->grad.array())),
+                        describe(p.leaf.leaf()->grad_numbers())),
                    "run the model again after converting it, then backward()");
 }
 
@@ -85,13 +86,14 @@ std::vector<ParameterState*> Optimizer::ready_parameters() {
     if (leaf->moved_to) [[unlikely]]
       p.follow(rule(), steps_);
     if (leaf->frozen) continue;
-    if (!leaf->grad.defined()) {
+    if (!leaf->has_grad()) {
       if (leaf->gone) [[unlikely]]
         throw_gone(rule(), p);
       continue;
     }
-    if (leaf->grad.dtype() != p.leaf.dtype() || !(leaf->grad.shape() == p.leaf.shape())) [[unlikely]]
+    if (!leaf->grad_fits(p.leaf.shape(), p.leaf.dtype())) [[unlikely]]
       throw_gradient(rule(), p);
+    if (leaf->row_values.defined()) check_sparse(rule_of(p), p.name);
     drivers_[driver_of_group_[p.group]]->check({&p, &rule_of(p)});
     ready.push_back(&p);
   }
@@ -191,8 +193,12 @@ std::vector<Array> Optimizer::estimate_curvature(ClosureObjective& loss, const C
     each(Curvature::hutchinson, [&](std::size_t i) { return u[i] * Tensor(products[i]); });
   }
   if (sampled && asks(Curvature::sampled)) {
-    std::vector<std::pair<Tensor, TouchedRows>> gradients;
-    for (const auto& p : parameters_) gradients.emplace_back(p.leaf.grad(), p.leaf.leaf()->touched);
+    const auto gradient_of = [](const ParameterState& p) {
+      Leaf& l = *p.leaf.leaf();
+      return std::tie(l.grad, l.touched, l.row_values);
+    };
+    std::vector<std::tuple<Tensor, TouchedRows, Array>> gradients;
+    for (const auto& p : parameters_) gradients.emplace_back(gradient_of(p));
     {
       recording = true;
       ClosureObjective(parameters_, rule(), *sampled, evaluations_, {}).evaluate();
@@ -202,8 +208,7 @@ std::vector<Array> Optimizer::estimate_curvature(ClosureObjective& loss, const C
       const Tensor& leaf = parameters_[i].leaf;
       return leaf.grad().defined() ? square(leaf.grad()) : zeros(leaf.shape(), leaf.dtype());
     });
-    for (std::size_t i = 0; i < parameters_.size(); ++i)
-      std::tie(parameters_[i].leaf.leaf()->grad, parameters_[i].leaf.leaf()->touched) = gradients[i];
+    for (std::size_t i = 0; i < parameters_.size(); ++i) gradient_of(parameters_[i]) = gradients[i];
   }
   return estimates;
 }

@@ -42,7 +42,7 @@ void StepWarnings::look(const std::vector<ParameterState>& parameters, const Opt
   for (const auto& e : parameters) {
     const Leaf& l = *e.leaf.leaf();
     if (l.frozen) continue;
-    if (!l.grad.defined()) {
+    if (!l.has_grad()) {
       if (l.reached > passes_seen_) ++cleared;
       if (calls_ == 2 && l.reached == 0 && !l.gone) unreached.push_back(&e.name);
       continue;
@@ -50,7 +50,7 @@ void StepWarnings::look(const std::vector<ParameterState>& parameters, const Opt
     ++present;
     by_backward |= l.reached > 0;
     if (!grown && l.begun <= passes_seen_ && l.reached > passes_seen_) grown = &e;
-    if (look_at_numbers && !bad && not_finite(l.grad.array(), all_numbers)) bad = &e;
+    if (look_at_numbers && !bad && not_finite(l.grad_numbers(), all_numbers)) bad = &e;
   }
   const bool backward_since = backward_passes() > passes_seen_;
   passes_seen_ = backward_passes();

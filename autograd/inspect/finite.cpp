@@ -357,7 +357,7 @@ Tensor FiniteWatch::backward(const std::function<Tensor()>& f) {
     explain(f, drawn, steps_, join("the loss is ", six_digits(loss.item())));
   loss.backward();
   for (const Tensor& p : parameters_)
-    if (const Leaf* leaf = p.leaf(); leaf && leaf->grad.defined() && !all_finite(leaf->grad.array()))
+    if (const Leaf* leaf = p.leaf(); leaf && leaf->has_grad() && !all_finite(leaf->grad_numbers()))
       explain(f, drawn, steps_, join("the loss is ", six_digits(loss.item()), ", but a gradient is not finite"));
   return loss;
 }

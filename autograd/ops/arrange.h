@@ -3,6 +3,7 @@
 
 #include <gradus/autograd/tensor.h>
 
+#include <optional>
 #include <vector>
 
 namespace gradus {
@@ -55,6 +56,12 @@ Tensor gather(const Tensor& x, Axis axis, const Tensor& index);
 Tensor scatter_add(const Tensor& x, Axis axis, const Tensor& index, const Shape& shape);
 /// Rows of weight [V, D]: index of any shape S -> [S..., D].
 Tensor embedding(const Tensor& weight, const Tensor& index);
+struct EmbeddingGradient {
+  std::optional<int64_t> padding_idx = {};  ///< this row gets none; in 0 .. V-1
+  bool sparse = false;  ///< backward() leaves weight, if it is a leaf, a sparse gradient (Tensor::sparse_grad)
+};
+/// The same, and what becomes of the gradient of weight. Errors: IndexError for a padding_idx outside.
+Tensor embedding(const Tensor& weight, const Tensor& index, EmbeddingGradient gradient);
 /// zeros [rows, D], with every x[S..., D] added to the row that index names: undoes embedding.
 Tensor embedding_add(const Tensor& x, const Tensor& index, int64_t rows);
 Tensor index_select(const Tensor& x, Axis axis, const Tensor& index);  ///< the slices of an axis that index [K] names

@@ -53,7 +53,7 @@ void check_gather(const char* op, const Shape& x, int axis, const Shape& index) 
 // Indices are checked where they come in; gradients take them as they are.
 Tensor gather_at(const Tensor& x, int axis, const Array& at);
 Tensor scatter_at(const Tensor& x, int axis, const Array& at, const Shape& shape);
-Tensor rows_at(const Tensor& weight, const Array& at);
+Tensor rows_at(const Tensor& weight, const Array& at, EmbeddingGradient gradient = {});
 Tensor add_rows_at(const Tensor& x, const Array& at, int64_t rows);
 
 struct Gather {
@@ -92,19 +92,28 @@ struct ScatterAdd {
   }
 };
 
+/// An index of -1 is no row: what is there is zero, and gets no gradient.
 struct Embedding {
   static constexpr const char* name = "embedding";
   struct Saved {
     int64_t rows;
     Array index;
+    bool sparse;
   };
   static void backward(BackwardContext& b, const Saved& s) {
+    const auto sparse = [&] {
+      const TouchedRows rows = TouchedRows::only(s.rows, s.index);
+      return std::pair(rows, coalesced(b.grad().array(), s.index, rows));
+    };
+    if (s.sparse && b.accumulate_sparse(0, sparse)) return;
     b.accumulate_rows(
         0, [&] { return TouchedRows::only(s.rows, s.index); }, [&] { return add_rows_at(b.grad(), s.index, s.rows); });
   }
   static Samples samples() {
     return {sample("repeated rows", {sample_values({4, 3}), Array::of<int64_t>({2, 3}, {0, 3, 3, 1, 0, 3})},
-                   [](auto& x) { return embedding(x[0], x[1]); })};
+                   [](auto& x) { return embedding(x[0], x[1]); }),
+            sample("padding, sparse", {sample_values({4, 3}), Array::of<int64_t>({5}, {0, 3, 3, 1, 0})},
+                   [](auto& x) { return embedding(x[0], x[1], {.padding_idx = 3, .sparse = true}); })};
   }
 };
 
@@ -163,20 +172,32 @@ Tensor scatter_at(const Tensor& x, int axis, const Array& at, const Shape& shape
       x);
 }
 
-Tensor rows_at(const Tensor& weight, const Array& at) {
+/// The same indices, -1 in place of this one.
+Array without(const Array& at, int64_t row) {
+  Array out(at.shape(), i64);
+  const int64_t* p = at.data<int64_t>();
+  std::replace_copy(p, p + at.size(), out.uninitialized<int64_t>(), row, int64_t{-1});
+  return out;
+}
+
+Tensor rows_at(const Tensor& weight, const Array& at, EmbeddingGradient gradient) {
   const int64_t rows = weight.shape()[0], d = weight.shape()[1];
   const Array from = weight.array().contiguous();
   Shape shape = at.shape();
   shape.push_back(d);
   Array y(shape, weight.dtype());
   visit(weight.dtype(), [&]<class T>() {
-    for (int64_t k = 0; k < at.size(); ++k)
-      std::copy_n(from.data<T>() + at.data<int64_t>()[k] * d, d, y.uninitialized<T>() + k * d);
+    for (int64_t k = 0; k < at.size(); ++k) {
+      T* to = y.uninitialized<T>() + k * d;
+      if (const int64_t row = at.data<int64_t>()[k]; row >= 0) std::copy_n(from.data<T>() + row * d, d, to);
+      else std::fill_n(to, d, T(0));
+    }
   });
   return primitive<Embedding>(
       y,
       [&] {
-        return Embedding::Saved{rows, at};
+        const Array& named = gradient.padding_idx ? without(at, *gradient.padding_idx) : at;
+        return Embedding::Saved{rows, named, gradient.sparse};
       },
       weight);
 }
@@ -187,6 +208,7 @@ Tensor add_rows_at(const Tensor& x, const Array& at, int64_t rows) {
   Array y = Array::zeros({rows, d}, x.dtype());
   visit_real(x.dtype(), [&]<class T>() {
     for (int64_t k = 0; k < at.size(); ++k) {
+      if (at.data<int64_t>()[k] < 0) continue;
       T* row = y.uninitialized<T>() + at.data<int64_t>()[k] * d;
       const T* in = from.data<T>() + k * d;
       for (int64_t j = 0; j < d; ++j) row[j] += in[j];
@@ -217,9 +239,14 @@ Tensor scatter_add(const Tensor& x, Axis along, const Tensor& index, const Shape
   return scatter_at(x, axis, checked_indices("scatter_add", index, shape[axis]), shape);
 }
 
-Tensor embedding(const Tensor& weight, const Tensor& index) {
+Tensor embedding(const Tensor& weight, const Tensor& index) { return embedding(weight, index, {}); }
+
+Tensor embedding(const Tensor& weight, const Tensor& index, EmbeddingGradient gradient) {
   if (weight.rank() != 2) throw ShapeError("embedding", join("the weight must be [rows, features], got ", describe(weight)));
-  return rows_at(weight, checked_indices("embedding", index, weight.shape()[0]));
+  const int64_t rows = weight.shape()[0];
+  if (gradient.padding_idx && (*gradient.padding_idx < 0 || *gradient.padding_idx >= rows))
+    throw IndexError("embedding", join("padding_idx must lie in [0, ", rows - 1, "], got ", *gradient.padding_idx));
+  return rows_at(weight, checked_indices("embedding", index, rows), gradient);
 }
 
 Tensor embedding_add(const Tensor& x, const Tensor& index, int64_t rows) {

@@ -43,28 +43,4 @@ std::string Linear::description() const {
   return join("Linear(", in_features, " -> ", out_features, bias.defined() ? ")" : ", no bias)");
 }
 
-Embedding::Embedding(int64_t count, int64_t dim, EmbeddingOptions o)
-    : num_embeddings(count), embedding_dim(dim), options(o) {
-  check_positive("Embedding", "num_embeddings", count);
-  check_positive("Embedding", "embedding_dim", dim);
-  weight = Parameter(zeros({count, dim}));
-  init::normal_(weight);
-  if (!o.padding_idx) return;
-  if (*o.padding_idx < -count || *o.padding_idx >= count)
-    throw IndexError("Embedding", join("padding_idx must lie in [", -count, ", ", count - 1, "], got ", *o.padding_idx));
-  if (*o.padding_idx < 0) options.padding_idx = *o.padding_idx + count;
-  init::zeros_(select(weight.tensor().detach(), 0, *options.padding_idx));
-}
-
-Tensor Embedding::forward(const Tensor& index) {
-  const Tensor rows = embedding(weight, index);
-  if (!options.padding_idx || !rows.requires_grad()) return rows;
-  return where(unsqueeze(index == Tensor(*options.padding_idx), -1), rows.detach(), rows);
-}
-
-std::string Embedding::description() const {
-  return join("Embedding(", num_embeddings, ", ", embedding_dim,
-              options.padding_idx ? join(", padding_idx ", *options.padding_idx, ")") : ")");
-}
-
 }  // namespace gradus::nn

@@ -4,6 +4,7 @@
 #include <gradus/core/error.h>
 #include <gradus/core/random.h>
 #include <gradus/optim/driver/closure_objective.h>
+#include <gradus/optim/rule/sparse.h>
 
 #include <algorithm>
 
@@ -89,7 +90,10 @@ void ClosureObjective::set_parameters(const std::vector<double>& values) {
 }
 
 std::vector<double> ClosureObjective::gradient() const {
-  auto g = gather([](const ParameterState& p) { return p.leaf.leaf()->grad.array(); });
+  auto g = gather([&](const ParameterState& p) {
+    if (p.leaf.leaf()->row_values.defined()) check_sparse(rule_, p.name);
+    return p.leaf.leaf()->grad.array();
+  });
   if (sign_ < 0)
     for (double& x : g) x = -x;
   return g;
@@ -116,7 +120,7 @@ std::vector<Tensor> ClosureObjective::for_live(std::vector<Tensor> given) const 
 }
 
 bool ClosureObjective::has_gradients() const {
-  return std::any_of(all_.begin(), all_.end(), [](const auto& p) { return p.leaf.leaf()->grad.defined(); });
+  return std::any_of(all_.begin(), all_.end(), [](const auto& p) { return p.leaf.leaf()->has_grad(); });
 }
 
 template <class F> std::vector<double> ClosureObjective::gather(F array_of) const {

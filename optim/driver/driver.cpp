@@ -45,7 +45,7 @@ void ParameterState::forget() {
 
 Array ParameterState::gradient() const {
   if (staged.g.defined()) return staged.g;
-  const Array& g = leaf.leaf()->grad.array();
+  const Array& g = leaf.leaf()->grad_numbers();
   return g.dense() && !g.shares_storage(leaf.array()) ? g : g.copy();
 }
 

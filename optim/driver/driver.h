@@ -10,7 +10,7 @@ namespace gradus::optim {
 /// A parameter's gradient on its way to the rule: its numbers are factor * g.
 struct StagedGradient {
   std::size_t place = 0;  ///< among the optimizer's parameters
-  Array g;                ///< dense; absent: the gradient of the leaf
+  Array g;                ///< dense; absent: the gradient of the leaf. Of a sparse one the touched rows: rows.packs(g)
   double factor = 1;
   double squares = -1;  ///< sum of the squares of g; below 0: not known yet
   TouchedRows rows{};   ///< that ops have handed something to
@@ -37,7 +37,7 @@ struct ParameterState {
   void follow(const AnyRule& rule, std::int64_t steps);
   /// As before the first step, if none was taken.
   void forget();
-  /// Dense numbers that are nobody else's while the parameter is written.
+  /// Dense numbers that are nobody else's while the parameter is written; of a sparse gradient its touched rows.
   Array gradient() const;
   const TouchedRows& touched_rows() const { return staged.g.defined() ? staged.rows : leaf.leaf()->touched; }
 };

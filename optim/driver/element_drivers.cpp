@@ -3,17 +3,23 @@
 #include <gradus/core/error.h>
 #include <gradus/optim/driver/driver.h>
 #include <gradus/optim/rule/pass.h>
+#include <gradus/optim/rule/sparse.h>
 
 #include <algorithm>
 
 namespace gradus::optim {
 namespace {
 
+/// Of a parameter whose gradient is sparse: it holds only touched rows.
+bool has_sparse_gradient(const ParameterState& s) {
+  return s.touched_rows().packs(s.staged.g.defined() ? s.staged.g : s.leaf.leaf()->grad_numbers());
+}
+
 /// All of a parameter; a gradient that must be copied is kept in `copies`.
 Piece piece_of(const Driven& d, std::vector<Array>& copies) {
   ParameterState& s = *d.state;
   const Array& w = s.leaf.array();
-  const Array& given = s.staged.g.defined() ? s.staged.g : s.leaf.leaf()->grad.array();
+  const Array& given = s.staged.g.defined() ? s.staged.g : s.leaf.leaf()->grad_numbers();
   const bool as_it_is = given.dense() && !given.shares_storage(w);
   if (!as_it_is) copies.push_back(given.copy());
   return {const_cast<char*>(w.bytes()),
@@ -49,14 +55,10 @@ class ElementDriver final : public Driver {
       const auto& rule = static_cast<const ElementRule&>(*d.rule);
       const ParameterState& s = *d.state;
       Piece piece = piece_of(d, copies_);
-      if (!rule.touched_rows_only()) {
-        work_.push_back({&rule, s.leaf.dtype(), piece});
-      } else {
-        for (const auto& run : s.touched_rows().runs(s.leaf.shape())) {
-          piece.begin = run.begin, piece.end = run.end;
-          work_.push_back({&rule, s.leaf.dtype(), piece});
-        }
-      }
+      const bool sparse = has_sparse_gradient(s);
+      if (sparse) check_sparse(*d.rule, s.name);
+      if (sparse || rule.touched_rows_only()) add_runs(rule, s, piece, sparse);
+      else work_.push_back({&rule, s.leaf.dtype(), piece});
       if (d.curvature.defined()) curved_.push_back({d.state, slots_with_curvature(d)});
     }
     pieces_.cut(work_);
@@ -78,15 +80,33 @@ class ElementDriver final : public Driver {
   ElementValues explain(const Driven& one, std::int64_t index) const override {
     std::vector<Array> copies;
     const ParameterState& s = *one.state;
-    if (one.rule->touched_rows_only() && !s.touched_rows().holds_element(s.leaf.shape(), index))
+    const bool sparse = has_sparse_gradient(s);
+    if ((sparse || one.rule->touched_rows_only()) && !s.touched_rows().holds_element(s.leaf.shape(), index))
       throw OptimError("explain", join("no op has handed a gradient to the row of element ", index, " of \"", s.name,
                                        "\"; the step leaves it as it is"));
-    const Piece piece = piece_to_explain(one, index, copies);
+    Piece piece = piece_to_explain(one, index, copies);
+    if (sparse) {
+      const std::int64_t length = s.leaf.dim(1), row = index / length;
+      piece.g = at(piece.g, s.leaf.dtype(), (s.touched_rows().place_of(row) - row) * length);
+    }
     const FlushSubnormals guard;
     return static_cast<const ElementRule&>(*one.rule).explain(s.leaf.dtype(), piece);
   }
 
  private:
+  /// A piece for each run of touched rows. Those of a sparse gradient stand one behind the other: `g` is moved to where it
+  /// would begin if it were whole.
+  void add_runs(const ElementRule& rule, const ParameterState& s, Piece piece, bool sparse) {
+    const void* g = piece.g;
+    std::int64_t before = 0;  // elements of earlier runs
+    for (const auto& run : s.touched_rows().runs(s.leaf.shape())) {
+      piece.begin = run.begin, piece.end = run.end;
+      if (sparse) piece.g = at(g, s.leaf.dtype(), before - run.begin);
+      before += run.end - run.begin;
+      work_.push_back({&rule, s.leaf.dtype(), piece});
+    }
+  }
+
   struct Curved {
     ParameterState* state;
     std::vector<Array> slots;

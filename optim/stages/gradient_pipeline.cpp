@@ -48,7 +48,7 @@ bool pass_stages(Stages& stages, std::vector<ParameterState>& all, std::vector<P
 StagedGradient stage_one(const Stages& stages, std::vector<ParameterState>& all, std::size_t place, std::int64_t k) {
   std::vector<StagedGradient> gradients;
   for (std::size_t i = 0; i < all.size(); ++i)
-    if (all[i].leaf.grad().defined()) gradients.push_back({i, all[i].gradient(), 1, -1, all[i].leaf.leaf()->touched});
+    if (all[i].leaf.leaf()->has_grad()) gradients.push_back({i, all[i].gradient(), 1, -1, all[i].leaf.leaf()->touched});
   for (const auto& stage : Stages(stages)) {
     stage->follow(k);
     if (!stage->apply(gradients, staged_parameters(all)))

@@ -120,11 +120,12 @@ struct Agc final : StageOf<Agc> {
 
  private:
   void clip(StagedGradient& f, const Array& w) const {
-    const Rows rows(w);
+    const Rows rows(f.rows.packs(f.g) ? f.g : w);
+    const auto row_of_w = [&](std::int64_t i) { return f.rows.packs(f.g) ? f.rows.list()[static_cast<std::size_t>(i)] : i; };
     std::vector<double> factors(static_cast<std::size_t>(rows.count), 1.0);
     each_row(rows, [&](std::int64_t i) {
       const double norm = std::fabs(f.factor) * row_norm(f.g, rows, i);
-      const double most = get(0) * std::max(row_norm(w, rows, i), get(1));
+      const double most = get(0) * std::max(row_norm(w, rows, row_of_w(i)), get(1));
       if (!(norm <= most)) factors[static_cast<std::size_t>(i)] = most / (norm < 1e-6 ? 1e-6 : norm);  // NaN if it is
     });
     if (std::all_of(factors.begin(), factors.end(), [](double x) { return x == 1; })) return;
@@ -185,16 +186,17 @@ struct Accumulate final : StageOf<Accumulate> {
       settle(f);
       Array& sum = sums_[f.place];
       const double factor = f.factor;
-      if (sum.defined() && !(sum.shape() == f.g.shape()))
+      const bool sparse = f.rows.packs(f.g) || (sum.defined() && rows_[f.place].packs(sum));
+      if (sum.defined() && !sparse && !(sum.shape() == f.g.shape()))
         throw OptimError("accumulate",
                          join("the gradient of \"", *parameters[f.place].name, "\" is ", describe(f.g),
                               ", what was gathered ", describe(sum)),
                          "make a new optimizer");
-      if (sum.defined()) rows_[f.place].add(f.rows);
-      else rows_[f.place] = f.rows;
+      const auto scale = [factor](auto g) { return factor * g; };
       if (sum.defined()) sum = sum.to(f.g.dtype());  // its module has converted it
-      if (!sum.defined()) sum = map([factor](auto g) { return factor * g; }, f.g);
-      else sum = map([factor](auto s, auto g) { return s + factor * g; }, sum, f.g);
+      if (!sum.defined()) sum = map(scale, f.g), rows_[f.place] = f.rows;
+      else if (sparse) add_gradient(sum, rows_[f.place], map(scale, f.g), f.rows);
+      else sum = map([factor](auto s, auto g) { return s + factor * g; }, sum, f.g), rows_[f.place].add(f.rows);
     }
     if (++count_ < n) return false;
     gradients.clear();
@@ -213,7 +215,9 @@ struct Accumulate final : StageOf<Accumulate> {
     sums_.resize(parameters.size()), rows_.resize(parameters.size());
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       const auto& [name, w] = parameters[i];
-      a.array("accumulate/sum/" + *name, sums_[i], w->shape(), w->dtype(), false);
+      Array whole = sums_[i].defined() && rows_[i].packs(sums_[i]) ? dense_of(sums_[i], rows_[i]) : sums_[i];
+      a.array("accumulate/sum/" + *name, whole, w->shape(), w->dtype(), false);
+      if (a.loading()) sums_[i] = std::move(whole), rows_[i].set_all();
       if (!sums_[i].defined() || w->rank() == 0) continue;
       Array flags = rows_[i].flags();
       a.array("accumulate/rows/" + *name, flags, {w->dim(0)}, u8, false);

@@ -1,6 +1,6 @@
-// Cases of tests/vectors/nn.safetensors (make_nn_vectors.py) and attention.safetensors (make_attention_vectors.py): a layer or
-// a loss with what PyTorch makes of it. Each is compared in f64 and f32, its gradients are checked by differences, and its bits
-// are those of one thread with several.
+// Cases of nn, attention and nn_layers.safetensors in tests/vectors (each by its make_*_vectors.py): a layer or a loss with
+// what PyTorch makes of it. Each is compared in f64 and f32, its gradients are checked by differences, and its bits are those
+// of one thread with several.
 #pragma once
 
 #include <gradus/autograd/check/gradcheck.h>
@@ -27,14 +27,13 @@ using Out = std::vector<Tensor>;
 class NnVectors {
  public:
   NnVectors() {
-    for (const char* file : {"nn", "attention"})
-      for (auto& [name, array] :
-           load_safetensors(std::string(GRADUS_SOURCE_DIR) + "/tests/vectors/" + file + ".safetensors").tensors)
+    for (const std::string file : {"nn", "attention", "nn_layers"})
+      for (auto& [name, array] : load_safetensors(GRADUS_SOURCE_DIR "/tests/vectors/" + file + ".safetensors").tensors)
         arrays_.emplace(name, array);
   }
   bool has(const std::string& key) const { return arrays_.contains(key); }
   const Array& operator[](const std::string& key) const {
-    REQUIRE_MESSAGE(has(key), "no " << key << " in nn.safetensors and attention.safetensors");
+    REQUIRE_MESSAGE(has(key), "no " << key << " in the vectors of nn");
     return arrays_.at(key);
   }
   /// CASE|in0, ...: reals in `dtype`, as leaves if the file has their gradient.

@@ -99,8 +99,8 @@ TEST_CASE("Embedding takes rows of its table") {
   CHECK(tok(tensor<std::uint8_t>({2}, {0, 1})).shape() == Shape{2, 4});
 
   const Tensor above = tensor<int64_t>({1}, {10}), below = tensor<int64_t>({2, 3}, {0, 1, 2, 3, -1, 5});
-  CHECK(message_of<IndexError>([&] { tok(above); }) == "embedding: index 10 at [0]; indices must lie in [0, 9]");
-  CHECK(contains(message_of<IndexError>([&] { tok(below); }), "index -1 at [1,1]; indices must lie in [0, 9]"));
+  CHECK(message_of<IndexError>([&] { tok(above); }) == "Embedding(10, 4): index 10 at [0]; rows run 0..9");
+  CHECK(contains(message_of<IndexError>([&] { tok(below); }), "index -1 at [1,1]; rows run 0..9"));
   CHECK(contains(message_of<DtypeError>([&] { tok(ones({2})); }), "try: x.to(i64)"));
 }
 
