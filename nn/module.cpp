@@ -1,13 +1,16 @@
 #include <gradus/autograd/observe.h>
 #include <gradus/core/memory/memory_error.h>
+#include <gradus/core/name_pattern.h>
 #include <gradus/nn/module.h>
 
 #include <cxxabi.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <typeinfo>
+#include <unordered_map>
 
 namespace gradus::nn {
 namespace {
@@ -62,6 +65,7 @@ void ModuleBase::move_to(std::string name, std::string path) {
 void ModuleBase::adopt() {
   static std::recursive_mutex mutex;
   const std::lock_guard lock(mutex);
+  share_tied();
   const std::string& path = place().path;
   for (const Member& m : members()) {
     if (m.parameter) m.parameter->adopt(dotted(path, m.name));
@@ -73,6 +77,23 @@ void ModuleBase::adopt() {
   adopted_.store(true, std::memory_order_release);
 }
 
+namespace {
+
+/// Of tied parameters one counts: the one that the others are tied to, or the first where that is not in the list.
+void mark_repeated(std::vector<Member>& list) {
+  const auto is_tied = [](const Member& m) { return m.parameter && m.parameter->tied(); };
+  if (std::none_of(list.begin(), list.end(), is_tied)) return;
+  std::unordered_map<const Node*, const MemberTensor*> first;
+  for (const bool tied : {false, true})
+    for (Member& m : list) {
+      if (!m.parameter || !m.parameter->defined() || m.parameter->tied() != tied) continue;
+      const auto [found, is_new] = first.emplace(m.parameter->node(), m.parameter);
+      m.repeats = is_new ? nullptr : found->second;
+    }
+}
+
+}  // namespace
+
 std::vector<Member> ModuleBase::all_members() {
   std::vector<Member> list;
   for (Member& m : members()) {
@@ -83,6 +104,7 @@ std::vector<Member> ModuleBase::all_members() {
       list.push_back(std::move(inner));
     }
   }
+  mark_repeated(list);
   return list;
 }
 
@@ -143,6 +165,72 @@ void ModuleBase::requires_grad_(bool wanted) {
     if (m.parameter) m.parameter->requires_grad_(wanted);
 }
 
+int64_t ModuleBase::set_requires_grad(const char* who, const std::string& pattern, bool wanted) {
+  adopt();
+  int64_t found = 0;
+  std::string some;
+  for (const Member& m : all_members()) {
+    if (!m.parameter || !m.parameter->defined()) continue;
+    if (const auto place = std::count(some.begin(), some.end(), ','); place < 3)
+      some += (some.empty() ? "\"" : ", \"") + m.name + "\"";
+    if (!matches_pattern(pattern.c_str(), m.name.c_str())) continue;
+    m.parameter->requires_grad_(wanted);
+    ++found;
+  }
+  if (found == 0)
+    throw ModuleError(type_name(), join(who, ": no parameter matches \"", pattern, "\"; the names are like ", some));
+  return found;
+}
+
+// ---- ties -----------------------------------------------------------------------------------------------------------
+
+ModuleBase& ModuleBase::operator=(const ModuleBase& other) {
+  training_ = other.training_;
+  if (ties_.empty() && !other.ties_.empty()) ties_ = other.ties_, adopted_ = false;  // at the next call or walk
+  return *this;
+}
+
+void ModuleBase::tie(Parameter& parameter, Parameter& primary) {
+  std::string names[2];
+  for (const Member& m : all_members())
+    if (m.parameter == &parameter) names[0] = m.name;
+    else if (m.parameter == &primary) names[1] = m.name;
+  const auto text = [](const Parameter& p) { return p.defined() ? gradus::describe(p.tensor()) : std::string("absent"); };
+  if (names[0].empty() || names[1].empty() || !parameter.defined() || !primary.defined() || primary.tied())
+    throw ModuleError(type_name(),
+                      join("tie needs two parameters that are present and listed in it or within, and the second "
+                           "not tied itself: \"",
+                           names[0], "\" is ", text(parameter), ", \"", names[1], "\" ", text(primary)));
+  if (!(parameter.shape() == primary.shape()) || parameter.dtype() != primary.dtype())
+    throw ModuleError(type_name(), join("tied parameters must be alike: \"", names[0], "\" is ", text(parameter), ", \"",
+                                        names[1], "\" ", text(primary)));
+  ties_.emplace_back(names[0], names[1]);
+  share_tied();
+}
+
+void ModuleBase::share_tied() {
+  if (ties_.empty()) return;
+  const auto all = all_members();
+  const auto named = [&](const std::string& name) {
+    const auto found = std::find_if(all.begin(), all.end(), [&](const Member& m) { return m.parameter && m.name == name; });
+    return found == all.end() ? nullptr : found->parameter;
+  };
+  for (const auto& [parameter, primary] : ties_) {
+    Parameter *a = named(parameter), *b = named(primary);
+    if (a && b && b->defined()) a->share(*b);
+  }
+}
+
+std::vector<ModuleBase*> ModuleBase::modules_inside_out() {
+  adopt();
+  std::vector<ModuleBase*> list;
+  for (const Member& m : members())
+    if (m.child)
+      for (ModuleBase* inner : m.child->modules_inside_out()) list.push_back(inner);
+  list.push_back(this);
+  return list;
+}
+
 int64_t ModuleBase::parameter_count() {
   int64_t count = 0;
   for (const Tensor& p : parameters()) count += p.size();
@@ -157,6 +245,7 @@ void ModuleBase::to(Dtype dtype) {
     if (MemberTensor* t = m.numbers(); t && is_real(t->dtype()) && t->dtype() != dtype)
       converted.emplace_back(t, t->array().to(dtype));
   for (auto& [t, numbers] : converted) t->replace(std::move(numbers));
+  adopt();  // tied ones follow
 }
 
 std::string ModuleBase::type_name() const { return short_name(typeid(*this)); }
@@ -213,11 +302,16 @@ void ModuleCall::expect_listed() {
 }
 
 void ModuleCall::finished(const Tensor& y) {
-  if (leaf_ && y.defined()) {
-    Trail& t = trail_so_far;
-    t.steps[t.count++ % Trail::length] = {&typeid(module_), y.shape()};
-  }
-  for (ForwardObserver* o = observers; o; o = o->outer_) o->after(module_, y);
+  if (!leaf_ || !y.defined()) return;
+  Trail& t = trail_so_far;
+  t.steps[t.count++ % Trail::length] = {&typeid(module_), y.shape()};
+}
+
+bool ModuleCall::observed() { return observers != nullptr; }
+ModuleBase* ModuleCall::current() { return innermost ? &innermost->module_ : nullptr; }
+
+void ModuleCall::tell_observers(const std::vector<Tensor>& results) const {
+  for (ForwardObserver* o = observers; o; o = o->outer_) o->after(module_, results);
 }
 
 std::string ModuleCall::trail() {

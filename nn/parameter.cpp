@@ -17,6 +17,7 @@ MemberTensor::MemberTensor(const MemberTensor& other) : tensor_(own_copy(other.t
 
 MemberTensor& MemberTensor::operator=(const MemberTensor& other) {
   if (this == &other) return *this;
+  tensor_.refresh();  // another member that it is tied to may have moved the numbers
   if (!defined() || !other.defined()) {
     give_up();
     (tensor_ = own_copy(other.tensor_)).set_name(name_);
@@ -40,18 +41,28 @@ void MemberTensor::replace(Array numbers) {
   tensor_ = Tensor(std::move(numbers), tensor_.node_ref());
 }
 
+void MemberTensor::share(MemberTensor& primary) {
+  primary.tensor_.refresh();  // it may have been converted by another name
+  const bool same_leaf = tensor_.node() == primary.tensor_.node();
+  if (tied_ && same_leaf && array().shares_storage(primary.array()) && dtype() == primary.dtype()) return;
+  if (!same_leaf) give_up();
+  tensor_ = primary.tensor_;
+  tied_ = true;
+}
+
 void MemberTensor::to(Dtype dtype) {
   if (defined() && tensor_.dtype() != dtype) replace(array().to(dtype));
 }
 
 void MemberTensor::give_up() {
+  if (tied_) return;  // the other one has it
   if (Leaf* l = tensor_.leaf()) l->gone = true;
 }
 
 void MemberTensor::adopt(std::string name) {
-  if (name_ == name && tensor_.name() == name) return;
+  if (name_ == name && (tied_ || tensor_.name() == name)) return;
   name_ = std::move(name);
-  tensor_.set_name(name_);
+  if (!tied_) tensor_.set_name(name_);
 }
 
 void MemberTensor::check_listed() const {

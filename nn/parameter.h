@@ -33,9 +33,12 @@ class MemberTensor {
   const Array& array() const { return tensor_.array(); }
   Array& writable() { return tensor_.writable(); }  ///< as Tensor::writable
 
-  void adopt(std::string name);  ///< for the module that lists it
-  void to(Dtype dtype);          ///< converts; the leaf stays the same
-  void replace(Array numbers);   ///< other numbers, of any shape and dtype, for the same leaf
+  void adopt(std::string name);                        ///< for the module that lists it
+  void to(Dtype dtype);                                ///< converts; the leaf stays the same
+  void replace(Array numbers);                         ///< other numbers, of any shape and dtype, for the same leaf
+  const Node* node() const { return tensor_.node(); }  ///< of the leaf; null of a constant
+  bool tied() const { return tied_; }                  ///< it is another member's tensor: Module::tie
+  void share(MemberTensor& primary);                   ///< is the tensor of that one from now on
 
  protected:
   MemberTensor() = default;
@@ -53,6 +56,7 @@ class MemberTensor {
   void check_listed() const;
   void give_up();     // the leaf, if there is one, is no part of a module any longer
   std::string name_;  // empty: nobody has adopted it
+  bool tied_ = false;
 };
 
 namespace nn {

@@ -36,6 +36,7 @@ bool fits(const Array& from, const Array& to) {
 }  // namespace
 
 NamedArrays ModuleBase::state_dict() try {
+  adopt();
   NamedArrays state;
   for (const Member& m : all_members())
     if (const MemberTensor* t = m.numbers()) state.emplace_back(m.name, t->array().copy());
@@ -55,11 +56,16 @@ LoadResult ModuleBase::load_from(const NamedArrays& state, bool strict, const st
   std::vector<std::string> misfits, missing, unexpected;
   std::vector<std::pair<MemberTensor*, Array>> writes;
   std::unordered_set<std::string> known;
-  for (const Member& m : all_members()) {
+  const auto all = all_members();
+  for (const Member& m : all)
+    if (m.repeats) known.insert(m.name);  // PyTorch saves tied parameters under each name
+  for (const Member& m : all) {
     MemberTensor* to = m.numbers();
     if (!to) continue;
     known.insert(m.name);
-    const auto found = given.find(m.name);
+    auto found = given.find(m.name);
+    for (const Member& other : all)
+      if (found == given.end() && other.repeats == to) found = given.find(other.name);
     if (found == given.end()) {
       result.missing.push_back(m.name);
       missing.push_back(quoted(m.name));
@@ -92,6 +98,7 @@ LoadResult ModuleBase::load_state_dict(const NamedArrays& state, bool strict) {
 }
 
 void ModuleBase::save(const std::string& path, const SaveOptions& options) try {
+  adopt();
   NamedArrays state;
   for (const Member& m : all_members())
     if (const MemberTensor* t = m.numbers()) state.emplace_back(m.name, t->array());

@@ -1,4 +1,5 @@
 // The table of a network: what it is made of, what each part returns, where the parameters are.
+#include <gradus/autograd/observe.h>
 #include <gradus/nn/module.h>
 
 #include <algorithm>
@@ -26,18 +27,45 @@ class EvalMode {
 
 namespace {
 
-class Shapes : public ForwardObserver {
+/// What each module returns, and what the ops that it calls itself cost.
+class Looks : public ForwardObserver, public OpObserver {
  public:
-  void after(ModuleBase& module, const Tensor& y) override {
-    text_[&module] = y.defined() ? to_string(y.shape()) : "several";
+  struct Seen {
+    std::string results;
+    int64_t multiply_adds = 0;
+  };
+  using ForwardObserver::after;
+  void after(ModuleBase& module, const std::vector<Tensor>& results) override {
+    std::string& text = seen_[&module].results = "";
+    for (const Tensor& t : results)
+      if (t.defined()) text += (text.empty() ? "" : " ") + to_string(t.shape());
+    if (text.empty()) text = "nothing";
   }
-  std::string of(ModuleBase* m) const {
-    const auto found = text_.find(m);
-    return found == text_.end() ? "not called" : found->second;
+  void after(const char* op, std::span<const Tensor> results, std::span<const Tensor* const> inputs) override {
+    if (ModuleBase* m = ModuleCall::current()) seen_[m].multiply_adds += multiply_adds(op, results[0], inputs);
+    for (const Tensor& t : results)
+      if (t.defined()) bytes += t.size() * static_cast<int64_t>(bytes_of(t.dtype()));
   }
+  const Seen& of(ModuleBase* m) { return seen_[m]; }
+  int64_t bytes = 0;  ///< of the results of all ops
 
  private:
-  std::unordered_map<ModuleBase*, std::string> text_;
+  /// Of products and convolutions; 0 for other ops.
+  static int64_t multiply_adds(const std::string& op, const Tensor& y, std::span<const Tensor* const> in) {
+    const auto in_size = [&](std::size_t k) { return k < in.size() && in[k]->defined() ? in[k]->size() : 0; };
+    if (op == "matmul" || op == "linear") return in[0]->rank() > 0 ? y.size() * in[0]->shape().back() : 0;
+    const auto of_one_channel = [&] { return in_size(1) / std::max<int64_t>(1, in[1]->dim(0)); };
+    if (op == "conv2d") return y.size() * of_one_channel();
+    if (op == "conv2d_input") return in_size(0) * of_one_channel();  // what a transposed convolution is
+    if (op == "lstm" || op == "gru" || op == "rnn") {                // x, h, (c), weights, biases
+      int64_t weights = 0;
+      for (std::size_t k = op == "lstm" ? 3 : 2; k < in.size(); ++k) weights += in[k]->rank() == 2 ? in[k]->size() : 0;
+      return in[0]->dim(0) * in[0]->dim(1) * weights;
+    }
+    if (op == "scaled_dot_product_attention") return (in_size(0) + y.size()) * in[1]->dim(-2);
+    return 0;
+  }
+  std::unordered_map<ModuleBase*, Seen> seen_;
 };
 
 /// 31370 -> "31,370".
@@ -47,18 +75,19 @@ std::string grouped(int64_t n) {
   return s;
 }
 
-using Row = std::array<std::string, 4>;
+using Row = std::array<std::string, 5>;
 
 /// Columns as wide as their longest entry, numbers to the right.
 std::string aligned(const std::vector<Row>& rows) {
-  std::array<std::size_t, 4> width{};
+  std::array<std::size_t, 5> width{};
   for (const Row& row : rows)
     for (std::size_t i = 0; i < row.size(); ++i) width[i] = std::max(width[i], row[i].size());
   std::string table;
   for (const Row& row : rows) {
     for (std::size_t i = 0; i < row.size(); ++i) {
       const std::string space(width[i] - row[i].size(), ' ');
-      table += i + 1 < row.size() ? row[i] + space + "  " : space + row[i] + "\n";
+      table += i < 3 ? row[i] + space : space + row[i];
+      table += i + 1 < row.size() ? "  " : "\n";
     }
   }
   return table;
@@ -66,19 +95,24 @@ std::string aligned(const std::vector<Row>& rows) {
 
 }  // namespace
 
-std::string ModuleBase::summary(const Tensor& input) {
-  Shapes shapes;
+std::string ModuleBase::summary_of_call(const std::function<void()>& call, const std::string& inputs) {
+  Looks looks;
   {
     const NoGrad unrecorded;
     const EvalMode eval_mode(*this);
-    call(input);
+    call();
   }
-  std::vector<Row> rows{{"module", "type", "output", "parameters"}};
+  std::vector<Row> rows{{"module", "type", "output", "parameters", "multiply-adds"}};
+  const auto number = [](int64_t n) { return n ? grouped(n) : "-"; };
+  int64_t multiply_adds = 0;
   for (const auto& [name, module] : named_modules()) {
     int64_t own = 0;
     for (const Member& m : module->members())
-      if (m.parameter && m.parameter->defined()) own += m.parameter->size();
-    rows.push_back({name.empty() ? "(whole)" : name, module->description(), shapes.of(module), own ? grouped(own) : "-"});
+      if (m.parameter && m.parameter->defined() && !m.parameter->tied()) own += m.parameter->size();
+    const auto& seen = looks.of(module);
+    multiply_adds += seen.multiply_adds;
+    rows.push_back({name.empty() ? "(whole)" : name, module->description(),
+                    seen.results.empty() ? "not called" : seen.results, number(own), number(seen.multiply_adds)});
   }
   int64_t count = 0, trainable = 0, bytes = 0;
   for (const Tensor& p : parameters()) {
@@ -86,8 +120,13 @@ std::string ModuleBase::summary(const Tensor& input) {
     trainable += p.requires_grad() ? p.size() : 0;
     bytes += p.size() * static_cast<int64_t>(bytes_of(p.dtype()));
   }
-  return join("input ", describe(input.array()), "\n", aligned(rows), grouped(count), " parameters, ", grouped(trainable),
-              " trainable, ", grouped(bytes), " bytes\n");
+  return join("input ", inputs, "\n", aligned(rows), grouped(count), " parameters, ", grouped(trainable), " trainable, ",
+              grouped(bytes), " bytes\n", grouped(multiply_adds), " multiply-adds, results of ", grouped(looks.bytes),
+              " bytes\n");
+}
+
+std::string ModuleBase::summary(const Tensor& input) {
+  return summary_of_call([&] { call_any(input); }, gradus::describe(input.array()));
 }
 
 std::string ModuleBase::summary(const Shape& input) {

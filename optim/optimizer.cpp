@@ -1,24 +1,12 @@
 // Parameters, groups and options of an Optimizer. Its step is in optimizer_step.cpp, what is saved in optimizer_state.cpp.
 #include <gradus/core/error.h>
+#include <gradus/core/name_pattern.h>
 #include <gradus/optim/optimizer.h>
 
 #include <algorithm>
 
 namespace gradus::optim {
 namespace {
-
-/// `*` matches any characters, `?` one.
-bool matches(const char* pattern, const char* name) {
-  const char *star = nullptr, *resume = nullptr;
-  while (*name) {
-    if (*pattern == '*') star = pattern++, resume = name;
-    else if (*pattern == *name || *pattern == '?') ++pattern, ++name;
-    else if (star) pattern = star + 1, name = ++resume;
-    else return false;
-  }
-  while (*pattern == '*') ++pattern;
-  return *pattern == 0;
-}
 
 OptimizerSpec spec_of_rule(std::unique_ptr<AnyRule> rule) {
   OptimizerSpec spec;
@@ -180,7 +168,7 @@ void Optimizer::put_group(Group g) {
   std::vector<ParameterState*> found;
   std::string some;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    if (matches(g.pattern.c_str(), parameters_[i].name.c_str())) found.push_back(&parameters_[i]);
+    if (matches_pattern(g.pattern.c_str(), parameters_[i].name.c_str())) found.push_back(&parameters_[i]);
     if (i < 3) some += (i ? ", \"" : "\"") + parameters_[i].name + "\"";
   }
   if (found.empty()) throw OptimError(op, join("no parameter matches \"", g.pattern, "\"; the names are like ", some));

@@ -91,7 +91,7 @@ class LSTM : public Module<LSTM>, public Recurrent {
   LstmSequence operator()(const Tensor& x, const Call& how) {
     return Module::operator()(x, LstmState(), how);
   }
-  LstmSequence forward(const Tensor& x, const LstmState& state, const SequenceCall& how);
+  LstmSequence forward(const Tensor& x, const LstmState& state = {}, const SequenceCall& how = {});
   std::vector<Member> members() override { return list_weights(); }
   std::string description() const override { return describe_as("LSTM"); }
 };
@@ -116,7 +116,7 @@ template <class Self> class HiddenStateLayer : public Module<Self>, public Recur
 class GRU : public HiddenStateLayer<GRU> {
  public:
   GRU(int64_t input_size, int64_t hidden_size, GRUOptions options = {});
-  RecurrentSequence forward(const Tensor& x, const Tensor& h, const SequenceCall& how);
+  RecurrentSequence forward(const Tensor& x, const Tensor& h = {}, const SequenceCall& how = {});
   std::string description() const override { return describe_as("GRU"); }
 };
 
@@ -124,7 +124,7 @@ class GRU : public HiddenStateLayer<GRU> {
 class RNN : public HiddenStateLayer<RNN> {
  public:
   RNN(int64_t input_size, int64_t hidden_size, RNNOptions options = {});
-  RecurrentSequence forward(const Tensor& x, const Tensor& h, const SequenceCall& how);
+  RecurrentSequence forward(const Tensor& x, const Tensor& h = {}, const SequenceCall& how = {});
   std::string description() const override;
 
   std::string nonlinearity;
@@ -158,7 +158,7 @@ class LSTMCell : public Module<LSTMCell>, public RecurrentCell {
  public:
   LSTMCell(int64_t input_size, int64_t hidden_size, CellOptions options = {});
   LstmState operator()(const Tensor& x, const LstmState& state = {}) { return Module::operator()(x, state); }
-  LstmState forward(const Tensor& x, const LstmState& state);
+  LstmState forward(const Tensor& x, const LstmState& state = {});
   std::string description() const override { return describe_as("LSTMCell"); }
   using RecurrentCell::field_names;
   using RecurrentCell::fields;

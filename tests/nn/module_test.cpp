@@ -321,7 +321,9 @@ namespace {
 
 struct Log : nn::ForwardObserver {
   std::vector<std::string> lines;
-  void after(nn::ModuleBase& m, const Tensor& y) override { lines.push_back(join(m.type_name(), " ", y.shape())); }
+  void after(nn::ModuleBase& m, const std::vector<Tensor>& y) override {
+    lines.push_back(join(m.type_name(), " ", y.at(0).shape()));
+  }
 };
 
 }  // namespace

@@ -26,14 +26,15 @@ TEST_CASE("the summary of a network") {
   net.spare.requires_grad_(false);
   CHECK(net.summary(Shape{2, 1, 28, 28}) ==
         "input f32[2,1,28,28]\n"
-        "module   type                             output        parameters\n"
-        "(whole)  Digits                           [2,10]                 -\n"
-        "conv1    Conv2d(1 -> 16, 3x3, padding 1)  [2,16,28,28]         160\n"
-        "norm     BatchNorm2d(16)                  [2,16,28,28]          32\n"
-        "drop     Dropout(0.25)                    [2,3136]               -\n"
-        "spare    Linear(3 -> 3)                   not called            12\n"
-        "head     Linear(3136 -> 10)               [2,10]            31,370\n"
-        "31,574 parameters, 31,562 trainable, 126,296 bytes\n");
+        "module   type                             output        parameters  multiply-adds\n"
+        "(whole)  Digits                           [2,10]                 -              -\n"
+        "conv1    Conv2d(1 -> 16, 3x3, padding 1)  [2,16,28,28]         160        225,792\n"
+        "norm     BatchNorm2d(16)                  [2,16,28,28]          32              -\n"
+        "drop     Dropout(0.25)                    [2,3136]               -              -\n"
+        "spare    Linear(3 -> 3)                   not called            12              -\n"
+        "head     Linear(3136 -> 10)               [2,10]            31,370         62,720\n"
+        "31,574 parameters, 31,562 trainable, 126,296 bytes\n"
+        "288,512 multiply-adds, results of 652,880 bytes\n");
 }
 
 TEST_CASE("a summary changes nothing: neither modes nor statistics nor random numbers nor the tape") {
@@ -63,4 +64,15 @@ TEST_CASE("a summary of integers and of f64") {
   nn::Linear lin{2, 2};
   lin.to(f64);
   CHECK(testing::contains(lin.summary(Shape{1, 2}), "6 parameters, 6 trainable, 48 bytes"));
+}
+
+TEST_CASE("a summary of modules with several inputs and outputs") {
+  nn::LSTM lstm{3, 4};
+  CHECK(testing::contains(lstm.summary(Shape{5, 2, 3}), "(whole)  LSTM(3 -> 4)  [5,2,4] [1,2,4] [1,2,4]         144"));
+  nn::MultiheadAttention attention{4, 2};
+  const std::string text = attention.summary(ones({3, 1, 4}), ones({5, 1, 4}), ones({5, 1, 4}));
+  CHECK(testing::contains(text, "input f32[3,1,4], f32[5,1,4], f32[5,1,4]\n"));
+  CHECK(testing::contains(text, "out_proj"));
+  nn::Bilinear both{2, 3, 4};
+  CHECK(testing::contains(both.summary(ones({5, 2}), ones({5, 3})), "Bilinear(2, 3 -> 4)  [5,4]"));
 }

@@ -1,0 +1,9 @@
+// Patterns of names: "layers.*.bias".
+#pragma once
+
+namespace gradus {
+
+/// `*` matches any characters, dots among them, `?` one.
+bool matches_pattern(const char* pattern, const char* name);
+
+}  // namespace gradus
