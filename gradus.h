@@ -33,3 +33,8 @@
 #include <gradus/data/digits.h>
 #include <gradus/data/idx.h>
 #include <gradus/data/loader.h>
+
+#include <gradus/train/checkpoint.h>
+#include <gradus/train/evaluate.h>
+#include <gradus/train/fit.h>
+#include <gradus/train/metrics.h>

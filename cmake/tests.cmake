@@ -119,6 +119,12 @@ if(NOT GRADUS_SANITIZE)  # it takes the place of calls that sanitizers take the 
   add_test(NAME interrupted_saves_500 COMMAND interrupted_saves 500)
   set_tests_properties(interrupted_saves_500 PROPERTIES TIMEOUT 3600 LABELS nightly)
 
+  add_executable(killed_training tests/robustness/killed_training.cpp)
+  target_link_libraries(killed_training PRIVATE gradus gradus_fast gradus_developer)
+  add_test(NAME killed_training COMMAND killed_training 30)
+  add_test(NAME killed_training_500 COMMAND killed_training 500)
+  set_tests_properties(killed_training_500 PROPERTIES TIMEOUT 3600 LABELS nightly)
+
   add_executable(old_cpu tests/outside/planted/old_cpu.cpp)
   target_link_libraries(old_cpu PRIVATE gradus gradus_fast gradus_developer)
   add_script_test(old_cpu old_cpu_test.sh ${needs_dir}/cpu_needs.inc $<TARGET_FILE:old_cpu>)

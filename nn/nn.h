@@ -1,6 +1,7 @@
 // All of nn: the base of modules, the layers, the losses, the initialisers.
 #pragma once
 
+#include <gradus/nn/eval_mode.h>
 #include <gradus/nn/init.h>
 #include <gradus/nn/layers/activation.h>
 #include <gradus/nn/layers/attention.h>

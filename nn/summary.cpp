@@ -1,29 +1,13 @@
 // The table of a network: what it is made of, what each part returns, where the parameters are.
 #include <gradus/autograd/observe.h>
-#include <gradus/nn/module.h>
+#include <gradus/core/kernels/multiply_adds.h>
+#include <gradus/nn/eval_mode.h>
 
 #include <algorithm>
 #include <array>
 #include <unordered_map>
 
 namespace gradus::nn {
-
-/// While alive, every module within `root` is in eval mode; then each has its own mode again.
-class EvalMode {
- public:
-  explicit EvalMode(ModuleBase& root) {
-    for (ModuleBase* m : root.modules()) modes_.emplace_back(m, m->training_);
-    root.eval();
-  }
-  ~EvalMode() {
-    for (auto [m, mode] : modes_) m->training_ = mode;
-  }
-  EvalMode(const EvalMode&) = delete;
-  EvalMode& operator=(const EvalMode&) = delete;
-
- private:
-  std::vector<std::pair<ModuleBase*, bool>> modes_;
-};
 
 namespace {
 
@@ -41,8 +25,9 @@ class Looks : public ForwardObserver, public OpObserver {
       if (t.defined()) text += (text.empty() ? "" : " ") + to_string(t.shape());
     if (text.empty()) text = "nothing";
   }
-  void after(const char* op, std::span<const Tensor> results, std::span<const Tensor* const> inputs) override {
-    if (ModuleBase* m = ModuleCall::current()) seen_[m].multiply_adds += multiply_adds(op, results[0], inputs);
+  void after(const char*, std::span<const Tensor> results, std::span<const Tensor* const>) override {
+    if (ModuleBase* m = ModuleCall::current()) seen_[m].multiply_adds += gradus::multiply_adds - counted_;
+    counted_ = gradus::multiply_adds;
     for (const Tensor& t : results)
       if (t.defined()) bytes += t.size() * static_cast<int64_t>(bytes_of(t.dtype()));
   }
@@ -50,21 +35,7 @@ class Looks : public ForwardObserver, public OpObserver {
   int64_t bytes = 0;  ///< of the results of all ops
 
  private:
-  /// Of products and convolutions; 0 for other ops.
-  static int64_t multiply_adds(const std::string& op, const Tensor& y, std::span<const Tensor* const> in) {
-    const auto in_size = [&](std::size_t k) { return k < in.size() && in[k]->defined() ? in[k]->size() : 0; };
-    if (op == "matmul" || op == "linear") return in[0]->rank() > 0 ? y.size() * in[0]->shape().back() : 0;
-    const auto of_one_channel = [&] { return in_size(1) / std::max<int64_t>(1, in[1]->dim(0)); };
-    if (op == "conv2d") return y.size() * of_one_channel();
-    if (op == "conv2d_input") return in_size(0) * of_one_channel();  // what a transposed convolution is
-    if (op == "lstm" || op == "gru" || op == "rnn") {                // x, h, (c), weights, biases
-      int64_t weights = 0;
-      for (std::size_t k = op == "lstm" ? 3 : 2; k < in.size(); ++k) weights += in[k]->rank() == 2 ? in[k]->size() : 0;
-      return in[0]->dim(0) * in[0]->dim(1) * weights;
-    }
-    if (op == "scaled_dot_product_attention") return (in_size(0) + y.size()) * in[1]->dim(-2);
-    return 0;
-  }
+  int64_t counted_ = gradus::multiply_adds;
   std::unordered_map<ModuleBase*, Seen> seen_;
 };
 

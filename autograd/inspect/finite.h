@@ -57,7 +57,9 @@ std::optional<NonFinite> find_non_finite(const std::function<Tensor()>& f);
 /// Gradients are looked at in the tensors given; without any only the loss is.
 class FiniteWatch {
  public:
-  explicit FiniteWatch(std::vector<Tensor> parameters = {}) : parameters_(std::move(parameters)) {}
+  /// `steps`: how many were taken before, of a run that goes on.
+  explicit FiniteWatch(std::vector<Tensor> parameters = {}, std::int64_t steps = 0)
+      : parameters_(std::move(parameters)), steps_(steps) {}
 
   /// loss = f(); loss.backward(). Errors: NonFiniteError, if the loss or a gradient is not finite, with what
   /// find_non_finite() says of f run again. The default generator is set back for that (f must draw from no other); what
@@ -68,7 +70,7 @@ class FiniteWatch {
 
  private:
   std::vector<Tensor> parameters_;
-  std::int64_t steps_ = 0;
+  std::int64_t steps_;
 };
 
 }  // namespace gradus

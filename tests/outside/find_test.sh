@@ -33,5 +33,6 @@ asks 'Where is weight decay of SGD?' 'weight_decay' optim/rules/sgd.cpp optim/ru
 asks 'Where is an op written as ONNX?' 'LayerNormalization' nn nn/onnx/emit_layers.cpp
 asks 'What runs when I call opt.step()?' '^void Optimizer::step\(' optim optim/optimizer_step.cpp
 asks 'Where is a rule registered?' 'void register_rule\(RuleInfo' optim optim/spec/registry.cpp
+asks 'Where is a run saved and resumed?' 'Position Checkpoint::resume' train train/checkpoint.cpp
 asks 'Where is gradient clipping?' 'clip_grad_norm\(' optim optim/norms.cpp
 exit $((failures > 0))

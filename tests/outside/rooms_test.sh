@@ -5,8 +5,8 @@ root=$(cd "$(dirname "$0")/../.." && pwd)
 box=$(mktemp -d)
 trap 'rm -rf "$box"' EXIT
 
-house() { rm -rf "$box/house" && mkdir -p "$box"/house/{core/io,core/internal,autograd/check,autograd/internal,nn/layers,optim,data,tools,tests} && cd "$box/house"
-  for room in core autograd nn optim data tools; do printf '#pragma once\n' >$room/a.h; done
+house() { rm -rf "$box/house" && mkdir -p "$box"/house/{core/io,core/internal,autograd/check,autograd/internal,nn/layers,optim,data,train,tools,tests} && cd "$box/house"
+  for room in core autograd nn optim data train tools; do printf '#pragma once\n' >$room/a.h; done
   for file in core/io/a.h core/internal/a.h autograd/check/a.h autograd/internal/a.h nn/layers/a.h; do printf '#pragma once\n' >$file; done
   printf 'namespace {\nint helper() { return 1; }\n}  // namespace\n' >core/a.cpp; }
 failures=0
@@ -35,6 +35,7 @@ planted autograd/b.cpp '#include <gradus/nn/a.h>' 'autograd must not know nn'
 planted nn/b.cpp '  #  include <gradus/optim/a.h>' 'nn must not know optim'
 planted optim/b.cpp '#include <gradus/nn/a.h>' 'optim must not know nn'
 planted data/b.cpp '#include <gradus/autograd/a.h>' 'data must not know autograd'
+planted nn/b.cpp '#include <gradus/train/a.h>' 'nn must not know train'
 planted data/b.cpp '#include <gradus/tools/a.h>' 'data must not know tools'
 planted core/b.cpp '#include <gradus/core/missing.h>' 'there is no <gradus/core/missing.h>'
 planted core/b.cpp '#include "a.h"' 'spelled <gradus/room/file.h>'
@@ -47,7 +48,7 @@ planted core/b.h '#include <fmt/format.h>' 'a public header must not include <fm
 planted nn/b.h '#include <iostream>' 'a public header must not include <iostream>'
 planted optim/b.h '#include <nlohmann/json.hpp>' 'a public header must not include'
 planted data/b.cpp '// TO''DO: the rest' 'unfinished'
-planted gradus.h "$(printf '#include <gradus/%s/a.h>\\n' core autograd nn data)" 'offers no header of optim'
+planted gradus.h "$(printf '#include <gradus/%s/a.h>\\n' core autograd nn data train)" 'offers no header of optim'
 planted autograd/ops/b.cpp '#include <gradus/autograd/check/a.h>' 'must not know autograd/check'
 planted core/b.h '#include <gradus/core/io/a.h>' 'must not know core/io'
 planted nn/module.h '#include <gradus/nn/layers/a.h>' 'must not know nn/layers'
@@ -62,8 +63,9 @@ fine core/kernels/gemm.cpp '#include <cblas.h>'
 fine core/parallel.cpp '#include <oneapi/tbb/parallel_for.h>'
 fine core/b.cpp '#include <gradus/core/a.h>\n// as tbb::parallel_for and cblas_sgemm do\nconst char* name = "openblas";'
 fine tools/b.cpp '#include <gradus/nn/a.h>\n#include <gradus/optim/a.h>\n#include <iostream>'
-fine gradus.h "$(printf '#include <gradus/%s/a.h>\\n' core autograd nn optim data)"
+fine gradus.h "$(printf '#include <gradus/%s/a.h>\\n' core autograd nn optim data train)"
 fine data/b.cpp '#include <gradus/core/a.h>'
+fine train/b.cpp '#include <gradus/nn/a.h>\n#include <gradus/optim/a.h>\n#include <gradus/data/a.h>'
 
 "$root/scripts/check_rooms" "$root" || failures=$((failures + 1))
 [[ $failures -eq 0 ]] && echo "the rooms are in order; every planted violation was noticed"

@@ -11,7 +11,7 @@
 #include <gradus/tools/compare/networks.h>
 #include <gradus/tools/report/report.h>
 #include <gradus/tools/terminal/command_line.h>
-#include <gradus/tools/terminal/progress.h>
+#include <gradus/train/progress_line.h>
 
 #include <fmt/core.h>
 #include <unistd.h>
@@ -119,7 +119,7 @@ class Narrator {
   bool operator()(const std::string& name, const RunProgress& p) {
     progress_.show(fmt::format("{}  epoch {}/{}  batch {}/{}  loss {:.4f}  accuracy {} %  {:.0f} images/s  {} left", name,
                                p.epoch, epochs_, p.batch, p.batches, p.loss, number(100 * p.accuracy, 2),
-                               p.images_per_second, minutes(p.seconds_left)));
+                               p.images_per_second, training::minutes(p.seconds_left)));
     return !interrupted;
   }
   void finished(const std::string& name, const RunResult& r) {
@@ -132,7 +132,7 @@ class Narrator {
   }
 
  private:
-  Progress progress_;
+  training::ProgressLine progress_;
   std::int64_t epochs_;
 };
 

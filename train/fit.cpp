@@ -1,0 +1,300 @@
+#include <gradus/autograd/inspect/finite.h>
+#include <gradus/autograd/ops.h>
+#include <gradus/core/io/files.h>
+#include <gradus/optim/averaged.h>
+#include <gradus/optim/norms.h>
+#include <gradus/train/fit.h>
+#include <gradus/train/internal/fit_report.h>
+#include <gradus/train/interrupt.h>
+#include <gradus/train/progress_line.h>
+
+#include <chrono>
+#include <cmath>
+#include <cstdlib>
+
+namespace gradus::training {
+namespace {
+
+constexpr double none = std::numeric_limits<double>::quiet_NaN();
+
+class Timer {
+ public:
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - since_).count(); }
+  void restart() { since_ = Clock::now(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point since_ = Clock::now();
+};
+
+JsonValue json_of(const Record& r) {
+  JsonValue v, metrics = JsonValue::List();
+  for (const double m : r.metrics) metrics.push_back(m);
+  v["epoch"] = r.epoch, v["step"] = r.step, v["train_loss"] = r.train_loss, v["validation_loss"] = r.validation_loss;
+  v["metrics"] = metrics, v["lr"] = r.lr, v["seconds"] = r.seconds, v["best"] = r.best;
+  return v;
+}
+
+/// The number of this name; NaN, which JSON does not have, was written as null.
+double number_in(const JsonValue& v, const char* name) {
+  const JsonValue* found = v.find(name);
+  const double* x = found ? found->get_if<double>() : nullptr;
+  return x ? *x : none;
+}
+
+Record record_of(const JsonValue& v) {
+  Record r;
+  r.epoch = static_cast<std::int64_t>(number_in(v, "epoch")), r.step = static_cast<std::int64_t>(number_in(v, "step"));
+  r.train_loss = number_in(v, "train_loss"), r.validation_loss = number_in(v, "validation_loss");
+  r.lr = number_in(v, "lr"), r.seconds = number_in(v, "seconds");
+  if (const JsonValue* metrics = v.find("metrics"); metrics && metrics->get_if<JsonValue::List>())
+    for (const JsonValue& m : *metrics->get_if<JsonValue::List>())
+      r.metrics.push_back(m.get_if<double>() ? *m.get_if<double>() : none);
+  if (const JsonValue* best = v.find("best"); best && best->get_if<bool>()) r.best = *best->get_if<bool>();
+  return r;
+}
+
+void check(const data::DataLoader& loader, const FitOptions& o) {
+  const auto refuse = [](const auto&... parts) { throw DataError("fit", join(parts...)); };
+  if (o.epochs < 0) refuse("epochs is ", o.epochs, "; it must be at least 0");
+  if (o.steps < 0 || o.validate_every < 0) refuse("steps and validate_every must be at least 0");
+  if (loader.batches() < 1) refuse("the loader has ", loader.size(), " items and drop_last: not one full batch");
+  if (!o.metrics.empty() && !o.validation) refuse("metrics are of the validation set, and there is none");
+  if (!(o.average >= 0 && o.average < 1)) refuse("average is ", text(o.average), "; a decay lies in [0, 1), 0 for none");
+}
+
+class Fitting {
+ public:
+  Fitting(nn::ModuleBase& net, optim::Optimizer& optimizer, const data::DataLoader& loader, const StepFunction& step,
+          const FitOptions& options)
+      : net_(net), optimizer_(optimizer), loader_(loader), step_(step), options_(options), checkpoint_(options.checkpoint) {
+    check(loader, options);
+    if (options.average > 0) average_ = optim::Averaged::exponential(net.named_parameters(), options.average);
+    if (!checkpoint_) return;
+    checkpoint_->add("model", net_).add("optimizer", optimizer_);
+    if (average_) checkpoint_->add("average", *average_);
+    const data::LoaderOptions& l = loader.options();
+    checkpoint_->require("optimizer", optimizer.spec())
+        .require("batch_size", std::to_string(l.batch_size))
+        .require("items", std::to_string(loader.size()))
+        .require("order", l.shuffle ? join("shuffled, seed ", l.seed) : "as given");
+  }
+
+  FitResult run() {
+    const InterruptGuard guard;
+    resume();
+    watch_.emplace(net_.parameters(), at_.step);
+    if (options_.progress) line_.line(table_head(options_));
+    for (const Record& r : result_.records) print_row(r, none);
+    if (record_due()) record();
+    net_.train();
+    while (going()) {
+      run_epoch();
+      if (at_.batch == loader_.batches()) at_.next_epoch();
+    }
+    line_.finish();
+    result_.steps = at_.step, result_.seconds = seconds();
+    result_.interrupted = InterruptGuard::interrupted();
+    if (checkpoint_ && saved_step_ != at_.step) save();
+    if (result_.interrupted) tell_interrupted();
+    else leave_weights();
+    return std::move(result_);
+  }
+
+ private:
+  bool going() const {
+    const bool enough = at_.epoch >= options_.epochs || (options_.steps > 0 && at_.step >= options_.steps);
+    return !enough && !stop_ && !out_of_patience() && !InterruptGuard::interrupted();
+  }
+
+  void run_epoch() {
+    for (auto& batch : loader_.epoch(at_.epoch, at_.batch)) {
+      train_batch(batch);
+      show(batch.x.dim(0));
+      if (InterruptGuard::interrupted()) return;
+      if (record_due()) record();
+      else if (checkpoint_ && since_save_.seconds() >= options_.checkpoint_every) save();
+      if (!going()) return;
+    }
+  }
+
+  void train_batch(const data::Batch& batch) {
+    const bool keeps_output = options_.progress && !options_.metrics.empty();
+    const auto loss_of = [&] {
+      StepResult r = step_(batch);
+      output_ = keeps_output && r.output.defined() ? r.output.detach() : Tensor();
+      return r.loss;
+    };
+    const std::int64_t moved = optimizer_.steps();
+    loss_ = optimizer_.step([&] { return options_.watch_finite ? watch_->backward(loss_of) : loss_of(); });
+    if (average_ && optimizer_.steps() > moved) average_->update();
+    if (keeps_output) target_ = batch.y.defined() ? Tensor(batch.y) : Tensor();
+    loss_sum_ += loss_;
+    ++loss_count_;
+    at_.next_batch();
+    tell(options_.after_step);
+  }
+
+  void tell(const std::vector<Callback>& callbacks) {
+    if (callbacks.empty()) return;
+    FitState state{at_, loss_, result_.records.empty() ? nullptr : &result_.records.back()};
+    for (const Callback& f : callbacks) f(state);
+    stop_ |= state.stop;
+  }
+
+  // ---- rows ---------------------------------------------------------------------------------------------------------
+
+  bool record_due() const {
+    if (at_.step == 0 || (!result_.records.empty() && result_.records.back().step == at_.step)) return false;
+    const bool epoch_ends = at_.batch == loader_.batches();
+    if (at_.step == options_.steps || (epoch_ends && at_.epoch + 1 == options_.epochs)) return true;
+    return options_.validate_every > 0 ? at_.step % options_.validate_every == 0 : epoch_ends;
+  }
+
+  void record() {
+    line_.finish();
+    Record r;
+    r.epoch = at_.epoch + 1, r.step = at_.step, r.train_loss = loss_sum_ / loss_count_, r.lr = lr();
+    const double rate = static_cast<double>(items_) / row_.seconds();
+    optimizer_.eval();
+    if (average_ && average_->updates() > 0) average_->swap();
+    if (options_.validation) {
+      Evaluation e = evaluate(net_, *options_.validation, step_, options_.metrics);
+      r.validation_loss = e.loss;
+      r.metrics = std::move(e.metrics);
+    }
+    const double value = compared(r);
+    r.best = result_.records.empty() || std::isnan(compared(*result_.best())) || better(value, compared(*result_.best()));
+    if (r.best) keep_best();
+    if (average_ && average_->swapped()) average_->swap();
+    optimizer_.train();
+    r.seconds = seconds();
+    for (const Record& before : result_.records) r.seconds -= before.seconds;
+    result_.records.push_back(r);
+    loss_sum_ = loss_count_ = 0, items_ = 0;
+    row_.restart();
+    print_row(r, rate);
+    if (!options_.csv.empty()) write_atomically(options_.csv, csv_of(result_.records, options_));
+    tell(options_.after_record);
+    if (checkpoint_) save();
+  }
+
+  double compared(const Record& r) const {
+    return !r.metrics.empty() ? r.metrics[0] : options_.validation ? r.validation_loss : r.train_loss;
+  }
+  bool better(double a, double b) const {
+    return !options_.metrics.empty() && options_.metrics[0].higher_is_better ? a > b : a < b;
+  }
+  bool out_of_patience() const {
+    const Record* best = result_.best();
+    return options_.patience > 0 && best && &result_.records.back() - best >= options_.patience;
+  }
+
+  std::string best_path() const { return checkpoint_->folder() + "/best.safetensors"; }
+  void keep_best() {
+    if (options_.patience > 0) best_weights_ = net_.state_dict();
+    if (!checkpoint_) return;
+    if (saved_step_ < 0) save();  // makes the folder, or refuses it
+    net_.save(best_path());
+  }
+  void leave_weights() {
+    if (options_.patience > 0 && !best_weights_.empty()) net_.load_state_dict(best_weights_);
+    else if (average_ && average_->updates() > 0) average_->swap();
+  }
+
+  // ---- checkpoints --------------------------------------------------------------------------------------------------
+
+  void save() {
+    JsonValue records = JsonValue::List();
+    for (const Record& r : result_.records) records.push_back(json_of(r));
+    at_.notes["records"] = records, at_.notes["seconds"] = seconds();
+    at_.notes["loss_sum"] = loss_sum_, at_.notes["loss_count"] = loss_count_;
+    checkpoint_->save(at_);
+    saved_step_ = at_.step;
+    since_save_.restart();
+  }
+
+  void resume() {
+    if (!checkpoint_) return;
+    at_ = checkpoint_->resume();
+    if (at_.step == 0) return;
+    saved_step_ = at_.step;
+    if (const JsonValue* records = at_.notes.find("records"); records && records->get_if<JsonValue::List>())
+      for (const JsonValue& r : *records->get_if<JsonValue::List>()) result_.records.push_back(record_of(r));
+    seconds_before_ = number_in(at_.notes, "seconds");
+    loss_sum_ = number_in(at_.notes, "loss_sum"), loss_count_ = number_in(at_.notes, "loss_count");
+    if (options_.patience > 0 && !result_.records.empty()) best_weights_ = load_safetensors(best_path()).tensors;
+    if (!options_.progress) return;
+    for (const auto& why : checkpoint_->damaged()) line_.line("passed over: " + why);
+    line_.line(join("resumed ", checkpoint_->folder(), " at epoch ", at_.epoch + 1, ", step ", at_.step));
+  }
+
+  // ---- words --------------------------------------------------------------------------------------------------------
+
+  double seconds() const { return seconds_before_ + run_.seconds(); }
+  double lr() const { return optimizer_.rule().has("lr") ? optimizer_.lr() : none; }
+
+  void print_row(const Record& r, double rate) {
+    if (options_.progress) line_.line(table_row(r, rate, options_));
+  }
+
+  void show(std::int64_t batch_items) {
+    items_ += batch_items;
+    if (!options_.progress || !line_.due()) return;
+    const double per_second = static_cast<double>(items_) / row_.seconds();
+    const double left = static_cast<double>((loader_.batches() - at_.batch) * loader_.options().batch_size) / per_second;
+    double metric = none;
+    if (output_.defined() && target_.defined())
+      metric = options_.metrics[0].value(options_.metrics[0].sums(output_, target_));
+    std::vector<Array> gradients;
+    for (const Tensor& w : net_.parameters())
+      if (w.grad().defined()) gradients.push_back(w.grad().array().contiguous());
+    line_.show(progress_text({at_.epoch + 1, options_.epochs, at_.batch, loader_.batches(), per_second, loss_, metric,
+                              optim::global_norm(gradients), lr(), left},
+                             options_));
+  }
+
+  void tell_interrupted() {
+    if (!options_.progress) return;
+    line_.line(join("interrupted at step ", at_.step,
+                    checkpoint_ ? "; saved in " + checkpoint_->folder() + ", start the program again to go on" : ""));
+  }
+
+  nn::ModuleBase& net_;
+  optim::Optimizer& optimizer_;
+  const data::DataLoader& loader_;
+  const StepFunction& step_;
+  const FitOptions& options_;
+  std::optional<Checkpoint> checkpoint_;
+  std::optional<optim::Averaged> average_;
+  std::optional<FiniteWatch> watch_;
+  NamedArrays best_weights_;  // with patience
+  FitResult result_;
+  Position at_;
+  std::int64_t saved_step_ = -1;
+  bool stop_ = false;
+  double loss_ = 0, loss_sum_ = 0, loss_count_ = 0;  // the sum since the row before
+  Tensor output_, target_;                           // of the newest batch, for the progress line
+  double seconds_before_ = 0;
+  std::int64_t items_ = 0;  // since the row before, or the start
+  Timer run_, row_, since_save_;
+  ProgressLine line_;
+};
+
+}  // namespace
+
+const Record* FitResult::best() const {
+  const Record* found = nullptr;
+  for (const Record& r : records)
+    if (r.best || !found) found = &r;
+  return found;
+}
+
+FitResult fit(nn::ModuleBase& net, optim::Optimizer& optimizer, const data::DataLoader& loader, const StepFunction& step,
+              const FitOptions& options) {
+  FitResult result = Fitting(net, optimizer, loader, step, options).run();
+  if (result.interrupted && options.exit_on_interrupt) std::exit(interrupted_exit);
+  return result;
+}
+
+}  // namespace gradus::training
