@@ -29,10 +29,16 @@
 
 #include <gradus/optim/optimizer.h>
 
+#include <gradus/data/augment.h>
+#include <gradus/data/cifar.h>
+#include <gradus/data/csv.h>
 #include <gradus/data/dataset.h>
 #include <gradus/data/digits.h>
 #include <gradus/data/idx.h>
 #include <gradus/data/loader.h>
+#include <gradus/data/mel.h>
+#include <gradus/data/text.h>
+#include <gradus/data/wav.h>
 
 #include <gradus/train/checkpoint.h>
 #include <gradus/train/evaluate.h>

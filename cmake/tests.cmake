@@ -34,12 +34,15 @@ if(nightly_sources)
 endif()
 
 # ---- examples -------------------------------------------------------------------------------------------------------
-file(GLOB examples CONFIGURE_DEPENDS examples/*.cpp)
+add_library(example_flags STATIC examples/flags.cpp)
+target_link_libraries(example_flags PUBLIC gradus gradus_fast gradus_developer CLI11::CLI11)
+target_compile_options(example_flags PRIVATE $<$<CONFIG:Release>:-O1>)
+file(GLOB examples CONFIGURE_DEPENDS examples/*/*.cpp)
 foreach(example IN LISTS examples)
   get_filename_component(name ${example} NAME_WE)
   add_executable(${name} ${example})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY examples)
-  target_link_libraries(${name} PRIVATE gradus gradus_fast gradus_developer CLI11::CLI11)
+  target_link_libraries(${name} PRIVATE example_flags)
   add_test(NAME example_${name} COMMAND ${name} --quick)
   set_tests_properties(example_${name} PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 600 LABELS example
     FAIL_REGULAR_EXPRESSION "gradus: warning")  # docs/warnings.md: no false alarm in what runs well

@@ -7,7 +7,10 @@
 #include <gradus/core/io/files.h>
 #include <gradus/core/io/npy.h>
 #include <gradus/core/io/safetensors.h>
+#include <gradus/data/cifar.h>
+#include <gradus/data/csv.h>
 #include <gradus/data/idx.h>
+#include <gradus/data/wav.h>
 #include <gradus/optim/optimizer.h>
 #include <gradus/optim/spec/spec.h>
 #include <gradus/tests/robustness/fuzz/readers.h>
@@ -133,6 +136,38 @@ std::vector<std::string> idx_seeds() {
           std::string("\0\0\x0E\x01\0\0\0\x01", 8) + std::string(8, '\0')};
 }
 
+void read_csv_file(const std::string& bytes) {
+  const data::Table table = data::read_csv(Memory(bytes).path());
+  for (const auto& name : table.names()) {
+    const auto texts = table.texts(name);
+    promise(static_cast<std::int64_t>(texts.size()) == table.rows(), "every row has a cell of every column");
+    data::Categories(texts).encode(texts);
+    try {
+      table.numbers(name, 0);
+    } catch (const DataError&) {  // a column of texts
+    }
+  }
+}
+std::vector<std::string> csv_seeds() {
+  return {"age,name\n39,\"a, \"\"b\"\"\"\n?, x \r\n\n-2e3,\n", "a\n\"\"\n",
+          "\xEF\xBB\xBF"
+          "a,b\n1,2"};
+}
+
+void read_wav_file(const std::string& bytes) {
+  promise(data::read_wav(Memory(bytes).path()).samples.size() > 0, "a sound has a frame");
+}
+std::vector<std::string> wav_seeds() {
+  const std::string riff("RIFF\0\0\0\0WAVE", 12), rate("\x40\x1F\0\0\0\0\0\0", 8);
+  return {riff + std::string("fmt \x10\0\0\0\x01\0\x02\0", 12) + rate + std::string("\x04\0\x10\0", 4) +
+              std::string("data\x08\0\0\0", 8) + "abcdefgh",
+          riff + std::string("LIST\x01\0\0\0x\0", 10) + std::string("fmt \x10\0\0\0\x03\0\x01\0", 12) + rate +
+              std::string("\x08\0\x40\0", 4) + std::string("data\x08\0\0\0", 8) + "abcdefgh"};
+}
+
+void read_cifar_file(const std::string& bytes) { data::read_cifar10(Memory(bytes).path()); }
+std::vector<std::string> cifar_seeds() { return {std::string(3073, '\x03')}; }
+
 std::string gzipped(const std::string& bytes) {
   z_stream z{};
   if (deflateInit2(&z, Z_BEST_COMPRESSION, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
@@ -254,6 +289,9 @@ const std::vector<Reader>& readers() {
   static const std::vector<Reader> all = {{"safetensors", read_safetensors, safetensors_seeds},
                                           {"npy", read_npy, npy_seeds},
                                           {"idx", read_idx_file, idx_seeds},
+                                          {"csv", read_csv_file, csv_seeds},
+                                          {"wav", read_wav_file, wav_seeds},
+                                          {"cifar", read_cifar_file, cifar_seeds},
                                           {"gzip", read_gzip, gzip_seeds},
                                           {"spec", read_spec, spec_seeds},
                                           {"schedule", read_schedule, schedule_seeds},

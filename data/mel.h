@@ -1,0 +1,19 @@
+// Log-mel features: what a recogniser of speech hears of a sound.
+#pragma once
+
+#include <gradus/core/array.h>
+
+namespace gradus::data {
+
+struct MelOptions {
+  std::int64_t window = 256, hop = 128;  ///< samples of a frame, and from one frame to the next
+  std::int64_t mels = 40;
+  double rate = 8000, low = 50, high = 4000;  ///< in hertz; high is at most rate / 2
+};
+
+/// samples f32 [n], n >= 1 -> f32 [1 + (n - window) / hop, mels], one frame at least (zeros are added to a shorter sound):
+/// log(1e-6 + M |DFT(w x)|^2), w Hann's window, M triangles on the mel scale 2595 log10(1 + f / 700) (O'Shaughnessy, "Speech
+/// communication", 1987). Errors: ShapeError, DtypeError, DataError for options that make no sense.
+Array log_mel(const Array& samples, const MelOptions& options = {});
+
+}  // namespace gradus::data

@@ -1,0 +1,106 @@
+#include <gradus/core/io/files.h>
+#include <gradus/core/parallel.h>
+#include <gradus/core/random.h>
+#include <gradus/examples/flags.h>
+
+#include <CLI/CLI.hpp>
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+
+namespace gradus::examples {
+
+optim::Optimizer Flags::make_optimizer(nn::ModuleBase& net, const data::DataLoader& loader) const {
+  const std::string total = std::to_string(steps > 0 ? steps : epochs * loader.batches());
+  std::string spec = optimizer;
+  for (auto at = spec.find("TOTAL"); at != spec.npos; at = spec.find("TOTAL")) spec.replace(at, 5, total);
+  return optim::make(spec, net.named_parameters());
+}
+
+training::FitOptions Flags::fit(const data::DataLoader* validation, std::vector<training::Metric> metrics) const {
+  training::FitOptions o;
+  o.epochs = epochs > 0 ? epochs : 1'000'000;
+  o.steps = steps;
+  o.validation = validation;
+  o.metrics = std::move(metrics);
+  if (steps > 0) o.validate_every = std::max<std::int64_t>(1, steps / 10);
+  if (!resume.empty())
+    o.checkpoint = training::Checkpoint(
+        resume, {{"program", program}, {"data", data}, {"seed", std::to_string(seed)}, {"quick", quick ? "yes" : "no"}});
+  return o;
+}
+
+Outcome Flags::outcome(nn::ModuleBase& net, const training::FitResult& result, const training::FitOptions& options,
+                       const std::string& task, double baseline) const {
+  if (!save.empty()) net.save(save);
+  if (result.records.empty()) throw DataError(program, "there was not one step to take", "--epochs or --steps above 0");
+  const training::Record& last = result.records.back();
+  const bool with_metric = !options.metrics.empty();
+  return {.task = task,
+          .metric = with_metric ? options.metrics[0].name : "loss",
+          .value = with_metric ? last.metrics[0] : last.validation_loss,
+          .baseline = baseline,
+          .higher_is_better = with_metric && options.metrics[0].higher_is_better,
+          .steps = result.steps,
+          .parameters = net.parameter_count(),
+          .curve = result.records};
+}
+
+namespace {
+
+void write_json(const Flags& flags, const Outcome& o, double seconds) {
+  JsonValue v, curve = JsonValue::List();
+  v["task"] = o.task, v["metric"] = o.metric, v["value"] = o.value, v["higher_is_better"] = o.higher_is_better;
+  v["baseline"] = o.baseline, v["seconds"] = seconds, v["steps"] = o.steps, v["optimizer"] = flags.optimizer;
+  v["seed"] = static_cast<std::int64_t>(flags.seed), v["parameters"] = o.parameters;
+  for (const training::Record& r : o.curve) {
+    JsonValue point;
+    point.push_back(r.step);
+    point.push_back(r.train_loss);
+    point.push_back(r.metrics.empty() ? r.validation_loss : r.metrics[0]);
+    curve.push_back(point);
+  }
+  v["curve"] = curve;
+  write_atomically(flags.json, to_string(v) + "\n");
+}
+
+}  // namespace
+
+int run(int argc, char** argv, const std::string& about, Flags flags, const std::function<Outcome(const Flags&)>& example) {
+  CLI::App app{about};
+  flags.program = std::filesystem::path(argv[0]).filename().string();
+  app.add_option("--data", flags.data, "Real data: a file or folder; default: made by our own code");
+  app.add_option("--optimizer", flags.optimizer, "A spec; TOTAL stands for the run's steps")->capture_default_str();
+  auto* length = flags.steps > 0 ? app.add_option("--steps", flags.steps, "Batches to learn from")
+                                 : app.add_option("--epochs", flags.epochs, "Passes over the data");
+  length->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--batch", flags.batch, "Items at a time")->capture_default_str()->check(CLI::PositiveNumber);
+  app.add_option("--seed", flags.seed, "Of everything that is random")->capture_default_str();
+  app.add_option("--threads", flags.threads, "Default: all cores")->check(CLI::PositiveNumber);
+  app.add_option("--save", flags.save, "Write the trained weights here (.safetensors)");
+  app.add_option("--resume", flags.resume, "A folder of checkpoints: the run goes on from it, and can be interrupted");
+  app.add_flag("--quick", flags.quick, "A few seconds");
+  app.add_option("--json", flags.json, "Write what came of it here");
+  CLI11_PARSE(app, argc, argv);
+  if (flags.quick && length->count() == 0) (flags.steps > 0 ? flags.steps : flags.epochs) = flags.quick_length;
+  try {
+    const auto begin = std::chrono::steady_clock::now();
+    if (flags.threads > 0) set_threads(flags.threads);
+    if (!flags.json.empty()) check_writable(flags.json);
+    if (!flags.save.empty()) check_writable(flags.save);
+    manual_seed(flags.seed);
+    const Outcome o = example(flags);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    std::printf("%s: %s %.4f (without learning %.4f), %lld parameters, %lld steps, %.1f s\n", o.task.c_str(),
+                o.metric.c_str(), o.value, o.baseline, static_cast<long long>(o.parameters), static_cast<long long>(o.steps),
+                seconds);
+    if (!flags.json.empty()) write_json(flags, o, seconds);
+    return (o.higher_is_better ? o.value > o.baseline : o.value < o.baseline) ? 0 : 1;
+  } catch (const Error& error) {
+    std::fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}
+
+}  // namespace gradus::examples
