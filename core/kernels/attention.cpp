@@ -2,6 +2,7 @@
 #include <gradus/core/kernels/attention.h>
 
 #include <gradus/core/kernels/internal/packed_matrix.h>
+#include <gradus/core/kernels/multiply_adds.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/simd/softmax_rows.h>
 
@@ -234,10 +235,19 @@ std::int64_t attention_grain(std::int64_t work) {
   return std::max<std::int64_t>(1, (1 << 18) / std::max<std::int64_t>(1, work));
 }
 
+/// Of queries and the keys that `causal` lets them see.
+template <class T> std::int64_t pairs(const AttentionHeads<T>& a) {
+  std::int64_t seen = a.causal ? 0 : a.queries * a.keys;
+  if (a.causal)
+    for (std::int64_t i = 0; i < a.queries; ++i) seen += std::clamp<std::int64_t>(i + a.offset + 1, 0, a.keys);
+  return a.heads * seen;
+}
+
 }  // namespace
 
 template <class T> void attention_forward(const AttentionHeads<T>& a, const HeadRows<T>& out, T* stats) {
   if (a.heads * a.queries == 0) return;
+  const CountMultiplyAdds counted(pairs(a) * (a.features + a.value_features));
   const AttentionForward<T> forward(a, out, stats);
   const std::int64_t work = std::min(forward.rows, a.queries) * a.keys * (a.features + a.value_features);
   parallel_ranges(a.heads * forward.pieces, attention_grain(work), forward);
@@ -245,6 +255,7 @@ template <class T> void attention_forward(const AttentionHeads<T>& a, const Head
 
 template <class T> void attention_backward(const AttentionHeads<T>& a, const AttentionGradients<T>& g) {
   if (a.heads == 0) return;
+  const CountMultiplyAdds counted(pairs(a) * (3 * a.features + 2 * a.value_features));
   const std::int64_t work = a.heads / g.groups * a.queries * a.keys * (3 * a.features + 2 * a.value_features);
   parallel_ranges(g.groups, attention_grain(work), AttentionBackward<T>{a, g});
 }
