@@ -1,3 +1,4 @@
+#include <gradus/autograd/inspect/profile.h>
 #include <gradus/core/io/files.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
@@ -8,6 +9,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 
 namespace gradus::examples {
 
@@ -82,6 +84,7 @@ int run(int argc, char** argv, const std::string& about, Flags flags, const std:
   app.add_option("--resume", flags.resume, "A folder of checkpoints: the run goes on from it, and can be interrupted");
   app.add_flag("--quick", flags.quick, "A few seconds");
   app.add_option("--json", flags.json, "Write what came of it here");
+  app.add_option("--profile", flags.profile, "Time every op: a table, and this file for Perfetto (Chrome trace JSON)");
   CLI11_PARSE(app, argc, argv);
   if (flags.quick && length->count() == 0) (flags.steps > 0 ? flags.steps : flags.epochs) = flags.quick_length;
   try {
@@ -89,13 +92,17 @@ int run(int argc, char** argv, const std::string& about, Flags flags, const std:
     if (flags.threads > 0) set_threads(flags.threads);
     if (!flags.json.empty()) check_writable(flags.json);
     if (!flags.save.empty()) check_writable(flags.save);
+    if (!flags.profile.empty()) check_writable(flags.profile);
     manual_seed(flags.seed);
+    std::optional<Profile> profile;
+    if (!flags.profile.empty()) profile.emplace();
     const Outcome o = example(flags);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
     std::printf("%s: %s %.4f (without learning %.4f), %lld parameters, %lld steps, %.1f s\n", o.task.c_str(),
                 o.metric.c_str(), o.value, o.baseline, static_cast<long long>(o.parameters), static_cast<long long>(o.steps),
                 seconds);
     if (!flags.json.empty()) write_json(flags, o, seconds);
+    if (profile) std::fputs(to_string(*profile).c_str(), stdout), profile->save(flags.profile);
     return (o.higher_is_better ? o.value > o.baseline : o.value < o.baseline) ? 0 : 1;
   } catch (const Error& error) {
     std::fprintf(stderr, "%s\n", error.what());

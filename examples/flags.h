@@ -26,7 +26,7 @@ struct Flags {
   std::int64_t epochs = 0, steps = 0;  ///< one of them is given
   std::int64_t batch = 32;
   std::int64_t quick_length = 1;  ///< epochs, or steps, with --quick
-  std::string data = {}, save = {}, resume = {}, json = {};
+  std::string data = {}, save = {}, resume = {}, json = {}, profile = {};
   std::uint64_t seed = 1;
   int threads = 0;
   bool quick = false;
