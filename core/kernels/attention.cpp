@@ -23,16 +23,18 @@ template <class T> bool finite_rows(const HeadRows<const T>& x, std::int64_t hea
   return fold_sum(zero) == 0;
 }
 
+/// Keys that query i sees, but for what the masks hide.
+template <class T> std::int64_t keys_seen(const AttentionHeads<T>& a, std::int64_t i) {
+  return a.causal ? std::clamp<std::int64_t>(i + a.offset + 1, 0, a.keys) : a.keys;
+}
+
 /// Rows of one head and the masks over them.
 template <class T> struct AttentionHead {
   const AttentionHeads<T>& a;
   std::int64_t head;
   bool skips;  ///< what causal hides is not even multiplied by 0, which makes a difference to NaN and infinity
 
-  /// Keys that query i sees, but for what the masks hide.
-  std::int64_t seen(std::int64_t i) const {
-    return a.causal ? std::clamp<std::int64_t>(i + a.offset + 1, 0, a.keys) : a.keys;
-  }
+  std::int64_t seen(std::int64_t i) const { return keys_seen(a, i); }
   /// Keys that take part in the products of rows up to i.
   std::int64_t taken(std::int64_t i) const { return skips ? seen(i) : a.keys; }
 
@@ -89,6 +91,39 @@ template <class T> void multiply_row(T* s, const T* factors, std::int64_t n) {
 
 // ---- forward --------------------------------------------------------------------------------------------------------
 
+// For few queries, one of a text that is being generated, keys and values are read where they are: to lay them out for the
+// register tile would cost as much as the products.
+constexpr std::int64_t few_queries = 2;
+
+/// s[r][j] = q[r] . k[j], of n queries and m keys.
+template <class T>
+void few_scores(const AttentionHead<T>& head, std::int64_t n, std::int64_t m, const T* q, T* s, std::int64_t length) {
+  const std::int64_t e = head.a.features;
+  for (std::int64_t r = 0; r < n; ++r)
+    for (std::int64_t j = 0; j < m; ++j) {
+      pack<T> sum(0);
+      for_packs<T>(e, [&, a = q + r * e, b = head.a.k(head.head, j)](std::int64_t i, const auto& lanes, auto) {
+        sum = fma(lanes.load(a + i), lanes.load(b + i), sum);
+      });
+      s[r * length + j] = fold_sum(sum);
+    }
+}
+
+/// out[r] = sum of s[r][j] v[j].
+template <class T>
+void few_results(const AttentionHead<T>& head, std::int64_t n, std::int64_t m, const T* s, std::int64_t length, T* out,
+                 std::int64_t out_row) {
+  const std::int64_t d = head.a.value_features;
+  for (std::int64_t r = 0; r < n; ++r, out += out_row) {
+    std::fill_n(out, d, T(0));
+    for (std::int64_t j = 0; j < m; ++j)
+      for_packs<T>(
+          d, [&, w = broadcast<T>(s[r * length + j]), v = head.a.v(head.head, j)](std::int64_t i, const auto& lanes, auto) {
+            lanes.store(out + i, fma(w, lanes.load(v + i), lanes.load(out + i)));
+          });
+  }
+}
+
 /// All query rows of a head, or `rows` of them where there are few heads.
 template <class T> struct AttentionForward {
   const AttentionHeads<T>& a;
@@ -108,8 +143,10 @@ template <class T> struct AttentionForward {
       piece(i / pieces, i % pieces * rows, std::min(a.queries, (i % pieces + 1) * rows));
   }
   void piece(std::int64_t h, std::int64_t begin, std::int64_t end) const {
-    const AttentionHead<T> head{a, h, a.causal && finite_rows(a.v, h, a.keys, a.value_features)};
-    const std::int64_t block = block_rows(a.keys), taken = head.taken(end - 1), length = std::max<std::int64_t>(1, a.keys);
+    const AttentionHead<T> head{a, h, keys_seen(a, begin) < a.keys && finite_rows(a.v, h, a.keys, a.value_features)};
+    const bool few = a.queries <= few_queries;
+    const std::int64_t block = block_rows(a.keys), length = std::max<std::int64_t>(1, a.keys),
+                       taken = few ? 0 : head.taken(end - 1);
     const PackedMatrix<T> keys(a.features, taken, {a.k(h), 1, a.k.row}),
         values(taken, a.value_features, {a.v(h), a.v.row, 1});
     const bool drops = a.drop.p > 0;
@@ -118,7 +155,8 @@ template <class T> struct AttentionForward {
     for (std::int64_t i = begin; i < end; i += block) {
       const std::int64_t n = std::min(block, end - i), m = head.taken(i + n - 1);
       head.scaled_queries(i, i + n, q.data());
-      keys.multiply_part(a.features, m, n, q.data(), a.features, s.data(), length);
+      if (few) few_scores(head, n, m, q.data(), s.data(), length);
+      else keys.multiply_part(a.features, m, n, q.data(), a.features, s.data(), length);
       for (std::int64_t r = 0; r < n; ++r) {
         T* row = s.data() + r * length;
         const std::int64_t seen = head.seen(i + r);
@@ -129,7 +167,8 @@ template <class T> struct AttentionForward {
         if (drops) head.drop_factors(i + r, seen, words.data(), factors.data()), multiply_row(row, factors.data(), seen);
         std::fill(row + seen, row + std::max(seen, m), T(0));
       }
-      values.multiply_part(m, a.value_features, n, s.data(), length, out(h, i), out.row);
+      if (few) few_results(head, n, m, s.data(), length, out(h, i), out.row);
+      else values.multiply_part(m, a.value_features, n, s.data(), length, out(h, i), out.row);
     }
   }
 };
@@ -193,7 +232,7 @@ template <class T> struct AttentionBackward {
 
   void head(std::int64_t h, const AttentionBlock<T>& block) const {
     const std::int64_t e = a.features, d = a.value_features, length = block.length;
-    const bool finite = a.causal && finite_rows(a.q, h, a.queries, e) && finite_rows(a.k, h, a.keys, e) &&
+    const bool finite = keys_seen(a, 0) < a.keys && finite_rows(a.q, h, a.queries, e) && finite_rows(a.k, h, a.keys, e) &&
                         finite_rows(a.v, h, a.keys, d) && finite_rows(g.out, h, a.queries, d);
     const AttentionHead<T> head{a, h, finite};
     const PackedMatrix<T> keys(e, a.keys, {a.k(h), 1, a.k.row}), values(d, a.keys, {a.v(h), 1, a.v.row});
