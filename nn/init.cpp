@@ -1,3 +1,4 @@
+#include <gradus/core/error.h>
 #include <gradus/nn/init.h>
 
 #include <algorithm>
@@ -102,6 +103,58 @@ void orthogonal_(const Tensor& t, double gain, Generator& generator) {
   Array values = Array::of({count, n}, q);
   if (rows > columns) values = values.transpose(0, 1);
   fill("init::orthogonal_", t, values.reshape(t.shape()).to(t.dtype()));
+}
+
+void trunc_normal_(const Tensor& t, double mean, double deviation, double low, double high, Generator& generator) {
+  if (!(low < high) || !(deviation > 0))
+    throw Error("init::trunc_normal_", join("needs low < high and a deviation above 0, got low ", text(low), ", high ",
+                                            text(high), ", deviation ", text(deviation)));
+  Array values = normal(t.shape(), mean, deviation, generator.next_stream(), f64);
+  double* x = values.uninitialized<double>();
+  const auto outside = [&](double v) { return !(v >= low && v <= high); };
+  for (int again = 0; again < 64 && std::any_of(x, x + values.size(), outside); ++again) {
+    const Array more = normal(t.shape(), mean, deviation, generator.next_stream(), f64);
+    for (int64_t i = 0; i < values.size(); ++i)
+      if (outside(x[i])) x[i] = more.data<double>()[i];
+  }
+  for (int64_t i = 0; i < values.size(); ++i) x[i] = std::clamp(x[i], low, high);  // of an interval far out
+  fill("init::trunc_normal_", t, values.to(t.dtype()));
+}
+
+void eye_(const Tensor& t) {
+  if (t.rank() != 2) throw ShapeError("init::eye_", join("takes a matrix, got ", describe(t)));
+  Array values = Array::zeros(t.shape(), f64);
+  for (int64_t i = 0; i < std::min(t.dim(0), t.dim(1)); ++i) values.uninitialized<double>()[i * (t.dim(1) + 1)] = 1;
+  fill("init::eye_", t, values.to(t.dtype()));
+}
+
+void dirac_(const Tensor& t, int64_t groups) {
+  if (t.rank() < 3 || t.rank() > 5 || groups < 1 || t.dim(0) % groups != 0)
+    throw ShapeError("init::dirac_", join("takes a weight [O, I, K..] whose outputs divide into the groups, got ",
+                                          describe(t), " and ", groups, " groups"));
+  Array values = Array::zeros(t.shape(), f64);
+  const int64_t outputs = t.dim(0) / groups, kernel = t.size() / std::max<int64_t>(1, t.dim(0) * t.dim(1));
+  int64_t middle = 0;
+  for (int axis = 2; axis < t.rank(); ++axis) middle = middle * t.dim(axis) + t.dim(axis) / 2;
+  for (int64_t g = 0; g < groups; ++g)
+    for (int64_t o = 0; o < std::min(outputs, t.dim(1)); ++o)
+      values.uninitialized<double>()[((g * outputs + o) * t.dim(1) + o) * kernel + middle] = 1;
+  fill("init::dirac_", t, values.to(t.dtype()));
+}
+
+void sparse_(const Tensor& t, double sparsity, double deviation, Generator& generator) {
+  if (t.rank() != 2) throw ShapeError("init::sparse_", join("takes a matrix, got ", describe(t)));
+  if (!(sparsity >= 0 && sparsity <= 1))
+    throw Error("init::sparse_", join("the sparsity must lie in [0, 1], got ", text(sparsity)));
+  Array values = normal(t.shape(), 0, deviation, generator.next_stream(), f64);
+  const int64_t rows = t.dim(0), columns = t.dim(1);
+  const auto zeros = static_cast<std::size_t>(std::ceil(sparsity * static_cast<double>(rows)));
+  for (int64_t c = 0; c < columns; ++c) {
+    const Philox random = generator.next_stream();
+    const auto order = permutation(rows, random.seed, random.stream);
+    for (std::size_t k = 0; k < zeros; ++k) values.uninitialized<double>()[order[k] * columns + c] = 0;
+  }
+  fill("init::sparse_", t, values.to(t.dtype()));
 }
 
 Array fan_in_uniform(const Shape& shape, int64_t fan_in) {

@@ -44,6 +44,17 @@ void kaiming_normal_(const Tensor& t, const KaimingOptions& options = {}, Genera
 /// matrices: Saxe, McClelland and Ganguli, ICLR 2014.
 void orthogonal_(const Tensor& t, double gain = 1, Generator& generator = default_generator());
 
+/// Normal, but in [low, high]: numbers beyond are drawn again.
+void trunc_normal_(const Tensor& t, double mean = 0, double deviation = 1, double low = -2, double high = 2,
+                   Generator& generator = default_generator());
+/// A matrix with ones on the diagonal, else 0. Errors: ShapeError.
+void eye_(const Tensor& t);
+/// A convolution's weight [O, I, K..] that hands its first channels on: 1 in the middle of the kernel of channel o and input
+/// o, in each of `groups` parts of the outputs. Errors: ShapeError.
+void dirac_(const Tensor& t, int64_t groups = 1);
+/// A matrix of N(0, deviation) whose columns have this share of zeros each, at random rows: Martens, 2010. Errors: ShapeError.
+void sparse_(const Tensor& t, double sparsity, double deviation = 0.01, Generator& generator = default_generator());
+
 /// U(-1 / sqrt(fan_in), 1 / sqrt(fan_in)), the default of Linear and Conv2d for weight and bias (kaiming_uniform_ with
 /// a = sqrt 5).
 Array fan_in_uniform(const Shape& shape, int64_t fan_in);

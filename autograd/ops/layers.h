@@ -85,9 +85,10 @@ struct ConvTranspose1dOptions {
 Tensor conv_transpose1d(const Tensor& x, const Tensor& weight, const Tensor& bias = {},
                         const ConvTranspose1dOptions& options = {});
 struct PoolOptions {
-  Pair stride = 0;    ///< 0: the kernel's size
-  Pair padding = 0;   ///< at most half the kernel
-  Pair dilation = 1;  ///< max_pool2d only
+  Pair stride = 0;         ///< 0: the kernel's size
+  Pair padding = 0;        ///< at most half the kernel
+  Pair dilation = 1;       ///< max_pool2d only
+  bool ceil_mode = false;  ///< windows may reach over the end: what is there does not count
 };
 Tensor max_pool2d(const Tensor& x, Pair kernel, const PoolOptions& options = {});
 Tensor avg_pool2d(const Tensor& x, Pair kernel, const PoolOptions& options = {});  ///< padding counts as zeros

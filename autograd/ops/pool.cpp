@@ -5,6 +5,7 @@
 #include <gradus/core/kernels/window.h>
 
 #include <algorithm>
+#include <limits>
 
 namespace gradus {
 namespace {
@@ -220,9 +221,47 @@ PoolGeometry window_geometry(const char* op, const Tensor& x, Pair kernel, const
   return g;
 }
 
+/// With ceil_mode, how far the last window of `length` numbers reaches over their end and its padding; it must begin before.
+int64_t beyond(int64_t length, const Window1d& w) {
+  const int64_t whole = length + 2 * w.padding - w.dilation * (w.kernel - 1) - 1;
+  int64_t count = (whole + w.stride - 1) / w.stride + 1;
+  if ((count - 1) * w.stride >= length + w.padding) --count;
+  return std::max<int64_t>(0, (count - 1) * w.stride - whole);
+}
+
+/// x with as much behind its ends as windows of ceil_mode reach over them.
+Tensor with_ends(const Tensor& x, const PoolGeometry& g, double value) {
+  const int64_t h = beyond(g.h, {g.kh, g.stride_h, g.pad_h, g.dil_h}), w = beyond(g.w, {g.kw, g.stride_w, g.pad_w, g.dil_w});
+  return h + w == 0 ? x : pad(x, {0, w, 0, h}, Padding::constant, value);
+}
+
+/// For each of `count` windows, how many of its numbers lie before the end of the padding.
+std::vector<double> counts_before_end(int64_t count, int64_t length, const Window1d& w) {
+  std::vector<double> all;
+  for (int64_t i = 0; i < count; ++i)
+    all.push_back(static_cast<double>(std::min(i * w.stride + w.kernel, length + 2 * w.padding) - i * w.stride));
+  return all;
+}
+
+/// Averages over what lies before the end, where `average` has divided by the whole kernel.
+Tensor average_before_end(const Tensor& x, const PoolGeometry& g, Pair kernel, PoolOptions o) {
+  o.ceil_mode = false;
+  const Tensor y = avg_pool2d(with_ends(x, g, 0), kernel, o);
+  const int64_t h = y.dim(2), w = y.dim(3);
+  const Tensor rows = tensor({h, 1}, counts_before_end(h, g.h, {g.kh, g.stride_h, g.pad_h, g.dil_h})).to(x.dtype());
+  const Tensor columns = tensor({1, w}, counts_before_end(w, g.w, {g.kw, g.stride_w, g.pad_w, g.dil_w})).to(x.dtype());
+  return y * (static_cast<double>(kernel.h * kernel.w) / (rows * columns));
+}
+
 }  // namespace
 
 Tensor max_pool2d(const Tensor& x, Pair kernel, const PoolOptions& options) {
+  if (options.ceil_mode) {
+    PoolOptions whole = options;
+    whole.ceil_mode = false;
+    const double lowest = -std::numeric_limits<double>::infinity();
+    return max_pool2d(with_ends(x, window_geometry("max_pool2d", x, kernel, options), lowest), kernel, whole);
+  }
   const PoolGeometry g = window_geometry("max_pool2d", x, kernel, options);
   const Array in = x.array().contiguous();
   const Shape shape = with_plane(x.shape(), g.out_h(), g.out_w());
@@ -247,6 +286,7 @@ Tensor avg_pool2d(const Tensor& x, Pair kernel, const PoolOptions& options) {
   if (options.dilation.h != 1 || options.dilation.w != 1)
     throw ShapeError("avg_pool2d",
                      join("the dilation is ", by(options.dilation), "; only max_pool2d has one, here it must be 1"));
+  if (options.ceil_mode) return average_before_end(x, g, kernel, options);
   return average(x, g);
 }
 

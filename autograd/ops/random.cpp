@@ -35,7 +35,7 @@ template <class T> void drop_range(const T* x, T* y, int64_t begin, int64_t end,
   for (int64_t i = begin; i < end; i += chunk) {
     const int64_t n = std::min(chunk, end - i);
     drop.random().words(static_cast<std::uint64_t>(i), n, words);
-    for (int64_t k = 0; k < n; ++k) y[i + k] = words[k] < threshold ? T(0) : scale * x[i + k];
+    for (int64_t k = 0; k < n; ++k) y[i + k] = drop.p == 1 || words[k] < threshold ? T(0) : scale * x[i + k];
   }
 }
 
@@ -43,7 +43,7 @@ template <class T> void drop_range(const T* x, T* y, int64_t begin, int64_t end,
 
 Tensor dropout(const Tensor& x, double p, std::uint64_t seed) {
   if (!is_real(x.dtype())) throw_dtype("dropout", x);
-  if (!(p >= 0 && p < 1)) throw Error("dropout", join("the probability must lie in [0, 1), got ", text(p)));
+  if (!(p >= 0 && p <= 1)) throw Error("dropout", join("the probability must lie in [0, 1], got ", text(p)));
   if (p == 0) return x;
   const Array in = x.array().contiguous();
   Array y = Array::like(in);

@@ -11,7 +11,7 @@ namespace gradus {
 /// Number i of a tensor, in row-major order, is dropped if word i of this stream is below threshold(), and divided by 1 - p
 /// otherwise.
 struct Drop {
-  double p;  ///< in [0, 1)
+  double p;  ///< in [0, 1]; of 1 all are, whatever threshold() says
   std::uint64_t seed;
 
   /// An initialiser with the same seed does not share the numbers of this stream.

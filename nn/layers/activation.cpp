@@ -7,7 +7,7 @@ namespace gradus::nn {
 namespace {
 
 void check_probability(const char* layer, double p) {
-  if (!(p >= 0 && p < 1)) throw Error(layer, join("the probability must lie in [0, 1), got ", text(p)));
+  if (!(p >= 0 && p <= 1)) throw Error(layer, join("the probability must lie in [0, 1], got ", text(p)));
 }
 
 }  // namespace
@@ -54,6 +54,8 @@ Tensor Dropout::forward(const Tensor& x) {
   if (!training() || p == 0) return x;
   return dropout(x, p, default_generator().next_stream().bits(0));
 }
+
+std::string Softmin::description() const { return join("Softmin(", axis, ")"); }
 
 std::string Dropout::description() const { return join("Dropout(", text(p), ")"); }
 

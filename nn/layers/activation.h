@@ -131,6 +131,16 @@ struct Softmax : Module<Softmax> {
   std::string description() const override;
   int axis;
 };
+struct Softmin : Module<Softmin> {
+  explicit Softmin(int along = -1) : axis(along) {}
+  Tensor forward(const Tensor& x) { return softmax(-x, axis); }
+  std::string description() const override;
+  int axis;
+};
+/// Over the channels of [N, C, H, W] or [C, H, W].
+struct Softmax2d : Module<Softmax2d> {
+  Tensor forward(const Tensor& x) { return softmax(x, -3); }
+};
 struct LogSoftmax : Module<LogSoftmax> {
   explicit LogSoftmax(int along = -1) : axis(along) {}
   Tensor forward(const Tensor& x) { return log_softmax(x, axis); }

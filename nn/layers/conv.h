@@ -5,8 +5,20 @@
 
 namespace gradus::nn {
 
+/// Zeros on each side of the input: so many, or "same": as many as leave its lengths as they are, of an odd number one more at
+/// the end; "valid": none.
+struct ConvPadding : Pair {
+  bool same = false;
+  template <std::integral I> ConvPadding(I both) : Pair(static_cast<int64_t>(both)) {}
+  ConvPadding(Pair p) : Pair(p) {}
+  ConvPadding(int64_t height, int64_t width) : Pair(height, width) {}
+  ConvPadding(const char* text);  ///< ShapeError for another text
+};
+
 struct Conv2dOptions {
-  Pair stride = 1, padding = 0, dilation = 1;
+  Pair stride = 1;
+  ConvPadding padding = 0;  ///< {.padding = "same"} needs a stride of 1
+  Pair dilation = 1;
   int64_t groups = 1;
   bool bias = true;
 };

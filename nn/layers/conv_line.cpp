@@ -34,6 +34,8 @@ Conv1d::Conv1d(int64_t in, int64_t out, int64_t size, Conv1dOptions o)
     : in_channels(in), out_channels(out), kernel(size), options(o) {
   check_channel_counts("Conv1d", in, out, o.groups);
   check_positive("Conv1d", "the kernel", size);
+  if (o.padding.same && o.stride != 1)
+    throw ShapeError("Conv1d", join("padding \"same\" needs a stride of 1, got ", o.stride));
   const int64_t fan_in = in / o.groups * size;
   weight = Parameter(init::fan_in_uniform({out, in / o.groups, size}, fan_in));
   if (o.bias) bias = Parameter(init::fan_in_uniform({out}, fan_in));
@@ -41,15 +43,22 @@ Conv1d::Conv1d(int64_t in, int64_t out, int64_t size, Conv1dOptions o)
 
 Tensor Conv1d::forward(const Tensor& x) {
   check_dtype(*this, x, weight.dtype());
+  const int64_t zeros = options.dilation * (kernel - 1);  // that leave the length as it is
+  int64_t padding = options.padding.w;
+  Tensor lines = x.rank() == 2 ? unsqueeze(x, 0) : x;
   try {
-    return conv1d(x, weight, bias, {options.stride, options.padding, options.dilation, options.groups});
+    if (options.padding.same && lines.rank() == 3) padding = zeros / 2, lines = pad(lines, {0, zeros % 2});
+    const Tensor y = conv1d(lines, weight, bias, {options.stride, padding, options.dilation, options.groups});
+    return x.rank() == 2 ? squeeze(y, 0) : y;
   } catch (const ShapeError& e) {
     throw_input(*this, e);
   }
 }
 
 std::string Conv1d::description() const {
-  return conv_text(*this, join(kernel), options.stride, options.padding, 0, options.dilation);
+  std::string text = conv_text(*this, join(kernel), options.stride, options.padding, 0, options.dilation);
+  if (options.padding.same) text.insert(text.size() - 1, ", padding same");
+  return text;
 }
 
 ConvTranspose1d::ConvTranspose1d(int64_t in, int64_t out, int64_t size, ConvTranspose1dOptions o)
@@ -64,8 +73,10 @@ ConvTranspose1d::ConvTranspose1d(int64_t in, int64_t out, int64_t size, ConvTran
 Tensor ConvTranspose1d::forward(const Tensor& x) {
   check_dtype(*this, x, weight.dtype());
   try {
-    return conv_transpose1d(x, weight, bias,
-                            {options.stride, options.padding, options.output_padding, options.dilation, options.groups});
+    const Tensor y =
+        conv_transpose1d(x.rank() == 2 ? unsqueeze(x, 0) : x, weight, bias,
+                         {options.stride, options.padding, options.output_padding, options.dilation, options.groups});
+    return x.rank() == 2 ? squeeze(y, 0) : y;
   } catch (const ShapeError& e) {
     throw_input(*this, e);
   }
@@ -88,8 +99,10 @@ ConvTranspose2d::ConvTranspose2d(int64_t in, int64_t out, Pair size, ConvTranspo
 Tensor ConvTranspose2d::forward(const Tensor& x) {
   check_dtype(*this, x, weight.dtype());
   try {
-    return conv_transpose2d(x, weight, bias,
-                            {options.stride, options.padding, options.output_padding, options.dilation, options.groups});
+    const Tensor y =
+        conv_transpose2d(x.rank() == 3 ? unsqueeze(x, 0) : x, weight, bias,
+                         {options.stride, options.padding, options.output_padding, options.dilation, options.groups});
+    return x.rank() == 3 ? squeeze(y, 0) : y;
   } catch (const ShapeError& e) {
     throw_input(*this, e);
   }

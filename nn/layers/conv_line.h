@@ -1,12 +1,14 @@
 // Convolution of lines [N, C, L], and the transposed convolutions.
 #pragma once
 
-#include <gradus/nn/module.h>
+#include <gradus/nn/layers/conv.h>
 
 namespace gradus::nn {
 
 struct Conv1dOptions {
-  int64_t stride = 1, padding = 0, dilation = 1, groups = 1;
+  int64_t stride = 1;
+  ConvPadding padding = 0;  ///< {.padding = "same"} needs a stride of 1
+  int64_t dilation = 1, groups = 1;
   bool bias = true;
 };
 

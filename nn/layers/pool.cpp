@@ -18,20 +18,23 @@ template <class F> Tensor on_lines(const ModuleBase& layer, const Tensor& x, F f
 
 template <class F> Tensor on_images(const ModuleBase& layer, const Tensor& x, F f) {
   try {
-    return f(x);
+    return x.rank() == 3 ? squeeze(f(unsqueeze(x, 0)), 0) : f(x);
   } catch (const ShapeError& e) {
     throw_input(layer, e);
   }
 }
 
 PoolOptions for_lines(const Pool1dOptions& o) {
-  return {.stride = {o.stride == 0 ? 0 : 1, o.stride}, .padding = {0, o.padding}, .dilation = {1, o.dilation}};
+  return {.stride = {o.stride == 0 ? 0 : 1, o.stride},
+          .padding = {0, o.padding},
+          .dilation = {1, o.dilation},
+          .ceil_mode = o.ceil_mode};
 }
 
 std::string line_pool_description(const char* type, int64_t kernel, const Pool1dOptions& o) {
   return join(type, "(", kernel, o.stride == 0 ? "" : join(", stride ", o.stride),
-              o.padding == 0 ? "" : join(", padding ", o.padding),
-              o.dilation == 1 ? ")" : join(", dilation ", o.dilation, ")"));
+              o.padding == 0 ? "" : join(", padding ", o.padding), o.dilation == 1 ? "" : join(", dilation ", o.dilation),
+              o.ceil_mode ? ", ceil_mode)" : ")");
 }
 
 void check_output_size(const char* layer, Pair size) {

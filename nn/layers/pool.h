@@ -6,9 +6,10 @@
 namespace gradus::nn {
 
 struct Pool1dOptions {
-  int64_t stride = 0;    ///< 0: the kernel's size
-  int64_t padding = 0;   ///< at most half the kernel
-  int64_t dilation = 1;  ///< MaxPool1d only
+  int64_t stride = 0;      ///< 0: the kernel's size
+  int64_t padding = 0;     ///< at most half the kernel
+  int64_t dilation = 1;    ///< MaxPool1d only
+  bool ceil_mode = false;  ///< windows may reach over the end: what is there does not count
 };
 
 /// x [N, C, L] or [C, L]: the largest of each window; padding is smaller than any number.

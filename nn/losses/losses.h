@@ -4,6 +4,7 @@
 #include <gradus/nn/losses/classification.h>
 #include <gradus/nn/losses/ctc.h>
 #include <gradus/nn/losses/embedding.h>
+#include <gradus/nn/losses/overlap.h>
 #include <gradus/nn/losses/regression.h>
 
 namespace gradus::nn {

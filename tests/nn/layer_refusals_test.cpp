@@ -109,7 +109,7 @@ TEST_CASE("Dropout2d drops whole channels") {
   CHECK(message_of<ShapeError>([&] {
           drop(ones({4, 5}));
         }) == "Dropout2d(0.4): the input must be [N, C, H, W] or [C, H, W], got f32[4,5]");
-  CHECK_THROWS_AS(nn::Dropout2d(1.0), Error);
+  CHECK_THROWS_AS(nn::Dropout2d(1.1), Error);
 }
 
 TEST_CASE("layers that move numbers, pools and convolutions say what does not fit") {

@@ -5,10 +5,11 @@ and helpers are those of make_nn_vectors.py.
 import os
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 import make_nn_vectors
-from make_nn_vectors import HERE, labels, layer, save, values
+from make_nn_vectors import HERE, case, labels, layer, save, values
 
 
 def bags():
@@ -31,10 +32,99 @@ def bags():
     layer("EmbeddingBag max_norm", nn.EmbeddingBag(7, 4, mode="mean", max_norm=0.7), index)
 
 
+def each(name, cases):
+    """cases: label -> (module, inputs...)."""
+    for label, (module, *inputs) in cases.items():
+        layer(f"{name} {label}", module, *inputs)
+
+
+def linear():
+    each("Linear", {
+        "rows": (nn.Linear(3, 5), values(4, 3)), "vector": (nn.Linear(7, 2), values(7)), "axes": (nn.Linear(3, 4), values(2, 5, 3)),
+        "no bias": (nn.Linear(6, 1, bias=False), values(3, 6)), "one feature": (nn.Linear(1, 9), values(11, 1)),
+        "no rows": (nn.Linear(3, 2), values(0, 3)), "wide": (nn.Linear(33, 17), values(3, 33)),
+    })
+    each("Bilinear", {
+        "rows": (nn.Bilinear(3, 4, 5), values(2, 3), values(2, 4)), "vectors": (nn.Bilinear(2, 3, 4), values(2), values(3)),
+        "axes": (nn.Bilinear(5, 2, 3), values(3, 2, 5), values(3, 2, 2)),
+        "no bias": (nn.Bilinear(3, 3, 2, bias=False), values(4, 3), values(4, 3)),
+        "one output": (nn.Bilinear(4, 7, 1), values(3, 4), values(3, 7)), "ones": (nn.Bilinear(1, 1, 3), values(5, 1), values(5, 1)),
+    })
+
+
+def convolutions():
+    images, lines = values(2, 3, 7, 6), values(2, 4, 9)
+    each("Conv2d", {
+        "plain": (nn.Conv2d(3, 5, 3), images), "options": (nn.Conv2d(3, 6, (3, 2), stride=(2, 1), padding=(1, 2), groups=3), images),
+        "dilated": (nn.Conv2d(3, 2, 3, dilation=2, padding=2, bias=False), images), "unbatched": (nn.Conv2d(3, 4, 3), values(3, 5, 7)),
+        "same": (nn.Conv2d(3, 4, 3, padding="same"), images), "same even": (nn.Conv2d(3, 2, (2, 4), padding="same"), images),
+        "same dilated": (nn.Conv2d(3, 3, (4, 3), padding="same", dilation=(1, 2), groups=3), images),
+        "same unbatched": (nn.Conv2d(2, 3, (2, 5), padding="same"), values(2, 5, 4)), "one pixel": (nn.Conv2d(1, 2, 1), values(1, 1, 3, 5)),
+    })
+    each("Conv1d", {
+        "unbatched": (nn.Conv1d(4, 3, 3), values(4, 7)), "same": (nn.Conv1d(4, 3, 5, padding="same"), lines),
+        "same even": (nn.Conv1d(4, 2, 4, padding="same", dilation=3), lines),
+        "same unbatched": (nn.Conv1d(2, 2, 2, padding="same"), values(2, 5)),
+    })
+    each("ConvTranspose1d", {
+        "unbatched": (nn.ConvTranspose1d(4, 3, 3, stride=2), values(4, 5)), "one": (nn.ConvTranspose1d(1, 1, 1), values(2, 1, 5)),
+        "depthwise": (nn.ConvTranspose1d(4, 4, 3, groups=4, padding=1), lines),
+    })
+    each("ConvTranspose2d", {
+        "unbatched": (nn.ConvTranspose2d(3, 2, (2, 3), stride=(1, 2)), values(3, 4, 5)),
+        "dilated": (nn.ConvTranspose2d(3, 2, 3, dilation=(2, 1), padding=1), values(1, 3, 5, 4)),
+        "depthwise": (nn.ConvTranspose2d(3, 6, 2, stride=2, groups=3), values(2, 3, 3, 2)),
+    })
+
+
+def pools():
+    images, lines = values(2, 3, 7, 8), values(2, 3, 11)
+    for name, pool in {"MaxPool2d": nn.MaxPool2d, "AvgPool2d": nn.AvgPool2d}.items():
+        each(name, {
+            "plain": (pool(2), images), "options": (pool((3, 2), stride=(2, 1), padding=(1, 0)), images),
+            "unbatched": (pool(3, stride=2), values(2, 5, 7)), "ceil": (pool(2, ceil_mode=True), images),
+            "ceil padded": (pool(3, stride=2, padding=1, ceil_mode=True), images),
+            "ceil not square": (pool((2, 5), stride=(3, 4), padding=(0, 2), ceil_mode=True), values(1, 2, 9, 10)),
+            "ceil last left out": (pool(2, stride=3, padding=1, ceil_mode=True), values(1, 1, 5, 6)),
+        })
+    for name, pool in {"MaxPool1d": nn.MaxPool1d, "AvgPool1d": nn.AvgPool1d}.items():
+        each(name, {
+            "ceil": (pool(3, ceil_mode=True), lines), "ceil padded": (pool(4, stride=3, padding=2, ceil_mode=True), lines),
+            "ceil unbatched": (pool(2, stride=3, ceil_mode=True), values(3, 9)),
+        })
+    layer("MaxPool2d ceil dilated", nn.MaxPool2d(2, stride=2, dilation=3, ceil_mode=True), images)
+    for name, pool in {"AdaptiveAvgPool2d": nn.AdaptiveAvgPool2d, "AdaptiveMaxPool2d": nn.AdaptiveMaxPool2d}.items():
+        each(name, {"unbatched": (pool((2, 3)), values(3, 5, 7)), "as it is": (pool((7, 8)), images), "larger": (pool((9, 4)), images)})
+
+
+def focal(x, t, alpha=0.25, gamma=2.0):
+    """Lin et al., 2017, equation 5; torchvision.ops.sigmoid_focal_loss."""
+    p = torch.sigmoid(x)
+    p_t = p * t + (1 - p) * (1 - t)
+    loss = F.binary_cross_entropy_with_logits(x, t, reduction="none") * (1 - p_t) ** gamma
+    return loss if alpha < 0 else loss * (alpha * t + (1 - alpha) * (1 - t))
+
+
+def dice(p, t, smooth=1.0):
+    p, t = p.flatten(1), t.flatten(1)
+    return 1 - (2 * (p * t).sum(1) + smooth) / (p.sum(1) + t.sum(1) + smooth)
+
+
+def losses():
+    reduce = {"mean": torch.mean, "sum": torch.sum, "none": lambda x: x}
+    x, t = values(4, 5), (torch.rand(4, 5) < 0.3).double()
+    p, mask = values(3, 2, 4, 3, low=0.05, high=0.95), (torch.rand(3, 2, 4, 3) < 0.4).double()
+    for r, f in reduce.items():
+        case(f"sigmoid_focal_loss plain {r}", lambda x, t: f(focal(x, t.detach())), (x, t))
+        case(f"sigmoid_focal_loss gamma {r}", lambda x, t: f(focal(x, t.detach(), alpha=-1, gamma=1.5)), (x, t))
+        case(f"dice_loss plain {r}", lambda p, t: f(dice(p, t.detach())), (p, mask))
+        case(f"dice_loss smooth {r}", lambda p, t: f(dice(p, t.detach(), smooth=0.01)), (p[:, 0, 0], mask[:, 0, 0]))
+
+
 def main():
     make_nn_vectors.ARRAYS.clear()
     torch.manual_seed(23)
-    bags()
+    bags(), linear(), convolutions(), pools(), losses()
     path = os.path.join(HERE, "nn_layers.safetensors")
     save(path, os.path.basename(__file__))
     print(f"{path}: {len(make_nn_vectors.ARRAYS)} arrays, {os.path.getsize(path)} bytes, PyTorch {torch.__version__}")
