@@ -49,20 +49,24 @@ foreach(example IN LISTS examples)
 endforeach()
 
 # ---- documentation --------------------------------------------------------------------------------------------------
-# The first C++ block of README.md is a program: it is compiled and run.
-set_property(DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS README.md)
-file(READ README.md readme)
-string(FIND "${readme}" "```cpp\n" begin)
-math(EXPR begin "${begin} + 7")
-string(SUBSTRING "${readme}" ${begin} -1 readme)
-string(FIND "${readme}" "```" end)
-string(SUBSTRING "${readme}" 0 ${end} readme)
-file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/readme_example.cpp CONTENT "${readme}" @ONLY)
-add_executable(readme_example ${CMAKE_CURRENT_BINARY_DIR}/readme_example.cpp)
-target_link_libraries(readme_example PRIVATE gradus gradus_fast gradus_developer)
-add_test(NAME readme_example COMMAND readme_example WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
-set_tests_properties(readme_example PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 600 LABELS example
-  FAIL_REGULAR_EXPRESSION "gradus: warning")
+# The first C++ block of each of these pages is a program: it is compiled and run.
+foreach(page IN ITEMS README docs/training)
+  set_property(DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${page}.md)
+  file(READ ${page}.md code)
+  string(FIND "${code}" "```cpp\n" begin)
+  math(EXPR begin "${begin} + 7")
+  string(SUBSTRING "${code}" ${begin} -1 code)
+  string(FIND "${code}" "```" end)
+  string(SUBSTRING "${code}" 0 ${end} code)
+  get_filename_component(name ${page} NAME)
+  string(TOLOWER ${name}_example name)
+  file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp CONTENT "${code}" @ONLY)
+  add_executable(${name} ${CMAKE_CURRENT_BINARY_DIR}/${name}.cpp)
+  target_link_libraries(${name} PRIVATE gradus gradus_fast gradus_developer)
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 600 LABELS example
+    FAIL_REGULAR_EXPRESSION "gradus: warning")
+endforeach()
 
 # ---- readers of files and texts that may lie -------------------------------------------------------------------------
 # The replay of what is known needs no libFuzzer: every seed, its mutations, and every finding that there was.
@@ -86,6 +90,8 @@ endfunction()
 add_script_test(rooms rooms_test.sh)
 add_script_test(find find_test.sh)
 add_script_test(lint lint_test.sh)
+
+add_script_test(example_resume example_resume_test.sh $<TARGET_FILE:cnn_mnist>)
 
 set(planted "")
 if(GRADUS_SANITIZE MATCHES address)

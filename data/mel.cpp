@@ -5,22 +5,17 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <vector>
 
 namespace gradus::data {
 namespace {
 
-void check_mel(const Array& samples, const MelOptions& options) {
-  if (!samples.defined() || samples.dtype() != f32)
-    throw DtypeError("log_mel", "samples must be f32, got " + describe(samples));
-  if (samples.rank() != 1 || samples.size() < 1)
-    throw ShapeError("log_mel", "samples must be [n], got " + describe(samples));
+void check_mel(const MelOptions& options) {
   if (options.window < 2 || options.window > 65536 || options.hop < 1 || options.mels < 1)
-    throw DataError("log_mel",
+    throw DataError("LogMel",
                     join("window ", options.window, ", hop ", options.hop, ", mels ", options.mels, " make no features"));
   if (!(options.low >= 0 && options.low < options.high && options.high <= options.rate / 2))
-    throw DataError("log_mel", join("low ", text(options.low), " and high ", text(options.high),
-                                    " Hz must rise, up to rate / 2 = ", text(options.rate / 2)));
+    throw DataError("LogMel", join("low ", text(options.low), " and high ", text(options.high),
+                                   " Hz must rise, up to rate / 2 = ", text(options.rate / 2)));
 }
 
 double mel(double hertz) { return 2595 * std::log10(1 + hertz / 700); }
@@ -54,24 +49,30 @@ std::vector<float> triangles(const MelOptions& options, std::int64_t bins) {
 
 }  // namespace
 
-Array log_mel(const Array& samples, const MelOptions& options) {
-  check_mel(samples, options);
+LogMel::LogMel(const MelOptions& options) : options_(options), bins_(options.window / 2 + 1) {
+  check_mel(options);
+  fourier_ = fourier(options.window, bins_);
+  triangles_ = triangles(options, bins_);
+}
+
+Array LogMel::operator()(const Array& samples) const {
+  if (!samples.defined() || samples.dtype() != f32)
+    throw DtypeError("LogMel", "samples must be f32, got " + describe(samples));
+  if (samples.rank() != 1 || samples.size() < 1) throw ShapeError("LogMel", "samples must be [n], got " + describe(samples));
   const Array x = samples.contiguous();
-  const std::int64_t bins = options.window / 2 + 1,
-                     frames = 1 + std::max<std::int64_t>(0, x.size() - options.window) / options.hop;
+  const std::int64_t window = options_.window, hop = options_.hop, mels = options_.mels, width = 2 * bins_;
+  const std::int64_t frames = 1 + std::max<std::int64_t>(0, x.size() - window) / hop;
   std::vector<float> padded(x.data<float>(), x.data<float>() + x.size());
-  padded.resize(static_cast<std::size_t>(std::max(x.size(), options.window)));
-  const auto basis = fourier(options.window, bins), bands = triangles(options, bins);
-  std::vector<float> spectrum(static_cast<std::size_t>(frames * 2 * bins));
-  gemm<float>(frames, 2 * bins, options.window, {padded.data(), options.hop, 1}, {basis.data(), 2 * bins, 1},
-              spectrum.data(), 2 * bins);
+  padded.resize(static_cast<std::size_t>(std::max(x.size(), window)));
+  std::vector<float> spectrum(static_cast<std::size_t>(frames * width));
+  gemm<float>(frames, width, window, {padded.data(), hop, 1}, {fourier_.data(), width, 1}, spectrum.data(), width);
   for (std::int64_t f = 0; f < frames; ++f) {
-    float* row = spectrum.data() + f * 2 * bins;
-    for (std::int64_t k = 0; k < bins; ++k) row[k] = row[k] * row[k] + row[bins + k] * row[bins + k];
+    float* row = spectrum.data() + f * width;
+    for (std::int64_t k = 0; k < bins_; ++k) row[k] = row[k] * row[k] + row[bins_ + k] * row[bins_ + k];
   }
-  Array out({frames, options.mels});
+  Array out({frames, mels});
   float* y = out.uninitialized<float>();
-  gemm<float>(frames, options.mels, bins, {spectrum.data(), 2 * bins, 1}, {bands.data(), options.mels, 1}, y, options.mels);
+  gemm<float>(frames, mels, bins_, {spectrum.data(), width, 1}, {triangles_.data(), mels, 1}, y, mels);
   for (std::int64_t i = 0; i < out.size(); ++i) y[i] = static_cast<float>(std::log(1e-6 + static_cast<double>(y[i])));
   return out;
 }

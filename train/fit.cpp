@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdlib>
+#include <filesystem>
 
 namespace gradus::training {
 namespace {
@@ -63,12 +64,23 @@ void check(const data::DataLoader& loader, const FitOptions& o) {
   if (!(o.average >= 0 && o.average < 1)) refuse("average is ", text(o.average), "; a decay lies in [0, 1), 0 for none");
 }
 
+/// Errors: DataError if it could not be written later; its folder is made.
+void prepare_file(const std::string& path) {
+  std::error_code failed;
+  const auto folder = std::filesystem::path(path).parent_path();
+  if (!folder.empty()) std::filesystem::create_directories(folder, failed);
+  if (failed) bad_file(path, "its folder cannot be made: ", failed.message());
+  check_writable(path);
+}
+
 class Fitting {
  public:
   Fitting(nn::ModuleBase& net, optim::Optimizer& optimizer, const data::DataLoader& loader, const StepFunction& step,
           const FitOptions& options)
       : net_(net), optimizer_(optimizer), loader_(loader), step_(step), options_(options), checkpoint_(options.checkpoint) {
     check(loader, options);
+    if (!options.csv.empty()) prepare_file(options.csv);
+    if (checkpoint_) prepare_file(best_path());
     if (options.average > 0) average_ = optim::Averaged::exponential(net.named_parameters(), options.average);
     if (!checkpoint_) return;
     checkpoint_->add("model", net_).add("optimizer", optimizer_);
@@ -193,9 +205,7 @@ class Fitting {
   std::string best_path() const { return checkpoint_->folder() + "/best.safetensors"; }
   void keep_best() {
     if (options_.patience > 0) best_weights_ = net_.state_dict();
-    if (!checkpoint_) return;
-    if (saved_step_ < 0) save();  // makes the folder, or refuses it
-    net_.save(best_path());
+    if (checkpoint_) net_.save(best_path());
   }
   void leave_weights() {
     if (options_.patience > 0 && !best_weights_.empty()) net_.load_state_dict(best_weights_);

@@ -20,10 +20,11 @@ struct Net : nn::Module<Net> {
 };
 
 data::DataLoader load(const examples::Flags& flags, bool train) {
-  const int64_t count = flags.quick ? 600 : train ? 20000 : 2000;
+  const int64_t count = flags.quick ? 400 : train ? 20000 : 2000;
   const auto set =
       flags.data.empty() ? data::generate_digits(count, flags.seed, train) : data::load_mnist(flags.data, train);
-  return data::DataLoader(data::TensorDataset(set), {.batch_size = flags.batch, .shuffle = train, .seed = flags.seed});
+  return data::DataLoader(data::TensorDataset(set),
+                          {.batch_size = flags.quick ? 20 : flags.batch, .shuffle = train, .seed = flags.seed});
 }
 
 examples::Outcome learn(const examples::Flags& flags) {
@@ -41,6 +42,6 @@ examples::Outcome learn(const examples::Flags& flags) {
 
 int main(int argc, char** argv) {
   return examples::run(argc, argv, "A small CNN on handwritten digits",
-                       {.optimizer = "adamw(lr=one_cycle(3e-3, total=TOTAL))", .epochs = 5, .batch = 64, .quick_length = 2},
+                       {.optimizer = "adamw(lr=one_cycle(3e-3, total=TOTAL))", .epochs = 5, .batch = 64, .quick_length = 1},
                        learn);
 }

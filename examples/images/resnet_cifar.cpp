@@ -75,11 +75,11 @@ data::ImageSet invented(int64_t count, std::uint64_t seed) {
 
 examples::Outcome learn(const examples::Flags& flags) {
   const auto load = [&](bool train) {
-    const int64_t count = flags.quick ? 200 : train ? 3000 : 500;
+    const int64_t count = flags.quick ? 100 : train ? 3000 : 500;
     const auto set = flags.data.empty() ? invented(count, 2 * flags.seed + train) : data::load_cifar10(flags.data, train);
     return data::DataLoader(
         data::TensorDataset(set),
-        {.batch_size = train ? flags.batch : 100, .shuffle = train, .seed = flags.seed, .drop_last = train});
+        {.batch_size = flags.quick ? 20 : flags.batch, .shuffle = train, .seed = flags.seed, .drop_last = train});
   };
   const auto train = load(true), test = load(false);
   ResNet net(flags.quick ? 4 : 16, flags.quick ? 1 : 3);

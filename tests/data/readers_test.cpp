@@ -134,7 +134,7 @@ TEST_CASE("a tone is loudest in the band of its frequency") {
   constexpr double pi = 3.14159265358979;
   Array tone({800});
   for (int i = 0; i < 800; ++i) tone.uninitialized<float>()[i] = static_cast<float>(std::sin(2 * pi * 1000 * i / 8000));
-  const Array m = log_mel(tone);
+  const Array m = LogMel()(tone);
   CHECK(m.shape() == Shape{5, 40});
   const auto mel = [](double f) { return 2595 * std::log10(1 + f / 700); };
   const auto band = std::lround((mel(1000) - mel(50)) / ((mel(4000) - mel(50)) / 41) - 1);
@@ -142,9 +142,9 @@ TEST_CASE("a tone is loudest in the band of its frequency") {
     for (int64_t k = 0; k < 40; ++k) CHECK(m.at({f, k}) <= m.at({f, band}));
   // The energy of sin under Hann's window: a bin k away from the tone by 0 or 1 has (N / 4)^2 or (N / 8)^2.
   CHECK(std::exp(m.at({0, band})) > 64 * 64 * 0.5);
-  CHECK(log_mel(Array::ones({3})).shape() == Shape{1, 40});
-  CHECK(says(thrown<DataError>([&] { log_mel(tone, {.high = 5000}); }), {"rate / 2 = 4000"}));
-  CHECK(says(thrown<ShapeError>([&] { log_mel(Array({0})); }), {"samples must be [n]"}));
+  CHECK(LogMel()(Array::ones({3})).shape() == Shape{1, 40});
+  CHECK(says(thrown<DataError>([&] { LogMel({.high = 5000}); }), {"rate / 2 = 4000"}));
+  CHECK(says(thrown<ShapeError>([&] { LogMel()(Array({0})); }), {"samples must be [n]"}));
 }
 
 TEST_CASE("texts become symbols, windows and streams that go on") {

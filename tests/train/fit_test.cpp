@@ -199,6 +199,8 @@ TEST_CASE("options that do not go together are refused") {
   CHECK(says(refused([](FitOptions& o) { o.validation = nullptr; }), {"fit: metrics are of the validation set"}));
   CHECK(says(refused([](FitOptions& o) { o.average = 1; }), {"average is 1"}));
   CHECK(says(refused([](FitOptions& o) { o.epochs = -1; }), {"epochs is -1"}));
+  CHECK(says(refused([](FitOptions& o) { o.csv = "/proc/none/log.csv"; }), {"/proc/none/log.csv"}));
+  CHECK(says(refused([](FitOptions& o) { o.checkpoint = Checkpoint("/proc/none"); }), {"/proc/none/best.safetensors"}));
   const data::DataLoader none(testing::small_data(), {.batch_size = 64, .drop_last = true});
   CHECK(says(thrown<DataError>([&] { fit(run.net, run.optimizer, none, run.step(), quiet()); }), {"not one full batch"}));
 }

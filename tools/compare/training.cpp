@@ -3,6 +3,7 @@
 #include <gradus/core/kernels/reduce.h>
 #include <gradus/data/loader.h>
 #include <gradus/tools/compare/training.h>
+#include <gradus/train/evaluate.h>
 
 #include <chrono>
 #include <cmath>
@@ -156,21 +157,13 @@ class Trainer {
 }  // namespace
 
 Score evaluate(nn::ModuleBase& network, const data::ImageSet& set) {
-  NoGrad guard;
-  const bool before = network.training();
-  network.eval();
-  double loss = 0, right = 0;
-  std::int64_t count = 0;
   const data::DataLoader loader(data::TensorDataset(set), {.batch_size = 250, .shuffle = false, .prefetch = false});
-  for (auto& b : loader.epoch(0)) {
-    const Tensor logits = network.call(Tensor(b.x)), labels(b.y);
-    const std::int64_t n = labels.size();
-    loss += cross_entropy(logits, labels).item() * static_cast<double>(n);
-    right += sum(logits.argmax(1) == labels).item();
-    count += n;
-  }
-  network.train(before);
-  return {loss / static_cast<double>(count), right / static_cast<double>(count)};
+  const auto step = [&](const data::Batch& batch) -> training::StepResult {
+    const Tensor logits = network.call(Tensor(batch.x));
+    return {cross_entropy(logits, Tensor(batch.y)), logits};
+  };
+  const training::Evaluation e = training::evaluate(network, loader, step, {training::accuracy()});
+  return {e.loss, e.metrics[0]};
 }
 
 RunResult train(nn::ModuleBase& network, const std::string& optimizer_spec, const TrainingPlan& plan, const Watch& watch) {
