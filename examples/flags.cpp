@@ -26,7 +26,7 @@ training::FitOptions Flags::fit(const data::DataLoader* validation, std::vector<
   o.steps = steps;
   o.validation = validation;
   o.metrics = std::move(metrics);
-  if (steps > 0) o.validate_every = std::max<std::int64_t>(1, steps / 10);
+  if (steps > 0) o.validate_every = quick ? steps : std::max<std::int64_t>(1, steps / 10);
   if (!resume.empty())
     o.checkpoint = training::Checkpoint(
         resume, {{"program", program}, {"data", data}, {"seed", std::to_string(seed)}, {"quick", quick ? "yes" : "no"}});

@@ -101,6 +101,6 @@ examples::Outcome learn(const examples::Flags& flags) {
 int main(int argc, char** argv) {
   return examples::run(
       argc, argv, "A GRU hears spoken digits",
-      {.optimizer = "clip_norm(1) | adamw(lr=one_cycle(4e-3, total=TOTAL))", .epochs = 15, .batch = 32, .quick_length = 4},
+      {.optimizer = "clip_norm(1) | adamw(lr=one_cycle(4e-3, total=TOTAL))", .epochs = 10, .batch = 32, .quick_length = 4},
       learn);
 }

@@ -60,10 +60,10 @@ examples::Outcome learn(const examples::Flags& flags) {
   const data::Characters characters(text);
   const auto cut = text.size() * 9 / 10;
   const data::DataLoader train(data::TextWindows(characters.encode(text.substr(0, cut)), context),
-                               {.batch_size = flags.batch, .seed = flags.seed, .drop_last = true});
+                               {.batch_size = flags.quick ? 4 : flags.batch, .seed = flags.seed, .drop_last = true});
   const data::DataLoader test(data::TextWindows(characters.encode(text.substr(cut)), context, context),
                               {.batch_size = flags.batch, .shuffle = false});
-  Gpt net(characters.size(), flags.quick ? 8 : 128, 4, flags.quick ? 1 : 4);
+  Gpt net(characters.size(), flags.quick ? 16 : 128, 4, flags.quick ? 1 : 4);
   auto optimizer = flags.make_optimizer(net, train);
   const auto step = [&](const data::Batch& batch) -> training::StepResult {
     return cross_entropy(reshape(net(Tensor(batch.x)), {-1, characters.size()}), flatten(Tensor(batch.y)));
@@ -81,6 +81,6 @@ int main(int argc, char** argv) {
       {.optimizer = "clip_norm(1) | adamw(lr=one_cycle(2e-3, total=TOTAL, pct_start=0.1), beta2=0.95, weight_decay=0.1)",
        .steps = 2000,
        .batch = 16,
-       .quick_length = 12},
+       .quick_length = 20},
       learn);
 }
