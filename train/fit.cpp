@@ -12,6 +12,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <filesystem>
+#include <utility>
 
 namespace gradus::training {
 namespace {
@@ -72,6 +73,26 @@ void prepare_file(const std::string& path) {
   if (failed) bad_file(path, "its folder cannot be made: ", failed.message());
   check_writable(path);
 }
+
+/// While alive, the model is what is validated: the average of the weights if there is one, where a rule evaluates.
+class Evaluating {
+ public:
+  Evaluating(optim::Optimizer& optimizer, std::optional<optim::Averaged>& average)
+      : optimizer_(optimizer), average_(average) {
+    optimizer_.eval();
+    if (average_ && average_->updates() > 0) average_->swap();
+  }
+  ~Evaluating() {
+    if (average_ && average_->swapped()) average_->swap();
+    optimizer_.train();
+  }
+  Evaluating(const Evaluating&) = delete;
+  Evaluating& operator=(const Evaluating&) = delete;
+
+ private:
+  optim::Optimizer& optimizer_;
+  std::optional<optim::Averaged>& average_;
+};
 
 class Fitting {
  public:
@@ -168,18 +189,7 @@ class Fitting {
     Record r;
     r.epoch = at_.epoch + 1, r.step = at_.step, r.train_loss = loss_sum_ / loss_count_, r.lr = lr();
     const double rate = static_cast<double>(items_) / row_.seconds();
-    optimizer_.eval();
-    if (average_ && average_->updates() > 0) average_->swap();
-    if (options_.validation) {
-      Evaluation e = evaluate(net_, *options_.validation, step_, options_.metrics);
-      r.validation_loss = e.loss;
-      r.metrics = std::move(e.metrics);
-    }
-    const double value = compared(r);
-    r.best = result_.records.empty() || std::isnan(compared(*result_.best())) || better(value, compared(*result_.best()));
-    if (r.best) keep_best();
-    if (average_ && average_->swapped()) average_->swap();
-    optimizer_.train();
+    validate(r);
     r.seconds = seconds();
     for (const Record& before : result_.records) r.seconds -= before.seconds;
     result_.records.push_back(r);
@@ -189,6 +199,18 @@ class Fitting {
     if (!options_.csv.empty()) write_atomically(options_.csv, csv_of(result_.records, options_));
     tell(options_.after_record);
     if (checkpoint_) save();
+  }
+
+  void validate(Record& r) {
+    const Evaluating evaluating(optimizer_, average_);
+    if (options_.validation) {
+      Evaluation e = evaluate(net_, *options_.validation, step_, options_.metrics);
+      r.validation_loss = e.loss;
+      r.metrics = std::move(e.metrics);
+    }
+    const Record* best = result_.best();
+    r.best = !best || std::isnan(compared(*best)) || better(compared(r), compared(*best));
+    if (r.best) keep_best();
   }
 
   double compared(const Record& r) const {
@@ -217,9 +239,10 @@ class Fitting {
   void save() {
     JsonValue records = JsonValue::List();
     for (const Record& r : result_.records) records.push_back(json_of(r));
-    at_.notes["records"] = records, at_.notes["seconds"] = seconds();
-    at_.notes["loss_sum"] = loss_sum_, at_.notes["loss_count"] = loss_count_;
-    checkpoint_->save(at_);
+    Position at = at_;
+    at.notes["records"] = records, at.notes["seconds"] = seconds();
+    at.notes["loss_sum"] = loss_sum_, at.notes["loss_count"] = loss_count_;
+    checkpoint_->save(at);
     saved_step_ = at_.step;
     since_save_.restart();
   }
@@ -227,12 +250,13 @@ class Fitting {
   void resume() {
     if (!checkpoint_) return;
     at_ = checkpoint_->resume();
+    const JsonValue notes = std::exchange(at_.notes, {});
     if (at_.step == 0) return;
     saved_step_ = at_.step;
-    if (const JsonValue* records = at_.notes.find("records"); records && records->get_if<JsonValue::List>())
+    if (const JsonValue* records = notes.find("records"); records && records->get_if<JsonValue::List>())
       for (const JsonValue& r : *records->get_if<JsonValue::List>()) result_.records.push_back(record_of(r));
-    seconds_before_ = number_in(at_.notes, "seconds");
-    loss_sum_ = number_in(at_.notes, "loss_sum"), loss_count_ = number_in(at_.notes, "loss_count");
+    seconds_before_ = number_in(notes, "seconds");
+    loss_sum_ = number_in(notes, "loss_sum"), loss_count_ = number_in(notes, "loss_count");
     if (options_.patience > 0 && !result_.records.empty()) best_weights_ = load_safetensors(best_path()).tensors;
     if (!options_.progress) return;
     for (const auto& why : checkpoint_->damaged()) line_.line("passed over: " + why);

@@ -40,7 +40,8 @@ void draw_samples(Vae& net, const std::string& path) {
   std::string pgm = "P5 280 280 255\n";
   for (int64_t y = 0; y < 280; ++y)
     for (int64_t x = 0; x < 280; ++x)
-      pgm += static_cast<char>(255 * images.array().at({y / 28 * 10 + x / 28, y % 28 * 28 + x % 28}));
+      pgm += static_cast<char>(
+          static_cast<unsigned char>(255 * images.array().at({y / 28 * 10 + x / 28, y % 28 * 28 + x % 28})));
   write_atomically(path, pgm);
 }
 

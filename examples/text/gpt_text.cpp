@@ -63,7 +63,8 @@ examples::Outcome learn(const examples::Flags& flags) {
                                {.batch_size = flags.quick ? 4 : flags.batch, .seed = flags.seed, .drop_last = true});
   const data::DataLoader test(data::TextWindows(characters.encode(text.substr(cut)), context, context),
                               {.batch_size = flags.batch, .shuffle = false});
-  Gpt net(characters.size(), flags.quick ? 16 : 128, 4, flags.quick ? 1 : 4);
+  const bool rhyme = flags.data.empty();  // which is easy
+  Gpt net(characters.size(), flags.quick ? 16 : rhyme ? 64 : 128, 4, flags.quick ? 1 : rhyme ? 2 : 4);
   auto optimizer = flags.make_optimizer(net, train);
   const auto step = [&](const data::Batch& batch) -> training::StepResult {
     return cross_entropy(reshape(net(Tensor(batch.x)), {-1, characters.size()}), flatten(Tensor(batch.y)));
