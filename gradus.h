@@ -42,5 +42,6 @@
 
 #include <gradus/train/checkpoint.h>
 #include <gradus/train/evaluate.h>
+#include <gradus/train/event_file.h>
 #include <gradus/train/fit.h>
 #include <gradus/train/metrics.h>

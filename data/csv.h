@@ -17,7 +17,7 @@ struct CsvOptions {
 };
 
 /// Columns of texts, read when they are asked for. Spaces around a cell are no part of it, unless quotes hold them; in quotes
-/// a delimiter and a line's end are text, and "" is one quote. Lines end with \n or \r\n; empty ones are left out.
+/// a delimiter and the end of a line are text, and "" is one quote. Lines end as on Unix or Windows; empty ones are left out.
 class Table {
  public:
   std::int64_t rows() const { return rows_; }

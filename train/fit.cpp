@@ -3,6 +3,7 @@
 #include <gradus/core/io/files.h>
 #include <gradus/optim/averaged.h>
 #include <gradus/optim/norms.h>
+#include <gradus/train/event_file.h>
 #include <gradus/train/fit.h>
 #include <gradus/train/internal/fit_report.h>
 #include <gradus/train/interrupt.h>
@@ -102,6 +103,7 @@ class Fitting {
     check(loader, options);
     if (!options.csv.empty()) prepare_file(options.csv);
     if (checkpoint_) prepare_file(best_path());
+    if (!options.tensorboard.empty()) events_.emplace(options.tensorboard);
     if (options.average > 0) average_ = optim::Averaged::exponential(net.named_parameters(), options.average);
     if (!checkpoint_) return;
     checkpoint_->add("model", net_).add("optimizer", optimizer_);
@@ -197,8 +199,16 @@ class Fitting {
     row_.restart();
     print_row(r, rate);
     if (!options_.csv.empty()) write_atomically(options_.csv, csv_of(result_.records, options_));
+    if (events_) show_in_tensorboard(r);
     tell(options_.after_record);
     if (checkpoint_) save();
+  }
+
+  void show_in_tensorboard(const Record& r) {
+    events_->scalar("loss/train", r.step, r.train_loss);
+    if (options_.validation) events_->scalar("loss/validation", r.step, r.validation_loss);
+    for (std::size_t m = 0; m < r.metrics.size(); ++m) events_->scalar(options_.metrics[m].name, r.step, r.metrics[m]);
+    if (!std::isnan(r.lr)) events_->scalar("lr", r.step, r.lr);
   }
 
   void validate(Record& r) {
@@ -302,6 +312,7 @@ class Fitting {
   std::optional<Checkpoint> checkpoint_;
   std::optional<optim::Averaged> average_;
   std::optional<FiniteWatch> watch_;
+  std::optional<EventFile> events_;
   NamedArrays best_weights_;  // with patience
   FitResult result_;
   Position at_;

@@ -62,9 +62,10 @@ struct FitOptions {
   std::optional<Checkpoint> checkpoint;
   double checkpoint_every = 60;
 
-  bool progress = true;        ///< the progress line and the table; false: fit prints nothing
-  std::string unit = "items";  ///< what is counted a second: "img"
-  std::string csv = {};        ///< a file that gets the table, rewritten at each row; "": none
+  bool progress = true;          ///< the progress line and the table; false: fit prints nothing
+  std::string unit = "items";    ///< what is counted a second: "img"
+  std::string tensorboard = {};  ///< a folder that gets the rows as an event file; "": none
+  std::string csv = {};          ///< a file that gets the table, rewritten at each row; "": none
   std::vector<Callback> after_step = {}, after_record = {};
   /// Ctrl-C finishes the step, saves a checkpoint if there is one, and ends the program with 130; false: fit returns, with
   /// `interrupted`.

@@ -141,9 +141,14 @@ TEST_CASE("fit writes a CSV file, the best weights, and ends after the steps it 
   const testing::TempDir dir;
   SmallRun run;
   FitOptions options = quiet();
+  options.tensorboard = dir / "events";
   options.steps = 9, options.csv = dir / "log.csv", options.checkpoint = Checkpoint(dir / "run");
   const FitResult result = fit(run.net, run.optimizer, run.loader, run.step(), options);
   CHECK(result.steps == 9);
+  for (const auto& entry : std::filesystem::directory_iterator(dir / "events")) {
+    const std::string events = read_file(entry.path().string());
+    for (const char* tag : {"loss/train", "loss/validation", "accuracy", "lr"}) CHECK(events.find(tag) != events.npos);
+  }
   REQUIRE(result.records.size() == 2);
   const std::string csv = read_file(dir / "log.csv");
   CHECK(csv.starts_with("epoch,step,train_loss,validation_loss,accuracy,lr,seconds\n1,7,"));
