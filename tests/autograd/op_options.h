@@ -160,6 +160,8 @@ inline const std::vector<OptionRow>& option_rows() {
        "no no no [1] memory memory memory"},
       {"scatter_add", "index", [](V v) { return scatter_add(row(), 0, at({0, 1, v}), {2}); }, "no no [2] [2] no no no"},
       {"embedding", "index", [](V v) { return embedding(matrix(), at({0, v})); }, "no no [2,3] [2,3] no no no"},
+      {"embedding", "padding_idx", [](V v) { return embedding(matrix(), at({0, 1}), {.padding_idx = v}); },
+       "no no [2,3] [2,3] no no no"},
       {"embedding_add", "rows", [](V v) { return embedding_add(matrix(), at({0, 0}), v); },
        "no no no [1,3] memory memory memory"},
       {"embedding_add", "index", [](V v) { return embedding_add(matrix(), at({0, v}), 2); }, "no no [2,3] [2,3] no no no"},
