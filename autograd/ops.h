@@ -7,5 +7,6 @@
 #include <gradus/autograd/ops/creation.h>
 #include <gradus/autograd/ops/elementwise.h>
 #include <gradus/autograd/ops/layers.h>
+#include <gradus/autograd/ops/query.h>
 #include <gradus/autograd/ops/recurrent_layer.h>
 #include <gradus/autograd/ops/rotary.h>
