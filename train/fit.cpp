@@ -286,14 +286,16 @@ class Fitting {
     items_ += batch_items;
     if (!options_.progress || !line_.due()) return;
     const double per_second = static_cast<double>(items_) / row_.seconds();
-    const double left = static_cast<double>((loader_.batches() - at_.batch) * loader_.options().batch_size) / per_second;
+    const bool counts_steps = options_.steps > 0;
+    const std::int64_t done = counts_steps ? at_.step : at_.batch, all = counts_steps ? options_.steps : loader_.batches();
+    const double left = static_cast<double>((all - done) * loader_.options().batch_size) / per_second;
     double metric = none;
     if (output_.defined() && target_.defined())
       metric = options_.metrics[0].value(options_.metrics[0].sums(output_, target_));
     std::vector<Array> gradients;
     for (const Tensor& w : net_.parameters())
       if (w.grad().defined()) gradients.push_back(w.grad().array().contiguous());
-    line_.show(progress_text({at_.epoch + 1, options_.epochs, at_.batch, loader_.batches(), per_second, loss_, metric,
+    line_.show(progress_text({at_.epoch + 1, counts_steps ? 0 : options_.epochs, done, all, per_second, loss_, metric,
                               optim::global_norm(gradients), lr(), left},
                              options_));
   }

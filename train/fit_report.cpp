@@ -43,9 +43,9 @@ std::string tenths(double seconds) {
 }  // namespace
 
 std::string progress_text(const Progress& p, const FitOptions& options) {
-  std::string s = fmt::format("epoch {:>2}/{} {} {:>6}/{}  {} {}/s  loss {}", p.epoch, p.epochs,
-                              bar(static_cast<double>(p.batch) / static_cast<double>(p.batches)), p.batch, p.batches,
-                              short_count(p.items_per_second), options.unit, fixed(p.loss));
+  std::string s = p.epochs > 0 ? fmt::format("epoch {:>2}/{}", p.epoch, p.epochs) : "step";
+  s += fmt::format(" {} {:>6}/{}  {} {}/s  loss {}", bar(static_cast<double>(p.batch) / static_cast<double>(p.batches)),
+                   p.batch, p.batches, short_count(p.items_per_second), options.unit, fixed(p.loss));
   if (!std::isnan(p.metric)) s += fmt::format("  {} {}", options.metrics[0].name, fixed(p.metric));
   if (!std::isnan(p.grad_norm)) s += fmt::format("  grad {:.2f}", p.grad_norm);
   if (!std::isnan(p.lr)) s += "  lr " + power(p.lr);

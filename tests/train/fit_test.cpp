@@ -12,6 +12,7 @@
 #include <gradus/tests/helpers/throws.h>
 #include <gradus/tests/helpers/training.h>
 
+#include <cmath>
 #include <csignal>
 #include <limits>
 
@@ -217,6 +218,8 @@ TEST_CASE("the progress line and the table look as they are drawn in the documen
   CHECK(line ==
         "epoch  3/10 ━━━━━━━━━━━━━━━━━━━━━━                      512/938  12.4k img/s  loss 0.0812  accuracy 0.9751"
         "  grad 0.43  lr 1.0e-3  0:06 left");
+  CHECK(progress_text({3, 0, 337, 2000, 18, 2.43, NAN, NAN, NAN, 925}, options)
+            .starts_with("step ━━━━━━╸                                     337/2000  18.0 img/s  loss 2.4300  15:25 left"));
   Record r;
   r.epoch = 2, r.train_loss = 0.1033, r.validation_loss = 0.0777, r.metrics = {0.9762}, r.lr = 1e-3, r.seconds = 8,
   r.best = true;

@@ -6,7 +6,8 @@
 namespace gradus::training {
 
 struct Progress {
-  std::int64_t epoch, epochs, batch, batches;
+  std::int64_t epoch, epochs;                                          // epochs is 0 where steps are counted
+  std::int64_t batch, batches;                                         // of the epoch, or of all
   double items_per_second, loss, metric, grad_norm, lr, seconds_left;  ///< NaN: is not shown
 };
 std::string progress_text(const Progress& p, const FitOptions& options);
