@@ -13,16 +13,15 @@ constexpr int64_t context = 128;
 
 struct Gpt : nn::Module<Gpt> {
   nn::Embedding token, place;
-  nn::Dropout dropout{0.1};
   nn::TransformerEncoder blocks;
   nn::Linear head;
-  GRADUS_FIELDS(token, place, dropout, blocks, head)
+  GRADUS_FIELDS(token, place, blocks, head)
   Gpt(int64_t symbols, int64_t width, int64_t heads, int64_t layers)
       : token(symbols, width),
         place(context, width),
         blocks(nn::TransformerEncoderLayer(width, heads,
                                            {.dim_feedforward = 4 * width,
-                                            .dropout = 0.1,
+                                            .dropout = 0,
                                             .activation = nn::Activation::gelu,
                                             .norm_first = true,
                                             .batch_first = true}),
@@ -32,7 +31,7 @@ struct Gpt : nn::Module<Gpt> {
   }
   /// x [N, T] -> scores of the next symbol [N, T, symbols]; each sees only what stands before it.
   Tensor forward(const Tensor& x) {
-    const Tensor y = dropout(token(x) + place(arange(x.dim(1))));
+    const Tensor y = token(x) + place(arange(x.dim(1)));
     return head(blocks(y, {.is_causal = true}));
   }
 };
