@@ -113,7 +113,9 @@ TEST_CASE("sparse gradients: padding, frozen leaves, hooks, checkpoints, convers
 TEST_CASE("sgd, adagrad and lazy_adam step sparse gradients as PyTorch's SGD, Adagrad and SparseAdam do") {
   const auto& v = sparse_vectors();
   int count = 0;
-  for (const auto& [key, expected] : v) {
+  for (const auto& entry : v) {
+    const auto& key = entry.first;
+    const Array& expected = entry.second;
     const auto bar = key.find('|');
     if (bar == key.npos) continue;
     const Dtype dtype = key.ends_with("f64") ? f64 : f32;
