@@ -51,7 +51,7 @@ void save_npz(const std::string& path, const NamedArrays& arrays) try {
     if (!a.defined()) bad_file(path, "\"", excerpt(name), "\" is absent: it has no numbers to save");
   }
   write_atomically(path, [&](OutputFile& out) {
-    ZipWriter zip(out);
+    ZipWriter zip([&](std::string_view bytes) { out.write(bytes); });
     for (const auto& [name, a] : arrays) {
       const Array dense = a.contiguous();
       const auto bytes = static_cast<std::size_t>(dense.size()) * bytes_of(dense.dtype());

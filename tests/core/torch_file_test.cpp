@@ -26,7 +26,7 @@ std::string torch_archive(const TempDir& dir, const std::string& pickle,
                           const std::map<std::string, std::string>& members = {{"data/0", "12345678"}}) {
   const std::string path = dir / "x.pt";
   write_atomically(path, [&](OutputFile& out) {
-    ZipWriter zip(out);
+    ZipWriter zip([&](std::string_view bytes) { out.write(bytes); });
     zip.add("x/data.pkl", pickle, "");
     for (const auto& [name, bytes] : members) zip.add("x/" + name, bytes, "");
     zip.finish();

@@ -248,7 +248,7 @@ ByteSource ZipReader::open(const ZipEntry& entry, bool checked) const {
 // ---- writing --------------------------------------------------------------------------------------------------------
 
 void ZipWriter::write(std::string_view bytes) {
-  out_.write(bytes);
+  sink_(bytes);
   at_ += bytes.size();
 }
 

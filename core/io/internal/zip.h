@@ -6,6 +6,7 @@
 #include <gradus/core/io/internal/stored_elements.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,17 +55,17 @@ class ZipReader {
   std::vector<std::uint32_t> by_name_;
 };
 
-/// Writes an archive of stored members, one after the other.
+/// Writes an archive of stored members, one after the other, to where `sink` puts bytes.
 class ZipWriter {
  public:
-  explicit ZipWriter(OutputFile& out) : out_(out) {}
+  explicit ZipWriter(std::function<void(std::string_view)> sink) : sink_(std::move(sink)) {}
   /// The member `name`, which consists of the two texts in turn.
   void add(const std::string& name, std::string_view first, std::string_view second);
   void finish();  ///< writes the directory
 
  private:
   void write(std::string_view bytes);
-  OutputFile& out_;
+  std::function<void(std::string_view)> sink_;
   std::string directory_;
   std::uint64_t at_ = 0, count_ = 0;
 };

@@ -1,12 +1,14 @@
 // The readers, and their entry for libFuzzer:
-//   cmake -B build/fuzz -G Ninja -DCMAKE_CXX_COMPILER=clang++ -DGRADUS_FUZZ=ON -DGRADUS_SANITIZE=address,undefined
-//   ninja -C build/fuzz fuzz_readers replay_readers
+//   cmake --preset fuzz && cmake --build --preset fuzz
 //   build/fuzz/replay_readers --write-seeds corpus
 //   build/fuzz/fuzz_readers --reader=npy corpus/npy -max_total_time=600 -rss_limit_mb=2048
 #include <gradus/autograd/ops.h>
 #include <gradus/core/io/files.h>
+#include <gradus/core/io/internal/zip.h>
 #include <gradus/core/io/npy.h>
+#include <gradus/core/io/npz.h>
 #include <gradus/core/io/safetensors.h>
+#include <gradus/core/io/torch_file.h>
 #include <gradus/data/cifar.h>
 #include <gradus/data/csv.h>
 #include <gradus/data/idx.h>
@@ -180,6 +182,71 @@ std::string gzipped(const std::string& bytes) {
   deflateEnd(&z);
   return out;
 }
+void read_npz(const std::string& bytes) {
+  const NamedArrays found = load_npz(Memory(bytes).path());
+  const std::string again = written([&](const std::string& path) { save_npz(path, found); });
+  promise(bits(load_npz(Memory(again).path())) == bits(found), "what was read is written, and read again");
+}
+std::vector<std::string> npz_seeds() {
+  const NamedArrays some = {{"a.weight", counting<float>({2, 3})}, {"b", counting<int64_t>({})}, {"", counting<bool>({0})}};
+  // One member, deflated: np.savez_compressed(n=np.zeros(600, "u1")).
+  const std::string member = npy_of("{'descr': '|u1', 'fortran_order': False, 'shape': (600,), }\n", std::string(600, '\0'));
+  const std::string packed = gzipped(member), raw = packed.substr(10, packed.size() - 18);
+  const auto number = [](std::uint64_t n, int width) {
+    std::string s;
+    for (int i = 0; i < width; ++i, n >>= 8) s += static_cast<char>(n & 255);
+    return s;
+  };
+  const std::string shared = number(20, 2) + number(0, 2) + number(8, 2) + number(0, 4) +
+                             packed.substr(packed.size() - 8, 4) + number(raw.size(), 4) + number(member.size(), 4) +
+                             number(5, 2) + number(0, 2);
+  const std::string local = "PK\3\4" + shared + "n.npy" + raw;
+  const std::string entry = "PK\1\2" + number(20, 2) + shared + number(0, 14) + "n.npy";
+  const std::string end = "PK\5\6" + number(0, 4) + number(1, 2) + number(1, 2) + number(entry.size(), 4) +
+                          number(local.size(), 4) + number(0, 2);
+  return {written([](const std::string& p) { save_npz(p, {}); }), written([&](const std::string& p) { save_npz(p, some); }),
+          local + entry + end};
+}
+
+/// What torch.save() writes, with a pickle of one's own.
+std::string torch_of(const std::string& pickle) {
+  std::string file;
+  ZipWriter zip([&](std::string_view bytes) { file += bytes; });
+  zip.add("x/data.pkl", pickle, "");
+  zip.add("x/byteorder", "little", "");
+  zip.add("x/data/0", std::string(24, '\1'), "");
+  zip.add("x/data/1", std::string(3, '\1'), "");
+  zip.finish();
+  return file;
+}
+std::string torch_tensor(const std::string& storage, int count, const std::string& size, const std::string& stride) {
+  return "ctorch._utils\n_rebuild_tensor_v2\n((\x8c\7storagectorch\n" + storage + "\n\x8c\1" +
+         (storage == "BoolStorage" ? "1" : "0") + "\x8c\3cpuK" + static_cast<char>(count) + "tQK" + '\0' + size + stride +
+         "\x89"
+         "ccollections\nOrderedDict\n)RtR";
+}
+/// The first byte says whether the rest is a pickle, which then lies in a right archive, or the whole file.
+void read_torch(const std::string& bytes) {
+  if (bytes.empty()) return;
+  const std::string file = bytes[0] == 'p' ? torch_of(bytes.substr(1)) : bytes.substr(1);
+  for (const auto& [name, a] : load_torch(Memory(file).path())) {
+    promise(a.defined(), "a tensor that is listed is there");
+    if (a.size() <= 10'000) bits(a);  // inside its storage, which ASan watches; an expanded one may have 2^44 elements
+  }
+}
+std::vector<std::string> torch_seeds() {
+  const std::string two_by_three = "K\2K\3\x86", plain = "K\3K\1\x86", turned = "K\1K\2\x86";
+  const std::string a = torch_tensor("FloatStorage", 6, two_by_three, plain);
+  const std::string b = torch_tensor("FloatStorage", 6, two_by_three, turned);
+  const std::string c = torch_tensor("BoolStorage", 3, "K\3\x85", "K\1\x85"), d = torch_tensor("HalfStorage", 12, ")", ")");
+  const std::string state = "\x80\2ccollections\nOrderedDict\n)R(\x8c\1a" + a + "\x8c\1b" + b + "\x8c\1c" + c +
+                            "u}\x8c\x9_metadata}\x8c\1vK\1ssb.";
+  const std::string nested = "\x80\4\x95" + std::string(8, '\0') + "}\x94(\x8c\5epochM\1\1\x8c\4lossG" +
+                             std::string(8, '\1') + "\x8c\5model}\x94\x8c\1h" + d + "sK\7](" + c +
+                             "Ne\x8c\4noneN\x8c\5truth\x88u.";
+  return {"p" + state, "p" + nested, "p\x80\2}.", "z" + torch_of(state)};
+}
+
 std::vector<std::string> gzip_seeds() {
   std::vector<std::string> all;
   for (const std::string& s : idx_seeds()) all.push_back(gzipped(s));
@@ -288,6 +355,8 @@ std::vector<std::string> optimizer_seeds() {
 const std::vector<Reader>& readers() {
   static const std::vector<Reader> all = {{"safetensors", read_safetensors, safetensors_seeds},
                                           {"npy", read_npy, npy_seeds},
+                                          {"npz", read_npz, npz_seeds},
+                                          {"torch", read_torch, torch_seeds},
                                           {"idx", read_idx_file, idx_seeds},
                                           {"csv", read_csv_file, csv_seeds},
                                           {"wav", read_wav_file, wav_seeds},
