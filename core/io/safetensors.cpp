@@ -46,7 +46,7 @@ std::string header_text(const InputFile& file) {
   const auto first = excerpt({start, std::min<std::size_t>(have, 8)});
   if (std::string_view(start).starts_with("PK\3\4"))
     throw DataError(file.path(), "a zip archive, not a safetensors file",
-                    "load_torch(path) if torch.save() wrote it, load_npz(path) if NumPy did");
+                    "load_torch reads what torch.save() wrote, load_npz what NumPy did");
   const std::string seen = join("not a safetensors file (starts with \"", first, "\")");
   if (have < 8) bad_file(file.path(), seen, ": it has ", have, " bytes, the length of the header alone takes 8");
   if (length > longest_header)

@@ -81,7 +81,7 @@ TEST_CASE("a model that is told to load a file of torch.save() says what reads i
   const std::string path = vector_file("checkpoint.pt");
   CHECK_THROWS_WITH_AS(net.load(path),
                        (path + ": a zip archive, not a safetensors file\n"
-                               "  try: load_torch(path) if torch.save() wrote it, load_npz(path) if NumPy did")
+                               "  try: load_torch reads what torch.save() wrote, load_npz what NumPy did")
                            .c_str(),
                        DataError);
 }
