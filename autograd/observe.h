@@ -18,6 +18,8 @@ class OpObserver {
   OpObserver& operator=(const OpObserver&) = delete;
   /// The op has run. A recorded result has its node (results[0].node()) already.
   virtual void after(const char* op, std::span<const Tensor> results, std::span<const Tensor* const> inputs) = 0;
+  /// Whether attention, a fused op, should run as the ops that it is made of, each of which after() is told of.
+  virtual bool takes_apart(const char* /*op*/) const { return false; }
   /// Between the two a node's backward pass runs, and after() is told of the ops that it is made of.
   virtual void backward_begins(const Node&) {}
   virtual void backward_ends(const Node&) {}

@@ -345,6 +345,8 @@ AttentionCall attention_call(const Tensor& q, const Tensor& k, const Tensor& v, 
 Tensor scaled_dot_product_attention(const Tensor& query, const Tensor& key, const Tensor& value, const AttentionOptions& o) {
   check_attention(query, key, value, o);
   AttentionCall call = attention_call(query, key, value, o);
+  if (op_observer && op_observer->takes_apart(attention_name)) [[unlikely]]
+    return composed_attention(query, key, value, o.mask, call);
   const Array y = attend(call);
   call.stats.remember_version();
   const auto saved = [&] { return call; };

@@ -80,6 +80,7 @@ class Trace final : public OpObserver {
     return t;
   }
 
+  bool takes_apart(const char*) const override { return true; }
   void after(const char* op, std::span<const Tensor> results, std::span<const Tensor* const> inputs) override {
     if (results.empty() || !results[0].requires_grad()) return;  // of constants: a constant
     bool depends = false;
