@@ -21,8 +21,11 @@ class TouchedRows {
   /// Unless it is all of them: the rows, ascending, and how many the whole gradient has.
   const std::vector<std::int64_t>& list() const { return rows_; }
   std::int64_t total() const { return total_; }
-  /// Whether numbers are those of the touched rows only. (If these are all there are, that is the same as the whole.)
-  bool packs(const Array& numbers) const { return !all_ && numbers.dim(0) == static_cast<std::int64_t>(rows_.size()); }
+  /// Whether numbers are those of some rows only. False where every row is touched: then they are the whole.
+  bool packs(const Array& numbers) const {
+    const auto touched = static_cast<std::int64_t>(rows_.size());
+    return !all_ && touched < total_ && numbers.dim(0) == touched;
+  }
   /// Place of a row in the list; -1 if it is not there.
   std::int64_t place_of(std::int64_t row) const;
   /// Runs of touched rows of a gradient of this shape, neighbours joined; all of it for a shape of rank 0 or 1.

@@ -240,3 +240,17 @@ TEST_CASE("a sparse gradient takes memory for its rows, not for the table") {
   CHECK(g.values.dim(0) == 512);
   CHECK(bytes <= 2 * 512 * 16 * 4);
 }
+
+TEST_CASE("a dense embedding of which every row is read steps as any parameter, with every rule that takes gradients") {
+  const Tensor w = leaf(Array::ones({3, 2}, f64)), same = leaf(Array::ones({3, 2}, f64));
+  const Tensor ids(Array::of<int64_t>({4}, {2, 0, 1, 2}));
+  auto adam = optim::make("adam(lr=0.1)", std::vector<Tensor>{w}),
+       other = optim::make("adam(lr=0.1)", std::vector<Tensor>{same});
+  for (int t = 0; t < 2; ++t) {
+    adam.zero_grad(), other.zero_grad();
+    sum(square(embedding(w, ids))).backward();
+    sum(square(index_select(same, 0, ids))).backward();
+    adam.step(), other.step();
+  }
+  CHECK(same_bits(w.array(), same.array()));
+}

@@ -24,7 +24,7 @@ asks 'Where is gradcheck?' 'GradcheckReport gradcheck\(' autograd autograd/check
 asks 'Where is memory allocated?' 'void\* allocate\(' core core/memory/pool.h
 asks 'Where is the matrix product?' 'void gemm\(' core core/kernels/gemm.cpp
 asks 'Where are threads started?' 'class Workers|struct Workers' core core/parallel.cpp
-asks 'Where is the random generator?' 'Philox' core core/random.cpp
+asks 'Where is the random generator?' 'struct Philox' core core/random.h
 asks 'Where is safetensors read?' 'load_safetensors\(' core core/io/safetensors.cpp
 asks 'Where is a file of torch.save read?' 'load_torch\(' core core/io/torch_file.cpp
 asks 'Where is the first number of a weight drawn (Kaiming)?' 'kaiming_uniform' nn nn/init.cpp
