@@ -1,6 +1,7 @@
 // What holds for every rule that is registered, a user's own included, with each of its options on and off:
 // optim/check/check_rule.h.
 #include <gradus/tests/helpers/optim.h>
+#include <gradus/tests/helpers/sanitized.h>
 
 #include <gradus/optim/check/check_rule.h>
 #include <gradus/optim/rule/global_rule.h>
@@ -172,8 +173,9 @@ TEST_CASE("every rule says where it comes from and what its options are") {
 }
 
 TEST_CASE("every rule keeps every invariant") {
+  int nth = 0;
   for (const auto& rule : rules()) {
-    if (rule.info.name.starts_with("mine_broken_")) continue;
+    if (rule.info.name.starts_with("mine_broken_") || nth++ % gradus::testing::sampled_every != 0) continue;
     const auto report = optim::check_rule(rule.info.name);
     CHECK_MESSAGE(report.ok(), to_string(report));
     CHECK(report.specs.size() >= 2);

@@ -6,6 +6,7 @@
 // them; those that no trajectory can tell from the rule in tests/optim/mutants/equivalent.txt, each with its reason.
 #include <gradus/tests/helpers/optim.h>
 #include <gradus/tests/helpers/printed_equations.h>
+#include <gradus/tests/helpers/sanitized.h>
 
 #include <gradus/core/io/safetensors.h>
 
@@ -183,7 +184,9 @@ TEST_CASE("printed equations are the rule, and no mutant of them is") {
   add_runs("optim.safetensors", false, specs);
   add_runs("elements.safetensors", true, specs);
   std::map<std::string, Fate> fates;
+  int nth = 0;
   for (const auto& entry : specs) {
+    if (nth++ % gradus::testing::sampled_every != 0) continue;
     const std::string& spec = entry.first;
     const std::vector<Run>& runs = entry.second;
     CAPTURE(spec);
@@ -208,6 +211,7 @@ TEST_CASE("printed equations are the rule, and no mutant of them is") {
     }
   }
 
+  if (gradus::testing::sanitized) return;  // the list is that of all specs
   const auto known = equivalents();
   std::map<std::string, std::string> lines;
   int caught = 0, equivalent = 0, survived = 0;
