@@ -44,7 +44,7 @@ std::string header_text(const InputFile& file) {
   std::uint64_t length = 0;
   std::memcpy(&length, start, sizeof length);
   const auto first = excerpt({start, std::min<std::size_t>(have, 8)});
-  if (std::string_view(start).starts_with("PK\3\4"))
+  if (std::string_view(start, have).starts_with("PK\3\4"))
     throw DataError(file.path(), "a zip archive, not a safetensors file",
                     "load_torch reads what torch.save() wrote, load_npz what NumPy did");
   const std::string seen = join("not a safetensors file (starts with \"", first, "\")");

@@ -92,6 +92,7 @@ TEST_CASE("every op in every layout: no empty cell without a reason, 2,000 sampl
                   << ", second order " << all.second_order << ", f32 " << all.f32 << "; " << undecided << " samples and "
                   << all.inconclusive << " of " << all.draws << " draws inconclusive");
   CHECK(samples >= 2000 / (2 * testing::sampled_every - 1));
+  if (testing::sanitized) return;  // these are shares of the whole list
   CHECK(100 * undecided <= samples);
   CHECK(100 * all.inconclusive <= all.draws);
 }
