@@ -60,9 +60,11 @@ Record record_of(const JsonValue& v) {
 void check(const data::DataLoader& loader, const FitOptions& o) {
   const auto refuse = [](const auto&... parts) { throw DataError("fit", join(parts...)); };
   if (o.epochs < 0) refuse("epochs is ", o.epochs, "; it must be at least 0");
-  if (o.steps < 0 || o.validate_every < 0) refuse("steps and validate_every must be at least 0");
+  if (o.steps < 0 || o.validate_every < 0)
+    refuse("steps is ", o.steps, ", validate_every ", o.validate_every, "; both must be at least 0");
   if (loader.batches() < 1) refuse("the loader has ", loader.size(), " items and drop_last: not one full batch");
-  if (!o.metrics.empty() && !o.validation) refuse("metrics are of the validation set, and there is none");
+  if (!o.metrics.empty() && !o.validation)
+    refuse("metrics are of the validation set, and there is none: \"", o.metrics[0].name, "\" needs .validation");
   if (!(o.average >= 0 && o.average < 1)) refuse("average is ", text(o.average), "; a decay lies in [0, 1), 0 for none");
 }
 

@@ -39,7 +39,7 @@ Tensor any_of(const char* op, const Tensor& x, Axis along, bool keep, bool negat
   return Tensor(keep ? y : y.reshape(x.shape().erase(axis)));
 }
 
-/// One number of x as a double that orders as it does; NaN last.
+/// Whether a comes before b in ascending order; NaN comes last.
 template <class T> bool ascends(T a, T b) {
   if (a != a || b != b) return a == a && b != b;
   return a < b;
@@ -74,17 +74,17 @@ Tensor all(const Tensor& x, Axis axis, bool keep) { return any_of("all", x.detac
 
 Tensor nonzero(const Tensor& x) {
   const Tensor truth = ask_each(x, [](auto v) { return v != decltype(v)(0); });
-  std::vector<int64_t> places;
+  std::vector<int64_t> indices;
   for (int64_t i = 0; i < truth.size(); ++i) {
     if (!truth.array().data<bool>()[i]) continue;
-    const auto first = places.size();
-    places.resize(first + static_cast<std::size_t>(x.rank()));
+    const auto first = indices.size();
+    indices.resize(first + static_cast<std::size_t>(x.rank()));
     int64_t rest = i;
     for (int axis = x.rank(); axis-- > 0; rest /= x.shape()[axis])
-      places[first + static_cast<std::size_t>(axis)] = rest % x.shape()[axis];
+      indices[first + static_cast<std::size_t>(axis)] = rest % x.shape()[axis];
   }
-  const int64_t found = x.rank() > 0 ? static_cast<int64_t>(places.size()) / x.rank() : sum(truth).item<int64_t>();
-  return Tensor(Array::of<int64_t>({found, x.rank()}, places));
+  const int64_t found = x.rank() > 0 ? static_cast<int64_t>(indices.size()) / x.rank() : sum(truth).item<int64_t>();
+  return Tensor(Array::of<int64_t>({found, x.rank()}, indices));
 }
 
 Tensor bincount(const Tensor& x, const Tensor& weights, int64_t minlength) {
@@ -129,7 +129,7 @@ UniqueResult unique(const Tensor& x) {
 namespace {
 
 /// One draw from weights whose sum is `total`, u in [0, 1).
-int64_t drawn_place(const std::vector<double>& weights, double total, double u) {
+int64_t drawn_index(const std::vector<double>& weights, double total, double u) {
   double left = u * total;
   int64_t last = -1;
   for (std::size_t i = 0; i < weights.size(); ++i) {
@@ -151,7 +151,7 @@ Tensor multinomial(const Tensor& p, int64_t samples, bool replacement, Generator
   const int64_t n = p.shape().back(), rows = p.rank() == 2 ? p.dim(0) : 1;
   const Array from = p.array().to(f64).contiguous();
   const Philox random = generator.next_stream();
-  std::vector<int64_t> places;
+  std::vector<int64_t> indices;
   for (int64_t row = 0; row < rows; ++row) {
     std::vector<double> weights(from.data<double>() + row * n, from.data<double>() + (row + 1) * n);
     const auto wrong = std::find_if(weights.begin(), weights.end(), [](double w) { return !(w >= 0 && std::isfinite(w)); });
@@ -163,12 +163,12 @@ Tensor multinomial(const Tensor& p, int64_t samples, bool replacement, Generator
                                       replacement ? "" : " without replacement"));
     for (int64_t k = 0; k < samples; ++k) {
       const double total = std::accumulate(weights.begin(), weights.end(), 0.0);
-      const int64_t place = drawn_place(weights, total, random.uniform(static_cast<std::uint64_t>(row * samples + k)));
-      places.push_back(place);
-      if (!replacement) weights[static_cast<std::size_t>(place)] = 0;
+      const int64_t index = drawn_index(weights, total, random.uniform(static_cast<std::uint64_t>(row * samples + k)));
+      indices.push_back(index);
+      if (!replacement) weights[static_cast<std::size_t>(index)] = 0;
     }
   }
-  const Tensor all(Array::of<int64_t>({rows, samples}, places));
+  const Tensor all(Array::of<int64_t>({rows, samples}, indices));
   return p.rank() == 1 ? reshape(all, {samples}) : all;
 }
 

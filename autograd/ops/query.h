@@ -18,8 +18,8 @@ Tensor all(const Tensor& x);  ///< whether none is 0; true of no elements
 Tensor any(const Tensor& x, Axis axis, bool keep = false);
 Tensor all(const Tensor& x, Axis axis, bool keep = false);
 
-// ---- places and counts (i64) ----
-/// [K, rank]: the places of the K elements that are not 0, in row-major order. argwhere is the same.
+// ---- indices and counts (i64) ----
+/// [K, rank]: the indices of the K elements that are not 0, in row-major order. argwhere is the same.
 Tensor nonzero(const Tensor& x);
 inline Tensor argwhere(const Tensor& x) { return nonzero(x); }
 /// x [N] of i64 or u8, each at least 0 -> [max(largest + 1, minlength)]: how often each number is there; with weights [N] the
@@ -33,8 +33,8 @@ struct UniqueResult {
 UniqueResult unique(const Tensor& x);
 
 // ---- draws (each call takes a fresh stream of the generator) ----
-/// `samples` places of p [N] or of each row [B, N], drawn as the weights p >= 0 have it: -> [samples] or [B, samples]. Without
-/// replacement none comes twice. Errors: ShapeError, DtypeError; Error for weights below 0, that are not finite, or all 0, and
+/// `samples` indices into p [N], or into each row of p [B, N], each drawn with a probability in proportion to its weight
+/// p >= 0: -> [samples] or [B, samples]. Without replacement none comes twice. Errors: ShapeError, DtypeError; Error for weights below 0, that are not finite, or all 0, and
 /// for fewer of them above 0 than samples without replacement.
 Tensor multinomial(const Tensor& p, int64_t samples, bool replacement = false, Generator& generator = default_generator());
 /// 1 with probability p, else 0, of p's shape and dtype. Errors: Error unless p lies in [0, 1]; DtypeError.

@@ -274,11 +274,10 @@ std::int64_t attention_grain(std::int64_t work) {
   return std::max<std::int64_t>(1, (1 << 18) / std::max<std::int64_t>(1, work));
 }
 
-/// Of queries and the keys that `causal` lets them see.
+/// How many queries and keys meet, in all heads.
 template <class T> std::int64_t pairs(const AttentionHeads<T>& a) {
-  std::int64_t seen = a.causal ? 0 : a.queries * a.keys;
-  if (a.causal)
-    for (std::int64_t i = 0; i < a.queries; ++i) seen += std::clamp<std::int64_t>(i + a.offset + 1, 0, a.keys);
+  std::int64_t seen = 0;
+  for (std::int64_t i = 0; i < a.queries; ++i) seen += keys_seen(a, i);
   return a.heads * seen;
 }
 

@@ -44,11 +44,7 @@ std::string write(Gpt& net, const data::Characters& characters, int64_t count) {
   while (static_cast<int64_t>(text.size()) < count) {
     const std::string seen = text.substr(text.size() - std::min(text.size(), static_cast<std::size_t>(context)));
     const Tensor scores = select(select(net(unsqueeze(Tensor(characters.encode(seen)), 0)), 0, 0), 0, -1);
-    const Tensor p = softmax(scores, 0).to(f64);
-    double left = default_generator().next_stream().uniform(0);
-    int64_t symbol = 0;
-    while (symbol + 1 < p.size() && (left -= p.array().element(symbol)) > 0) ++symbol;
-    text += characters.alphabet()[static_cast<std::size_t>(symbol)];
+    text += characters.alphabet()[static_cast<std::size_t>(multinomial(softmax(scores, 0), 1).item<int64_t>())];
   }
   return text;
 }

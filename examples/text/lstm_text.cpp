@@ -44,11 +44,8 @@ std::string write(Net& net, const data::Characters& characters, int count) {
   LstmState state;
   std::string text = "\n";
   for (int i = 0; i < count; ++i) {
-    const Tensor p = softmax(net(Tensor(characters.encode(text.substr(text.size() - 1))).reshape({1, 1}), state)).to(f64);
-    double left = default_generator().next_stream().uniform(0);
-    int64_t symbol = 0;
-    while (symbol + 1 < p.size() && (left -= p.array().element(symbol)) > 0) ++symbol;
-    text += characters.alphabet()[static_cast<std::size_t>(symbol)];
+    const Tensor scores = net(Tensor(characters.encode(text.substr(text.size() - 1))).reshape({1, 1}), state);
+    text += characters.alphabet()[static_cast<std::size_t>(multinomial(softmax(scores), 1).item<int64_t>())];
   }
   return text;
 }

@@ -2,6 +2,7 @@
 // every call, and KILLS times at any moment. The file must be the old one or the new one, whole, with nothing beside it.
 #include <gradus/core/error.h>
 #include <gradus/core/io/safetensors.h>
+#include <gradus/tests/helpers/killed_child.h>
 
 #include <fcntl.h>
 #include <sys/sendfile.h>
@@ -139,26 +140,7 @@ void every_failure(const Place& place, bool old_file, const std::string& how) {
   }
 }
 
-/// A child does `work` and is killed, by itself or after `microseconds`; true if it was.
-template <class Work> bool killed(Work&& work, useconds_t microseconds = 0) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    try {
-      work();
-    } catch (...) {
-      ::_exit(1);
-    }
-    ::_exit(0);
-  }
-  if (microseconds > 0) {
-    ::usleep(microseconds);
-    ::kill(child, SIGKILL);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  expect(WIFSIGNALED(status) || WEXITSTATUS(status) == 0, "a save failed of itself");
-  return WIFSIGNALED(status);
-}
+using testing::killed;
 
 /// The process is killed before its k-th call, for every k.
 void every_death(const Place& place, bool old_file, const std::string& how) {

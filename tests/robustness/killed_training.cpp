@@ -3,15 +3,13 @@
 // of a run that nobody disturbed.
 #include <gradus/core/io/files.h>
 #include <gradus/core/parallel.h>
+#include <gradus/tests/helpers/killed_child.h>
 #include <gradus/train/fit.h>
 
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <exception>
 #include <random>
 
 #include <gradus/tests/helpers/temp_dir.h>
@@ -33,26 +31,8 @@ void train_run(const std::string& folder) {
   write_atomically(folder + "/end", run.bits());
 }
 
-/// A child trains and is killed after `microseconds`, if it has not come to its end; true if it was.
 bool killed(const std::string& folder, useconds_t microseconds) {
-  const pid_t child = ::fork();
-  if (child == 0) {
-    try {
-      train_run(folder);
-    } catch (const std::exception& e) {
-      std::fprintf(stderr, "%s\n", e.what());
-      ::_exit(1);
-    }
-    ::_exit(0);
-  }
-  if (microseconds > 0) {
-    ::usleep(microseconds);
-    ::kill(child, SIGKILL);
-  }
-  int status = 0;
-  ::waitpid(child, &status, 0);
-  if (!WIFSIGNALED(status) && WEXITSTATUS(status) != 0) std::exit(1);
-  return WIFSIGNALED(status);
+  return testing::killed([&] { train_run(folder); }, microseconds);
 }
 
 }  // namespace

@@ -32,9 +32,9 @@ def check_onnx(folder):
         numbers = np.load(path + ".npz")
         model = onnx.load(path + ".onnx")
         onnx.checker.check_model(model, full_check=True)
-        session = onnxruntime.InferenceSession(path + ".onnx", providers=["CPUExecutionProvider"])
-        inputs = {v.name: numbers[f"in{i}"] for i, v in enumerate(session.get_inputs())}
-        found = session.run(None, inputs)
+        runtime = onnxruntime.InferenceSession(path + ".onnx", providers=["CPUExecutionProvider"])
+        inputs = {v.name: numbers[f"in{i}"] for i, v in enumerate(runtime.get_inputs())}
+        found = runtime.run(None, inputs)
         wanted = [numbers[k] for k in numbers.files if k.startswith("out")]
         assert len(found) == len(wanted)
         for a, b in zip(found, wanted):
