@@ -127,7 +127,8 @@ class Fitting {
     net_.train();
     while (going()) {
       run_epoch();
-      if (at_.batch == loader_.batches()) at_.next_epoch();
+      const bool row_missing = InterruptGuard::interrupted() && record_due();  // it is written when the run is resumed
+      if (at_.batch == loader_.batches() && !row_missing) at_.next_epoch();
     }
     line_.finish();
     result_.steps = at_.step, result_.seconds = seconds();

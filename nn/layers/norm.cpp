@@ -66,7 +66,8 @@ Tensor BatchNorm::with_running(const Tensor& x) const {
   const Tensor moved = running_mean * scale, shift = bias.defined() ? bias - moved : -moved;
   Shape axes{num_features};
   while (axes.rank() < x.rank() - 1) axes.push_back(1);
-  return x * scale.reshape(axes) + shift.reshape(axes);
+  const Tensor scaled = x * scale.reshape(axes);  // two lines: the order of operands is no language rule, that of a trace is
+  return scaled + shift.reshape(axes);
 }
 
 std::string BatchNorm::describe_as(const char* layer) const {

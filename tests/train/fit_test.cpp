@@ -103,6 +103,23 @@ TEST_CASE("fit that was interrupted and started again has the bits of one that w
   set_threads(2);
 }
 
+TEST_CASE("fit that was interrupted behind the last batch of an epoch writes the row of this epoch when it is resumed") {
+  FitOptions options = quiet();
+  SmallRun whole;
+  const FitResult expected = fit(whole.net, whole.optimizer, whole.loader, whole.step(), options);
+  const testing::TempDir dir;
+  options.checkpoint = Checkpoint(dir / "parts");
+  FitResult result;
+  for (const std::int64_t stop : {7, 14, 21, 1000}) {  // 21: the run's last
+    SmallRun part;
+    options.after_step = {interrupt_at(stop)};
+    result = fit(part.net, part.optimizer, part.loader, part.step(), options);
+    CHECK(result.interrupted == (stop < 1000));
+    if (!result.interrupted) CHECK((part.bits() == whole.bits()));
+  }
+  CHECK(numbers_of(result) == numbers_of(expected));
+}
+
 TEST_CASE("early stopping ends fit and puts the best weights back") {
   SmallRun run("sgd(lr=0.5)");
   FitOptions options = quiet();
