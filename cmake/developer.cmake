@@ -22,7 +22,8 @@ add_library(gradus_tools INTERFACE)
 if(tool_sources)  # a library, because the tests call what the commands are made of
   add_library(gradus_tool_parts STATIC ${tool_sources})
   set_target_properties(gradus_tool_parts PROPERTIES UNITY_BUILD ${GRADUS_UNITY} UNITY_BUILD_BATCH_SIZE 9)
-  target_compile_options(gradus_tool_parts PRIVATE $<$<CONFIG:Release>:-O1>)  # what takes time is in the library
+  target_compile_options(gradus_tool_parts PRIVATE $<$<CONFIG:Release>:-O1>  # what takes time is in the library
+    $<$<AND:$<CXX_COMPILER_ID:Clang>,$<BOOL:${GRADUS_UNITY}>>:-Wno-shadow>)  # as in batches.cmake
   target_link_libraries(gradus_tool_parts PUBLIC gradus_whole CLI11::CLI11)
   gradus_embed(gradus_tool_parts gradus::tools tools/report/page.html tools/report/page.css tools/report/scales.js
     tools/report/charts.js tools/report/page.js)

@@ -13,8 +13,14 @@
 
 #ifdef GRADUS_ASAN
 // The free lists run through poisoned blocks: the leak checker has to follow them there, or it reports what a thread that is
-// still alive at the end has in its list. Weak, so that a program may have options of its own.
-extern "C" [[gnu::weak]] const char* __lsan_default_options() { return "use_poisoned=1"; }
+// still alive at the end has in its list. Weak, so that a program may have options of its own; not with clang, whose static
+// run-time library has a weak one that would win.
+#ifndef __clang__
+[[gnu::weak]]
+#endif
+extern "C" const char* __lsan_default_options() {
+  return "use_poisoned=1";
+}
 #endif
 
 namespace gradus::pool {
