@@ -101,8 +101,8 @@ std::vector<ParameterState*> Optimizer::ready_parameters() {
   return ready;
 }
 
-/// Everything is made ready first, and then the step is taken: memory that fails leaves all as it was. (What lookahead does
-/// after the wrapped rule comes later.) False if a stage has held the step back.
+/// Everything is made ready first, and then the step is taken: memory that fails leaves all as it was. False if a stage has
+/// held the step back.
 bool Optimizer::move_parameters(const std::vector<Array>& curvature) {
   auto ready = ready_parameters();
   if (spec_.follow(steps_))

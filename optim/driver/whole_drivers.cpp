@@ -109,21 +109,14 @@ class AfterDriver final : public WrapperDriver {
   }
   void step(double loss) override {
     inner_->step(loss);
-    const NoGrad constants;
-    for (const Driven& d : *all_) {
-      ParameterState& s = *d.state;
-      Tensor w(s.leaf.array()), kept(s.slots.back());
-      rule_of(d).after(w, kept, s.t);
-      s.slots.back() = kept.array().shares_storage(s.leaf.array()) ? kept.array().copy() : kept.array().contiguous();
-      if (!w.array().shares_storage(s.leaf.array())) s.leaf.writable().assign(w.array(), d.rule->writer());
-    }
+    for (const Driven& d : *all_) rule_of(d).after(d.state->leaf.writable(), d.state->slots.back(), d.state->t);
   }
   ElementValues explain(const Driven& one, std::int64_t index) const override {
     const auto& rule = rule_of(one);
     const Dtype dtype = one.state->leaf.dtype();
     ElementValues values = inner_->explain(inside(one), index);
     NamedValue& w_after = values.after.back();
-    Tensor w = scalar(w_after.value, dtype), kept = scalar(one.state->slots.back().element(index), dtype);
+    Array w = Array::full({}, w_after.value, dtype), kept = Array::full({}, one.state->slots.back().element(index), dtype);
     values.before.push_back({rule.kept_name(), kept.item()});
     rule.after(w, kept, one.state->t + 1);
     w_after.value = w.item();

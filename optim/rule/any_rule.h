@@ -245,8 +245,8 @@ class AfterRule : public AnyRule {
   /// Has one slot of its own for each parameter, which starts as w.
   virtual const char* kept_name() const = 0;
   std::vector<Slot> slots() const override { return {{kept_name(), true, 0, true}}; }
-  /// After step t of the parameter: may replace w and what is kept.
-  virtual void after(Tensor& w, Tensor& kept, std::int64_t t) const = 0;
+  /// After step t of the parameter: may write over w and what is kept, both dense. Takes no memory: that step is taken.
+  virtual void after(Array& w, Array& kept, std::int64_t t) const = 0;
 
   std::unique_ptr<Driver> new_driver() const override;
   const char* shape() const override { return "wrapper"; }

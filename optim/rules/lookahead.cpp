@@ -23,8 +23,13 @@ class Lookahead final : public Wrapper<RuleWith<AfterRule, LookaheadOptions>> {
   }
 
   const char* kept_name() const override { return "slow"; }
-  void after(Tensor& w, Tensor& slow, std::int64_t t) const override {
-    if (t % static_cast<std::int64_t>(options_.k) == 0) w = slow = slow + options_.alpha * (w - slow);
+  void after(Array& w, Array& slow, std::int64_t t) const override {
+    if (t % static_cast<std::int64_t>(options_.k) != 0) return;
+    visit_real(w.dtype(), [&]<class T>() {
+      T *fast = w.write<T>(writer()), *kept = slow.write<T>(writer());
+      const T part = static_cast<T>(options_.alpha);
+      for (std::int64_t i = 0; i < w.size(); ++i) fast[i] = kept[i] = kept[i] + part * (fast[i] - kept[i]);
+    });
   }
 
   std::string equations() const override {

@@ -258,7 +258,7 @@ std::function<void()> backward(const std::shared_ptr<Training>& t) {
 /// A step of each spec, with gradients that are there; where it is not `whole`, after a failure back to the state before.
 void check_steps(const std::vector<std::string>& specs, bool whole) {
   for (const std::string& spec : specs)
-    for (const int warm : {0, 2}) {
+    for (const int warm : {0, 1, 2}) {
       CAPTURE(spec);
       CAPTURE(warm);
       check([&] {
