@@ -70,39 +70,42 @@ template <class T> void without_terms(const Product<T>& q) {
     }
 }
 
-// One panel of C (all rows, at most one tile's columns) for the terms of one chain.
-template <class T> void panel(const Product<T>& q, bool first, std::int64_t k, EvenRows<T> b, std::int64_t j, int n) {
-  tile_column<T>(q.m, n, k, q.a.data, q.a.row_stride, q.a.column_stride, b,
-                 {q.c + j, q.c_row, first ? q.extras.row_bias : nullptr,
-                  first && q.extras.column_bias ? q.extras.column_bias + j : nullptr, !first || q.extras.accumulate, 0});
-}
-
-// A is read element by element, down the rows of a tile; where those are far apart in memory (a transpose) that misses the
-// caches, and a copy [k][m] is made. Returns what to read instead.
-template <class T> GemmOperand<T> near_rows(const Product<T>& q, std::int64_t p, std::int64_t k, T* copy) {
-  const T* from = q.a.data + p * q.a.column_stride;
-  for (std::int64_t i = 0; i < k; ++i, from += q.a.column_stride, copy += q.m) std::copy_n(from, q.m, copy);
-  return {copy - k * q.m, 1, q.m};
+// One panel of C (all rows, at most one tile's columns) for the terms of one chain. `columns`: A by pack_columns(), or null.
+template <class T>
+void panel(const Product<T>& q, bool first, std::int64_t k, const T* columns, EvenRows<T> b, std::int64_t j, int n) {
+  const TileTarget<T> to{q.c + j,
+                         q.c_row,
+                         first ? q.extras.row_bias : nullptr,
+                         first && q.extras.column_bias ? q.extras.column_bias + j : nullptr,
+                         !first || q.extras.accumulate,
+                         0};
+  if (columns) packed_tile_column<T>(q.m, n, k, columns, b, to);
+  else tile_column<T>(q.m, n, k, q.a.data, q.a.row_stride, q.a.column_stride, b, to);
 }
 
 template <class T> void own_product(const Product<T>& q) {
   constexpr int w = pack<T>::width;
-  constexpr std::int64_t widest = tile_vectors * w, far = 512, near = 128;
+  constexpr std::int64_t widest = tile_vectors * w, height = tile_rows(tile_vectors), near = 128;
   const std::int64_t longest = std::min(q.k, gemm_k_block);
-  const bool copy_a = q.a.row_stride == 1 && q.a.column_stride >= far && q.n > 2 * w;
-  Scratch<T> packed(longest * std::min(widest, (q.n + w - 1) / w * w)), rows(copy_a ? longest * q.m : 0);
+  // A transposed A is read down its columns, each number of one from another place: more pages than the first translation
+  // buffer has entries for are worth a copy.
+  constexpr std::int64_t pages = 64, page = 4096 / sizeof(T);
+  const bool pack_a = q.a.row_stride == 1 && longest * q.a.column_stride > pages * page && q.n > 2 * w;
+  Scratch<T> packed(longest * std::min(widest, (q.n + w - 1) / w * w)),
+      columns(pack_a ? longest * ((q.m + height - 1) / height * height) : 0);
   for (std::int64_t p = 0; p < q.k; p += gemm_k_block) {
     const std::int64_t k = std::min(gemm_k_block, q.k - p);
     Product<T> part = q;
-    if (copy_a) part.a = near_rows(q, p, k, rows.data());
-    else part.a.data += p * q.a.column_stride;
+    part.a.data += p * q.a.column_stride;
+    if (pack_a) pack_columns(q.m, k, part.a.data, q.a.column_stride, columns.data());
     for (std::int64_t j = 0; j < q.n; j += widest) {
       const int n = static_cast<int>(std::min(widest, q.n - j)), lanes = (n + w - 1) / w * w;
       const T* b = q.b.data + p * q.b.row_stride + j * q.b.column_stride;
       // reading B where it is, when a copy would be the same or cost more than it saves
       const bool in_place = q.b.column_stride == 1 && n == lanes && (q.m <= 2 * tile_rows(n / w) || q.b.row_stride <= near);
       if (!in_place) pack_panel<T>(b, q.b.row_stride, q.b.column_stride, k, n, lanes, packed.data());
-      panel(part, p == 0, k, in_place ? EvenRows<T>{b, q.b.row_stride} : EvenRows<T>{packed.data(), lanes}, j, n);
+      panel(part, p == 0, k, pack_a ? columns.data() : nullptr,
+            in_place ? EvenRows<T>{b, q.b.row_stride} : EvenRows<T>{packed.data(), lanes}, j, n);
     }
   }
 }
@@ -171,19 +174,27 @@ template <class T> void product(const Product<T>& q) {
   else own_product(q);
 }
 
-// C is cut into blocks of about this many multiply-adds, so that each is worth a task.
+// C is cut into blocks of at least about this many multiply-adds, so that each is worth a task.
 constexpr std::int64_t block_work = 1 << 19;
 
+std::int64_t even_parts(std::int64_t all, std::int64_t most, std::int64_t unit) {
+  const std::int64_t parts = (all + most - 1) / most;
+  return ((all + parts - 1) / parts + unit - 1) / unit * unit;
+}
+
+// Large products have some 8 blocks or more. A block is wide before it is high, because what is made ready of A costs more
+// than what is made ready of B, and high enough to read a transposed A in long runs (docs/decisions/gemm.md).
 struct Grid {
   std::int64_t rows, columns;  // of a block
   std::int64_t across, down;   // blocks
   Grid(std::int64_t m, std::int64_t n, std::int64_t k, std::int64_t panel_columns) {
-    constexpr std::int64_t most_rows = 240;  // times gemm_k_block elements of A fit in the second-level cache
-    columns = std::max<std::int64_t>(1, std::min(n / panel_columns, block_work / (m * k * panel_columns))) * panel_columns;
-    const std::int64_t worth = m * columns * k / (2 * block_work);
-    const std::int64_t parts = std::max<std::int64_t>(1, std::min(std::max((m + most_rows - 1) / most_rows, m / 96), worth));
-    rows = std::min(most_rows, ((m + parts - 1) / parts + 11) / 12 * 12);
-    if (worth <= 1) rows = m;
+    constexpr std::int64_t wide = 256, high = 128,
+                           highest = 240;  // times gemm_k_block elements of A fit in the second cache
+    constexpr std::int64_t most_work = 1 << 26;
+    const std::int64_t work = std::clamp(m * n / 8 * k, block_work, most_work);
+    rows = std::clamp(work / (std::min(n, wide) * k), high, highest);
+    rows = m <= rows ? m : even_parts(m, rows, 12);
+    columns = even_parts(n, std::clamp(work / (rows * k), std::min(n, panel_columns), n), panel_columns);
     across = (n + columns - 1) / columns, down = (m + rows - 1) / rows;
   }
 };

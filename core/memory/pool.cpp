@@ -18,7 +18,8 @@
 #ifndef __clang__
 [[gnu::weak]]
 #endif
-extern "C" const char* __lsan_default_options() {
+extern "C" const char*
+__lsan_default_options() {
   return "use_poisoned=1";
 }
 #endif

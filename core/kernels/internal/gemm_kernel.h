@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 
 namespace gradus {
 inline namespace GRADUS_ISA {
@@ -113,12 +114,47 @@ void tile_column(std::int64_t m, int n, std::int64_t k, const T* a, std::int64_t
   }
 }
 
+/// packed[tile][k][height] = a[k][m]: a transposed A as tiles of `height` rows read it. What lies behind column m is not
+/// written, and not read.
+template <class T> void pack_columns(std::int64_t m, std::int64_t k, const T* a, std::int64_t a_row, T* packed) {
+  constexpr std::int64_t height = tile_rows(tile_vectors), together = 8 * height;  // a few lines of a, a few tiles to write
+  const std::int64_t whole = m / height * height;
+  for (std::int64_t first = 0; first < whole; first += together) {
+    const std::int64_t end = std::min(whole, first + together);
+    const T* from = a;
+    T* to = packed + first * k;
+    for (std::int64_t p = 0; p < k; ++p, from += a_row, to += height)
+      for (std::int64_t i = first; i < end; i += height) std::memcpy(to + (i - first) * k, from + i, height * sizeof(T));
+  }
+  for (std::int64_t p = 0; whole < m && p < k; ++p)
+    std::copy_n(a + p * a_row + whole, m - whole, packed + whole * k + p * height);
+}
+
+/// tile_column() with an A from pack_columns().
+template <class T>
+void packed_tile_column(std::int64_t m, int n, std::int64_t k, const T* columns, EvenRows<T> b, TileTarget<T> to) {
+  constexpr std::int64_t height = tile_rows(tile_vectors);
+  constexpr int w = pack<T>::width;
+  const int vectors = (n + w - 1) / w;
+  to.last_lanes = n - (vectors - 1) * w;
+  for (std::int64_t i = 0; i < m; i += height, columns += height * k, to.c += height * to.c_row_stride) {
+    const auto rows = static_cast<int>(std::min(height, m - i));
+    tile_function<T, EvenRows<T>>(rows, vectors)(k, columns, 1, height, b, to);
+    if (to.row_bias) to.row_bias += rows;
+  }
+}
+
 /// packed[p * lanes + j] = b(p, j), zeros from column n to `lanes`, which is a whole number of packs.
 template <class T>
 void pack_panel(const T* b, std::int64_t b_row, std::int64_t b_col, std::int64_t k, int n, int lanes, T* packed) {
   using P = pack<T>;
   constexpr int w = P::width;
-  if (b_col == 1) {
+  if (b_col == 1 && n == 2 * w) {
+    for (std::int64_t p = 0; p < k; ++p, b += b_row, packed += 2 * w) {
+      P::load(b).store(packed);
+      P::load(b + w).store(packed + w);
+    }
+  } else if (b_col == 1) {
     const int whole = n / w * w;
     const Lanes<T> rest(n - whole);
     for (std::int64_t p = 0; p < k; ++p, b += b_row, packed += lanes) {

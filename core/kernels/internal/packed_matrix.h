@@ -5,8 +5,6 @@
 #include <gradus/core/kernels/internal/gemm_kernel.h>
 #include <gradus/core/memory/scratch.h>
 
-#include <cstring>
-
 namespace gradus {
 inline namespace GRADUS_ISA {
 
@@ -59,11 +57,9 @@ template <class T> class PackedMatrix {
         pack_columns(m, k, a + p * a_row_stride, a_row_stride, columns.data());
         for (std::int64_t j = 0; j < n_; j += widest) {
           const Panel panel = at(j);
-          const EvenRows<T> b{packed_.data() + j * k_ + p * panel.lanes, panel.lanes};
-          for (std::int64_t i = 0; i < m; i += height)
-            tile_function<T, EvenRows<T>>(static_cast<int>(std::min(height, m - i)), panel.vectors)(
-                k, columns.data() + i * k, 1, height, b,
-                {c + i * c_row_stride + j, c_row_stride, nullptr, nullptr, p > 0, panel.last_lanes()});
+          packed_tile_column<T>(m, panel.columns, k, columns.data(),
+                                {packed_.data() + j * k_ + p * panel.lanes, panel.lanes},
+                                {c + j, c_row_stride, nullptr, nullptr, p > 0, 0});
         }
       }
     }
@@ -82,15 +78,6 @@ template <class T> class PackedMatrix {
   Panel at(std::int64_t j) const {
     const int columns = static_cast<int>(std::min(widest, n_ - j)), vectors = (columns + width - 1) / width;
     return {columns, vectors, vectors * width};
-  }
-  /// packed[tile][k][height] = a[k][m]; what is behind column m is not written, and not read.
-  static void pack_columns(std::int64_t m, std::int64_t k, const T* a, std::int64_t a_row, T* packed) {
-    constexpr std::int64_t height = tile_rows(tile_vectors);
-    for (std::int64_t p = 0; p < k; ++p, a += a_row, packed += height) {
-      const std::int64_t whole = m / height * height;
-      for (std::int64_t i = 0; i < whole; i += height) std::memcpy(packed + i * k, a + i, height * sizeof(T));
-      for (std::int64_t i = whole; i < m; ++i) packed[whole * k + i - whole] = a[i];
-    }
   }
   /// All rows of one panel, in tiles of nearly equal height: a low tile at the end would not hide the latency.
   static void rows(std::int64_t m, std::int64_t k, const T* a, std::int64_t a_row, EvenRows<T> b, const Panel& panel,
