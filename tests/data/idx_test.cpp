@@ -14,11 +14,7 @@
 #include <fstream>
 #include <initializer_list>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)  // they take all the address space there is
-#define GRADUS_MEMORY_LIMIT false
-#else
-#define GRADUS_MEMORY_LIMIT true
-#endif
+#include <gradus/tests/helpers/sanitized.h>
 
 using namespace gradus;
 using namespace gradus::data;
@@ -197,7 +193,7 @@ TEST_CASE("read_idx: a gzip file that claims more than it holds takes no memory 
     rlimit memory{};
     std::ifstream("/proc/self/statm") >> memory.rlim_cur;
     memory.rlim_cur = memory.rlim_cur * 4096 + (16 << 20), memory.rlim_max = RLIM_INFINITY;
-    if (GRADUS_MEMORY_LIMIT) ::setrlimit(RLIMIT_AS, &memory);
+    if (!testing::sanitized) ::setrlimit(RLIMIT_AS, &memory);
     try {
       read_idx(path);
     } catch (const Error& e) {

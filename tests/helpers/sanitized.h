@@ -1,9 +1,17 @@
 // What a test does otherwise in a sanitizer's build.
 #pragma once
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)  // g++
+#define GRADUS_SANITIZED 1
+#elif defined(__has_feature)  // clang++
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define GRADUS_SANITIZED 1
+#endif
+#endif
+
 namespace gradus::testing {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef GRADUS_SANITIZED
 inline constexpr bool sanitized = true;  // such a program reserves more addresses than a limit may allow
 #else
 inline constexpr bool sanitized = false;
