@@ -4,9 +4,11 @@
 
 #include <gradus/autograd/ops/along_axes.h>
 #include <gradus/autograd/ops/arrange.h>
+#include <gradus/autograd/ops/composite.h>
 #include <gradus/autograd/ops/creation.h>
 #include <gradus/autograd/ops/elementwise.h>
 #include <gradus/autograd/ops/layers.h>
+#include <gradus/autograd/ops/linalg.h>
 #include <gradus/autograd/ops/query.h>
 #include <gradus/autograd/ops/recurrent_layer.h>
 #include <gradus/autograd/ops/rotary.h>

@@ -22,4 +22,21 @@ struct Qr {
 /// Of a matrix [m, n], f32 or f64. Errors: ShapeError, DtypeError.
 Qr qr(const Array& a);
 
+/// a = u diag(s) vh, u [m, k] and vh [k, n] with orthonormal columns and rows, s descending, k = min(m, n).
+struct Svd {
+  Array u, s, vh;
+};
+/// Of a matrix [m, n]. Errors: as eigh.
+Svd svd(const Array& a);
+
+/// x of a x = b, a [n, n] and b [n, k]. Errors: ShapeError, DtypeError; Error where a is singular to the last digit.
+Array solve(const Array& a, const Array& b);
+
+/// The lower triangle l with positive diagonal of a = l l', a symmetric, of which the lower triangle is read. Errors:
+/// ShapeError, DtypeError; Error unless a is positive definite.
+Array cholesky(const Array& a);
+
+/// Of a square matrix, by its LU factors; [].
+Array det(const Array& a);
+
 }  // namespace gradus

@@ -22,14 +22,14 @@ struct OptionRow {
 
 /// Ops that take no integer but an index tensor, labels or a boolean.
 inline constexpr const char* ops_without_options = R"(
-abs acos acosh add add_bias add_number affine alias asin asinh atan atan2 atanh avg_unpool2d batch_norm cbrt ceil celu centred
-checkpoint clamp contiguous conv2d_input conv2d_weight cos cosh div div_number dot dropout einsum elu erf erfc exp
-exp2 expm1 floor floor_divide fmod frac gelu gelu_tanh gru gru_cell gru_step hardshrink hardsigmoid hardswish hardtanh hook hook_inputs
-hook_results hypot index_sum instance_norm leaky_relu linear log log10 log1p log2 logaddexp logsigmoid lstm lstm_cell
-lstm_step masked_fill masked_select matmul max_unpool2d maximum minimum mish mse_loss mul mul_number neg norm_p
-normalize_rows number_div outer pow pow_number prelu reciprocal relu relu6 remainder rms_rows resample retain_grad rnn rnn_cell round rsqrt
-selu sigmoid sign silu sin sinh softplus softshrink softsign sqrt square sub tan tanh
-tanhshrink threshold to trunc unslice where xlogy
+abs acos acosh add add_bias add_number addmm affine alias asin asinh atan atan2 atanh avg_unpool2d batch_norm cbrt cdist
+ceil celu centred checkpoint cholesky clamp contiguous conv2d_input conv2d_weight cos cosh det div div_number dot dropout
+einsum elu erf erfc exp exp2 expm1 floor floor_divide fmod frac gelu gelu_tanh gru gru_cell gru_step hardshrink hardsigmoid
+hardswish hardtanh hook hook_inputs hook_results hypot index_sum instance_norm inverse leaky_relu lerp linear log log10
+log1p log2 logaddexp logsigmoid lstm lstm_cell lstm_step masked_fill masked_select matmul max_unpool2d maximum minimum mish
+mse_loss mul mul_number nan_to_num neg norm_p normalize_rows number_div outer pow pow_number prelu reciprocal relu relu6
+remainder resample retain_grad rms_rows rnn rnn_cell round rsqrt selu sigmoid sign silu sin sinh softplus softshrink
+softsign solve sqrt square sub svd tan tanh tanhshrink threshold to trace trunc unslice where xlogy
 )";
 
 // Inputs; gradients go back to them.
@@ -61,6 +61,7 @@ inline const std::vector<OptionRow>& option_rows() {
       {"std", "correction", [](V v) { return std(matrix(), {0}, narrow(v)); }, "[3] [3] [3] [3] [3] [3] [3]"},
       {"extremum", "max axis", [](V v) { return max(matrix(), v); }, "no [2] [3] [2] no no no"},
       {"extremum", "min axis", [](V v) { return min(matrix(), v); }, "no [2] [3] [2] no no no"},
+      {"amax", "axes", [](V v) { return amax(matrix(), {narrow(v)}); }, "no [2] [3] [2] no no no"},
       {"extremum", "argmax axis", [](V v) { return argmax(matrix(), v); }, "no [2] [3] [2] no no no"},
       {"extremum", "argmin axis", [](V v) { return argmin(matrix(), v); }, "no [2] [3] [2] no no no"},
       {"logsumexp", "axis", [](V v) { return logsumexp(matrix(), v); }, "no [2] [3] [2] no no no"},

@@ -1,0 +1,26 @@
+// Small ops made of others (ops/composite.cpp), and the largest over several axes.
+#pragma once
+
+#include <gradus/autograd/tensor.h>
+
+#include <cmath>
+#include <vector>
+
+namespace gradus {
+
+/// x with other numbers for NaN and the infinities; by default those for infinity are the largest of the dtype.
+struct NanToNum {
+  double nan = 0, posinf = HUGE_VAL, neginf = -HUGE_VAL;  ///< infinite: the largest, the smallest number of x's dtype
+};
+Tensor nan_to_num(const Tensor& x, NanToNum numbers = {});
+/// The largest over several axes (none: all); where several are largest, each gets an equal share of the gradient.
+Tensor amax(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
+Tensor amin(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
+Tensor lerp(const Tensor& start, const Tensor& end, const Tensor& weight);  ///< start + weight (end - start)
+/// beta x + alpha a b, x broadcast to the product's shape.
+Tensor addmm(const Tensor& x, const Tensor& a, const Tensor& b, double beta = 1, double alpha = 1);
+Tensor trace(const Tensor& x);  ///< of a matrix [M, N]: the sum of its diagonal
+/// Distances in the p-norm between rows: a [.., M, D], b [.., N, D] -> [.., M, N]; the gradient is 0 where it is 0.
+Tensor cdist(const Tensor& a, const Tensor& b, double p = 2);
+
+}  // namespace gradus
