@@ -12,3 +12,4 @@
 #include <gradus/autograd/ops/query.h>
 #include <gradus/autograd/ops/recurrent_layer.h>
 #include <gradus/autograd/ops/rotary.h>
+#include <gradus/autograd/ops/vision.h>

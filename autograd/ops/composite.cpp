@@ -49,6 +49,14 @@ struct Addmm {
                    [](auto& x) { return addmm(x[0], x[1], x[2], 0.5, 2); })};
   }
 };
+struct LogCumSumExp {
+  static constexpr const char* name = "logcumsumexp";
+  static Samples samples() {
+    return {sample("rows", {sample_values({3, 5})}, [](auto& x) { return logcumsumexp(x[0], 1); }),
+            sample("columns", {sample_values({4, 3}, -8, 8)}, [](auto& x) { return logcumsumexp(x[0], 0); }),
+            sample("empty", {sample_values({2, 0})}, [](auto& x) { return logcumsumexp(x[0], 1); })};
+  }
+};
 struct Trace {
   static constexpr const char* name = "trace";
   static Samples samples() {
@@ -66,7 +74,7 @@ struct Cdist {
   }
 };
 
-[[maybe_unused]] const bool own_composites = register_composites<NanToNumOp, Lerp, Addmm, Trace, Cdist>();
+[[maybe_unused]] const bool own_composites = register_composites<NanToNumOp, Lerp, Addmm, LogCumSumExp, Trace, Cdist>();
 
 Tensor extreme_over(const char* op, const Tensor& x, const std::vector<int>& axes, bool keep, bool largest) {
   if (!is_real(x.dtype())) throw_dtype(op, x);
@@ -113,6 +121,19 @@ Tensor addmm(const Tensor& x, const Tensor& a, const Tensor& b, double beta, dou
     throw ShapeError("addmm", join("the factors must be matrices, got ", describe(a), " and ", describe(b)));
   const Tensor product = matmul(a, b);
   return (beta == 1 ? x : x * beta) + (alpha == 1 ? product : product * alpha);
+}
+
+Tensor logcumsumexp(const Tensor& x, Axis along) {
+  if (!is_real(x.dtype())) throw_dtype("logcumsumexp", x);
+  if (x.rank() == 0) return reshape(logcumsumexp(reshape(x, {1}), along), {});
+  const int axis = normal_axis("logcumsumexp", along, x.rank());
+  const int64_t n = x.dim(axis);
+  Tensor y = x;
+  for (int64_t known = 1; known < n; known *= 2) {  // every number has so many, and takes those of the one so far before it
+    const Tensor more = logaddexp(slice(y, axis, known, n), slice(y, axis, 0, n - known));
+    y = cat({slice(y, axis, 0, known), more}, axis);
+  }
+  return y;
 }
 
 Tensor trace(const Tensor& x) {

@@ -19,7 +19,8 @@ Tensor amin(const Tensor& x, const std::vector<int>& axes = {}, bool keep = fals
 Tensor lerp(const Tensor& start, const Tensor& end, const Tensor& weight);  ///< start + weight (end - start)
 /// beta x + alpha a b, x broadcast to the product's shape.
 Tensor addmm(const Tensor& x, const Tensor& a, const Tensor& b, double beta = 1, double alpha = 1);
-Tensor trace(const Tensor& x);  ///< of a matrix [M, N]: the sum of its diagonal
+Tensor logcumsumexp(const Tensor& x, Axis axis);  ///< log(e^x_0 + ... + e^x_i), at i along an axis
+Tensor trace(const Tensor& x);                    ///< of a matrix [M, N]: the sum of its diagonal
 /// Distances in the p-norm between rows: a [.., M, D], b [.., N, D] -> [.., M, N]; the gradient is 0 where it is 0.
 Tensor cdist(const Tensor& a, const Tensor& b, double p = 2);
 

@@ -4,6 +4,7 @@
 #include <gradus/autograd/internal/indices.h>
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
+#include <gradus/autograd/ops/internal/resample.h>
 
 #include <algorithm>
 #include <cmath>
@@ -12,33 +13,7 @@
 namespace gradus {
 namespace {
 
-/// Row i of a sparse matrix [rows, columns] is what stands in start[i] .. start[i + 1] - 1.
-struct Weights {
-  int64_t columns = 0;
-  std::vector<int64_t> start{0}, column;
-  std::vector<double> weight;
-
-  int64_t rows() const { return static_cast<int64_t>(start.size()) - 1; }
-  void add(int64_t at, double w) { column.push_back(at), weight.push_back(w); }
-  void end_row() { start.push_back(static_cast<int64_t>(column.size())); }
-
-  Weights transposed() const {
-    std::vector<std::vector<std::pair<int64_t, double>>> rows_of(static_cast<std::size_t>(columns));
-    for (std::size_t r = 0; r + 1 < start.size(); ++r)
-      for (auto k = static_cast<std::size_t>(start[r]); k < static_cast<std::size_t>(start[r + 1]); ++k)
-        rows_of[static_cast<std::size_t>(column[k])].emplace_back(static_cast<int64_t>(r), weight[k]);
-    Weights t;
-    t.columns = rows();
-    for (const auto& row : rows_of) {
-      for (const auto& [at, w] : row) t.add(at, w);
-      t.end_row();
-    }
-    return t;
-  }
-};
-using Table = std::shared_ptr<const Weights>;
-
-Tensor resample(const Tensor& x, int axis, const Table& table);
+using Table = std::shared_ptr<const RowWeights>;
 
 struct Resample {
   static constexpr const char* name = "resample";
@@ -47,11 +22,11 @@ struct Resample {
     Table table;
   };
   static void backward(BackwardContext& b, const Saved& s) {
-    b.accumulate(0, [&] { return resample(b.grad(), s.axis, std::make_shared<Weights>(s.table->transposed())); });
+    b.accumulate(0, [&] { return resample(b.grad(), s.axis, std::make_shared<RowWeights>(s.table->transposed())); });
   }
   static Samples samples() {
     const auto table = [](int64_t n) {
-      auto w = std::make_shared<Weights>();
+      auto w = std::make_shared<RowWeights>();
       w->columns = n;
       for (int64_t i = 0; i < n; ++i) w->add(i, 0.5), w->add(n - 1, 2.0), w->end_row(), w->end_row();  // and an empty row
       return w;
@@ -61,32 +36,35 @@ struct Resample {
   }
 };
 
-Tensor resample(const Tensor& x, int axis, const Table& table) {
+}  // namespace
+
+Tensor resample(const Tensor& x, int axis, const std::shared_ptr<const RowWeights>& table) {
   const Array from = x.array().contiguous();
   Shape shape = x.shape();
   shape[axis] = table->rows();
   Array y(shape, x.dtype());
   const AroundAxis in(x.shape(), axis);
   visit_real(x.dtype(), [&]<class T>() {
-    const Weights& t = *table;
+    const RowWeights& t = *table;
     const std::vector<T> weight(t.weight.begin(), t.weight.end());
     const T* source = from.data<T>();
     T* out = y.uninitialized<T>();
     const int64_t rows = t.rows();
-    parallel_ranges(in.outer, std::max<int64_t>(1, grain_elements / 4 / std::max<int64_t>(1, rows * in.inner)),
+    parallel_ranges(in.outer * rows, std::max<int64_t>(1, grain_elements / 4 / std::max<int64_t>(1, in.inner)),
                     [&](int64_t begin, int64_t end) {
-                      for (int64_t o = begin; o < end; ++o)
-                        for (int64_t r = 0; r < rows; ++r) {
-                          T* to = out + (o * rows + r) * in.inner;
-                          const auto first = static_cast<std::size_t>(t.start[static_cast<std::size_t>(r)]);
-                          const auto last = static_cast<std::size_t>(t.start[static_cast<std::size_t>(r) + 1]);
-                          std::fill_n(to, in.inner, T(0));
-                          for (std::size_t k = first; k < last; ++k) {
-                            const T w = weight[k];
-                            const T* row = source + (o * in.length + t.column[k]) * in.inner;
-                            for (int64_t i = 0; i < in.inner; ++i) to[i] += w * row[i];
-                          }
+                      int64_t o = begin / rows, r = begin % rows;
+                      for (int64_t job = begin; job < end; ++job) {
+                        T* to = out + job * in.inner;
+                        std::fill_n(to, in.inner, T(0));
+                        const auto first = static_cast<std::size_t>(t.start[static_cast<std::size_t>(r)]);
+                        const auto last = static_cast<std::size_t>(t.start[static_cast<std::size_t>(r) + 1]);
+                        for (std::size_t k = first; k < last; ++k) {
+                          const T w = weight[k];
+                          const T* row = source + (o * in.length + t.column[k]) * in.inner;
+                          for (int64_t i = 0; i < in.inner; ++i) to[i] += w * row[i];
                         }
+                        if (++r == rows) r = 0, ++o;
+                      }
                     });
   });
   return primitive<Resample>(
@@ -97,6 +75,8 @@ Tensor resample(const Tensor& x, int axis, const Table& table) {
       x);
 }
 
+namespace {
+
 // ---- tables ---------------------------------------------------------------------------------------------------------
 
 /// Window i of an adaptive pooling of n to m: floor(i n / m) up to ceil((i + 1) n / m).
@@ -104,7 +84,7 @@ int64_t window_begin(int64_t i, int64_t n, int64_t m) { return i * n / m; }
 int64_t window_end(int64_t i, int64_t n, int64_t m) { return ((i + 1) * n + m - 1) / m; }
 
 Table averages(int64_t n, int64_t m) {
-  auto t = std::make_shared<Weights>();
+  auto t = std::make_shared<RowWeights>();
   t->columns = n;
   for (int64_t i = 0; i < m; ++i, t->end_row()) {
     const int64_t begin = window_begin(i, n, m), end = window_end(i, n, m);
@@ -128,7 +108,7 @@ double place(int64_t i, int64_t n, int64_t m, bool align_corners) {
 }
 
 Table interpolation(int64_t n, int64_t m, Interpolation mode, bool align_corners) {
-  auto t = std::make_shared<Weights>();
+  auto t = std::make_shared<RowWeights>();
   t->columns = n;
   for (int64_t i = 0; i < m; ++i, t->end_row()) {
     if (mode == Interpolation::nearest) {

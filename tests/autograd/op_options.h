@@ -22,14 +22,15 @@ struct OptionRow {
 
 /// Ops that take no integer but an index tensor, labels or a boolean.
 inline constexpr const char* ops_without_options = R"(
-abs acos acosh add add_bias add_number addmm affine alias asin asinh atan atan2 atanh avg_unpool2d batch_norm cbrt cdist
-ceil celu centred checkpoint cholesky clamp contiguous conv2d_input conv2d_weight cos cosh det div div_number dot dropout
-einsum elu erf erfc exp exp2 expm1 floor floor_divide fmod frac gelu gelu_tanh gru gru_cell gru_step hardshrink hardsigmoid
-hardswish hardtanh hook hook_inputs hook_results hypot index_sum instance_norm inverse leaky_relu lerp linear log log10
-log1p log2 logaddexp logsigmoid lstm lstm_cell lstm_step masked_fill masked_select matmul max_unpool2d maximum minimum mish
-mse_loss mul mul_number nan_to_num neg norm_p normalize_rows number_div outer pow pow_number prelu reciprocal relu relu6
-remainder resample retain_grad rms_rows rnn rnn_cell round rsqrt selu sigmoid sign silu sin sinh softplus softshrink
-softsign solve sqrt square sub svd tan tanh tanhshrink threshold to trace trunc unslice where xlogy
+abs acos acosh add add_bias add_number addmm affine affine_grid alias asin asinh atan atan2 atanh avg_unpool2d batch_norm
+box_iou cbrt cdist ceil celu centred checkpoint cholesky clamp contiguous conv2d_input conv2d_weight cos cosh det div
+div_number dot dropout einsum elu erf erfc exp exp2 expm1 floor floor_divide fmod frac gelu gelu_tanh grid_sample gru
+gru_cell gru_step hardshrink hardsigmoid hardswish hardtanh hook hook_inputs hook_results hypot index_sum instance_norm
+inverse leaky_relu lerp linear log log10 log1p log2 logaddexp logsigmoid lstm lstm_cell lstm_step masked_fill masked_select
+matmul max_unpool2d maximum minimum mish mse_loss mul mul_number nan_to_num neg norm_p normalize_rows number_div outer pow
+pow_number prelu reciprocal relu relu6 remainder resample retain_grad rms_rows rnn rnn_cell round rsqrt selu sigmoid sign
+silu sin sinh softplus softshrink softsign solve sqrt square sub svd tan tanh tanhshrink threshold to trace trunc unslice
+where xlogy
 )";
 
 // Inputs; gradients go back to them.
@@ -70,6 +71,7 @@ inline const std::vector<OptionRow>& option_rows() {
       {"prod", "axis", [](V v) { return prod(matrix(), v); }, "no [2] [3] [2] no no no"},
       {"cosine_similarity", "axis", [](V v) { return cosine_similarity(matrix(), matrix(), v); }, "no [2] [3] [2] no no no"},
       {"cumsum", "axis", [](V v) { return cumsum(matrix(), v); }, "no [2,3] [2,3] [2,3] no no no"},
+      {"logcumsumexp", "axis", [](V v) { return logcumsumexp(matrix(), v); }, "no [2,3] [2,3] [2,3] no no no"},
       {"cumprod", "axis", [](V v) { return cumprod(matrix(), v); }, "no [2,3] [2,3] [2,3] no no no"},
       {"linear_scan", "axis", [](V v) { return linear_scan(matrix(), matrix(), v); }, "no [2,3] [2,3] [2,3] no no no"},
       {"sort", "axis", [](V v) { return sort(matrix(), v).values; }, "no [2,3] [2,3] [2,3] no no no"},
@@ -239,6 +241,23 @@ inline const std::vector<OptionRow>& option_rows() {
        "no no no [1,2,1,1] memory memory memory"},
       {"adaptive_max_pool2d", "size", [](V v) { return adaptive_max_pool2d(image(), {v, 1}); },
        "no no no [1,2,1,1] memory memory memory"},
+      {"unfold", "kernel", [](V v) { return unfold(image(), v); }, "no no no [1,2,16] no no no"},
+      {"unfold", "stride", [](V v) { return unfold(image(), 2, {.stride = v}); }, "no no no [1,8,9] no no no"},
+      {"unfold", "padding", [](V v) { return unfold(image(), 2, {.padding = v}); }, "no no [1,8,9] [1,8,25] no no no"},
+      {"unfold", "dilation", [](V v) { return unfold(image(), 2, {.dilation = v}); }, "no no no [1,8,9] no no no"},
+      {"fold", "size", [](V v) { return fold(leaf_of({1, 2, 1}), v, 1); }, "no no no [1,2,1,1] no no no"},
+      {"fold", "kernel", [](V v) { return fold(leaf_of({1, 2, 16}), 4, v); }, "no no no [1,2,4,4] no no no"},
+      {"fold", "stride", [](V v) { return fold(leaf_of({1, 2, 16}), 4, 1, {.stride = v}); },
+       "no no no [1,2,4,4] no no no"},
+      {"fold", "padding", [](V v) { return fold(leaf_of({1, 8, 9}), 4, 2, {.padding = v}); },
+       "no no [1,2,4,4] no no no no"},
+      {"fold", "dilation", [](V v) { return fold(leaf_of({1, 8, 9}), 4, 2, {.dilation = v}); },
+       "no no no [1,2,4,4] no no no"},
+      {"roi_align", "size", [](V v) { return roi_align(image(), tensor<float>({1, 5}, {0, 0, 0, 2, 2}), {v, 1}); },
+       "no no no [1,2,1,1] no no no"},
+      {"roi_align", "sampling_ratio",
+       [](V v) { return roi_align(image(), tensor<float>({1, 5}, {0, 0, 0, 2, 2}), 1, {.sampling_ratio = v}); },
+       "no [1,2,1,1] [1,2,1,1] [1,2,1,1] no no no"},
       {"interpolate", "size", [](V v) { return interpolate(image(), {v, 2}, Interpolation::bilinear); },
        "no no no [1,2,1,2] memory memory memory"},
       // ---- normalisation ----

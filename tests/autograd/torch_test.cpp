@@ -179,6 +179,66 @@ void layers(Cases& c) {
   c["rnn_cell"] = call([](const In& x) { return rnn_cell(x[0], x[1], {x[2], x[3], x[4], x[5]}); });
 }
 
+void linear_algebra(Cases& c) {
+  const auto regular = [](const Tensor& a) { return a + 6.0 * eye(a.dim(-1), a.dtype()); };
+  c["solve"] = [=](const In& x) { return Out{solve(regular(x[0]), x[1])}; };
+  c["inverse"] = [=](const In& x) { return Out{inverse(regular(x[0]))}; };
+  c["det"] = [=](const In& x) { return Out{det(regular(x[0]))}; };
+  c["cholesky"] = call([](const In& x) { return cholesky(matmul(x[0], transpose(x[0], -2, -1)) + eye(3, x[0].dtype())); });
+  c["svd high"] = c["svd wide"] = [](const In& x) {
+    const auto [u, s, vh] = svd(x[0]);
+    return Out{square(u), s, square(vh)};
+  };
+  c["lerp"] = call([](const In& x) { return lerp(x[0], x[1], x[2]); });
+  c["addmm"] = call([](const In& x) { return addmm(x[0], x[1], x[2], 0.5, 2); });
+  c["trace"] = one(trace);
+  c["cdist"] = call([](const In& x) { return cdist(x[0], x[1]); });
+  c["amax"] = call([](const In& x) { return amax(x[0], {0, -1}); });
+  c["amin"] = call([](const In& x) { return amin(x[0], {1}, true); });
+  c["nan_to_num"] = call([](const In& x) { return nan_to_num(x[0]) * x[0]; });
+  c["logcumsumexp"] = call([](const In& x) { return logcumsumexp(x[0], 1); });
+  c["logcumsumexp of infinities"] = call([](const In& x) {
+    const Tensor out(Array::of<bool>({4, 1}, {true, true, false, true}));
+    return slice(logcumsumexp(where(out, Tensor(-inf), x[0]), 0), 0, 2, 4);
+  });
+}
+
+void vision(Cases& c) {
+  static const UnfoldOptions options{.dilation = {2, 1}, .padding = {1, 2}, .stride = {1, 3}};
+  c["unfold"] = call([](const In& x) { return unfold(x[0], 2); });
+  c["unfold options"] = call([](const In& x) { return unfold(x[0], {2, 3}, options); });
+  c["fold"] = call([](const In& x) { return fold(x[0], {3, 4}, 2); });
+  c["fold options"] = call([](const In& x) { return fold(x[0], {5, 6}, {2, 3}, options); });
+  for (const auto& [mode, m] :
+       std::map<std::string, Interpolation>{{"bilinear", Interpolation::bilinear}, {"nearest", Interpolation::nearest}})
+    for (const auto& [padding, p] : std::map<std::string, GridPadding>{
+             {"zeros", GridPadding::zeros}, {"border", GridPadding::border}, {"reflection", GridPadding::reflection}})
+      for (const bool corners : {false, true}) {
+        const GridSampleOptions o{.mode = m, .padding_mode = p, .align_corners = corners};
+        c[join("grid_sample ", mode, " ", padding, corners ? " corners" : "")] = [o](const In& x) {
+          return Out{grid_sample(x[0], x[1], o)};
+        };
+      }
+  c["affine_grid"] = call([](const In& x) { return affine_grid(x[0], {2, 1, 3, 4}); });
+  c["affine_grid corners"] = call([](const In& x) { return affine_grid(x[0], {2, 1, 3, 4}, true); });
+  const auto align = [](RoiAlignOptions o) {
+    const Tensor boxes = tensor<double>(
+        {5, 5}, {0, 0.3, 0.2, 3.1, 2.7, 1, -1.4, 1.1, 2.2, 6.8, 1, 2.1, 2.2, 2.4, 2.9, 0, 3, 3, 1, 1, 0, 20, 20, 30, 30});
+    return [=](const In& x) { return Out{roi_align(x[0], boxes, {2, 3}, o)}; };
+  };
+  c["roi_align"] = align({}), c["roi_align ratio"] = align({.sampling_ratio = 2});
+  c["roi_align aligned"] = align({.sampling_ratio = 2, .aligned = true});
+  c["roi_align scaled"] = align({.spatial_scale = 0.5, .aligned = true});
+  c["roi_align small"] = align({.spatial_scale = 0.25, .sampling_ratio = 3});
+  const auto corners_of = [](const Tensor& x) {
+    const Tensor corner = slice(x, 1, 0, 2);
+    return cat({corner, corner + abs(slice(x, 1, 2, 4))}, 1);
+  };
+  c["box_iou"] = [=](const In& x) { return Out{box_iou(corners_of(x[0]), corners_of(x[1]))}; };
+  for (const auto& [name, threshold] : std::map<std::string, double>{{"0.0", 0}, {"0.3", 0.3}, {"0.8", 0.8}})
+    c["nms " + name] = [=, t = threshold](const In& x) { return Out{nms(corners_of(x[0]), x[1], t).to(x[0].dtype())}; };
+}
+
 double distance(const Array& a, const Array& b) {
   if (!(a.shape() == b.shape())) return inf;
   double most = 0, top = 0;
@@ -236,6 +296,7 @@ TEST_CASE("values and gradients are PyTorch's: f64 within 1e-12, f32 within 1e-5
   for (auto& [name, a] : load_safetensors(GRADUS_SOURCE_DIR "/tests/vectors/ops.safetensors").tensors) v[name] = a;
   Cases cases;
   elementwise(cases), along_axes(cases), arranged(cases), products(cases), images(cases), layers(cases);
+  linear_algebra(cases), vision(cases);
   Worst wide, narrow;
   for (const auto& item : cases) {
     const auto& name = item.first;  // clang 14 cannot capture a structured binding

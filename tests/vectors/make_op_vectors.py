@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes ops.safetensors: values and first gradients of PyTorch's ops, for tests/autograd/torch_test.cpp.
 
-Needs PyTorch 2.9 or later; the version used stands in the file's metadata. Run without arguments.
+Needs PyTorch 2.9 or later and torchvision; the versions used stand in the file's metadata. Run without arguments.
 Keys of a case NAME: "NAME|in0", "NAME|in1", ...; "NAME|out0", ...; "NAME|grad0", ... for every real input, being the
 gradient of sum_k (out_k . seed), seed_i = (37 i mod 101) / 50 - 1. Inputs are f32 numbers in f64, so that they serve both.
 """
@@ -13,6 +13,7 @@ import zlib
 import numpy as np
 import torch
 import torch.nn.functional as F
+import torchvision
 
 INF = float("inf")
 
@@ -182,6 +183,48 @@ def layers():
     case("rnn_cell", state[:2] + weights(1), lambda x, h, *w: torch.rnn_tanh_cell(x, h, *w))
 
 
+def linear_algebra():
+    regular = lambda a: a + 6 * torch.eye(a.shape[-1])
+    case("solve", [R(2, 3, 3), R(2, 3, 2)], lambda a, b: torch.linalg.solve(regular(a), b))
+    case("inverse", [R(2, 3, 3)], lambda a: torch.linalg.inv(regular(a)))
+    case("det", [R(2, 3, 3)], lambda a: torch.linalg.det(regular(a)))
+    case("cholesky", [R(2, 3, 3)], lambda a: torch.linalg.cholesky(a @ a.mT + torch.eye(3)))
+    for label, shape in {"high": (4, 2), "wide": (2, 3)}.items():
+        case("svd " + label, [R(*shape)], lambda a: [t if t.dim() == 1 else t.square() for t in torch.linalg.svd(a, full_matrices=False)])
+    case("lerp", [R(3, 2), R(3, 2), R(2)], torch.lerp)
+    case("addmm", [R(4), R(2, 3), R(3, 4)], lambda x, a, b: torch.addmm(x, a, b, beta=0.5, alpha=2))
+    case("trace", [R(3, 5)], torch.trace)
+    case("cdist", [R(3, 2), R(4, 2, low=3, high=5)], torch.cdist)
+    case("amax", [R(3, 4, 2)], lambda x: x.amax((0, -1)))
+    case("amin", [R(3, 4)], lambda x: x.amin(1, keepdim=True))
+    case("nan_to_num", [R(3, 4)], lambda x: x.nan_to_num() * x)
+    case("logcumsumexp", [R(3, 5, low=-8, high=8)], lambda x: x.logcumsumexp(1))
+    case("logcumsumexp of infinities", [R(4, 3)], lambda x: torch.where(torch.tensor([[True], [True], [False], [True]]), -INF, x).logcumsumexp(0)[2:])
+
+
+def vision():
+    options = dict(dilation=(2, 1), padding=(1, 2), stride=(1, 3))
+    case("unfold", [R(2, 2, 3, 4)], lambda x: F.unfold(x, 2))
+    case("unfold options", [R(1, 2, 5, 6)], lambda x: F.unfold(x, (2, 3), **options))
+    case("fold", [R(2, 8, 6)], lambda x: F.fold(x, (3, 4), 2))
+    case("fold options", [R(1, 12, 15)], lambda x: F.fold(x, (5, 6), (2, 3), **options))
+    for mode in ("bilinear", "nearest"):
+        for padding in ("zeros", "border", "reflection"):
+            for corners in (False, True):
+                case(f"grid_sample {mode} {padding}{' corners' if corners else ''}", [R(2, 2, 3, 4), R(2, 2, 5, 2, low=-3, high=3)],
+                     lambda x, g, m=mode, p=padding, c=corners: F.grid_sample(x, g, mode=m, padding_mode=p, align_corners=c))
+    for corners in (False, True):
+        case(f"affine_grid{' corners' if corners else ''}", [R(2, 2, 3)], lambda t, c=corners: F.affine_grid(t, [2, 1, 3, 4], align_corners=c))
+    boxes = torch.tensor([[0, 0.3, 0.2, 3.1, 2.7], [1, -1.4, 1.1, 2.2, 6.8], [1, 2.1, 2.2, 2.4, 2.9], [0, 3, 3, 1, 1], [0, 20, 20, 30, 30]])
+    for label, o in {"": {}, " ratio": dict(sampling_ratio=2), " aligned": dict(sampling_ratio=2, aligned=True),
+                     " scaled": dict(spatial_scale=0.5, aligned=True), " small": dict(spatial_scale=0.25, sampling_ratio=3)}.items():
+        case("roi_align" + label, [R(2, 3, 5, 6)], lambda x, o=o: torchvision.ops.roi_align(x, boxes, (2, 3), **o))
+    corners_of = lambda x: torch.cat([x[:, :2], x[:, :2] + x[:, 2:].abs()], 1)
+    case("box_iou", [R(5, 4), R(7, 4)], lambda a, b: torchvision.ops.box_iou(corners_of(a), corners_of(b)))
+    for threshold in (0.0, 0.3, 0.8):
+        case(f"nms {threshold}", [R(24, 4), R(24)], lambda x, s, t=threshold: torchvision.ops.nms(corners_of(x), s, t).double())
+
+
 def save_safetensors(path, arrays, metadata):
     names = {"float64": "F64", "int64": "I64", "bool": "BOOL"}
     header, data, at = {"__metadata__": metadata}, [], 0
@@ -198,7 +241,7 @@ def save_safetensors(path, arrays, metadata):
 
 def main():
     torch.set_default_dtype(torch.float64)
-    for family in (elementwise, along_axes, arranged, products, images, layers):
+    for family in (elementwise, along_axes, arranged, products, images, layers, linear_algebra, vision):
         family()
     arrays = {}
     for name, (specs, f) in CASES.items():
@@ -221,7 +264,7 @@ def main():
         for (k, t), g in zip(leaves, grads):
             arrays[f"{name}|grad{k}"] = (torch.zeros_like(t) if g is None else g).numpy().copy()
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "ops.safetensors")
-    save_safetensors(path, arrays, {"torch": torch.__version__})
+    save_safetensors(path, arrays, {"torch": torch.__version__, "torchvision": torchvision.__version__})
     print(len(CASES), "cases,", os.path.getsize(path), "bytes")
 
 
