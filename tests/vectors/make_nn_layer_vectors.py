@@ -121,10 +121,84 @@ def losses():
         case(f"dice_loss smooth {r}", lambda p, t: f(dice(p, t.detach(), smooth=0.01)), (p[:, 0, 0], mask[:, 0, 0]))
 
 
+SHAPES = {"vector": (7,), "one": (1,), "axes": (2, 1, 5), "image": (1, 3, 5, 2), "no rows": (0, 3), "number": ()}
+
+
+def odd_shapes():
+    for name, module in {
+        "ReLU": nn.ReLU(), "Tanh": nn.Tanh(), "Sigmoid": nn.Sigmoid(), "GELU": nn.GELU(), "SiLU": nn.SiLU(), "Softplus": nn.Softplus(threshold=1e3),
+        "LeakyReLU": nn.LeakyReLU(0.2), "ELU": nn.ELU(1.5), "ReLU6": nn.ReLU6(), "Hardswish": nn.Hardswish(), "Mish": nn.Mish(),
+        "SELU": nn.SELU(), "LogSigmoid": nn.LogSigmoid(), "Softsign": nn.Softsign(), "Tanhshrink": nn.Tanhshrink(), "CELU": nn.CELU(2.0),
+        "Hardtanh": nn.Hardtanh(-0.7, 1.3), "Hardshrink": nn.Hardshrink(0.8), "Softshrink": nn.Softshrink(0.6), "Threshold": nn.Threshold(0.2, -1.5),
+        "Hardsigmoid": lambda x: F.relu6(x + 3) / 6,
+    }.items():
+        for label, shape in SHAPES.items():
+            case(f"{name} {label}", module, (values(*shape, low=-4, high=4),))
+    for label in ("vector", "axes", "number"):
+        layer(f"PReLU {label}", nn.PReLU(), values(*SHAPES[label], low=-4, high=4))
+    each("GLU", {"vector": (nn.GLU(), values(8)), "axes": (nn.GLU(), values(2, 1, 6)), "image": (nn.GLU(1), values(1, 4, 3, 5)), "no rows": (nn.GLU(), values(0, 4))})
+    for name, kind in {"Softmax": nn.Softmax, "Softmin": nn.Softmin, "LogSoftmax": nn.LogSoftmax}.items():
+        for label in ("vector", "one", "axes", "image", "no rows"):
+            layer(f"{name} {label}", kind(-1), values(*SHAPES[label], low=-4, high=4))
+        layer(f"{name} channels", kind(1), values(2, 3, 5))
+    for label, shape in {"batch": (2, 3, 4, 5), "unbatched": (3, 4, 1), "channel": (2, 1, 3, 3), "line": (1, 7, 1, 5), "pixel": (3, 5, 1, 1), "no rows": (0, 3, 2, 2)}.items():
+        layer(f"Softmax2d {label}", nn.Softmax2d(), values(*shape))
+    each("AdaptiveAvgPool1d", {k: (nn.AdaptiveAvgPool1d(n), values(*s)) for k, (n, s) in LINES.items()})
+    each("AdaptiveMaxPool1d", {k: (nn.AdaptiveMaxPool1d(n), values(*s)) for k, (n, s) in LINES.items()})
+    each("AdaptiveAvgPool2d", {"line": (nn.AdaptiveAvgPool2d((1, 3)), values(1, 1, 1, 7))})
+    each("AdaptiveMaxPool2d", {"line": (nn.AdaptiveMaxPool2d((1, 3)), values(1, 1, 1, 7)), "global": (nn.AdaptiveMaxPool2d(1), values(2, 3, 5, 7))})
+
+
+LINES = {"unbatched": (4, (3, 11)), "global": (1, (2, 3, 5)), "as it is": (6, (2, 3, 6)), "larger": (9, (1, 2, 5)), "one channel": (2, (1, 1, 7))}
+
+
+def norms():
+    def stats(m, x):
+        return m(x), m.running_mean.clone(), m.running_var.clone()
+
+    for name, kind, shapes in (("BatchNorm1d", nn.BatchNorm1d, ((5, 3), (2, 3, 7))), ("BatchNorm2d", nn.BatchNorm2d, ((2, 3, 5, 4), (1, 3, 7, 1)))):
+        for label, options, shape, training in (
+            ("plain", {}, shapes[0], True), ("odd", {}, shapes[1], True), ("eps", {"eps": 0.3, "momentum": 0.7}, shapes[0], True),
+            ("not affine", {"affine": False}, shapes[1], True), ("eval", {}, shapes[1], False), ("eval not affine", {"affine": False, "eps": 0.2}, shapes[0], False),
+        ):
+            m = kind(3, **options)
+            m.running_mean.uniform_(-1, 1), m.running_var.uniform_(0.5, 2)
+            layer(f"{name} {label}", m, values(*shape), call=stats if training else lambda m, x: m.eval()(x))
+    each("InstanceNorm1d", {"eps": (nn.InstanceNorm1d(2, eps=0.4), values(3, 2, 5)), "one channel": (nn.InstanceNorm1d(1, affine=True), values(2, 1, 3)), "not affine": (nn.InstanceNorm1d(4), values(4, 7))})
+    each("InstanceNorm2d", {"eps": (nn.InstanceNorm2d(2, eps=0.4), values(3, 2, 1, 5)), "one channel": (nn.InstanceNorm2d(1, affine=True), values(2, 1, 3, 3)), "not affine": (nn.InstanceNorm2d(4), values(4, 3, 3))})
+
+
+def moves():
+    each("Flatten", {"images": (nn.Flatten(), values(2, 3, 5, 1)), "rows": (nn.Flatten(), values(4, 3)), "all": (nn.Flatten(0), values(2, 3, 1)), "last": (nn.Flatten(2), values(2, 1, 3, 5)),
+                     "from the end": (nn.Flatten(-2), values(1, 5, 7)), "no rows": (nn.Flatten(), values(0, 2, 3))})
+    each("Unflatten", {"first": (nn.Unflatten(0, (2, 3)), values(6, 5)), "inferred": (nn.Unflatten(1, (-1, 7)), values(1, 7)), "three": (nn.Unflatten(2, (1, 5, 1)), values(2, 3, 5)), "line": (nn.Unflatten(0, (5, 3)), values(15))})
+    each("PixelShuffle", {"by one": (nn.PixelShuffle(1), values(2, 3, 1, 5)), "by three": (nn.PixelShuffle(3), values(1, 18, 1, 2)), "column": (nn.PixelShuffle(2), values(1, 4, 7, 1)), "one pixel": (nn.PixelShuffle(2), values(4, 1, 1))})
+    each("PixelUnshuffle", {"by one": (nn.PixelUnshuffle(1), values(2, 3, 1, 5)), "by three": (nn.PixelUnshuffle(3), values(1, 2, 3, 9)), "unbatched": (nn.PixelUnshuffle(2), values(5, 2, 4)), "row": (nn.PixelUnshuffle(2), values(1, 3, 2, 6)),
+                            "one pixel": (nn.PixelUnshuffle(5), values(1, 1, 5, 5))})
+    each("Upsample", {"row": (nn.Upsample(size=(3, 1), mode="bilinear"), values(1, 2, 1, 7))})
+
+
+def odd_losses():
+    def signs(*shape):
+        return torch.where(torch.rand(shape) < 0.5, 1.0, -1.0).double()
+
+    for label, shape in {"one": (1,), "axes": (2, 1, 5), "image": (1, 3, 5, 2)}.items():
+        a, b, p, t = values(*shape), values(*shape), values(*shape, low=0.05, high=0.95), values(*shape, low=0.05, high=0.95)
+        for r in ("mean", "sum", "none"):
+            case(f"l1_loss {label} {r}", lambda a, b: F.l1_loss(a, b, reduction=r), (a, b))
+            case(f"mse_loss {label} {r}", lambda a, b: F.mse_loss(a, b, reduction=r), (a, b))
+        for name, f, inputs in (("smooth_l1_loss", F.smooth_l1_loss, (a, b)), ("huber_loss", F.huber_loss, (a, b)), ("poisson_nll_loss", F.poisson_nll_loss, (a, t)),
+                                ("binary_cross_entropy", F.binary_cross_entropy, (p, t)), ("binary_cross_entropy_with_logits", F.binary_cross_entropy_with_logits, (a, t)),
+                                ("kl_div", F.kl_div, (p.log(), t)), ("hinge_embedding_loss", lambda x, y: F.hinge_embedding_loss(x, y.detach()), (a, signs(*shape))),
+                                ("margin_ranking_loss", lambda a, b, y: F.margin_ranking_loss(a, b, y.detach()), (a, b, signs(*shape)))):
+            case(f"{name} {label}", f, inputs)
+
+
 def main():
     make_nn_vectors.ARRAYS.clear()
     torch.manual_seed(23)
     bags(), linear(), convolutions(), pools(), losses()
+    odd_shapes(), norms(), moves(), odd_losses()
     path = os.path.join(HERE, "nn_layers.safetensors")
     save(path, os.path.basename(__file__))
     print(f"{path}: {len(make_nn_vectors.ARRAYS)} arrays, {os.path.getsize(path)} bytes, PyTorch {torch.__version__}")
