@@ -186,7 +186,8 @@ void check_range(const Array& labels, int64_t classes) {
       "cross_entropy",
       join("label ", *first, " at sample ", first - p, "; the logits have ", classes, " classes, so labels run from 0 to ",
            classes - 1, "; ", std::count_if(p, end, outside), " of ", labels.size(), " labels are out of range (smallest ",
-           *low, ", largest ", *high, ")", from_one ? "; they seem to start at 1" : ""));
+           *low, ", largest ", *high, ")", from_one ? "; they seem to start at 1" : ""),
+      *first < 0 ? join("{.ignore_index = ", *first, "}, which skips such samples") : "");
 }
 
 /// Rows of numbers in [0, 1] that sum to 1. Other logits leave it at their first element or two.

@@ -73,8 +73,13 @@ void check_attention_options(int64_t embed_dim, int64_t num_heads, const Multihe
   check_positive(layer, "kdim", o.kdim);
   check_positive(layer, "vdim", o.vdim);
   check_positive(layer, "num_key_value_heads", o.num_key_value_heads);
-  if (embed_dim % num_heads != 0)
-    throw ShapeError(layer, join("embed_dim ", embed_dim, " does not divide into ", num_heads, " heads"));
+  if (embed_dim % num_heads != 0) {
+    std::string heads;
+    for (int64_t n = 1; n <= std::min<int64_t>(embed_dim, 64); ++n)
+      if (embed_dim % n == 0) heads += join(n == 1 ? "" : ", ", n);
+    throw ShapeError(layer,
+                     join("embed_dim ", embed_dim, " does not divide into ", num_heads, " heads; it does into ", heads));
+  }
   if (num_heads % o.num_key_value_heads != 0)
     throw ShapeError(layer, join(num_heads, " heads cannot share ", o.num_key_value_heads, " heads of keys and values"));
   if (o.positions == AttentionPositions::rotary && embed_dim / num_heads % 2 != 0)

@@ -91,16 +91,29 @@ std::vector<Member> Recurrent::list_weights() {
   return list;
 }
 
+namespace {
+
+/// In words, and which axis has the length that the last one should have.
+std::string axes_in_words(const Tensor& x, bool batch_first, int64_t input_size) {
+  std::string words = x.rank() == 2 ? "[T, F]" : batch_first ? "[N, T, F]" : "[T, N, F]";
+  for (int axis = 0; axis + 1 < x.rank(); ++axis)
+    if (x.dim(axis) == input_size) return words + join(", and axis ", axis, " is ", input_size);
+  return words;
+}
+
+}  // namespace
+
 void Recurrent::check_input(const ModuleBase& module, const Tensor& x, const SequenceCall& how) const {
   check_dtype(module, x, weights[0].weight_ih.dtype());
   if (x.rank() != 2 && x.rank() != 3)
     throw_input(module, join("the input must be ", batch_first ? "[N, T, " : "[T, N, ", input_size, "] or [T, ", input_size,
                              "], got ", describe(x)));
   if (const int64_t got = x.shape().back(); got != input_size)
-    throw_input(module,
-                join("the last axis of the input must be ", input_size, ", got ", got, ": input ", describe(x),
-                     ", weight_ih_l0 ", describe(weights[0].weight_ih.array())),
-                got > 0 ? join(module.type_name(), "(", got, ", ", hidden_size, ")") : "");
+    throw_input(
+        module,
+        join("the last axis of the input must be ", input_size, ", got ", got, ": input ", describe(x), ", weight_ih_l0 ",
+             describe(weights[0].weight_ih.array()), "; the layout is ", axes_in_words(x, batch_first, input_size)),
+        got > 0 ? join(module.type_name(), "(", got, ", ", hidden_size, ")") : "");
   if (!how.lengths.defined()) return;
   if (x.rank() == 2) throw_input(module, join("lengths are for a batch of sequences, the input is one: ", describe(x)));
   const int64_t n = x.shape()[batch_first ? 0 : 1];

@@ -216,7 +216,7 @@ TEST_CASE("MultiheadAttention says what does not fit, word for word") {
         is + "the input is f64[2,3,8], the layer's numbers are f32; they must agree\n  try: x.to(f32)");
   CHECK(message_of<ShapeError>([&] { a.with_weights(q, k, zeros({2, 4, 8})); }) == shape_error(q, k, zeros({2, 4, 8})));
   CHECK(message_of<ShapeError>([] { nn::MultiheadAttention(10, 4); }) ==
-        "MultiheadAttention: embed_dim 10 does not divide into 4 heads");
+        "MultiheadAttention: embed_dim 10 does not divide into 4 heads; it does into 1, 2, 5, 10");
   CHECK(message_of<ShapeError>([] { nn::MultiheadAttention(8, 4, {.num_key_value_heads = 3}); }) ==
         "MultiheadAttention: 4 heads cannot share 3 heads of keys and values");
   CHECK(message_of<Error>([] { nn::MultiheadAttention(8, 4, {.dropout = 1}); }) ==

@@ -29,8 +29,10 @@ TEST_CASE("what does not fit is refused with the module's path, both shapes and 
   const Tensor x = zeros({7, 3, 10});
   const std::string who = "LSTM(10 -> 20, 2 layers, bidirectional): ", where = " [in module \"encoder\"]";
   CHECK(message_of<ShapeError>(call(zeros({7, 3, 9}))) ==
-        who + "the last axis of the input must be 10, got 9: input f32[7,3,9], weight_ih_l0 f32[80,10]" + where +
-            "\n  try: LSTM(9, 20)");
+        who +
+            "the last axis of the input must be 10, got 9: input f32[7,3,9], weight_ih_l0 f32[80,10]; the layout is [T, N, "
+            "F]" +
+            where + "\n  try: LSTM(9, 20)");
   CHECK(message_of<ShapeError>(call(zeros({10}))) == who + "the input must be [T, N, 10] or [T, 10], got f32[10]" + where);
   const std::string state = "; it must be [4,3,20], [layers x directions, batch, hidden_size]" + where;
   CHECK(message_of<ShapeError>(call(x, {zeros({2, 3, 20}), {}})) ==

@@ -122,7 +122,7 @@ TEST_CASE("a transformer says which part does not fit, with its path") {
           nn::TransformerEncoder(nn::TransformerEncoderLayer{4, 2, small}, 0);
         }) == "TransformerEncoder: num_layers must be at least 1, got 0");
   CHECK(message_of<ShapeError>([] { nn::TransformerEncoderLayer(5, 2); }) ==
-        "MultiheadAttention: embed_dim 5 does not divide into 2 heads");
+        "MultiheadAttention: embed_dim 5 does not divide into 2 heads; it does into 1, 5");
   NamedArrays state = encoder.state_dict();
   state[0].first = "layers.0.self_attn.in_proj_wieght";
   CHECK(contains(message_of<ModuleError>([&] { encoder.load_state_dict(state); }),
