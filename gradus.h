@@ -37,6 +37,7 @@
 #include <gradus/data/idx.h>
 #include <gradus/data/loader.h>
 #include <gradus/data/mel.h>
+#include <gradus/data/scenes.h>
 #include <gradus/data/text.h>
 #include <gradus/data/wav.h>
 
@@ -44,4 +45,5 @@
 #include <gradus/train/evaluate.h>
 #include <gradus/train/event_file.h>
 #include <gradus/train/fit.h>
+#include <gradus/train/frechet.h>
 #include <gradus/train/metrics.h>

@@ -45,6 +45,21 @@ std::int64_t rank_of_target(const Rows& r, std::int64_t i) {
 
 double ratio(const std::vector<double>& s) { return s[0] / s[1]; }
 
+/// The mean of f(rows that are of the class and named so, that are of it, that are named so); a class without any is left
+/// out.
+template <class F> double mean_over_classes(const std::vector<double>& counts, F f) {
+  const auto classes = static_cast<std::size_t>(std::lround(std::sqrt(static_cast<double>(counts.size()))));
+  double total = 0, present = 0;
+  for (std::size_t c = 0; c < classes; ++c) {
+    double there = 0, named = 0;
+    for (std::size_t o = 0; o < classes; ++o) there += counts[c * classes + o], named += counts[o * classes + c];
+    if (there + named == 0) continue;
+    total += f(counts[c * classes + c], there, named);
+    ++present;
+  }
+  return total / present;
+}
+
 Array difference(const char* metric, const Tensor& output, const Tensor& target) {
   if (!output.defined() || !target.defined() || !(output.shape() == target.shape()))
     throw ShapeError(metric, join("output is ", describe(output.array()), ", target ", describe(target.array()),
@@ -84,16 +99,15 @@ std::vector<double> confusion_matrix(const Tensor& output, const Tensor& target)
 
 Metric f1() {
   return {"f1", true, confusion_matrix, [](const std::vector<double>& counts) {
-            const auto classes = static_cast<std::size_t>(std::lround(std::sqrt(static_cast<double>(counts.size()))));
-            double total = 0, present = 0;
-            for (std::size_t c = 0; c < classes; ++c) {
-              double there = 0, named = 0;
-              for (std::size_t o = 0; o < classes; ++o) there += counts[c * classes + o], named += counts[o * classes + c];
-              if (there + named == 0) continue;
-              total += 2 * counts[c * classes + c] / (there + named);
-              ++present;
-            }
-            return total / present;
+            return mean_over_classes(counts,
+                                     [](double right, double there, double named) { return 2 * right / (there + named); });
+          }};
+}
+
+Metric mean_iou() {
+  return {"mean_iou", true, confusion_matrix, [](const std::vector<double>& counts) {
+            return mean_over_classes(
+                counts, [](double right, double there, double named) { return right / (there + named - right); });
           }};
 }
 

@@ -29,6 +29,9 @@ Metric top_k(int k);
 /// The mean over the classes of 2 P R / (P + R), P precision and R recall; a class that is neither named nor there is left
 /// out (scikit-learn's f1_score(average="macro") over the labels that occur). output [..., C].
 Metric f1();
+/// The mean over the classes of rows that are both, of a class and named so, over those that are either (Jaccard, 1912); a
+/// class that is neither named nor there is left out. output [..., C]: of pixels, logits.permute({0, 2, 3, 1}).
+Metric mean_iou();
 /// exp of the mean of -log softmax(output)[target]. output [..., C].
 Metric perplexity();
 /// Root of the mean squared difference, and the mean absolute one; output and target of one shape.

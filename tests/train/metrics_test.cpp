@@ -42,6 +42,13 @@ TEST_CASE("the confusion matrix counts target by answer, and F1 is made of it") 
   CHECK(of(f1(), tensor<float>({2, 3}, {1, 0, 0, 0, 1, 0}), tensor<int64_t>({2}, {0, 1})) == 1);  // class 2 does not occur
 }
 
+TEST_CASE("mean IoU is what target and answer share of what either has") {
+  // class 0: 1 of 3; class 1: 1 of 2; class 2: 0 of 1
+  CHECK(of(mean_iou(), scores(), tensor<int64_t>({4}, {0, 1, 1, 0})) == doctest::Approx((1.0 / 3 + 1.0 / 2 + 0) / 3));
+  CHECK(of(mean_iou(), tensor<float>({2, 3}, {1, 0, 0, 0, 1, 0}), tensor<int64_t>({2}, {0, 1})) ==
+        1);  // class 2 does not occur
+}
+
 TEST_CASE("perplexity, RMSE and MAE") {
   const double p = std::exp(5.0) / (1 + std::exp(5.0) + std::exp(1.0));
   CHECK(of(perplexity(), tensor<float>({1, 3}, {0, 5, 1}), tensor<int64_t>({1}, {1})) == doctest::Approx(1 / p));
