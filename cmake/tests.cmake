@@ -41,7 +41,8 @@ if(nightly_sources)
 endif()
 
 # ---- examples -------------------------------------------------------------------------------------------------------
-add_library(example_flags STATIC examples/flags.cpp)
+file(GLOB example_parts CONFIGURE_DEPENDS examples/*.cpp)
+add_library(example_flags STATIC ${example_parts})
 target_link_libraries(example_flags PUBLIC gradus gradus_fast gradus_developer CLI11::CLI11)
 target_compile_options(example_flags PRIVATE $<$<CONFIG:Release>:-O1>)
 file(GLOB examples CONFIGURE_DEPENDS examples/*/*.cpp)

@@ -64,6 +64,7 @@ void write_json(const Flags& flags, const Outcome& o, double seconds) {
     curve.push_back(point);
   }
   v["curve"] = curve;
+  for (const auto& [name, figure] : o.more) v["more"][name] = figure;
   write_atomically(flags.json, to_string(v) + "\n");
 }
 
@@ -101,6 +102,7 @@ int run(int argc, char** argv, const std::string& about, Flags flags, const std:
     std::printf("%s: %s %.4f (without learning %.4f), %lld parameters, %lld steps, %.1f s\n", o.task.c_str(),
                 o.metric.c_str(), o.value, o.baseline, static_cast<long long>(o.parameters), static_cast<long long>(o.steps),
                 seconds);
+    for (const auto& [name, figure] : o.more) std::printf("  %s %.4f\n", name.c_str(), figure);
     if (!flags.json.empty()) write_json(flags, o, seconds);
     if (profile) std::fputs(to_string(*profile).c_str(), stdout), profile->save(flags.profile);
     return (o.higher_is_better ? o.value > o.baseline : o.value < o.baseline) ? 0 : 1;

@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace gradus::examples {
@@ -18,6 +19,7 @@ struct Outcome {
   bool higher_is_better = true;
   std::int64_t steps = 0, parameters = 0;
   std::vector<training::Record> curve = {};
+  std::vector<std::pair<std::string, double>> more = {};  ///< other figures, by name
 };
 
 /// An example gives its defaults; the command line changes them.
