@@ -3,8 +3,8 @@
 //
 //   vae_mnist                   digits drawn by our own code
 //   vae_mnist --data FOLDER     MNIST (four IDX files, plain or .gz)
-#include <gradus/core/io/files.h>
 #include <gradus/examples/flags.h>
+#include <gradus/examples/sheet.h>
 #include <gradus/gradus.h>
 
 using namespace gradus;
@@ -36,13 +36,7 @@ struct Vae : nn::Module<Vae> {
 /// Images that the decoder makes of numbers from N(0, 1), 10 x 10 of them.
 void draw_samples(Vae& net, const std::string& path) {
   const NoGrad guard;
-  const Tensor images = sigmoid(net.decoded(randn({100, latent})));
-  std::string pgm = "P5 280 280 255\n";
-  for (int64_t y = 0; y < 280; ++y)
-    for (int64_t x = 0; x < 280; ++x)
-      pgm += static_cast<char>(
-          static_cast<unsigned char>(255 * images.array().at({y / 28 * 10 + x / 28, y % 28 * 28 + x % 28})));
-  write_atomically(path, pgm);
+  examples::save_sheet(path, sigmoid(net.decoded(randn({100, latent}))).reshape({100, 1, 28, 28}), 10);
 }
 
 examples::Outcome learn(const examples::Flags& flags) {

@@ -11,20 +11,24 @@ constexpr int64_t frames = 8, side = 24;
 
 struct Net : nn::Module<Net> {
   nn::Conv2d conv1, conv2;
+  nn::BatchNorm2d norm1, norm2;
   nn::Linear seen;
   nn::GRU gru;
   nn::Linear output;
-  GRADUS_FIELDS(conv1, conv2, seen, gru, output)
+  GRADUS_FIELDS(conv1, norm1, conv2, norm2, seen, gru, output)
   explicit Net(int64_t width)
       : conv1(1, width, 5, {.stride = 2, .padding = 2}),
         conv2(width, 2 * width, 3, {.stride = 2, .padding = 1}),
+        norm1(width),
+        norm2(2 * width),
         seen(2 * width * 36, 4 * width),
         gru(4 * width, 4 * width, {.batch_first = true}),
         output(4 * width, 8) {}
   /// x [N, T, 1, 24, 24] -> [N, 8]: what the GRU knows after the last frame.
   Tensor forward(const Tensor& x) {
     const Tensor pictures = x.reshape({-1, 1, side, side});
-    const Tensor y = relu(seen(flatten(relu(conv2(relu(conv1(pictures)))), 1)));
+    const Tensor maps = relu(norm2(conv2(relu(norm1(conv1(pictures))))));
+    const Tensor y = relu(seen(flatten(maps, 1)));
     return output(select(gru(y.reshape({x.dim(0), x.dim(1), -1})).y, 1, -1));
   }
 };
@@ -62,7 +66,7 @@ data::TensorDataset films(int64_t count, std::uint64_t seed) {
 
 examples::Outcome learn(const examples::Flags& flags) {
   const auto load = [&](bool train) {
-    return data::DataLoader(films(flags.quick ? 200
+    return data::DataLoader(films(flags.quick ? 600
                                   : train     ? 4000
                                               : 1000,
                                   2 * flags.seed + train),
@@ -81,7 +85,8 @@ examples::Outcome learn(const examples::Flags& flags) {
 }
 
 int main(int argc, char** argv) {
-  return examples::run(argc, argv, "A CNN and a GRU see which way a shape moves",
-                       {.optimizer = "adamw(lr=one_cycle(6e-3, total=TOTAL))", .epochs = 6, .batch = 32, .quick_length = 8},
-                       learn);
+  return examples::run(
+      argc, argv, "A CNN and a GRU see which way a shape moves",
+      {.optimizer = "clip_norm(1) | adamw(lr=one_cycle(4e-3, total=TOTAL))", .epochs = 6, .batch = 32, .quick_length = 4},
+      learn);
 }
