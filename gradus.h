@@ -38,6 +38,7 @@
 #include <gradus/data/loader.h>
 #include <gradus/data/mel.h>
 #include <gradus/data/scenes.h>
+#include <gradus/data/series.h>
 #include <gradus/data/text.h>
 #include <gradus/data/wav.h>
 

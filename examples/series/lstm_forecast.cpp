@@ -1,7 +1,7 @@
 // An LSTM reads a series, here sunspots or temperatures, and says what comes next. What must be beaten is persistence:
 // it stays as it is.
 //
-//   lstm_forecast                 a series of Mackey and Glass, "Oscillation and chaos in physiological control systems", 1977
+//   lstm_forecast                 a series of Mackey and Glass
 //   lstm_forecast --data FILE     a CSV file with a header whose last column is the series
 #include <gradus/examples/flags.h>
 #include <gradus/gradus.h>
@@ -24,22 +24,8 @@ struct Net : nn::Module<Net> {
   }
 };
 
-/// x' = 0.2 x(t - 17) / (1 + x(t - 17)^10) - 0.1 x, every third number, a little blurred.
-Array mackey_glass(int64_t count, std::uint64_t seed) {
-  const Philox random{seed, 3};
-  std::vector<double> x;
-  for (std::uint64_t i = 0; i < 18; ++i) x.push_back(1 + 0.2 * random.uniform(i));
-  while (static_cast<int64_t>(x.size()) < 3 * count) {
-    const double now = x.back(), before = x[x.size() - 18];
-    x.push_back(now + 0.2 * before / (1 + std::pow(before, 10)) - 0.1 * now);
-  }
-  std::vector<float> series;
-  for (std::size_t i = 0; i < x.size(); i += 3) series.push_back(static_cast<float>(x[i] + 0.01 * random.normal(100 + i)));
-  return Array::of<float>({count}, series);
-}
-
 Array load(const examples::Flags& flags) {
-  if (flags.data.empty()) return mackey_glass(flags.quick ? 700 : 4000, flags.seed);
+  if (flags.data.empty()) return data::generate_mackey_glass(flags.quick ? 700 : 4000, flags.seed);
   const data::Table table = data::read_csv(flags.data);
   return table.numbers(table.names().back());
 }

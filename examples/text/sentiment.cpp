@@ -51,7 +51,8 @@ Reviews read(const std::string& folder, bool train) {
   Reviews all;
   for (const bool liked : {false, true}) {
     std::vector<std::filesystem::path> paths;
-    for (const auto& entry : std::filesystem::directory_iterator(folder + (liked ? "/pos" : "/neg")))
+    std::error_code absent;
+    for (const auto& entry : std::filesystem::directory_iterator(folder + (liked ? "/pos" : "/neg"), absent))
       if (entry.path().filename().string().starts_with("cv")) paths.push_back(entry.path());
     std::sort(paths.begin(), paths.end());
     for (const auto& path : paths)
