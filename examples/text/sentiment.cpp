@@ -76,7 +76,8 @@ Reviews invent(int64_t count, std::uint64_t seed) {
     int liked = 0;
     for (int sentence = 0; sentence < 5; ++sentence) {
       const bool good = random.below(drawn++, 2) == 0, turned = random.below(drawn++, 3) == 0;
-      text += "the " + one_of(things) + " is " + (turned ? "not " : "") + one_of(good ? praise : blame) + " . ";
+      const std::string thing = one_of(things), word = one_of(good ? praise : blame);
+      text += "the " + thing + " is " + (turned ? "not " : "") + word + " . ";
       liked += good != turned;
     }
     all.add(text, liked > 2);
