@@ -116,8 +116,10 @@ void check_patches(const char* op, const Patches& p) {
     throw ShapeError(
         op, join("the window of ", text_of(p.kernel), " (dilation ", text_of(o.dilation), ") is larger than the image of ",
                  text_of({p.h, p.w}), " with its padding ", text_of(o.padding)));
-  const int64_t places = product(op, p.down().results(p.h), p.across().results(p.w));
-  (void)product(op, product(op, product(op, p.kernel.h, p.kernel.w), std::max<int64_t>(1, p.images * p.channels)), places);
+  const int64_t places = gradus::product(op, p.down().results(p.h), p.across().results(p.w));
+  (void)gradus::product(
+      op, gradus::product(op, gradus::product(op, p.kernel.h, p.kernel.w), std::max<int64_t>(1, p.images * p.channels)),
+      places);
 }
 
 }  // namespace
