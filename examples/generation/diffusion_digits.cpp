@@ -90,7 +90,7 @@ examples::Outcome learn(const examples::Flags& flags) {
   auto optimizer = flags.make_optimizer(net, train);
   const auto step = [&](const data::Batch& batch) -> training::StepResult { return net.loss(2.0 * Tensor(batch.x) - 1.0); };
   auto options = flags.fit(&test);
-  options.average = flags.quick ? 0.9 : 0.999;
+  options.average = flags.quick ? 0.9 : 0.995;
   options.unit = "img";
   const auto result = training::fit(net, optimizer, train, step, options);
   const Tensor noise = randn({flags.quick ? 100 : 1000, 1, 28, 28});

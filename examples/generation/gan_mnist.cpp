@@ -81,7 +81,7 @@ examples::Outcome learn(const examples::Flags& flags) {
   auto optimizer = flags.make_optimizer(net, train);
   const auto step = [&](const data::Batch& batch) -> training::StepResult { return net(Tensor(batch.x)); };
   auto options = flags.fit(nullptr);
-  options.average = flags.quick ? 0.9 : 0.999;  // of the weights; a single step's generator leans to some digits
+  options.average = flags.quick ? 0.9 : 0.995;  // of the weights; a single step's generator leans to some digits
   options.unit = "img";
   const auto result = training::fit(net, optimizer, train, step, options);
   return judge_digits(flags.outcome(net, result, options, "digits drawn", 0), flags, net.samples(count), untrained);
