@@ -71,7 +71,7 @@ data::ImageSet coloured_digits(int64_t count, std::uint64_t seed, bool train) {
 
 examples::Outcome learn(const examples::Flags& flags) {
   const auto load = [&](bool train) {
-    const int64_t count = flags.quick ? 200 : train ? 3000 : 500;
+    const int64_t count = flags.quick ? 200 : train ? 2000 : 500;
     const auto set = flags.data.empty() ? coloured_digits(count, flags.seed, train) : data::load_cifar10(flags.data, train);
     return data::DataLoader(
         data::TensorDataset(set),
