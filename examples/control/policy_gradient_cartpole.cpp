@@ -31,7 +31,7 @@ Rollout act(ActorCritic& net, examples::CartPoles& env) {
     const Tensor state = env.state();
     const Tensor action = squeeze(multinomial(softmax(net(state)), 1), 1);
     const auto step = env.push(action);
-    // That the time is up is no fault, what would follow counts: Pardo et al., "Time limits in reinforcement learning", 2018.
+    // That the time is up is no fault, what would follow counts. Pardo et al., "Time limits in reinforcement learning" 2018.
     const Tensor worth = (1 - discount) + discount * (1 - step.fell) * net.value(step.reached);
     states.push_back(state), actions.push_back(action);
     surprises.push_back(worth - net.value(state)), keeps.push_back(1 - step.over);
