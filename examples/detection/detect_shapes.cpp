@@ -12,8 +12,7 @@ using namespace gradus;
 
 constexpr int64_t side = 64, stride = 4, cells = side / stride, sizes = 3, classes = 4;
 
-// ---- boxes [K, 4]: left, top, right, bottom
-// -------------------------------------------------------------------------------
+// ---- boxes [K, 4]: left, top, right, bottom -------------------------------------------------------------------------
 
 Tensor middle(const Tensor& b) { return 0.5 * (b.slice(1, 0, 2) + b.slice(1, 2, 4)); }
 Tensor length(const Tensor& b) { return b.slice(1, 2, 4) - b.slice(1, 0, 2); }
@@ -51,8 +50,7 @@ struct Match {
   }
 };
 
-// ---- the network
-// ------------------------------------------------------------------------------------------------------------
+// ---- the network ----------------------------------------------------------------------------------------------------
 
 struct ConvNorm : nn::Module<ConvNorm> {
   nn::Conv2d conv;
@@ -151,8 +149,7 @@ struct Detector : nn::Module<Detector> {
   }
 };
 
-// ---- how good it is
-// -----------------------------------------------------------------------------------------------------------
+// ---- how good it is -------------------------------------------------------------------------------------------------
 
 /// The mean over the kinds of the area under precision against recall, where a box is right that has an IoU of 0.5 with a
 /// shape of its kind that no surer box has found: Everingham et al., "The Pascal visual object classes challenge", 2010.
