@@ -101,6 +101,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND NOT GRADUS_SANITIZE)  # of the text al
   add_script_test(lint lint_test.sh)
 endif()
 
+add_script_test(example_flags example_flags_test.sh $<TARGET_FILE:cnn_mnist>)
 add_script_test(example_resume example_resume_test.sh $<TARGET_FILE:cnn_mnist>)
 
 set(planted "")

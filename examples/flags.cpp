@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -68,6 +69,27 @@ void write_json(const Flags& flags, const Outcome& o, double seconds) {
   write_atomically(flags.json, to_string(v) + "\n");
 }
 
+/// What is wrong with a count, or "".
+std::string count_problem(const std::string& text) {
+  std::int64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  const bool whole = error == std::errc() && end == text.data() + text.size();
+  return whole && count > 0 ? "" : join("must be a whole number above 0, got '", text, "'");
+}
+
+/// "cnn_mnist has no option '--epoch'; did you mean '--epochs'?", or "" if the line was refused for another reason.
+std::string unknown_option(const CLI::App& app, const std::string& program) {
+  std::vector<std::string> known;
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
+  for (const std::string& word : app.remaining())
+    if (word.starts_with("--")) {
+      const std::string name = word.substr(0, word.find('=')), near = did_you_mean(name, known);
+      return join(program, " has no option '", name, "'", near.empty() ? "" : join("; did you mean '", near, "'?"));
+    }
+  return {};
+}
+
 }  // namespace
 
 int run(int argc, char** argv, const std::string& about, Flags flags, const std::function<Outcome(const Flags&)>& example) {
@@ -77,16 +99,23 @@ int run(int argc, char** argv, const std::string& about, Flags flags, const std:
   app.add_option("--optimizer", flags.optimizer, "A spec; TOTAL stands for the run's steps")->capture_default_str();
   auto* length = flags.steps > 0 ? app.add_option("--steps", flags.steps, "Batches to learn from")
                                  : app.add_option("--epochs", flags.epochs, "Passes over the data");
-  length->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--batch", flags.batch, "Items at a time")->capture_default_str()->check(CLI::PositiveNumber);
+  length->capture_default_str()->check(count_problem);
+  app.add_option("--batch", flags.batch, "Items at a time")->capture_default_str()->check(count_problem);
   app.add_option("--seed", flags.seed, "Of everything that is random")->capture_default_str();
-  app.add_option("--threads", flags.threads, "Default: all cores")->check(CLI::PositiveNumber);
+  app.add_option("--threads", flags.threads, "Default: all cores")->check(count_problem);
   app.add_option("--save", flags.save, "Write the trained weights here (.safetensors)");
   app.add_option("--resume", flags.resume, "A folder of checkpoints: the run goes on from it, and can be interrupted");
   app.add_flag("--quick", flags.quick, "A few seconds");
   app.add_option("--json", flags.json, "Write what came of it here");
   app.add_option("--profile", flags.profile, "Time every op: a table, and this file for Perfetto (Chrome trace JSON)");
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const std::string unknown = unknown_option(app, flags.program);
+    if (error.get_exit_code() == 0 || unknown.empty()) return app.exit(error);
+    std::fprintf(stderr, "%s\nRun with --help for more information.\n", unknown.c_str());
+    return error.get_exit_code();
+  }
   if (flags.quick && length->count() == 0) (flags.steps > 0 ? flags.steps : flags.epochs) = flags.quick_length;
   try {
     const auto begin = std::chrono::steady_clock::now();

@@ -60,7 +60,7 @@ struct Bins {
   }
 };
 
-/// A place on one axis as two pixels and their shares; nothing further out than a pixel.
+/// A position on one axis as two pixels and their shares; nothing further out than a pixel.
 struct Between {
   int64_t pixel[2];
   double share[2];

@@ -139,9 +139,9 @@ Tensor logcumsumexp(const Tensor& x, Axis along) {
 Tensor trace(const Tensor& x) {
   if (x.rank() != 2) throw ShapeError("trace", join("takes a matrix, got ", describe(x)));
   const int64_t n = std::min(x.dim(0), x.dim(1));
-  std::vector<int64_t> places;
-  for (int64_t i = 0; i < n; ++i) places.push_back(i * (x.dim(1) + 1));
-  return sum(take(x, tensor({n}, places)));
+  std::vector<int64_t> diagonal;
+  for (int64_t i = 0; i < n; ++i) diagonal.push_back(i * (x.dim(1) + 1));
+  return sum(take(x, tensor({n}, diagonal)));
 }
 
 Tensor cdist(const Tensor& a, const Tensor& b, double p) {

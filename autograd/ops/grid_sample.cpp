@@ -1,4 +1,4 @@
-// Images read at any place: a bilinear place is four rows of pixels with weights, so that images, grids and all orders of
+// Images read at any position: a bilinear position is four rows of pixels with weights, so that images, grids and all orders of
 // gradients go through ops that exist.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
@@ -27,7 +27,7 @@ Tensor mirrored(const Tensor& at, int64_t n, bool middles) {
 }
 
 /// From -1 .. 1 to pixels 0 .. n - 1 of an axis, and what lies outside to where it is read.
-Tensor pixel_places(const Tensor& grid, int64_t n, const GridSampleOptions& o) {
+Tensor pixel_positions(const Tensor& grid, int64_t n, const GridSampleOptions& o) {
   const auto length = static_cast<double>(n);
   const Tensor at = o.align_corners ? (grid + 1.0) * ((length - 1) / 2) : ((grid + 1.0) * length - 1.0) * 0.5;
   switch (o.padding_mode) {
@@ -38,7 +38,7 @@ Tensor pixel_places(const Tensor& grid, int64_t n, const GridSampleOptions& o) {
   return at;
 }
 
-/// The pixels of whole places [N, P] -> [N, P, C]; zero where one is outside.
+/// The pixels at whole positions [N, P] -> [N, P, C]; zero where one is outside.
 Tensor pixels_at(const Tensor& rows, const Shape& image, const Tensor& y, const Tensor& x) {
   const int64_t n = y.dim(0), points = y.dim(1), h = image[2], w = image[3];
   Array index({n, points}, i64), inside({n, points, 1}, boolean);
@@ -53,7 +53,7 @@ Tensor pixels_at(const Tensor& rows, const Shape& image, const Tensor& y, const 
   return where(Tensor(inside), embedding(rows, Tensor(index)), number_like(rows, 0));
 }
 
-/// Of the four pixels around a place, each with the share of the opposite rectangle.
+/// Of the four pixels around a position, each with the share of the opposite rectangle.
 Tensor between_pixels(const Tensor& rows, const Shape& image, const Tensor& y, const Tensor& x) {
   const Tensor top = floor(y.detach()), left = floor(x.detach()), down = y - top, right = x - left;
   Tensor sum;
@@ -70,11 +70,11 @@ Tensor between_pixels(const Tensor& rows, const Shape& image, const Tensor& y, c
 struct GridSample {
   static constexpr const char* name = "grid_sample";
   static constexpr EdgeException exceptions[] = {
-      {EdgeRule::nan, 1, "a place that is NaN is outside, where no pixel gets a gradient"},
+      {EdgeRule::nan, 1, "a position that is NaN is outside, where no pixel gets a gradient"},
       {EdgeRule::digits, 0,
-       "where a place far away is mirrored is up to its last digits; infinity times a share of 0 is NaN"},
-      {EdgeRule::digits, 1, "a place that rounds onto a pixel, or far away to another, has that one's slope"},
-      {EdgeRule::digits, 2, "a place far away is mirrored to another", EdgeException::largest}};
+       "where a position far away is mirrored is up to its last digits; infinity times a share of 0 is NaN"},
+      {EdgeRule::digits, 1, "a position that rounds onto a pixel, or far away to another, has that one's slope"},
+      {EdgeRule::digits, 2, "a position far away is mirrored to another", EdgeException::largest}};
   static Samples samples() {
     Samples all;
     const auto add = [&](const char* label, GridSampleOptions o) {
@@ -110,8 +110,8 @@ struct AffineGrid {
 
 [[maybe_unused]] const bool sampling_composites = register_composites<GridSample, AffineGrid>();
 
-/// n places over -1 .. 1.
-std::vector<double> places_of(int64_t n, bool corners) {
+/// n positions over -1 .. 1.
+std::vector<double> positions_of(int64_t n, bool corners) {
   std::vector<double> all;
   for (int64_t i = 0; i < n; ++i) {
     const auto at = static_cast<double>(i), length = static_cast<double>(n);
@@ -138,9 +138,9 @@ Tensor grid_sample(const Tensor& x, const Tensor& grid, const GridSampleOptions&
   const int64_t n = x.dim(0), channels = x.dim(1), h = grid.dim(1), w = grid.dim(2);
   const Tensor rows = reshape(permute(x, {0, 2, 3, 1}), {n * x.dim(2) * x.dim(3), channels});
   const bool nearest = options.mode == Interpolation::nearest;
-  const Tensor places = reshape(nearest ? grid.detach() : grid, {n, h * w, 2});
-  const Tensor at_x = pixel_places(select(places, -1, 0), x.dim(3), options);
-  const Tensor at_y = pixel_places(select(places, -1, 1), x.dim(2), options);
+  const Tensor positions = reshape(nearest ? grid.detach() : grid, {n, h * w, 2});
+  const Tensor at_x = pixel_positions(select(positions, -1, 0), x.dim(3), options);
+  const Tensor at_y = pixel_positions(select(positions, -1, 1), x.dim(2), options);
   const Tensor y = nearest ? pixels_at(rows, x.shape(), round(at_y), round(at_x)) + 0.0 * unsqueeze(at_y + at_x, -1)
                            : between_pixels(rows, x.shape(), at_y, at_x);
   return permute(reshape(y, {n, h, w, channels}), {0, 3, 1, 2});
@@ -153,10 +153,10 @@ Tensor affine_grid(const Tensor& theta, const Shape& size, bool align_corners) {
     throw ShapeError("affine_grid", join("takes theta [N,2,3] and a size [N,C,H,W] with H and W at least 1, got ",
                                          describe(theta), " and ", size));
   const int64_t h = size[2], w = size[3];
-  const Tensor x = expand(tensor({1, w}, places_of(w, align_corners)), {h, w});
-  const Tensor y = expand(tensor({h, 1}, places_of(h, align_corners)), {h, w});
-  const Tensor places = reshape(stack({x, y, ones({h, w}, f64)}, -1), {h * w, 3}).to(theta.dtype());
-  return reshape(matmul(places, transpose(theta, 1, 2)), {size[0], h, w, 2});
+  const Tensor x = expand(tensor({1, w}, positions_of(w, align_corners)), {h, w});
+  const Tensor y = expand(tensor({h, 1}, positions_of(h, align_corners)), {h, w});
+  const Tensor positions = reshape(stack({x, y, ones({h, w}, f64)}, -1), {h * w, 3}).to(theta.dtype());
+  return reshape(matmul(positions, transpose(theta, 1, 2)), {size[0], h, w, 2});
 }
 
 }  // namespace gradus

@@ -1,3 +1,4 @@
+// Solving, factors and determinants of square matrices, each of a batch by itself, and the svd of one (core/kernels/lapack.cpp).
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/linalg.h>
@@ -58,20 +59,13 @@ struct Solve {
 struct Inverse {
   static constexpr const char* name = "inverse";
   static constexpr OpKind kind = OpKind::product;
-  struct Saved {
-    Array y;
-  };
-  static void backward(BackwardContext& b, const Saved& s) {
-    b.accumulate(0, [&] {
-      const Tensor y = turned(b.output(s.y));
-      return -matmul(y, matmul(b.grad(), y));
-    });
-  }
   static Samples samples() {
     return {sample("one", {sample_values({3, 3})}, [](auto& x) { return inverse(regular(x[0])); }),
             sample("batch", {sample_values({2, 2, 2})}, [](auto& x) { return inverse(regular(x[0])); })};
   }
 };
+
+[[maybe_unused]] const bool matrix_composites = register_composites<Inverse>();
 
 /// The lower triangle, its diagonal halved.
 Tensor lower_half(const Tensor& x) {
@@ -208,11 +202,7 @@ Tensor solve(const Tensor& a, const Tensor& b) {
 
 Tensor inverse(const Tensor& a) {
   check_matrices("inverse", a);
-  const Array unit = eye(a.dim(-1), a.dtype()).array();
-  const Array y = each_matrix(
-      batch_of(a), {a.dim(-1), a.dim(-1)}, a.dtype(), [&](const Array& m) { return solve(m, unit); }, a);
-  return primitive<Inverse>(
-      y, [&] { return Inverse::Saved{kept(y)}; }, a);
+  return solve(a, expand(eye(a.dim(-1), a.dtype()), a.shape()));
 }
 
 Tensor cholesky(const Tensor& a) {

@@ -27,7 +27,7 @@ struct Patches {
   }
 };
 
-/// Calls f(place in the image, place among the columns) for every number of a window that is no padding, plane by plane,
+/// Calls f(index in the image, index among the columns) for every number of a window that is no padding, plane by plane,
 /// so that each plane is one thread's.
 template <class F> void each_patch_number(const Patches& p, F f) {
   const int64_t out_h = p.down().results(p.h), out_w = p.across().results(p.w), positions = p.kernel.h * p.kernel.w;
@@ -116,10 +116,10 @@ void check_patches(const char* op, const Patches& p) {
     throw ShapeError(
         op, join("the window of ", text_of(p.kernel), " (dilation ", text_of(o.dilation), ") is larger than the image of ",
                  text_of({p.h, p.w}), " with its padding ", text_of(o.padding)));
-  const int64_t places = gradus::product(op, p.down().results(p.h), p.across().results(p.w));
+  const int64_t windows = gradus::product(op, p.down().results(p.h), p.across().results(p.w));
   (void)gradus::product(
       op, gradus::product(op, gradus::product(op, p.kernel.h, p.kernel.w), std::max<int64_t>(1, p.images * p.channels)),
-      places);
+      windows);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// What detection, segmentation and matching make of images: patches, sampling at any place, boxes.
+// What detection, segmentation and matching make of images: patches, sampling at any position, boxes.
 #pragma once
 
 #include <gradus/autograd/ops/layers.h>
@@ -15,10 +15,10 @@ Tensor unfold(const Tensor& x, Pair kernel, const UnfoldOptions& options = {});
 /// col2im: x [N, C KH KW, L] -> [N, C, size], every column added where unfold() would have read it.
 Tensor fold(const Tensor& x, Pair size, Pair kernel, const UnfoldOptions& options = {});
 
-// ---- sampling (ops/grid_sample.cpp); places run from -1 to 1 over each axis of an image ----
+// ---- sampling (ops/grid_sample.cpp); positions run from -1 to 1 over each axis of an image ----
 enum class GridPadding { zeros, border, reflection };
 struct GridSampleOptions {
-  Interpolation mode = Interpolation::bilinear;  ///< or nearest, whose places get no gradient
+  Interpolation mode = Interpolation::bilinear;  ///< or nearest, whose positions get no gradient
   GridPadding padding_mode = GridPadding::zeros;
   bool align_corners = false;  ///< -1 and 1 are the middles of the outermost pixels, else their outer edges
 };
@@ -35,7 +35,7 @@ struct RoiAlignOptions {
   bool aligned = false;        ///< boxes are moved by half a pixel, and may be smaller than one
 };
 /// x [N, C, H, W], boxes [K, 5] = (image, x1, y1, x2, y2) -> [K, C, size]: each box cut into bins, each bin the mean of x at
-/// some places. The boxes get no gradient. He et al., "Mask R-CNN", 2017, section 3; torchvision's roi_align. Errors:
+/// some positions. The boxes get no gradient. He et al., "Mask R-CNN", 2017, section 3; torchvision's roi_align. Errors:
 /// ShapeError, DtypeError, IndexError for an image that x does not have.
 Tensor roi_align(const Tensor& x, const Tensor& boxes, Pair size, const RoiAlignOptions& options = {});
 /// [M, N]: what boxes a [M, 4] and b [N, 4] share, over what both cover; of two empty boxes 0.

@@ -6,7 +6,7 @@
 #include <gradus/autograd/ops.h>
 #include <gradus/core/io/safetensors.h>
 #include <gradus/core/random.h>
-#include <gradus/train/metrics.h>
+#include <gradus/examples/flags.h>
 
 #include <array>
 #include <cmath>
@@ -95,8 +95,10 @@ class CartPoles {
   std::vector<int64_t> steps_;
 };
 
-/// How long each of 100 poles stands if the action with the largest score is always taken; scores_of: [N, 4] -> [N, 2].
-inline Tensor play(const std::function<Tensor(const Tensor&)>& scores_of) {
+using Scores = std::function<Tensor(const Tensor&)>;  ///< states [N, 4] -> a score of each action [N, 2]
+
+/// How long each of 100 poles stands if the action with the largest score is always taken.
+inline Tensor play(const Scores& scores_of) {
   const NoGrad guard;
   CartPoles carts(100);
   Tensor length = zeros({100});
@@ -113,6 +115,17 @@ inline training::Metric mean_return() {
             return std::vector{sum(length).item(), double(length.size())};
           },
           [](const std::vector<double>& sums) { return sums[0] / sums[1]; }};
+}
+
+/// Trains until the poles of a validation stand; the outcome is that of 100 new episodes.
+inline Outcome learn_to_balance(const Flags& flags, nn::ModuleBase& net, optim::Optimizer& optimizer,
+                                const data::DataLoader& turns, const training::StepFunction& step,
+                                training::FitOptions options, const Scores& scores_of) {
+  options.unit = "turns";
+  options.after_record = {[](training::FitState& s) { s.stop = s.last->metrics[0] >= 495; }};
+  Outcome outcome = flags.outcome(net, training::fit(net, optimizer, turns, step, options), options, "pole balancing", 25);
+  outcome.value = mean(play(scores_of)).item();
+  return outcome;
 }
 
 }  // namespace gradus::examples

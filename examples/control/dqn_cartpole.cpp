@@ -68,21 +68,17 @@ examples::Outcome learn(const examples::Flags& flags) {
   const data::DataLoader turns(data::TensorDataset(Array::zeros({flags.steps})), {.batch_size = 1});  // nothing but counted
   const data::DataLoader test(data::TensorDataset(Array::zeros({1})), {.batch_size = 1});
   auto optimizer = flags.make_optimizer(net, turns);
+  const auto scores = [&](const Tensor& state) { return net(state); };
   const auto step = [&](const data::Batch&) -> training::StepResult {
-    if (!net.training()) return {zeros({}), examples::play([&](const Tensor& state) { return net(state); })};
+    if (!net.training()) return {zeros({}), examples::play(scores)};
     const int64_t turn = memory.count / carts;
     if (turn % 50 == 0) target.load_state_dict(net.state_dict());
     act(net, env, memory, std::max(0.05, 1 - static_cast<double>(turn) / 1000));
     return loss_of(net, target, memory.draw(flags.batch));
   };
   auto options = flags.fit(&test, {examples::mean_return()});
-  options.unit = "turns";
-  options.after_record = {[](training::FitState& s) { s.stop = s.last->metrics[0] >= 495; }};  // it can do it
   if (options.checkpoint) options.checkpoint->add("target", target).add("carts", env).add("memory", memory);
-  auto outcome = flags.outcome(net, training::fit(net, optimizer, turns, step, options), options, "pole balancing", 25);
-  const Tensor lengths = examples::play([&](const Tensor& state) { return net(state); });  // 100 new episodes
-  outcome.value = mean(lengths).item();
-  return outcome;
+  return examples::learn_to_balance(flags, net, optimizer, turns, step, options, scores);
 }
 
 int main(int argc, char** argv) {

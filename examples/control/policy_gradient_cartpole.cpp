@@ -50,8 +50,9 @@ examples::Outcome learn(const examples::Flags& flags) {
   const data::DataLoader turns(data::TensorDataset(Array::zeros({flags.steps})), {.batch_size = 1});  // nothing but counted
   const data::DataLoader test(data::TensorDataset(Array::zeros({1})), {.batch_size = 1});
   auto optimizer = flags.make_optimizer(net, turns);
+  const auto scores = [&](const Tensor& state) { return net(state); };
   const auto step = [&](const data::Batch&) -> training::StepResult {
-    if (!net.training()) return {zeros({}), examples::play([&](const Tensor& state) { return net(state); })};
+    if (!net.training()) return {zeros({}), examples::play(scores)};
     const Rollout seen = act(net, env);
     const Tensor log_p = log_softmax(net(seen.state));
     const Tensor chosen = squeeze(gather(log_p, 1, unsqueeze(seen.action, 1)), 1);
@@ -60,13 +61,8 @@ examples::Outcome learn(const examples::Flags& flags) {
     return actor_loss + mse_loss(net.value(seen.state), seen.target);
   };
   auto options = flags.fit(&test, {examples::mean_return()});
-  options.unit = "turns";
-  options.after_record = {[](training::FitState& s) { s.stop = s.last->metrics[0] >= 495; }};  // it can do it
   if (options.checkpoint) options.checkpoint->add("carts", env);
-  auto outcome = flags.outcome(net, training::fit(net, optimizer, turns, step, options), options, "pole balancing", 25);
-  const Tensor lengths = examples::play([&](const Tensor& state) { return net(state); });  // 100 new episodes
-  outcome.value = mean(lengths).item();
-  return outcome;
+  return examples::learn_to_balance(flags, net, optimizer, turns, step, options, scores);
 }
 
 int main(int argc, char** argv) {

@@ -21,16 +21,16 @@ struct ChannelNorm : nn::Module<ChannelNorm> {
 
 struct Net : nn::Module<Net> {
   nn::Sequential features;
-  nn::PositionalEmbedding place;
+  nn::PositionalEmbedding positions;
   nn::TransformerEncoder encoder;
   nn::Linear output;
-  GRADUS_FIELDS(features, place, encoder, output)
+  GRADUS_FIELDS(features, positions, encoder, output)
   explicit Net(int64_t width)
       : features(nn::Conv1d(1, width, 20, {.stride = 8, .padding = 6}), ChannelNorm(width), nn::GELU(),
                  nn::Conv1d(width, width, 8, {.stride = 4, .padding = 2}), ChannelNorm(width), nn::GELU(),
                  nn::Conv1d(width, width, 4, {.stride = 2, .padding = 1}), ChannelNorm(width), nn::GELU(),
                  nn::Conv1d(width, width, 4, {.stride = 2, .padding = 1}), ChannelNorm(width), nn::GELU()),
-        place(width, {.dropout = 0.1, .max_len = 100, .batch_first = true}),
+        positions(width, {.dropout = 0.1, .max_len = 100, .batch_first = true}),
         encoder(nn::TransformerEncoderLayer(width, 4,
                                             {.dim_feedforward = 4 * width,
                                              .dropout = 0.1,
@@ -43,7 +43,7 @@ struct Net : nn::Module<Net> {
   Tensor forward(const Tensor& x) {
     const Tensor loudness = sqrt(mean(square(x), {1}, true)) + 1e-4;
     const Tensor y = transpose(features(unsqueeze(x / loudness, 1)), 1, 2);
-    return output(mean(encoder(place(y)), {1}));
+    return output(mean(encoder(positions(y)), {1}));
   }
 };
 

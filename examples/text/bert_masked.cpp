@@ -30,7 +30,7 @@ struct Bert : nn::Module<Bert> {
         head(width, symbols) {
     token.weight = nn::Parameter(0.02 * token.weight.tensor().detach());
   }
-  /// x [N, T] -> scores of the symbols at `chosen` [K], places in the flat text: [K, symbols]
+  /// x [N, T] -> scores of the symbols at `chosen` [K], indices in the flat text: [K, symbols]
   Tensor forward(const Tensor& x, const Tensor& chosen) {
     return head(index_select(reshape(blocks(token(x)), {x.size(), -1}), 0, chosen));
   }
@@ -38,7 +38,7 @@ struct Bert : nn::Module<Bert> {
 
 struct Masked {
   Tensor x;       ///< [N, T]
-  Tensor chosen;  ///< [K]: the places in it that are to be guessed
+  Tensor chosen;  ///< [K]: the indices in it that are to be guessed
 };
 
 /// 15 % of the symbols are chosen; of these 80 % are hidden, 10 % replaced by any other, and 10 % left as they are.

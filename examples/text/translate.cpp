@@ -29,24 +29,24 @@ Tensor encoded(const data::Categories& vocabulary, const std::string& text) {
 
 struct Net : nn::Module<Net> {
   nn::Embedding word, sign;
-  nn::PositionalEncoding place;
+  nn::PositionalEncoding positions;
   nn::TransformerEncoder encoder;
   nn::TransformerDecoder decoder;
   nn::Linear output;
-  GRADUS_FIELDS(word, sign, place, encoder, decoder, output)
+  GRADUS_FIELDS(word, sign, positions, encoder, decoder, output)
   Net(int64_t words, int64_t width, const nn::TransformerOptions& o)
       : word(words, width),
         sign(signs.size(), width),
-        place(width, {.dropout = 0, .max_len = most_words, .batch_first = true}),
+        positions(width, {.dropout = 0, .max_len = most_words, .batch_first = true}),
         encoder(nn::TransformerEncoderLayer(width, 4, o), 2, nn::LayerNorm(width)),
         decoder(nn::TransformerDecoderLayer(width, 4, o), 2, nn::LayerNorm(width)),
         output(width, signs.size()) {}
 
   /// words [N, S] -> what they say [N, S, width]
-  Tensor read(const Tensor& words) { return encoder(place(word(words)), {.src_key_padding_mask = words == 0}); }
+  Tensor read(const Tensor& words) { return encoder(positions(word(words)), {.src_key_padding_mask = words == 0}); }
   /// The signs so far [N, T] -> scores of each next one [N, T, signs].
   Tensor write(const Tensor& so_far, const Tensor& memory, const Tensor& words) {
-    return output(decoder(place(sign(so_far)), memory, {.memory_key_padding_mask = words == 0, .tgt_is_causal = true}));
+    return output(decoder(positions(sign(so_far)), memory, {.memory_key_padding_mask = words == 0, .tgt_is_causal = true}));
   }
   Tensor forward(const Tensor& words, const Tensor& digits) {
     const Tensor begin = zeros({digits.dim(0), 1}, i64);

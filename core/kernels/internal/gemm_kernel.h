@@ -149,12 +149,7 @@ template <class T>
 void pack_panel(const T* b, std::int64_t b_row, std::int64_t b_col, std::int64_t k, int n, int lanes, T* packed) {
   using P = pack<T>;
   constexpr int w = P::width;
-  if (b_col == 1 && n == 2 * w) {
-    for (std::int64_t p = 0; p < k; ++p, b += b_row, packed += 2 * w) {
-      P::load(b).store(packed);
-      P::load(b + w).store(packed + w);
-    }
-  } else if (b_col == 1) {
+  if (b_col == 1) {
     const int whole = n / w * w;
     const Lanes<T> rest(n - whole);
     for (std::int64_t p = 0; p < k; ++p, b += b_row, packed += lanes) {
