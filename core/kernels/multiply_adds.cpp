@@ -9,14 +9,14 @@ namespace gradus {
 namespace {
 
 constexpr int chains = 12;  // more than a multiply-add's latency times how many begin at once
-constexpr std::int64_t rounds = 100'000;
+constexpr std::int64_t repetitions = 100'000;
 
 /// Chains that depend on nothing but themselves; the factor is such that they neither grow nor vanish.
 float spin(float factor) {
   using P = pack<float>;
   P sum[chains];
   for (int i = 0; i < chains; ++i) sum[i] = P(1.0 + i);
-  for (std::int64_t r = 0; r < rounds; ++r)
+  for (std::int64_t r = 0; r < repetitions; ++r)
     for (P& s : sum) s = fma(s, P(factor), P(0.5));
   for (int i = 1; i < chains; ++i) sum[0] = sum[0] + sum[i];
   float lanes[P::width];
@@ -38,7 +38,7 @@ double most_multiply_adds_per_second() {
       (void)kept;
     });
     const double seconds = std::chrono::duration<double>(Clock::now() - begin).count();
-    best = std::max(best, static_cast<double>(n * rounds * chains * pack<float>::width) / seconds);
+    best = std::max(best, static_cast<double>(n * repetitions * chains * pack<float>::width) / seconds);
   }
   return best;
 }

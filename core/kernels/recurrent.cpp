@@ -292,7 +292,7 @@ template <class T> std::int64_t piece_rows(const RecurrentLayer<T>& l) {
 }
 
 /// Of the products with the recurrent weights, and with those of the projection.
-template <class T> std::int64_t multiply_adds_of(const RecurrentLayer<T>& l) {
+template <class T> std::int64_t multiply_adds_of_steps(const RecurrentLayer<T>& l) {
   return l.steps * l.batch * l.hidden * l.output * (l.gates() + (l.w_hr ? 1 : 0));
 }
 
@@ -321,13 +321,13 @@ template <class T> void all_steps_gradient(std::int64_t rows, std::int64_t m, st
 }
 
 template <class T> void recurrent_forward(const RecurrentLayer<T>& layer, const RecurrentStates<T>& states) {
-  const CountMultiplyAdds counted(multiply_adds_of(layer));
+  const CountMultiplyAdds counted(multiply_adds_of_steps(layer));
   parallel_ranges(layer.batch, piece_rows(layer), Forward<T>(layer, states));
 }
 template <class T>
 void recurrent_backward(const RecurrentLayer<T>& layer, const RecurrentStates<T>& states,
                         const RecurrentGradients<T>& gradients) {
-  const CountMultiplyAdds counted(multiply_adds_of(layer));
+  const CountMultiplyAdds counted(multiply_adds_of_steps(layer));
   parallel_ranges(layer.batch, piece_rows(layer), Backward<T>(layer, states, gradients));
 }
 

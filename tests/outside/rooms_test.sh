@@ -55,6 +55,7 @@ planted nn/module.h '#include <gradus/nn/layers/a.h>' 'must not know nn/layers'
 planted nn/b.cpp '#include <gradus/core/internal/a.h>' '<gradus/core/internal/a.h> is internal to core/'
 planted core/b.h '#include <gradus/core/internal/a.h>' 'which is not installed'
 planted core/io/b.cpp 'namespace {\nint helper(int x) { return x; }\n}  // namespace' 'helper is also in the unnamed namespace of core/a.cpp'
+planted core/io/c.cpp 'namespace {\ntemplate <class T> T helper(T x) { return x; }\n}  // namespace' 'helper is also in the unnamed namespace of core/a.cpp'
 planted core/long.cpp "$(printf '\\n%.0s' {1..450})int end;" 'longer than 450 lines'
 
 fine autograd/b.cpp '#include <gradus/autograd/internal/a.h>'
