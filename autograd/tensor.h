@@ -165,6 +165,8 @@ template <class N> Tensor full(const Shape& shape, N value, Dtype dtype = f32) {
 }
 inline Tensor arange(int64_t n, Dtype dtype = i64) { return Tensor(Array::arange(n, dtype)); }
 
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
 /// `f32[32,784] ("fc.weight")`, for messages.
 std::string describe(const Tensor& t);
 inline std::string to_string(const Tensor& t) { return to_string(t.array()); }

@@ -8,6 +8,8 @@
 
 #include <concepts>
 #include <limits>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace gradus {
@@ -146,6 +148,8 @@ class Array {
   char* data_ = nullptr;
   Layout layout_;
 };
+
+using NamedArrays = std::vector<std::pair<std::string, Array>>;  ///< in the order they were listed in
 
 /// "f32[32,784]": dtype and shape, for messages.
 std::string describe(const Array& a);

@@ -31,7 +31,6 @@ namespace gradus::nn {
 
 class ModuleBase;
 
-using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 using NamedModules = std::vector<std::pair<std::string, ModuleBase*>>;
 
 /// One listed member; exactly one pointer is set.

@@ -10,7 +10,6 @@
 
 namespace gradus {
 
-using NamedArrays = std::vector<std::pair<std::string, Array>>;  ///< in the order they were listed in
 using Metadata = std::map<std::string, std::string>;
 
 struct Safetensors {

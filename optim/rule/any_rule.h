@@ -10,8 +10,6 @@
 
 namespace gradus::optim {
 
-using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
-
 class Driver;
 
 /// A pointer that owns what it points to; its copy points to a clone.

@@ -7,8 +7,6 @@
 
 namespace gradus::optim {
 
-using NamedArrays = std::vector<std::pair<std::string, Array>>;
-
 /// How often a closure was run, how often for its gradient, and how many products with the Hessian were made.
 struct Evaluations {
   std::int64_t loss = 0, gradient = 0, hessian_vector = 0;

@@ -13,8 +13,6 @@
 namespace optim_testing {
 
 using namespace gradus;
-using optim::NamedArrays;
-using optim::NamedTensors;
 using optim::Optimizer;
 
 /// Numbers in about [-1, 1], a function of seed and place.

@@ -36,7 +36,7 @@ struct Net : nn::Module<Net> {
   }
 };
 
-std::vector<std::string> names_of(const nn::NamedTensors& list) {
+std::vector<std::string> names_of(const NamedTensors& list) {
   std::vector<std::string> names;
   for (const auto& [name, tensor] : list) names.push_back(name);
   return names;

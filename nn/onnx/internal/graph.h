@@ -63,7 +63,7 @@ class OnnxGraph {
     std::vector<std::string> inputs, outputs, attributes;
   };
   std::vector<Node> nodes_;
-  std::vector<std::pair<std::string, Array>> initializers_;
+  NamedArrays initializers_;
   int values_ = 0, constants_ = 0;
 };
 

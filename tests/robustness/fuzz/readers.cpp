@@ -265,7 +265,7 @@ void read_gzip(const std::string& bytes) {
 
 // ---- texts ----------------------------------------------------------------------------------------------------------
 
-optim::NamedTensors parameters() {
+NamedTensors parameters() {
   return {{"a.weight", leaf(counting<float>({3, 2}), "a.weight")}, {"a.bias", leaf(counting<float>({3}), "a.bias")}};
 }
 
