@@ -142,14 +142,6 @@ template <class T> struct LaneTile {
   std::int64_t depth;
 };
 
-template <class T> GRADUS_INLINE T lane_sum(pack<T> x) {
-  T lanes[pack<T>::width];
-  x.store(lanes);
-  for (int half = pack<T>::width / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
-  return lanes[0];
-}
-
 template <class T, int MR, int NV> void lane_tile(const LaneTile<T>& t) {
   using P = pack<T>;
   constexpr int w = P::width;
@@ -284,7 +276,7 @@ void lane_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* d
       }
     }
   });
-  for (std::int64_t i = 0; i < g.c_out * depth; ++i) dweight[i] = lane_sum<T>(pack<T>::load(total.data() + i * w));
+  for (std::int64_t i = 0; i < g.c_out * depth; ++i) dweight[i] = fold_sum(pack<T>::load(total.data() + i * w));
 }
 
 }  // namespace

@@ -32,25 +32,6 @@ template <class V> GRADUS_INLINE void add_to_total(V& total, V& lost, V x) {
   total = next;
 }
 
-/// Halves added to halves.
-template <class T> T lanes_sum(pack<T> a) {
-  if constexpr (pack<T>::width == 16) {
-    typedef T Half __attribute__((vector_size(32)));
-    typedef T Quarter __attribute__((vector_size(16)));
-    const Half* h = reinterpret_cast<const Half*>(&a.r);
-    const Half eight = h[0] + h[1];
-    const Quarter* q = reinterpret_cast<const Quarter*>(&eight);
-    const Quarter four = q[0] + q[1];
-    return (four[0] + four[2]) + (four[1] + four[3]);
-  } else {
-    T lane[pack<T>::width];
-    a.store(lane);
-    for (int n = pack<T>::width / 2; n > 0; n /= 2)
-      for (int i = 0; i < n; ++i) lane[i] += lane[i + n];
-    return lane[0];
-  }
-}
-
 /// Sum of n elements at stride 1 or 0.
 template <class T> T sum_run(const T* p, int64_t n, int64_t stride) {
   if (n > block) {
@@ -71,7 +52,7 @@ template <class T> T sum_run(const T* p, int64_t n, int64_t stride) {
     for (const pack<T> one(typename pack<T>::R{} + *p); i + 4 * w <= n; i += 4 * w) a += one, b += one, c += one, d += one;
   }
   for (; i < n; i += w) a += load_lanes(p, stride, i, static_cast<int>(std::min<int64_t>(w, n - i)));
-  return lanes_sum((a + b) + (c + d));
+  return fold_sum((a + b) + (c + d));
 }
 
 template <class T> constexpr int strip = 4 * pack<T>::width;  // neighbouring runs summed together

@@ -74,6 +74,32 @@ template <class T, class F> GRADUS_INLINE void for_packs(std::int64_t n, F f) {
   if (i < n) f(i, Lanes<T>(static_cast<int>(n - i)), static_cast<int>(n - i));
 }
 
+/// Combines v[0] .. v[n - 1] (n a power of two), the second half into the first, until one is left.
+template <class V, class F> GRADUS_INLINE V fold(V* v, int n, F f) {
+  for (int half = n / 2; half > 0; half /= 2)
+    for (int i = 0; i < half; ++i) v[i] = f(v[i], v[i + half]);
+  return v[0];
+}
+/// The same with the lanes of a pack.
+template <class T, class F> GRADUS_INLINE T fold(pack<T> x, F f) {
+  T lane[pack<T>::width];
+  x.store(lane);
+  return fold(lane, pack<T>::width, f);
+}
+template <class T> GRADUS_INLINE T fold_sum(pack<T> x) {
+  if constexpr (pack<T>::width == 16) {  // in registers
+    typedef T Half __attribute__((vector_size(32)));
+    typedef T Quarter __attribute__((vector_size(16)));
+    const Half* h = reinterpret_cast<const Half*>(&x.r);
+    const Half eight = h[0] + h[1];
+    const Quarter* q = reinterpret_cast<const Quarter*>(&eight);
+    const Quarter four = q[0] + q[1];
+    return (four[0] + four[2]) + (four[1] + four[3]);
+  } else {
+    return fold(x, [](T a, T b) { return a + b; });
+  }
+}
+
 /// x in every lane. (0 + x would be an addition, because it turns -0 into +0; x - 0 is x and costs nothing.)
 template <class T> GRADUS_INLINE pack<T> broadcast(T x) { return x - typename pack<T>::R{}; }
 

@@ -18,18 +18,6 @@ template <class T> GRADUS_INLINE pack<T> first_lanes(pack<T> x, pack<T> rest, in
   return select(index < pack<T>(valid), x, rest);
 }
 
-/// Combines the lanes in halves.
-template <class T, class F> inline T fold(pack<T> x, F f) {
-  T lane[pack<T>::width];
-  x.store(lane);
-  for (int half = pack<T>::width / 2; half > 0; half /= 2)
-    for (int i = 0; i < half; ++i) lane[i] = f(lane[i], lane[i + half]);
-  return lane[0];
-}
-template <class T> inline T fold_sum(pack<T> x) {
-  return fold(x, [](T a, T b) { return a + b; });
-}
-
 /// The largest of a row; which of several NaN wins, or whether one does, is open.
 template <class T> inline T row_largest(const T* x, std::int64_t n) {
   const pack<T> none(-std::numeric_limits<T>::infinity());

@@ -21,6 +21,7 @@
 // of the first group that has the rule; an option read in measure or update is the group's own.
 #pragma once
 
+#include <gradus/core/simd/lanes.h>
 #include <gradus/optim/rule/rule.h>
 
 namespace gradus::optim {
@@ -35,9 +36,7 @@ template <class R> struct LaneSums {
   double lane[count][sum_lanes] = {};
 
   double total(std::size_t i) {
-    for (std::size_t half = sum_lanes / 2; half > 0; half /= 2)
-      for (std::size_t k = 0; k < half; ++k) lane[i][k] += lane[i][k + half];
-    return lane[i][0];
+    return fold(lane[i], static_cast<int>(sum_lanes), [](double a, double b) { return a + b; });
   }
 };
 

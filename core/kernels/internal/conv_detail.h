@@ -4,7 +4,7 @@
 #include <gradus/core/kernels/conv.h>
 #include <gradus/core/kernels/internal/output_range.h>
 #include <gradus/core/memory/scratch.h>
-#include <gradus/core/simd/pack.h>
+#include <gradus/core/simd/lanes.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -36,13 +36,7 @@ template <class T> T plane_sum(const T* p, std::int64_t n) {
     for (int j = 0; j < packs; ++j) sum[j] += P::load(p + i + j * P::width);
   for (int j = 0; i < n; i += P::width, ++j)
     sum[j] += P::load_first(p + i, static_cast<int>(std::min<std::int64_t>(P::width, n - i)));
-  for (int half = packs / 2; half > 0; half /= 2)
-    for (int j = 0; j < half; ++j) sum[j] += sum[j + half];
-  T lanes[P::width];
-  sum[0].store(lanes);
-  for (int half = P::width / 2; half > 0; half /= 2)
-    for (int j = 0; j < half; ++j) lanes[j] += lanes[j + half];
-  return lanes[0];
+  return fold_sum(fold(sum, packs, [](P a, P b) { return a + b; }));
 }
 
 /// dy summed over positions image by image, then over images in order.
