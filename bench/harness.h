@@ -11,4 +11,7 @@ struct Timing {
 };
 Timing measure(const Step& step, double budget_seconds);
 
+/// One JSON line for each network, what grows in it, how often, and number of threads: multiply-adds and time of a step.
+void print_growth(const std::vector<int>& threads, double budget_seconds);
+
 }  // namespace gradus::bench

@@ -1,36 +1,12 @@
 // W2 to W6: whole training steps, on eight batches that take turns (four of W4 and W6).
 #include <gradus/bench/networks.h>
-#include <gradus/bench/workloads.h>
-#include <gradus/optim/optimizer.h>
+#include <gradus/bench/supervised.h>
 #include <gradus/tools/compare/networks.h>
 
 #include <memory>
 
 namespace gradus::bench {
 namespace {
-
-struct Batch {
-  Tensor x, labels;
-};
-
-/// Cross-entropy of network(x), and a step of the optimizer.
-template <class Network, class Make> Step supervised(const std::string& optimizer, int batches, Make make) {
-  struct State {
-    Network network;
-    optim::Optimizer optimizer;
-    std::vector<Batch> batches;
-    std::size_t next = 0;
-    explicit State(const std::string& spec) : optimizer(optim::make(spec, network.named_parameters())) {}
-  };
-  auto s = std::make_shared<State>(optimizer);
-  for (int i = 0; i < batches; ++i) s->batches.push_back(make());
-  return [s] {
-    const Batch& b = s->batches[s->next++ % s->batches.size()];
-    s->optimizer.zero_grad();
-    cross_entropy(s->network(b.x), b.labels).backward();
-    s->optimizer.step();
-  };
-}
 
 auto images(const Shape& shape) {
   return [shape] { return Batch{randn(shape), randint(0, 10, {shape[0]})}; };

@@ -23,8 +23,13 @@ TITLES = {"W1": "Overhead of an op", "W2": "MLP", "W3": "Small CNNs", "W4": "Res
 
 def rows_of(command):
     environment = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    text = child.stdout.read()
+    _, status, usage = os.wait4(child.pid, 0)
+    if status != 0:
+        sys.exit("%s: exit status %d" % (" ".join(command), os.waitstatus_to_exitcode(status)))
+    peak = {"peak_mb": usage.ru_maxrss / 1024}  # of the process and of those that it waited for
+    return [dict(json.loads(line), **peak) for line in text.splitlines() if line.startswith("{")]
 
 
 def words_of(configuration):
@@ -45,6 +50,7 @@ def take_turns(o, peer, workload, threads, chosen):
     return {"workload": workload, "threads": threads, "unit": chosen["metric"].split("_")[1], "configuration": configuration,
             "torch": statistics.median(r["median"] for r in theirs), "gradus": statistics.median(medians),
             "ratio": statistics.median(t["median"] / g["median"] for t, g in zip(theirs, ours)),
+            "torch_mb": max(r["peak_mb"] for r in theirs), "gradus_mb": max(r["peak_mb"] for r in ours),
             "spread": max(medians) / min(medians), "gflop": ours[0].get("gflop", 0), "gb_per_s": ours[0].get("gb_per_s", 0)}
 
 
@@ -72,6 +78,29 @@ def table(rows, machine):
     return lines
 
 
+def memory(rows):
+    part = [r for r in rows if r["threads"] == 1 and r["workload"][:2] in ("W3", "W4", "W5", "W6")]
+    if not part:
+        return []
+    lines = ["### Peak memory of the process", "", "| workload | PyTorch | Gradus | ours / theirs |", "|---|--:|--:|--:|"]
+    for r in part:
+        lines.append("| %s | %.0f MB | %.0f MB | %.2f |" % (r["workload"], r["torch_mb"], r["gradus_mb"], r["gradus_mb"] / r["torch_mb"]))
+    return lines + [""]
+
+
+def growth(o):
+    """Time of a step over that of the smallest, beside the same of its multiply-adds."""
+    groups = {}
+    for r in rows_of([o.bench, "--growth", "--threads", o.threads, "--budget", "0.2"]):
+        groups.setdefault((r["network"], r["grows"], r["threads"]), []).append(r)
+    lines = ["### Growth", "", "A training step as one size doubles: its time over the smallest one's, and behind it the same of its multiply-adds.",
+             "", "| network | what grows | threads | smallest | x 2 | x 4 | x 8 |", "|---|---|--:|--:|--:|--:|--:|"]
+    for (network, what, threads), rows in groups.items():
+        steps = ["%.1f (%.1f)" % (r["median"] / rows[0]["median"], r["gflop"] / rows[0]["gflop"]) for r in rows[1:]]
+        lines.append("| %s | %s | %d | %s | %s |" % (network, what, threads, time_text(rows[0]["median"], "us"), " | ".join(steps)))
+    return lines + [""]
+
+
 def geometric_means(rows):
     means = []
     for threads in sorted({r["threads"] for r in rows}):
@@ -81,7 +110,13 @@ def geometric_means(rows):
     return ["Geometric mean of the ratios of W2 to W6: " + ", ".join(means) + ".", ""] if means else []
 
 
-def page(rows, machine, peer, commit):
+def speed_up(rows):
+    times = {(r["workload"], r["threads"]): r["gradus"] for r in rows}
+    ups = ["%s %.2f" % (w, times[w, 1] / t) for (w, n), t in times.items() if n == 2 and (w, 1) in times and w[:2] in ("W3", "W4", "W5", "W6")]
+    return ["Two threads beside one: " + ", ".join(ups) + ".", ""] if ups else []
+
+
+def page(rows, machine, peer, commit, growth_lines):
     with open("/proc/cpuinfo") as f:
         cpu = next((line.split(":", 1)[1].strip() for line in f if line.startswith("model name")), "unknown processor")
     limits = "; ".join("%d thread%s: %.0f GFLOP/s of fused multiply-adds, %.1f GB/s read" % (n, "s" * (n > 1), m["gflop_per_s"], m["gb_per_s"])
@@ -90,12 +125,12 @@ def page(rows, machine, peer, commit):
     spread = statistics.median(r["spread"] for r in rows)
     lines = ["%s, %d cores, %s; %s. PyTorch %s, Gradus %s, commit %s, %s. Slowest round over fastest, median of our rows: %.2f."
              % (cpu, os.cpu_count(), first["isa"], limits, peer.split("-")[1], first["gradus"], commit, datetime.date.today(), spread), ""]
-    lines += geometric_means(rows)
+    lines += geometric_means(rows) + speed_up(rows)
     for group, title in TITLES.items():
         part = [r for r in rows if r["workload"].startswith(group) or group == "W7" and r["workload"].startswith("adamw_")]
         if part:
             lines += ["### %s: %s" % (group, title), ""] + table(part, machine) + [""]
-    return "\n".join(lines)
+    return "\n".join(lines + memory(rows) + growth_lines)
 
 
 def write(path, text):
@@ -113,6 +148,7 @@ def main():
     p.add_argument("--threads", default="1,2")
     p.add_argument("--rounds", type=int, default=5)
     p.add_argument("--budget", type=float, default=0.5, help="seconds measured a round")
+    p.add_argument("--no-growth", action="store_true", help="leave out how time grows with batch, width, depth and sequence")
     p.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     p.add_argument("--json", default="", help="append one line a workload and number of threads to this file")
     p.add_argument("--write", default="", help="put the tables between the marks of this page")
@@ -128,7 +164,7 @@ def main():
             with open(o.json, "a") as f:
                 f.write(json.dumps(rows[-1]) + "\n")
     commit = subprocess.run(["git", "-C", HERE, "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, text=True).stdout.strip()
-    text = page(rows, machine, next(iter(best.values()))["peer"], commit)
+    text = page(rows, machine, next(iter(best.values()))["peer"], commit, [] if o.no_growth else growth(o))
     print("\n" + text)
     if o.write:
         write(o.write, text)
