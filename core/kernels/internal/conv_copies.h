@@ -72,11 +72,14 @@ template <class T> GRADUS_INLINE void copy_run(const T* from, std::int64_t step,
       rest.store(to + i, rest.load(from + i));
     }
   } else if (step == 2) {
+    const auto even = std::make_integer_sequence<int, w>{};
+    for (; i + w < n; i += w)  // two whole packs end before the last element
+      deinterleave<T>(pack<T>::load(from + 2 * i), pack<T>::load(from + 2 * i + w), even).first.store(to + i);
     for (; i < n; i += w) {
       const int count = static_cast<int>(std::min<std::int64_t>(w, n - i)), read = 2 * count - 1;
       const pack<T> low = Lanes<T>(std::min(read, w)).load(from + 2 * i);
       const pack<T> high = Lanes<T>(std::max(read - w, 0)).load(from + 2 * i + w);
-      Lanes<T>(count).store(to + i, deinterleave<T>(low, high, std::make_integer_sequence<int, w>{}).first);
+      Lanes<T>(count).store(to + i, deinterleave<T>(low, high, even).first);
     }
   } else {
     for (; i < n; ++i) to[i] = from[i * step];

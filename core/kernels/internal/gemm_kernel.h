@@ -43,6 +43,26 @@ template <class T> struct RowsAt {
   GRADUS_INLINE const T* operator()(std::int64_t p) const { return b + offsets[p]; }
 };
 
+/// Adds what `to` asks for and stores; `last` are the lanes of the last pack. `to` is a copy: what is stored may not change it.
+template <class T, int MR, int NV, class Last>
+GRADUS_INLINE void store_tile(pack<T> (&sum)[MR][NV], const TileTarget<T> to, const Last& last) {
+  using P = pack<T>;
+  constexpr int w = P::width;
+#pragma GCC unroll 16
+  for (int i = 0; i < MR; ++i) {
+    T* c = to.c + i * to.c_row_stride;
+#pragma GCC unroll 4
+    for (int j = 0; j < NV; ++j) {
+      P x = sum[i][j];
+      if (to.add) x += j + 1 < NV ? P::load(c + j * w) : last.load(c + j * w);
+      if (to.row_bias) x += broadcast<T>(to.row_bias[i]);
+      if (to.column_bias) x += j + 1 < NV ? P::load(to.column_bias + j * w) : last.load(to.column_bias + j * w);
+      if (j + 1 < NV) x.store(c + j * w);
+      else last.store(c + j * w, x);
+    }
+  }
+}
+
 template <class T, int MR, int NV, class Rows>
 void gemm_tile(std::int64_t k, const T* a, std::int64_t a_row, std::int64_t a_col, Rows b, const TileTarget<T>& to) {
   using P = pack<T>;
@@ -64,20 +84,8 @@ void gemm_tile(std::int64_t k, const T* a, std::int64_t a_row, std::int64_t a_co
       for (int j = 0; j < NV; ++j) sum[i][j] = fma(x, v[j], sum[i][j]);
     }
   }
-  const Lanes<T> last(to.last_lanes);
-#pragma GCC unroll 16
-  for (int i = 0; i < MR; ++i) {
-    T* c = to.c + i * to.c_row_stride;
-#pragma GCC unroll 4
-    for (int j = 0; j < NV; ++j) {
-      P x = sum[i][j];
-      if (to.add) x += j + 1 < NV ? P::load(c + j * w) : last.load(c + j * w);
-      if (to.row_bias) x += broadcast<T>(to.row_bias[i]);
-      if (to.column_bias) x += j + 1 < NV ? P::load(to.column_bias + j * w) : last.load(to.column_bias + j * w);
-      if (j + 1 < NV) x.store(c + j * w);
-      else last.store(c + j * w, x);
-    }
-  }
+  if (to.last_lanes == w) store_tile<T>(sum, to, WholePack<T>());
+  else store_tile<T>(sum, to, Lanes<T>(to.last_lanes));
 }
 
 template <class T, class Rows>
