@@ -35,7 +35,7 @@ template <class To, class From> To convert(From x) {
 
 }  // namespace
 
-// The shape is copied length by length: one just made, read in wider pieces than it was written, waits for its stores.
+// A Layout copies its shape length by length: reading a Shape just written in wider pieces would wait for the narrow stores.
 Array::Layout::Layout(const Shape& of, Dtype type) : shape(of.begin(), of.rank()), dtype(type) {
   int64_t step = 1, nonzero = 1;
   bool wrong = false;
@@ -212,7 +212,7 @@ Array Array::select(Axis along, int64_t index) const {
 Array Array::expand(const Shape& shape) const {
   check_lengths("expand", shape, layout_.dtype);
   if (shape.size() >
-      static_cast<int64_t>(pool::largest / bytes_of(layout_.dtype)))  // no memory, but whoever reads it never ends
+      static_cast<int64_t>(pool::largest / bytes_of(layout_.dtype)))  // no memory, but loops over it never end
     throw ResourceError("expand", join(describe(*this), " was to be expanded to ", shape, "; a process can address ",
                                        pool::largest, " bytes"));
   const int shift = shape.rank() - rank();

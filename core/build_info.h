@@ -1,4 +1,4 @@
-// What this build of Gradus is.
+// Version, compiler and instruction set of this build of Gradus.
 #pragma once
 
 namespace gradus {

@@ -1,5 +1,5 @@
-// Runs before every other initialiser of the program: is this machine the one we were compiled for? Compiled for the oldest
-// x86-64, and calls nothing that another file may have compiled for a newer one: no C++ library, no function of ours.
+// The check that the processor has the instructions this build needs runs before every other initialiser. It is compiled for
+// the oldest x86-64 and calls nothing that may be compiled for a newer one: no C++ library, no other file of Gradus.
 #include <string.h>
 #include <unistd.h>
 

@@ -35,12 +35,12 @@ template <class T> constexpr Dtype dtype_of() {
   }
 }
 
-/// Calls `f.operator()<T>()` with float or double. The caller has refused other types.
+/// Calls `f.operator()<T>()` with float or double; the caller has already thrown for other dtypes.
 template <class F> decltype(auto) visit_real(Dtype t, F&& f) {
   return t == f32 ? f.template operator()<float>() : f.template operator()<double>();
 }
 
-/// Calls `f.operator()<T>()` with the element type, whichever it is.
+/// Calls `f.operator()<T>()` with the C++ type of any dtype.
 template <class F> decltype(auto) visit(Dtype t, F&& f) {
   switch (t) {
     case Dtype::f32: return f.template operator()<float>();

@@ -46,7 +46,7 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
     return row.back();
   };
   std::string best;
-  if (word.size() > 200) return best;  // no word that anybody has mistyped
+  if (word.size() > 200) return best;  // a word this long is no typing mistake
   std::size_t least = std::max<std::size_t>(2, word.size() / 3) + 1;
   for (const auto& k : known)
     if (const auto d = distance(word, k); d < least) least = d, best = k;

@@ -8,14 +8,14 @@
 
 namespace gradus {
 
-/// Base of everything Gradus throws. what() is "op: what is wrong ... [in module path]\n  try: hint".
+/// Base class of every exception of Gradus. what() is "op: what is wrong ... [in module path]\n  try: hint".
 class Error : public std::runtime_error {
  public:
   Error(std::string op, std::string problem, std::string hint = {});
-  const std::string& op() const { return op_; }            ///< the op, class, file or option that refused
+  const std::string& op() const { return op_; }            ///< the op, class, file or option that threw
   const std::string& problem() const { return problem_; }  ///< what is wrong, without the rest of what()
   const std::string& module() const { return module_; }    ///< dotted path of the module being called; empty outside
-  const std::string& hint() const { return hint_; }        ///< one line that would work; may be empty
+  const std::string& hint() const { return hint_; }        ///< one line of code that would work; may be empty
 
  private:
   std::string op_, problem_, module_, hint_;
@@ -32,27 +32,27 @@ struct IndexError : Error {
 };  ///< an index or label is out of range
 struct ArithmeticError : Error {
   using Error::Error;
-};  ///< an integer is divided by zero, or raised to a negative power
+};  ///< integer division by zero, or a negative power of an integer
 struct GraphError : Error {
   using Error::Error;
-};  ///< the tape was misused
+};  ///< wrong use of the tape
 struct ModuleError : Error {
   using Error::Error;
 };  ///< a module or parameter was not listed, or a state does not fit
 struct OptimError : Error {
   using Error::Error;
-};  ///< an option or a parameter an optimizer cannot accept
+};  ///< an option or parameter that an optimizer cannot accept
 struct SpecError : Error {
   using Error::Error;
 };  ///< a spec string that cannot be read
 struct DataError : Error {
   using Error::Error;
-};  ///< a file or data set that is not what it says
+};  ///< a file or data set whose contents are not valid
 struct ResourceError : Error {
   using Error::Error;
-};  ///< memory or threads are not to be had
+};  ///< no memory or no threads available
 
-/// Joins parts to one string: numbers, strings, and everything that has a to_string found by lookup.
+/// Joins parts to one string: numbers, strings, and every type whose to_string argument-dependent lookup finds.
 template <class... Parts> std::string join(const Parts&... parts) {
   using std::to_string;
   std::string s;
@@ -64,20 +64,20 @@ template <class... Parts> std::string join(const Parts&... parts) {
   return s;
 }
 
-/// 0.1 -> "0.1": the shortest text that reads back as the same number.
+/// The shortest text that reads back as the same number: 0.1 -> "0.1".
 std::string text(double x);
 
-/// Nearest of `known` to `word` by edit distance, or "" if none is near.
+/// The word of `known` nearest to `word` by edit distance; "" if none is near.
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& known);
 
-/// While alive, errors raised on this thread name this step of the module path.
+/// Adds a step to the module path that errors on this thread name, for as long as the object lives.
 class InModule {
  public:
   explicit InModule(const std::string& name);
   ~InModule();
   InModule(const InModule&) = delete;
   InModule& operator=(const InModule&) = delete;
-  static std::string path();  ///< "features.conv1", or ""
+  static std::string path();  ///< the path so far, "features.conv1", or ""
   static bool inside();       ///< true while any module is being called on this thread
 };
 

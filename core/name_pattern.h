@@ -3,7 +3,7 @@
 
 namespace gradus {
 
-/// `*` matches any characters, dots among them, `?` one.
+/// True if the name matches; `*` matches any characters, dots among them, `?` one.
 bool matches_pattern(const char* pattern, const char* name);
 
 }  // namespace gradus

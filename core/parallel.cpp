@@ -38,7 +38,7 @@ struct ParallelScope {
   ~ParallelScope() { inside_piece = before; }
 };
 
-/// Rounding mode and treatment of subnormal numbers, without the flags of what has happened.
+/// The rounding mode and treatment of subnormal numbers, without the exception flags.
 class FloatingPointMode {
  public:
   static unsigned of_this_thread() { return _mm_getcsr() & ~63u; }
@@ -56,7 +56,7 @@ class FloatingPointMode {
   bool other_;
 };
 
-/// Threads need room for their stacks: what the pool keeps for later may be what is missing.
+/// Starts n threads. They need memory for their stacks: if that fails, the pool's free blocks are released first.
 template <class Start> void start_threads(std::vector<std::thread>& to, std::size_t n, Start start) {
   for (bool trimmed = false; to.size() < n;) try {
       to.reserve(n);
@@ -92,8 +92,9 @@ void serially(std::int64_t n, PieceRef piece) {
 
 #if defined(GRADUS_PARALLEL_TBB)
 
-/// One limit for the process, the most that was ever asked for: of several in force oneTBB takes the least, and says so. How
-/// many work for one pool its arena decides. Not deleted: a child made by fork() could wait for it.
+/// Sets oneTBB's limit for the process to the most ever asked for: of several limits in force oneTBB takes the least, and
+/// warns. The arena decides how many threads work for one pool. The limit is not deleted: a child made by fork() could wait
+/// for it.
 void allow_threads(int n) {
   using oneapi::tbb::global_control;
   static global_control* limit = nullptr;
@@ -102,7 +103,7 @@ void allow_threads(int n) {
   limit = new global_control(global_control::max_allowed_parallelism, most);
 }
 
-/// oneTBB does not survive a thread that it asks for in vain, so it is found out before whether there are `n`.
+/// Checks beforehand that `n` threads can be had: oneTBB does not survive a thread that it asks for in vain.
 void expect_threads(int n) {
   static int known = 1;
   if (n <= known) return;
@@ -128,9 +129,9 @@ void expect_threads(int n) {
   known = n;
 }
 
-/// One caller at a time has a place in the arena beside those of the n - 1 workers, and while it waits does only work of its
-/// own. Another caller works alone: a piece of the first may be waiting for it. (With places for more callers oneTBB is slow
-/// to send the workers: a parallel_for of 10 us on two threads took 17.)
+/// The workers of oneTBB. One caller at a time has a place in the arena beside those of the n - 1 workers, and while it
+/// waits does only work of its own. Another caller works alone: a piece of the first may be waiting for it. (With places for
+/// more callers oneTBB is slow to send the workers: a parallel_for of 10 us on two threads took 17.)
 struct Workers {
   static constexpr int places = 1;
   explicit Workers(int n) : arena((expect_threads(n), n - 1 + places), places) {}
@@ -169,7 +170,7 @@ class Workers {
     no_threads(n, threads_.size());
   }
   ~Workers() { stop(); }
-  /// A second caller works alone: a piece of the first may be waiting for it.
+  /// Runs the pieces; a second caller works alone, since a piece of the first may be waiting for it.
   void run(std::int64_t n, PieceRef piece) {
     std::unique_lock only_caller(callers_, std::try_to_lock);
     if (!only_caller) return serially(n, piece);
@@ -235,7 +236,7 @@ struct Workers {
 
 #endif
 
-/// The pool in force. Whoever works in it holds it, so that set_threads() takes it from nobody.
+/// The pool in force. Running callers share its ownership, so that set_threads() takes it from nobody.
 class Current {
  public:
   std::shared_ptr<Workers> get() {
@@ -252,14 +253,14 @@ class Current {
     return n;
   }
   void set(int n) {
-    std::shared_ptr<Workers> last;  // ends after the lock, if nobody works in it
+    std::shared_ptr<Workers> last;  // destroyed after the lock, if nobody works in it
     std::lock_guard lock(mutex_);
     last.swap(workers_);
     count_.store(n, std::memory_order_relaxed);
   }
 
  private:
-  /// In a child made by fork() the pool's threads are missing, and its destructor would wait for them.
+  /// Abandons the pool in a child made by fork(): its threads are missing, and its destructor would wait for them.
   static void survive_fork();
 
   std::mutex mutex_;  // guards the making of the pool, not its use

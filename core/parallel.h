@@ -12,7 +12,7 @@ void set_threads(int n);
 int threads();
 const char* parallel_backend();  ///< "oneTBB", "mutex pool" or "serial"
 
-/// A borrowed callable of one index, two words.
+/// A borrowed callable of one index, two words large.
 class PieceRef {
  public:
   template <class F>

@@ -18,7 +18,7 @@ std::string chars(double x, std::chars_format format, int precision) {
   return {buffer, std::to_chars(buffer, buffer + sizeof buffer, x, format, precision).ptr};
 }
 
-/// A number at `digits` significant digits: its decimal exponent, and how many digits are left without trailing zeros.
+/// The size of a number at `digits` significant digits: its decimal exponent, and its digits without trailing zeros.
 struct Size {
   int exponent, figures;
   explicit Size(double x) {
@@ -30,8 +30,8 @@ struct Size {
   }
 };
 
-/// One notation for a whole Array: as many decimals as the numbers need, fewer where large ones stand beside small ones;
-/// scientific when a number would be printed as zero or takes too many places.
+/// One notation for a whole Array: as many decimals as the elements need, fewer where large ones stand beside small ones;
+/// scientific when an element would be printed as zero or takes too many columns.
 struct Notation {
   bool scientific = false;
   int precision = 0;

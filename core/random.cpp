@@ -12,7 +12,7 @@
 namespace gradus {
 namespace {
 
-/// Ten rounds on `Lanes` counters side by side, i, i+1, ...: out is words 0 of all lanes, then words 1, 2, 3.
+/// Ten rounds on `Lanes` counters i, i+1, ... at once: out has words 0 of all lanes, then words 1, 2, 3.
 template <int Lanes> inline void rounds(Philox p, std::uint64_t i, std::uint32_t (&out)[4][Lanes]) {
   auto low = [](std::uint64_t x) { return static_cast<std::uint32_t>(x); };
   auto high = [](std::uint64_t x) { return static_cast<std::uint32_t>(x >> 32); };
@@ -153,7 +153,7 @@ std::vector<std::int64_t> permutation(std::int64_t n, std::uint64_t seed, std::u
 
 namespace {
 
-/// What threads that call no manual_seed() of their own begin with.
+/// The seed of threads that call no manual_seed() of their own, and how many there were.
 struct Newcomers {
   std::atomic<std::uint64_t> seed{0}, count{0};
 };

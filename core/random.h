@@ -24,12 +24,12 @@ struct Philox {
   void words(std::uint64_t first, std::int64_t n, std::uint32_t* out) const;
   std::uint32_t word(std::uint64_t i) const { return block(i / 4)[i % 4]; }
 
-  /// Words 2i (high) and 2i+1 (low).
+  /// Words 2i (high) and 2i+1 (low) as one number.
   std::uint64_t bits(std::uint64_t i) const {
     const Block b = block(i / 2);
     return std::uint64_t(b[i % 2 * 2]) << 32 | b[i % 2 * 2 + 1];
   }
-  /// In [0, 1); T is float or double, and the float is the double cut to 24 bits.
+  /// Uniform in [0, 1); T is float or double, and the float is the double cut to 24 bits.
   template <class T = double> T uniform(std::uint64_t i) const { return to_uniform<T>(bits(i)); }
   /// Standard normal by Box and Muller's transform of block(i / 2).
   double normal(std::uint64_t i) const;
@@ -42,22 +42,22 @@ struct Philox {
   }
 };
 
-/// Element i is lo + (hi - lo) * random.uniform(i), below hi also after rounding. f32 or f64; same bits at any number of
-/// threads. Errors: DtypeError; ShapeError unless lo < hi and both are finite.
+/// An Array whose element i is lo + (hi - lo) * random.uniform(i), below hi also after rounding. f32 or f64; same bits at
+/// any number of threads. Errors: DtypeError; ShapeError unless lo < hi and both are finite.
 Array uniform(const Shape& shape, double lo, double hi, Philox random, Dtype dtype = f32);
 
-/// Element i is mean + deviation * random.normal(i); an f32 is the rounded f64. Errors: DtypeError.
+/// An Array whose element i is mean + deviation * random.normal(i); an f32 is the rounded f64. Errors: DtypeError.
 Array normal(const Shape& shape, double mean, double deviation, Philox random, Dtype dtype = f32);
 
 /// 0 .. n-1 in random order (Fisher and Yates' shuffle), a pure function of its arguments. n >= 0.
 std::vector<std::int64_t> permutation(std::int64_t n, std::uint64_t seed, std::uint64_t stream = 0);
 
-/// Hands out streams: each call of next_stream() is a fresh one, so each draw by an initialiser or a dropout is its own.
+/// Hands out streams: each call of next_stream() returns a new one, so initialisers and dropouts never share random numbers.
 class Generator {
  public:
   explicit Generator(std::uint64_t seed = 0) : seed_(seed) {}
   Philox next_stream() { return {seed_.load(relaxed), next_.fetch_add(1, relaxed)}; }
-  /// The stream that next_stream() would return; restore() makes it the next one, e.g. after a checkpoint.
+  /// The stream that next_stream() would return; restore() makes it the next one, e.g. after loading a checkpoint.
   Philox state() const { return {seed_.load(relaxed), next_.load(relaxed)}; }
   void restore(Philox state) {
     seed_.store(state.seed, relaxed);
@@ -70,9 +70,9 @@ class Generator {
   std::atomic<std::uint64_t> next_{0};
 };
 
-/// The generator used where none is given, one for each thread: what other threads draw does not change what this one gets.
-/// The main thread's has seed 0 until manual_seed(). Another thread's, until it calls manual_seed() itself, has a seed made
-/// of the main thread's latest and of its place in the order in which such threads first drew.
+/// The generator used where none is given, one for each thread: draws of other threads do not change this one's. The main
+/// thread's has seed 0 until manual_seed(). Another thread's, until it calls manual_seed() itself, has a seed made of the
+/// main thread's latest and of its position in the order in which such threads first drew.
 Generator& default_generator();
 
 /// Restarts this thread's default generator at stream 0 of `seed`.

@@ -39,8 +39,8 @@ class Shape {
     check_rank(rank_ + 1);
     dims_[rank_++] = dim;
   }
-  Shape insert(int axis, int64_t dim) const;  ///< a new axis before `axis`
-  Shape erase(int axis) const;                ///< without `axis`
+  Shape insert(int axis, int64_t dim) const;  ///< a copy with a new axis before `axis`
+  Shape erase(int axis) const;                ///< a copy without `axis`
 
   friend bool operator==(const Shape& a, const Shape& b) {
     int64_t difference = a.rank_ ^ b.rank_;
@@ -58,19 +58,19 @@ class Shape {
   std::int8_t rank_ = 0;
 };
 
-/// "[32,784]".
+/// The shape for messages: "[32,784]".
 std::string to_string(const Shape& s);
 
-/// An axis as a caller names it, in any integer type: what is given is what is checked, not what an int keeps of it.
+/// An axis index in any integer type: the given value is checked, not what an int keeps of it.
 struct Axis {
   int64_t given;
   template <std::integral I> constexpr Axis(I axis) : given(static_cast<int64_t>(axis)) {}
 };
 
-/// The axis in 0..rank-1 that `axis` (which may count from the end) names; IndexError otherwise.
+/// The axis in 0..rank-1 for `axis`, which may count from the end. Errors: IndexError.
 int normal_axis(const char* op, Axis axis, int rank);
 
-/// NumPy's broadcasting of two shapes; ShapeError naming both otherwise.
+/// NumPy's broadcasting of two shapes. Errors: ShapeError naming both.
 Shape broadcast(const char* op, const Shape& a, const Shape& b);
 bool broadcasts(const Shape& a, const Shape& b, Shape& result);
 

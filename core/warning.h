@@ -1,4 +1,4 @@
-// Warnings: what runs, but is most likely a mistake. Each is given once in a program, on stderr or to a function of yours.
+// Warnings of code that runs but is most likely a mistake. Each is given once in a program, on stderr or to a handler.
 #pragma once
 
 #include <functional>
@@ -6,7 +6,7 @@
 
 namespace gradus {
 
-/// docs/warnings.md has a paragraph on each.
+/// The kinds of warnings; docs/warnings.md has a paragraph on each.
 enum class Warning : unsigned {
   softmax_before_cross_entropy = 1,  ///< W01
   no_zero_grad = 2,                  ///< W02
@@ -17,20 +17,20 @@ enum class Warning : unsigned {
 std::string to_string(Warning w);  ///< "W01"
 
 using WarningHandler = std::function<void(Warning w, const std::string& message)>;
-/// Takes the warnings in place of stderr; {}: stderr again. Returns the handler before. It is called on the thread that
-/// warns, and may throw: what it throws leaves the op or step that warned.
+/// Sets the handler that takes the warnings in place of stderr; {}: stderr again. Returns the handler before. It is called
+/// on the thread that warns, and may throw: the exception leaves the op or step that warned.
 WarningHandler set_warning_handler(WarningHandler handler);
-/// false: no warning is looked for or given until true. Returns what it was.
+/// Turns warnings on or off (default on); while off none is looked for or given. Returns the previous setting.
 bool set_warnings(bool on);
-/// All of them may be given again.
+/// Lets every warning be given again.
 void forget_warnings();
 
-/// Whether this warning is on and was not given yet: ask before a message is made.
+/// True if this warning is on and was not given yet: asked before a message is made.
 bool warning_due(Warning w) noexcept;
-/// Gives it unless it is not due. "step: what is wrong\n  try: what would be right".
+/// Gives the warning if it is due, as "step: what is wrong\n  try: what would be right".
 void warn_once(Warning w, const std::string& op, const std::string& problem, const std::string& hint = {});
 
-/// While alive, warnings are off. For code that makes a mistake on purpose.
+/// Turns warnings off while the object lives, for code that makes a mistake on purpose.
 class NoWarnings {
  public:
   NoWarnings() : before_(set_warnings(false)) {}

@@ -1,4 +1,4 @@
-// Names for members and values: all the reflection Gradus needs.
+// Reflection: names for the members of a struct and for the intermediate values of a formula.
 #pragma once
 
 #include <string>
@@ -6,13 +6,13 @@
 #include <tuple>
 #include <vector>
 
-/// Lists the members of a struct once: hyper-parameters of a rule, slots of a state, children of a module.
+/// Lists the members of a struct once: hyperparameters of a rule, slots of a state, children of a module.
 #define GRADUS_FIELDS(...)                                  \
   static constexpr const char* field_names = #__VA_ARGS__;  \
   constexpr auto fields() { return std::tie(__VA_ARGS__); } \
   constexpr auto fields() const { return std::tie(__VA_ARGS__); }
 
-/// Returns named intermediate values from a formula. Free when nobody looks.
+/// Returns named intermediate values from a formula; costs nothing if the caller ignores them.
 #define GRADUS_SHOW(...) ::gradus::shown(#__VA_ARGS__, __VA_ARGS__)
 
 namespace gradus {

@@ -1,4 +1,4 @@
-// write_atomically(): the old file or the new one, whatever happens in between.
+// write_atomically(): whatever fails in between, `path` holds the old file or the new one.
 #include <gradus/core/error.h>
 #include <gradus/core/io/files.h>
 
@@ -22,7 +22,7 @@
 namespace gradus {
 namespace {
 
-/// An open file descriptor, closed with this.
+/// An open file descriptor that its destructor closes.
 class Descriptor {
  public:
   explicit Descriptor(int value = -1) : value_(value) {}
@@ -55,11 +55,11 @@ std::optional<int> own_descriptor(const std::string& path) {
   return std::stoi(path.substr(path.find_last_of('/') + 1));
 }
 
-/// What a path leads to: a name in a folder, or something open or without an end, which holds nothing that could be lost.
+/// What a path leads to: a name in a folder, or a stream (device, pipe, open descriptor), which has nothing to lose.
 struct Target {
   std::string path, name;  // without symbolic links
   Descriptor folder;
-  std::optional<int> descriptor;  // of this process
+  std::optional<int> descriptor;  // a descriptor of this process
   bool is_stream = false;         // a device or a pipe
 
   explicit Target(const std::string& given) : path(given) {
@@ -89,7 +89,7 @@ struct Target {
  private:
   void follow_links() {
     char to[PATH_MAX];
-    for (int links = 0; links < 40; ++links) {  // stat() has refused circles
+    for (int links = 0; links < 40; ++links) {  // stat() has thrown for circles of links
       const ssize_t n = ::readlink(path.c_str(), to, sizeof to);
       if (n < 0) return;
       if ((descriptor = own_descriptor(path))) return;
@@ -102,8 +102,8 @@ struct Target {
 
 // ---- temporary names ------------------------------------------------------------------------------------------------
 
-/// What the temporary names of a target begin with. A folder takes names of 255 bytes; a long one is cut and told apart by
-/// its hash (FNV-1a).
+/// The common beginning of a target's temporary names. A folder takes names of 255 bytes; a longer one is cut and made
+/// distinct by its hash (FNV-1a).
 std::string stem_of(const std::string& name) {
   constexpr std::size_t longest = 220, kept = 200;  // ".tmp.PID.N" takes up to 26
   if (name.size() <= longest) return name + ".tmp.";
@@ -114,15 +114,15 @@ std::string stem_of(const std::string& name) {
   return join(name.substr(0, cut), hash % 1'000'000'000, ".tmp.");
 }
 
-/// "PID.N"?
+/// True for text of the form "PID.N".
 bool is_mark(std::string_view s) {
   const auto dot = s.find('.');
   return dot != s.npos && dot > 0 && dot + 1 < s.size() && s.find_first_not_of("0123456789", dot + 1) == s.npos &&
          s.find_first_not_of("0123456789") == dot;
 }
 
-/// Removes what killed writers to this target left. A writer locks its file for as long as that has a temporary name: one
-/// that can be locked has lost its writer.
+/// Removes the temporary files that killed writers to this target left. A writer locks its temporary file: a file that can
+/// be locked has lost its writer.
 void sweep(const Target& target) {
   const int listed = ::openat(target.folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (listed < 0) return;  // a folder may be writable and not readable
@@ -144,17 +144,17 @@ void sweep(const Target& target) {
 
 // ---- the new file ---------------------------------------------------------------------------------------------------
 
-/// The file that is being written: gone when this is, unless it has taken the target's place. It has no name until then,
-/// where the file system knows such files (O_TMPFILE), and a temporary one elsewhere.
+/// The file being written, which the destructor removes unless it has taken the target's place. Until then it has no name
+/// where the file system allows that (O_TMPFILE), and a temporary name elsewhere.
 class NewFile {
  public:
   enum class Kind { nameless_if_possible, named };
 
   NewFile(const std::string& given, const Target& target, Kind kind) : given_(given), target_(target) {
-    const mode_t mode = old_file() ? old_.st_mode & 0777 : 0666;  // who could not read the old bytes cannot read the new
+    const mode_t mode = old_file() ? old_.st_mode & 0777 : 0666;  // no new readers
     if (kind == Kind::nameless_if_possible) {
       file_ = Descriptor(::openat(target.folder.get(), ".", O_RDWR | O_TMPFILE | O_CLOEXEC, mode));
-      if (file_ && ::access(link().c_str(), F_OK) == 0) return;  // without /proc it could get no name
+      if (file_ && ::access(link().c_str(), F_OK) == 0) return;  // without /proc the file could get no name
       file_ = Descriptor();
     }
     const bool made = with_temporary_name([&](const char* name) {
@@ -163,7 +163,7 @@ class NewFile {
       ::flock(file_.get(), LOCK_EX);
       struct stat s;
       if (::fstat(file_.get(), &s) == 0 && s.st_nlink > 0) return true;
-      errno = EEXIST;  // swept before it was locked: once more
+      errno = EEXIST;  // another writer removed it before it was locked: try again
       return false;
     });
     if (!made) target.no_file(given, errno);
@@ -195,12 +195,12 @@ class NewFile {
   bool linked(const char* name) const {
     return ::linkat(AT_FDCWD, link().c_str(), target_.folder.get(), name, AT_SYMLINK_FOLLOW) == 0;
   }
-  /// The regular file that stands there now.
+  /// True if a regular file stands at the target; old_ becomes its stat().
   bool old_file() {
     return ::fstatat(target_.folder.get(), target_.name.c_str(), &old_, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(old_.st_mode);
   }
 
-  /// Lets make(name) try names until it succeeds or fails for another reason than that the name is taken.
+  /// Calls make(name) with fresh names until it succeeds, or fails for another reason than that the name is taken.
   template <class Make> bool with_temporary_name(Make&& make) {
     static std::atomic<unsigned> count{0};
     const std::string stem = stem_of(target_.name);
@@ -221,11 +221,11 @@ class NewFile {
     bool same_owner = s.st_uid == old_.st_uid && s.st_gid == old_.st_gid;
     if (!same_owner) same_owner = ::fchown(file_.get(), old_.st_uid, old_.st_gid) == 0;
     if (!same_owner) static_cast<void>(::fchown(file_.get(), s.st_uid, old_.st_gid) == 0);
-    const mode_t mode = old_.st_mode & (same_owner ? 07777 : 0777);  // nothing runs as another owner than it did
+    const mode_t mode = old_.st_mode & (same_owner ? 07777 : 0777);  // without the set-user-id bits if the owner changes
     if (::fchmod(file_.get(), mode) != 0) system_refused(given_, "cannot be written, its permissions cannot be kept", errno);
   }
 
-  /// Where a nameless file can be made but gets no name (some security modules refuse it).
+  /// Copies the bytes into a named file, for systems where a nameless file gets no name (some security modules forbid it).
   void take_place_by_copy() {
     NewFile named(given_, target_, Kind::named);
     off_t at = 0;
@@ -239,7 +239,7 @@ class NewFile {
   const std::string& given_;
   const Target& target_;
   Descriptor file_;
-  std::string temporary_;  // empty: the file has no name, or the target's
+  std::string temporary_;  // empty: the file has no name, or the target's name
   struct stat old_ {};
 };
 
@@ -251,8 +251,8 @@ void sync_folder(const std::string& given, const Target& target) {
   system_refused(given, "is written, but may not outlast a power cut, its folder cannot be synced", errno);
 }
 
-/// A file that grows beyond the size a process may write raises SIGXFSZ, which ends the program. While this lives it is an
-/// error of write() alone.
+/// Turns SIGXFSZ into an error of write() while this object lives; the signal, raised by a file larger than the process may
+/// write, would otherwise end the program.
 class SizeSignalHeld {
  public:
   SizeSignalHeld() {

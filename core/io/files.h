@@ -13,7 +13,7 @@
 
 namespace gradus {
 
-/// A regular file open for reading. Every DataError has the path as its op and says what the system said.
+/// A regular file open for reading. Every DataError has the path as its op and includes the system's message.
 class InputFile {
  public:
   explicit InputFile(const std::string& path);
@@ -22,8 +22,8 @@ class InputFile {
   InputFile& operator=(const InputFile&) = delete;
 
   const std::string& path() const { return path_; }
-  std::uint64_t size() const { return size_; }  ///< in bytes, when it was opened
-  /// Exactly `bytes` bytes from `offset` on; DataError if the file ends before.
+  std::uint64_t size() const { return size_; }  ///< in bytes, when the file was opened
+  /// Reads exactly `bytes` bytes from `offset` on. Errors: DataError if the file ends before.
   void read(std::uint64_t offset, void* to, std::size_t bytes) const;
 
  private:
@@ -32,10 +32,10 @@ class InputFile {
   std::uint64_t size_ = 0;
 };
 
-/// All bytes of the regular file `path`; DataError otherwise.
+/// All bytes of the regular file `path`. Errors: DataError.
 std::string read_file(const std::string& path);
 
-/// Where write_atomically() lets its caller put the bytes.
+/// The file that the callback of write_atomically() writes its bytes to.
 class OutputFile {
  public:
   void write(const void* from, std::size_t bytes);  ///< appends; DataError if the disk is full or the like
@@ -60,26 +60,26 @@ class OutputFile {
 void write_atomically(const std::string& path, const std::function<void(OutputFile&)>& fill);
 void write_atomically(const std::string& path, std::string_view bytes);
 
-/// DataError if write_atomically() could not even begin: to be asked before the work whose result is to be written.
+/// Throws DataError if write_atomically() could not even begin: called before long work whose result is to be written.
 void check_writable(const std::string& path);
 
 // ---- for readers of formats -----------------------------------------------------------------------------------------
 
-/// DataError about the file `path`; `parts` are joined.
+/// Throws DataError about the file `path`; `parts` are joined to its text.
 template <class... Parts> [[noreturn]] void bad_file(const std::string& path, const Parts&... parts) {
   throw DataError(path, join(parts...));
 }
 
-/// DataError about the file `path`, with what the system says of `error` (an errno).
+/// Throws DataError about the file `path`, with the system's message for `error` (an errno).
 [[noreturn]] void system_refused(const std::string& path, const std::string& what, int error);
 
-/// 4211904 -> "4,211,904".
+/// `n` with commas: 4211904 -> "4,211,904".
 std::string grouped(std::uint64_t n);
 
-/// Bytes of a file as they may stand in a message: printable, one line, at most `longest` of them.
+/// Bytes of a file in a form fit for a message: printable, one line, at most `longest` of them.
 std::string excerpt(std::string_view bytes, std::size_t longest = 40);
 
-/// product(lengths) * each in `bytes`, false if a length is negative or the product, zeros left out, exceeds 2^47.
+/// Sets `bytes` to product(lengths) * each; false if a length is negative or the product, zeros left out, exceeds 2^47.
 bool byte_count(const Shape& lengths, std::size_t each, std::uint64_t& bytes);
 
 }  // namespace gradus

@@ -10,7 +10,7 @@
 namespace gradus {
 namespace {
 
-/// Bytes of the UTF-8 character that `s` begins with; 0 if that is none (cut, overlong, a surrogate, above 10FFFF).
+/// Bytes of the UTF-8 character at the start of `s`; 0 if it is invalid (cut, overlong, a surrogate, above 10FFFF).
 std::size_t utf8_length(std::string_view s) {
   const auto byte = [s](std::size_t i) { return i < s.size() ? static_cast<unsigned char>(s[i]) : 0u; };
   const auto follows = [&](std::size_t i) { return (byte(i) & 0xC0) == 0x80; };
@@ -211,7 +211,7 @@ std::string_view JsonScanner::digits() const {
 
 void JsonScanner::fail(const std::string& problem) const {
   throw_error(problem);
-  std::abort();  // it has thrown
+  std::abort();  // unreachable: throw_error() does not return
 }
 
 void JsonScanner::fail_expecting(const char* what) const {

@@ -25,13 +25,13 @@ class JsonValue {
   JsonValue(List x) : value_(std::move(x)) {}
   JsonValue(Object x) : value_(std::move(x)) {}
 
-  /// Null if this is another kind of value.
+  /// The value as a T; null if this is another kind of value.
   template <class T> const T* get_if() const { return std::get_if<T>(&value_); }
-  /// The member of this name; null if there is none, or this is no object.
+  /// The member `name`; null if there is none, or if this is no object.
   const JsonValue* find(std::string_view name) const;
-  /// The member of this name, made if there is none; anything but an object becomes an empty one first.
+  /// The member `name`, made if there is none; a value that is no object becomes an empty one first.
   JsonValue& operator[](std::string_view name);
-  void push_back(JsonValue x);  ///< anything but a list becomes an empty one first
+  void push_back(JsonValue x);  ///< a value that is no list becomes an empty one first
 
  private:
   std::variant<std::monostate, bool, double, std::string, List, Object> value_;
@@ -40,20 +40,20 @@ class JsonValue {
 /// The text of a value, without spaces. Numbers read back as the same bits; those that are not finite are null.
 /// Errors: DataError for a string that is not UTF-8.
 std::string to_string(const JsonValue& value);
-/// Errors: DataError, "WHO: not valid JSON: ...".
+/// Parses JSON text. Errors: DataError, "WHO: not valid JSON: ...".
 JsonValue parse_json(const std::string& text, const std::string& who);
 
-/// `s` as a JSON string; false if it is not UTF-8.
+/// Appends `s` as a JSON string; false if it is not UTF-8.
 bool append_json(std::string& to, std::string_view s);
 
-/// Reads JSON text from front to end; strings are decoded where they lie.
+/// Reads JSON text from front to end; strings are decoded in place.
 class JsonScanner {
  public:
   explicit JsonScanner(std::string& text) : text_(text) {}
   virtual ~JsonScanner() = default;
 
  protected:
-  /// Throws: what is wrong with the text.
+  /// Throws an exception that says what is wrong with the text.
   virtual void throw_error(const std::string& problem) const = 0;
   [[noreturn]] void fail(const std::string& problem) const;
   [[noreturn]] void fail_expecting(const char* what) const;
@@ -76,13 +76,13 @@ class JsonScanner {
     while (take(','));
     if (!take(']')) fail_expecting("',' or ']'");
   }
-  /// The rest of a string whose quote has been read, decoded in place: that is never longer.
+  /// The rest of a string whose quote has been read, decoded in place, where it never grows.
   std::string_view string();
-  /// The characters of a number from here on, which may be none.
+  /// The characters of the number at the current position; may be empty.
   std::string_view digits() const;
   void skip_spaces();
-  bool take(char c);  ///< after spaces
-  void end();         ///< Errors: something follows.
+  bool take(char c);  ///< reads `c` if it is next, after spaces
+  void end();         ///< Errors: the text goes on.
 
   std::string& text_;
   std::size_t at_ = 0;

@@ -18,7 +18,7 @@ struct Header {
   std::vector<std::int64_t> lengths;
 };
 
-/// Reads the one Python literal a header is: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }.
+/// Reads the Python literal of a header: {'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }.
 class DictReader {
  public:
   DictReader(std::string_view text, int version, const std::string& path) : text_(text), version_(version), path_(path) {}
@@ -112,12 +112,12 @@ class DictReader {
   }
 
   std::string_view text_;
-  int version_;  // 2L, which Python 2 wrote for 2, is read in the versions that it wrote
+  int version_;  // the suffix of 2L, which Python 2 wrote for 2, is accepted in the versions that it wrote
   const std::string& path_;
   std::size_t at_ = 0;
 };
 
-/// NumPy's other spellings of a type: one letter (of C's types, where a long has 8 bytes), or without a byte order the name.
+/// The type code of NumPy's other spellings: one letter (C's types, a long has 8 bytes), or the name without byte order.
 std::string code_of(const std::string& type, bool ordered) {
   constexpr std::pair<std::string_view, const char*> spellings[] = {
       {"?", "b1"},      {"b", "i1"},       {"B", "u1"},       {"h", "i2"},       {"H", "u2"},      {"i", "i4"},
@@ -132,7 +132,7 @@ std::string code_of(const std::string& type, bool ordered) {
 }
 
 StoredElement element_of(const std::string& descr, const std::string& path) {
-  const bool ordered = descr.find_first_of("<>|=") == 0;  // without: this machine's, as in NumPy
+  const bool ordered = descr.find_first_of("<>|=") == 0;  // a type without byte order has this machine's, as in NumPy
   const std::string type = code_of(descr.substr(ordered), ordered);
   const StoredElement known[] = {{'f', 2, false, f32}, {'f', 4, false, f32}, {'f', 8, false, f64}, {'i', 1, false, i64},
                                  {'i', 2, false, i64}, {'i', 4, false, i64}, {'i', 8, false, i64}, {'u', 1, false, u8},
@@ -147,7 +147,7 @@ StoredElement element_of(const std::string& descr, const std::string& path) {
   bad_file(path, "descr '", excerpt(descr), "' is not read; f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1 are");
 }
 
-/// The text of the header; `data` becomes the offset behind it, `version` that of the format.
+/// The text of the header; `data` becomes the offset of the elements, `version` the format's version.
 std::string npy_header(const std::string& path, std::uint64_t size, const ByteSource& source, std::uint64_t& data,
                        int& version) {
   unsigned char start[12] = {};

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view npy_ending = ".npy";
 
-/// Each array takes some memory, also an empty one.
+/// Checks the number of members, since every array takes some memory, even an empty one.
 void check_member_count(const std::string& path, std::uint64_t count, std::uint64_t bytes) {
   if (const std::uint64_t most = std::max<std::uint64_t>(4096, bytes / 256); count > most)
     bad_file(path, grouped(count), " members in ", grouped(bytes), " bytes; it may hold 4,096, or one for each 256 bytes");

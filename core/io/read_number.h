@@ -6,7 +6,7 @@
 
 namespace gradus {
 
-/// std::from_chars to the nearest double. The standard library divides by powers of ten in the mode that it finds.
+/// std::from_chars to the nearest double: the standard library divides by powers of ten in the rounding mode in force.
 inline std::from_chars_result read_number(const char* from, const char* to, double& x) {
   const int mode = std::fegetround();
   if (mode != FE_TONEAREST) [[unlikely]]

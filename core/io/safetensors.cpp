@@ -18,7 +18,7 @@ static_assert(std::endian::native == std::endian::little, "numbers are written a
 
 constexpr std::string_view dtype_names[] = {"F32", "F64", "I64", "U8", "BOOL"};  // in the order of Dtype
 
-/// What the format calls a type that is read, how it lies there, and what it becomes.
+/// The format's name of a type that is read, its representation in the file, and the dtype it becomes.
 struct NamedElement {
   std::string_view name;
   StoredElement element;
@@ -30,7 +30,7 @@ constexpr NamedElement formats[] = {
     {"I32", {'i', 4, false, i64}},  {"U16", {'u', 2, false, i64}},      {"U32", {'u', 4, false, i64}},
     {"U64", {'u', 8, false, i64}}};
 
-/// Null if such a type is not read.
+/// The stored type of an entry; null if this reader does not know it.
 const StoredElement* format_of(const TensorEntry& e) {
   for (const auto& [name, element] : formats)
     if (name == e.dtype_name) return &element;
@@ -61,7 +61,7 @@ std::string header_text(const InputFile& file) {
   return text;
 }
 
-/// Dtype, shape and offsets of each entry agree.
+/// Checks that dtype, shape and offsets of each entry agree.
 void check_entries(const std::string& path, const std::deque<TensorEntry>& entries) {
   for (const TensorEntry& e : entries) {
     std::uint64_t bytes = 0;
@@ -78,7 +78,7 @@ void check_entries(const std::string& path, const std::deque<TensorEntry>& entri
   }
 }
 
-/// The entries, laid end to end, are the rest of the file. Returns their indices in that order.
+/// Checks that the entries, laid end to end, fill the rest of the file. Returns their indices in that order.
 std::vector<std::size_t> check_cover(const InputFile& file, const std::deque<TensorEntry>& entries, std::uint64_t data) {
   std::vector<std::size_t> order(entries.size());
   std::iota(order.begin(), order.end(), std::size_t(0));
@@ -132,7 +132,7 @@ void check_savable(const std::string& path, const NamedArrays& tensors) {
   }
 }
 
-/// What is written: tensors with the type that each has in the file.
+/// The plan of a file to be written: its tensors, and the type of each in the file.
 struct Layout {
   std::vector<std::string_view> dtypes;
   std::vector<std::uint64_t> begins, ends;

@@ -1,4 +1,4 @@
-// Named arrays in one file that Python reads too: safetensors (https://huggingface.co/docs/safetensors, "Format").
+// Safetensors: named arrays in one file that Python reads too (https://huggingface.co/docs/safetensors, "Format").
 #pragma once
 
 #include <gradus/core/array.h>
@@ -17,17 +17,17 @@ struct Safetensors {
   Metadata metadata;    ///< empty if the file has none
 };
 
-/// How numbers that Arrays hold in f32 or f64 are written: as they are, or rounded to the nearest of two bytes (ties to even;
-/// beyond 65,504 an f16 is infinite, a bf16 has the range of f32 with three decimal digits).
+/// The representation in which f32 and f64 elements are written: as they are, or rounded to two bytes (ties to even; beyond
+/// 65,504 an f16 is infinite, a bf16 has the range of f32 with three decimal digits).
 enum class StoredReal { full, f16, bf16 };
 
 struct SaveOptions {
   StoredReal reals = StoredReal::full;
 };
 
-/// Writes `tensors` (f32 f64 i64 u8 bool, any layout) and `metadata`; the old file stays whole if that fails (see
-/// write_atomically). The header keeps the order, and the numbers lie aligned to their size. DataError if a name is given
-/// twice, is "__metadata__", holds a NUL or is not UTF-8, or if an array is absent.
+/// Writes `tensors` (f32 f64 i64 u8 bool, any layout) and `metadata`; if that fails the old file stays whole (see
+/// write_atomically). The header keeps the order, and elements are aligned to their size. Errors: DataError if a name is
+/// given twice, is "__metadata__", holds a NUL or is not UTF-8, or if an array is absent.
 void save_safetensors(const std::string& path, const NamedArrays& tensors, const Metadata& metadata = {},
                       const SaveOptions& options = {});
 

@@ -15,12 +15,12 @@ std::string read_whole(const ZipReader& zip, const ZipEntry& entry) {
   return bytes;
 }
 
-/// The archive of one file, whose members lie in one folder: data.pkl, data/0, data/1, ..
+/// The archive of one file, with all members in one folder: data.pkl, data/0, data/1, ..
 class TorchFile {
  public:
   explicit TorchFile(const std::string& path) : file_(path), zip_(file_) {
     constexpr std::string_view pickle = "/data.pkl";
-    for (const ZipEntry& e : zip_.entries()) {  // stored, so nothing is larger than it is in the file
+    for (const ZipEntry& e : zip_.entries()) {  // members are stored, so none is larger than it is in the file
       if (e.deflated) bad_file(path, ZipReader::named(e), " is compressed, which torch.save() never does");
       if (e.name.ends_with(pickle) && std::count(e.name.begin(), e.name.end(), '/') == 1)
         folder_ = e.name.substr(0, e.name.size() - pickle.size() + 1);
@@ -35,7 +35,7 @@ class TorchFile {
     return read_pickle(file_.path(), text, file_.size());
   }
 
-  /// The whole storage in one axis, or if it was read before, the same Array.
+  /// The whole storage as an Array of one axis; each storage is read once.
   const Array& storage_of(const PickledTensor& t) {
     const auto [place, fresh] = storages_.try_emplace(t.storage);
     auto& [element, array] = place->second;
@@ -57,7 +57,7 @@ class TorchFile {
     StoredElement element = t.element;
     element.swapped = element.bytes > 1 && big_endian();
     Array all({static_cast<std::int64_t>(entry->size / element.bytes)}, element.dtype, "load_torch");
-    // PyTorch can be told to write no checksums (set_crc32_options), and does not compare them.
+    // Checksums are not compared, as in PyTorch, which can be told to write none (set_crc32_options).
     if (const std::int64_t done = read_elements(all, element, zip_.open(*entry, false)); done < all.size())
       bad_file(file_.path(), where(t), ": element ", done, " of its storage is no value that ", element.dtype, " can hold");
     return all;
@@ -73,7 +73,7 @@ class TorchFile {
   std::map<std::string, std::pair<StoredElement, Array>, std::less<>> storages_;
 };
 
-/// The tensor's part of its storage. Errors: DataError if some element would lie outside.
+/// The tensor's view of its storage. Errors: DataError if an element would lie outside.
 Array view_of(const std::string& path, const Array& storage, const PickledTensor& t) {
   std::uint64_t ignored = 0;
   if (!byte_count(t.shape, bytes_of(t.element.dtype), ignored))

@@ -1,4 +1,4 @@
-// Work is cut by shape, and a row of weights is computed by itself, so the bits depend on neither threads nor blocks.
+// Attention is cut by shape, and each row of weights is computed alone, so the bits depend on neither threads nor blocks.
 #include <gradus/core/kernels/attention.h>
 
 #include <gradus/core/kernels/internal/packed_matrix.h>
@@ -9,21 +9,21 @@
 namespace gradus {
 namespace {
 
-/// Query rows of a block: few, so that little of what causal hides is computed, and so that their scores stay in cache.
+/// Query rows of a block: few, so that causal attention computes few hidden scores, and so that scores stay in cache.
 std::int64_t block_rows(std::int64_t keys) {
   constexpr std::int64_t most = 48, least = 4, scores = 32 * 1024;
   return std::clamp(scores / std::max<std::int64_t>(1, keys), least, most);
 }
 
 template <class T> bool finite_rows(const HeadRows<const T>& x, std::int64_t head, std::int64_t n, std::int64_t length) {
-  pack<T> zero(0);  // until a number that is not finite, times 0, comes
+  pack<T> zero(0);  // 0 unless a value times 0 is NaN
   for (std::int64_t i = 0; i < n; ++i)
     for_packs<T>(length,
                  [&, from = x(head, i)](std::int64_t j, const auto& lanes, auto) { zero += lanes.load(from + j) * 0.0; });
   return fold_sum(zero) == 0;
 }
 
-/// Keys that query i sees, but for what the masks hide.
+/// The number of keys that query i sees before masks hide some.
 template <class T> std::int64_t keys_seen(const AttentionHeads<T>& a, std::int64_t i) {
   return a.causal ? std::clamp<std::int64_t>(i + a.offset + 1, 0, a.keys) : a.keys;
 }
@@ -32,10 +32,10 @@ template <class T> std::int64_t keys_seen(const AttentionHeads<T>& a, std::int64
 template <class T> struct AttentionHead {
   const AttentionHeads<T>& a;
   std::int64_t head;
-  bool skips;  ///< what causal hides is not even multiplied by 0, which makes a difference to NaN and infinity
+  bool skips;  ///< causally hidden keys are left out, not multiplied by 0, which makes a difference to NaN and infinity
 
   std::int64_t seen(std::int64_t i) const { return keys_seen(a, i); }
-  /// Keys that take part in the products of rows up to i.
+  /// Keys that enter the products of rows up to i.
   std::int64_t taken(std::int64_t i) const { return skips ? seen(i) : a.keys; }
 
   /// to[i - begin] = scale * row i of q.
@@ -46,7 +46,7 @@ template <class T> struct AttentionHead {
         lanes.store(to + j, lanes.load(from + j) * scale);
       });
   }
-  /// The first n scores of row i, with what is added to them, and -inf where they are hidden.
+  /// Finishes the first n scores of row i: adds `added`, and puts -inf where a mask hides a key.
   void mask(std::int64_t i, std::int64_t n, T* s) const {
     constexpr T lowest = -std::numeric_limits<T>::infinity();
     if (a.added)
@@ -57,7 +57,7 @@ template <class T> struct AttentionHead {
     const bool* allowed = a.allowed(head, i);
     for (std::int64_t j = 0; j < n; ++j) s[j] = allowed[j] ? s[j] : lowest;
   }
-  /// For each of the first n weights of row i what dropout multiplies it with.
+  /// Dropout's factor for each of the first n weights of row i.
   void drop_factors(std::int64_t i, std::int64_t n, std::uint32_t* words, T* factors) const {
     const auto first = static_cast<std::uint64_t>((head * a.queries + i) * a.keys);
     const std::uint32_t threshold = a.drop.threshold();
@@ -69,7 +69,7 @@ template <class T> struct AttentionHead {
 
 template <class T> struct RowStats { T largest, share; };
 
-/// The scores s become weights e^(s - largest) share.
+/// Turns the scores s into the weights e^(s - largest) share.
 template <class T> RowStats<T> softmax_row(T* s, std::int64_t n) {
   using P = pack<T>;
   const T top = row_largest(s, n), largest = top == -std::numeric_limits<T>::infinity() ? T(0) : top;
@@ -91,11 +91,11 @@ template <class T> void multiply_row(T* s, const T* factors, std::int64_t n) {
 
 // ---- forward --------------------------------------------------------------------------------------------------------
 
-// For few queries, one of a text that is being generated, keys and values are read where they are: to lay them out for the
+// For at most this many queries (generating text has one) keys and values are read in place: laying them out for the
 // register tile would cost as much as the products.
 constexpr std::int64_t few_queries = 2;
 
-/// s[r][j] = q[r] . k[j], of n queries and m keys.
+/// s[r][j] = q[r] . k[j], for n queries and m keys.
 template <class T>
 void few_scores(const AttentionHead<T>& head, std::int64_t n, std::int64_t m, const T* q, T* s, std::int64_t length) {
   const std::int64_t e = head.a.features;
@@ -124,7 +124,7 @@ void few_results(const AttentionHead<T>& head, std::int64_t n, std::int64_t m, c
   }
 }
 
-/// All query rows of a head, or `rows` of them where there are few heads.
+/// The forward pass of all query rows of a head, or of `rows` of them where there are few heads.
 template <class T> struct AttentionForward {
   const AttentionHeads<T>& a;
   const HeadRows<T>& out;
@@ -207,7 +207,7 @@ template <class T> struct AttentionBackward {
     for (std::int64_t j = 0; rows && j < a.keys; ++j) std::fill_n(rows(head, j), length, T(0));
   }
 
-  /// Row i: s becomes the weights as dropout left them, dp, the gradient of those, that of the scores.
+  /// Row i of the backward pass: s becomes the weights after dropout, dp, their gradient, becomes that of the scores.
   void row(const AttentionHead<T>& h, const AttentionBlock<T>& block, std::int64_t i, T* s, T* dp) const {
     using P = pack<T>;
     const std::int64_t seen = h.seen(i);
@@ -269,12 +269,12 @@ template <class T> struct AttentionBackward {
   }
 };
 
-/// Pieces of so many multiply-adds that each is worth a task.
+/// How many pieces of `work` multiply-adds make a task.
 std::int64_t attention_grain(std::int64_t work) {
   return std::max<std::int64_t>(1, (1 << 18) / std::max<std::int64_t>(1, work));
 }
 
-/// How many queries and keys meet, in all heads.
+/// The number of (query, key) pairs in all heads.
 template <class T> std::int64_t pairs(const AttentionHeads<T>& a) {
   std::int64_t seen = 0;
   for (std::int64_t i = 0; i < a.queries; ++i) seen += keys_seen(a, i);

@@ -1,4 +1,4 @@
-// Whether Arrays hold the same numbers, and how far they are apart.
+// Comparing Arrays: equal bits, and the distance between them.
 #pragma once
 
 #include <gradus/core/array.h>
@@ -7,12 +7,12 @@
 
 namespace gradus {
 
-/// The same shape, dtype and bits, whatever the layouts. Two absent Arrays are the same.
+/// True if shape, dtype and bits are the same, whatever the layouts. Two absent Arrays are the same.
 bool same_bits(const Array& a, const Array& b);
 bool same_bits(const std::vector<Array>& a, const std::vector<Array>& b);
 
-/// Norm-wise: max|a - b| / max(|a|max, |b|max) over finite numbers; 0 for zeros and for NaN or infinity at the same places,
-/// infinite for other places or other shapes.
+/// The distance by norms, max|a - b| / max(|a|max, |b|max), over finite elements; 0 if both are zero or have NaN and
+/// infinity at the same indices, infinite for other indices or other shapes.
 double relative_distance(const Array& a, const Array& b);
 
 }  // namespace gradus

@@ -1,4 +1,4 @@
-// Chooses how to convolve.
+// Chooses the convolution algorithm by geometry: direct from the padded image where that suits, otherwise the general one.
 #include <gradus/core/kernels/conv.h>
 #include <gradus/core/kernels/internal/conv_detail.h>
 #include <gradus/core/kernels/multiply_adds.h>

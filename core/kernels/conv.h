@@ -23,8 +23,8 @@ template <class T> void conv2d_forward(const Conv2dGeometry& g, const T* x, cons
 /// dx = the gradient of sum(y * dy) to x; also the transposed convolution of dy.
 template <class T> void conv2d_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx);
 
-/// dweight = the gradient of sum(y * dy) to weight. dbias, which may be null, is as conv2d_bias_gradient leaves it: cheaper
-/// here, while dy is at hand.
+/// dweight = the gradient of sum(y * dy) to weight. dbias, which may be null, as of conv2d_bias_gradient, but cheaper here,
+/// while dy is in cache.
 template <class T>
 void conv2d_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight, T* dbias = nullptr);
 

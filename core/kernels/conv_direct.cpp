@@ -49,7 +49,7 @@ template <class T> void direct_forward(const Conv2dGeometry& g, const T* x, cons
   const Bands<T> bands(g);
   Scratch<std::int64_t> offsets(depth);
   for (std::int64_t i = 0; i < depth; ++i) offsets[i] = bands.offset(g, i);
-  // Bands of one position in all images are neighbours, so that the zeros around them need not be written again.
+  // Bands at one position in all images are neighbours, so that the zeros around them need not be written again.
   const std::int64_t grain = std::max<std::int64_t>(1, std::min(g.n, images_per_task(g) * bands.count));
   const std::int64_t per_band = (g.n + grain - 1) / grain;
   parallel_for(bands.count * per_band, [&](std::int64_t task) {

@@ -10,7 +10,7 @@
 namespace gradus::conv_detail {
 namespace {
 
-// One image, one group, as sizes.
+// The sizes of one image and one group.
 struct Sizes {
   std::int64_t c, o, window, in_plane, out_plane, depth;
   explicit Sizes(const Conv2dGeometry& g)

@@ -1,7 +1,7 @@
-// The weight gradient without copying windows, in two ways. With the image's channels last, the weights of one kernel row
-// and one output channel are neighbours: a register tile of (channels x weights) takes one pixel after the other. With few
-// channels that leaves packs half empty; then a tile of (channels x weights) takes a pack of neighbouring pixels at a time
-// and is summed across its lanes at the end.
+// The weight gradient without copying windows, by two algorithms. With the image's channels last, the weights of one kernel
+// row and one output channel are neighbours: a register tile of (channels x weights) takes one pixel after the other. With
+// few channels its packs would be half empty; then a tile of (channels x weights) takes a pack of neighbouring pixels at a
+// time and is summed across its lanes at the end.
 #include <gradus/core/kernels/internal/conv_copies.h>
 #include <gradus/core/kernels/internal/conv_detail.h>
 #include <gradus/core/kernels/internal/gemm_kernel.h>
@@ -24,7 +24,7 @@ constexpr std::int64_t whole(std::int64_t n, std::int64_t unit) { return (n + un
 
 // ---- channels last --------------------------------------------------------------------------------------------------
 
-// The image as rows of pixels, each pixel its channels: [h + 2 pad_h][w + 2 pad_w][c].
+// Copies the image into rows of pixels, each pixel its channels: [h + 2 pad_h][w + 2 pad_w][c].
 template <class T> void channels_last(const Conv2dGeometry& g, std::int64_t c, const T* x, T* to) {
   constexpr int w = pack<T>::width;
   const std::int64_t pitch = (g.w + 2 * g.pad_w) * c, plane = g.h * g.w;
@@ -191,8 +191,7 @@ template <class T> auto lane_function(int rows, int packs) {
   return lane_of_rows<T, tile_packs>(rows, any_rows);
 }
 
-// Adds the gradients from a run of pixels to sums [o][depth] packs. Few at a time: their dy must stay in the first-level
-// cache.
+// Adds the gradients from a run of pixels to sums [o][depth] packs, in chunks whose dy stays in the first-level cache.
 template <class T>
 void add_lanes(std::int64_t depth, std::int64_t o, std::int64_t pixels, const T* x, const std::int64_t* offsets, const T* dy,
                std::int64_t dy_channel, T* sums) {

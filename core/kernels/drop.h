@@ -1,4 +1,4 @@
-// Which numbers dropout takes away: a function of the seed and the number's place, so that nothing need be kept.
+// Dropout's choice of elements: a function of the seed and the element's index, so that no mask need be kept.
 #pragma once
 
 #include <gradus/core/random.h>
@@ -8,13 +8,13 @@
 
 namespace gradus {
 
-/// Number i of a tensor, in row-major order, is dropped if word i of this stream is below threshold(), and divided by 1 - p
-/// otherwise.
+/// Element i of a tensor, in row-major order, is dropped if word i of this stream is below threshold(), and otherwise
+/// divided by 1 - p.
 struct Drop {
-  double p;  ///< in [0, 1]; of 1 all are, whatever threshold() says
+  double p;  ///< in [0, 1]; p = 1 drops every element, whatever threshold() is
   std::uint64_t seed;
 
-  /// An initialiser with the same seed does not share the numbers of this stream.
+  /// The stream of words; an initialiser with the same seed does not share it.
   Philox random() const { return {seed, 0x64726f70}; }
   std::uint32_t threshold() const { return static_cast<std::uint32_t>(std::min(std::round(p * 0x1p32), 0x1p32 - 1)); }
   double scale() const { return 1 / (1 - p); }

@@ -1,4 +1,4 @@
-// The largest or smallest along an axis, and where it first stands. Nothing is rounded, so many are compared at once.
+// The largest or smallest element along an axis, and its first index. Nothing is rounded, so many are compared at once.
 #include <gradus/core/kernels/reduce.h>
 #include <gradus/core/kernels/strided.h>
 #include <gradus/core/parallel.h>
@@ -10,7 +10,7 @@ namespace {
 
 constexpr int strip_width = 64;
 
-/// Does x take the place of best? NaN wins over every number; of equals the first stays.
+/// True if x replaces best. NaN wins over every number; of equals the first stays.
 template <bool largest, class T> inline bool better(T x, T best) {
   return (largest ? x > best : x < best) | ((x != x) & (best == best));
 }
@@ -21,7 +21,7 @@ template <class T> struct Best {
   Row row[strip_width];
 };
 
-/// Goes down neighbouring columns, whose first row is in `best` already.
+/// Updates the best of neighbouring columns row by row; the first row is in `best` already.
 template <bool largest, class T>
 void go_down(const T* __restrict p, int64_t rows, int64_t stride, int columns, Best<T>& best) {
   using Row = typename Best<T>::Row;
@@ -37,7 +37,7 @@ void go_down(const T* __restrict p, int64_t rows, int64_t stride, int columns, B
   }
 }
 
-/// Writes the best of `columns` neighbouring columns and their rows. Pieces, so that a row's number fits its lane.
+/// Writes the best of `columns` neighbouring columns and their rows; pieces are so short that a row index fits a lane.
 template <bool largest, class T>
 void of_columns(const T* p, int64_t rows, int64_t stride, int columns, T* value, int64_t* index) {
   constexpr int64_t piece = int64_t(1) << 30;
@@ -53,7 +53,7 @@ void of_columns(const T* p, int64_t rows, int64_t stride, int columns, T* value,
   }
 }
 
-/// The best of n neighbours: they are looked at as rows of a matrix.
+/// The best of n contiguous elements, seen as rows of a matrix.
 template <bool largest, class T> void of_run(const T* p, int64_t n, T& value, int64_t& index) {
   value = p[0], index = 0;
   int64_t i = 1;

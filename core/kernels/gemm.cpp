@@ -1,5 +1,5 @@
-// Cuts a product into tiles by its shape, and gives each to the faster of two kernels: the register tile of gemm_kernel.h,
-// or single-threaded OpenBLAS. The only file that names BLAS.
+// Cuts a matrix product into tiles by its shape, and gives each to the faster of two kernels: the register tile of
+// gemm_kernel.h, or single-threaded OpenBLAS. No other file calls BLAS.
 #include <gradus/core/kernels/gemm.h>
 #include <gradus/core/kernels/internal/gemm_kernel.h>
 #include <gradus/core/kernels/multiply_adds.h>
@@ -17,7 +17,7 @@ namespace {
 
 using SetThreads = void(int);
 
-/// OpenMP's own setter, which only the OpenMP build of OpenBLAS brings along.
+/// OpenMP's own setter of the number of threads, which only the OpenMP build of OpenBLAS loads.
 SetThreads* openmp_setter() { return reinterpret_cast<SetThreads*>(dlsym(RTLD_DEFAULT, "omp_set_num_threads")); }
 
 BlasInfo ask_blas() {
@@ -30,8 +30,8 @@ BlasInfo ask_blas() {
     case OPENBLAS_OPENMP: info.threading = Threading::openmp; break;
     default: break;
   }
-  // The serial build shares its buffers between threads without a lock; the OpenMP build ignores set_num_threads and must
-  // be told in every thread that calls it (OpenBLAS issues 1755, 2126, 5806).
+  // OpenBLAS's serial build shares its buffers between threads without a lock; the OpenMP build ignores set_num_threads and
+  // must be told in every thread that calls it (OpenBLAS issues 1755, 2126, 5806).
   info.safe = info.threading == Threading::pthreads || (info.threading == Threading::openmp && openmp_setter());
   return info;
 }
@@ -70,7 +70,7 @@ template <class T> void without_terms(const Product<T>& q) {
     }
 }
 
-// One panel of C (all rows, at most one tile's columns) for the terms of one chain. `columns`: A by pack_columns(), or null.
+// Computes one panel of C (all rows, at most one tile's columns) for one chain's terms. `columns`: A by pack_columns(), or null.
 template <class T>
 void panel(const Product<T>& q, bool first, std::int64_t k, const T* columns, EvenRows<T> b, std::int64_t j, int n) {
   const TileTarget<T> to{q.c + j,
@@ -87,8 +87,8 @@ template <class T> void own_product(const Product<T>& q) {
   constexpr int w = pack<T>::width;
   constexpr std::int64_t widest = tile_vectors * w, height = tile_rows(tile_vectors), near = 128;
   const std::int64_t longest = std::min(q.k, gemm_k_block);
-  // A transposed A is read down its columns, each number of one from another place: more pages than the first translation
-  // buffer has entries for are worth a copy.
+  // A transposed A is read down its columns, whose elements lie far apart: more pages than the first translation buffer has
+  // entries for are worth a copy.
   constexpr std::int64_t pages = 64, page = 4096 / sizeof(T);
   const bool pack_a = q.a.row_stride == 1 && longest * q.a.column_stride > pages * page && q.n > 2 * w;
   Scratch<T> packed(longest * std::min(widest, (q.n + w - 1) / w * w)),
@@ -101,7 +101,7 @@ template <class T> void own_product(const Product<T>& q) {
     for (std::int64_t j = 0; j < q.n; j += widest) {
       const int n = static_cast<int>(std::min(widest, q.n - j)), lanes = (n + w - 1) / w * w;
       const T* b = q.b.data + p * q.b.row_stride + j * q.b.column_stride;
-      // reading B where it is, when a copy would be the same or cost more than it saves
+      // B is read in place when a copy would be the same, or would cost more than it saves
       const bool in_place = q.b.column_stride == 1 && n == lanes && (q.m <= 2 * tile_rows(n / w) || q.b.row_stride <= near);
       if (!in_place) pack_panel<T>(b, q.b.row_stride, q.b.column_stride, k, n, lanes, packed.data());
       panel(part, p == 0, k, pack_a ? columns.data() : nullptr,
@@ -110,7 +110,7 @@ template <class T> void own_product(const Product<T>& q) {
   }
 }
 
-// With few columns packs of a row would be mostly empty: the transposed product has full ones.
+// The transposed product, for few columns: packs of a row would be mostly empty there, and are full here.
 template <class T> void narrow_product(const Product<T>& q) {
   Scratch<T> turned(q.m * q.n);
   if (q.extras.accumulate)
@@ -128,13 +128,13 @@ template <class T> void narrow_product(const Product<T>& q) {
     for (std::int64_t j = 0; j < q.n; ++j) q.c[i * q.c_row + j] = turned[j * q.m + i];
 }
 
-// One dimension contiguous, the other at least as far apart as that is long: what BLAS can read.
+// True if BLAS can read the layout: one dimension contiguous, the other with steps at least as long as that dimension.
 template <class T> bool plain(const GemmOperand<T>& x, std::int64_t rows, std::int64_t columns) {
   return (x.column_stride == 1 && x.row_stride >= columns) || (x.row_stride == 1 && x.column_stride >= rows);
 }
 
-// Measured (docs/decisions/gemm.md): our kernel wins the f32 products of training; OpenBLAS wins large f64 products, those
-// with very few rows or columns, and everything where the processor has no fused multiply-add.
+// True where OpenBLAS was measured faster (docs/decisions/gemm.md): large f64 products, those with very few rows or columns,
+// and all where the processor has no fused multiply-add. Our kernel wins the f32 products of training.
 template <class T> bool blas_is_faster(const Product<T>& q) {
   const std::int64_t work = q.m * q.n * q.k;
   if (pack<T>::width * sizeof(T) == 16) return work > 32 * 32 * 32;
@@ -174,7 +174,7 @@ template <class T> void product(const Product<T>& q) {
   else own_product(q);
 }
 
-// C is cut into blocks of at least about this many multiply-adds, so that each is worth a task.
+// Multiply-adds in a block of C, at least about, so that each block is worth a task.
 constexpr std::int64_t block_work = 1 << 19;
 
 std::int64_t even_parts(std::int64_t all, std::int64_t most, std::int64_t unit) {
@@ -182,8 +182,8 @@ std::int64_t even_parts(std::int64_t all, std::int64_t most, std::int64_t unit) 
   return ((all + parts - 1) / parts + unit - 1) / unit * unit;
 }
 
-// Large products have some 8 blocks or more. A block is wide before it is high, because what is made ready of A costs more
-// than what is made ready of B, and high enough to read a transposed A in long runs (docs/decisions/gemm.md).
+// The cut of C into blocks, some 8 or more for large products. A block is wide before it is high, because packing A costs
+// more than packing B, and high enough to read a transposed A in long runs (docs/decisions/gemm.md).
 struct Grid {
   std::int64_t rows, columns;  // of a block
   std::int64_t across, down;   // blocks

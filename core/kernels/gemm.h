@@ -14,7 +14,7 @@ template <class T> struct GemmOperand {
   std::int64_t row_stride, column_stride;
 };
 
-/// What is added to the product.
+/// Terms added to the product.
 template <class T> struct GemmExtras {
   bool accumulate = false;         ///< C = A B + C; else C is only written
   const T* row_bias = nullptr;     ///< [m], added to every element of a row; may be null
@@ -37,15 +37,15 @@ template <class T>
 void batched_gemm(GemmBatch batch, std::int64_t m, std::int64_t n, std::int64_t k, GemmOperand<T> a, GemmOperand<T> b, T* c,
                   std::int64_t c_row_stride, GemmExtras<T> extras = {});
 
-/// The BLAS found at run time.
+/// The BLAS library found at run time.
 struct BlasInfo {
-  std::string build;  ///< as OpenBLAS describes itself: version, options, kernel
+  std::string build;  ///< OpenBLAS's description of itself: version, options, kernel
   enum class Threading { serial, pthreads, openmp, unknown } threading;
-  bool safe;  ///< may be called from several threads at once; if not, it is never called
+  bool safe;  ///< several threads may call it at once; if not, it is never called
 };
 
-/// Asked once; pins OpenBLAS to one thread. Where our own kernel is faster BLAS is not called; docs/decisions/gemm.md has
-/// the figures.
+/// The BLAS, looked up once and pinned to one thread. It is not called where our own kernel is faster;
+/// docs/decisions/gemm.md has the figures.
 const BlasInfo& blas_info();
 
 }  // namespace gradus

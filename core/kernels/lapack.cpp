@@ -5,7 +5,7 @@
 #include <mutex>
 #include <vector>
 
-// LAPACK's Fortran symbols: matrices by columns, everything by address.
+// LAPACK's Fortran symbols: matrices by columns, every argument by address.
 extern "C" {
 void dsyevd_(const char* jobz, const char* uplo, const int* n, double* a, const int* lda, double* w, double* work,
              const int* lwork, int* iwork, const int* liwork, int* info);
@@ -22,7 +22,7 @@ void dpotrf_(const char* uplo, const int* n, double* a, const int* lda, int* inf
 namespace gradus {
 namespace {
 
-/// One thread, and one call at a time: OpenBLAS's builds differ in what they allow.
+/// Locks LAPACK to one thread and one call at a time: OpenBLAS's builds differ in what they allow.
 std::unique_lock<std::mutex> lapack() {
   static std::mutex mutex;
   blas_info();  // pins it to one thread
@@ -35,7 +35,7 @@ void check_matrix(const char* op, const Array& a, bool square) {
   if (!is_real(a.dtype())) throw DtypeError(op, join("takes f32 or f64, got ", describe(a)));
 }
 
-/// The numbers by columns, in double.
+/// The elements by columns, in double.
 std::vector<double> columns_of(const Array& a) {
   const Array t = a.transpose(0, 1).contiguous().to(f64);
   return {t.data<double>(), t.data<double>() + t.size()};

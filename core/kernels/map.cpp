@@ -1,4 +1,4 @@
-// The part of map() that is the same for every formula.
+// The part of map() that all formulas share: pieces, threads, and layouts that are not dense.
 #include <gradus/core/kernels/map.h>
 #include <gradus/core/kernels/strided.h>
 #include <gradus/core/kernels/whole.h>
@@ -15,7 +15,7 @@ constexpr int most_inputs = 6;
 constexpr int64_t worth_a_copy = 512;       // elements
 constexpr std::size_t buffer_bytes = 4096;  // whole packs of any width; all inputs of a formula together stay in L1
 
-/// A line of memory holds elements far apart in row-major order: a copy, which moves whole lines, pays.
+/// True if each cache line holds elements far apart in row-major order: a copy, which moves whole lines, pays then.
 bool scattered(const Array& a) {
   const StridedLoop<1> walk(a.shape(), {a.strides()});
   bool less = false;
@@ -24,7 +24,7 @@ bool scattered(const Array& a) {
   return less;
 }
 
-/// to[0..end-begin) = elements begin..end-1 of an Array in row-major order.
+/// Copies elements begin..end-1 of an Array in row-major order to to[0..end-begin).
 template <class T> void line_up(const StridedLoop<1>& walk, const T* from, int64_t begin, int64_t end, T* to) {
   const int64_t length = walk.run(), step = walk.run_stride(0);
   int64_t skip = begin % length, left = end - begin;

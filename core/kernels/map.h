@@ -1,8 +1,8 @@
-// Reads a formula over Arrays of one dtype and one shape. Every element goes through a pack, whatever the layout, so the
+// Evaluates a formula over Arrays of one dtype and one shape. Every element goes through a pack, whatever the layout, so the
 // result does not depend on strides; pieces are cut by shape, so it does not depend on threads.
 //
-// A formula is compiled to one loop over dense numbers for each dtype. Pieces, threads and other layouts are in map.cpp,
-// which is compiled once: it lines up what is not dense in small buffers and hands them to that loop.
+// A formula is compiled to one loop over dense elements for each dtype. map.cpp, compiled once, has pieces, threads and
+// other layouts: it copies what is not dense to small buffers and passes them to that loop.
 #pragma once
 
 #include <gradus/core/array.h>
@@ -37,8 +37,8 @@ void map_pass(const void* f, void* out, const void* const* in, int64_t n, std::i
   map_loop<T>(*static_cast<const F*>(f), static_cast<T*>(out), n, static_cast<const T*>(in[i])...);
 }
 
-/// An Array f(in...). All inputs have the first one's shape and dtype, f32 or f64. If the first may be written over, a large
-/// one that nobody else holds is: one stream of memory less. `op` is named if there is no memory.
+/// An Array f(in...). All inputs have the first one's shape and dtype, f32 or f64. With `overwrite`
+/// the result replaces a first input that is large and unique: one stream of memory less. ResourceError names `op`.
 template <class F, class First, class... In>
 Array map_over(const char* op, bool overwrite, F f, const First& first, const In&... in) {
   Array out = Array::like(first, op);
@@ -62,7 +62,7 @@ Array map_over(const char* op, bool overwrite, F f, const First& first, const In
   return out;
 }
 
-/// A fresh Array f(in...).
+/// A new Array f(in...).
 template <class F, class First, class... In> Array map(F f, const First& first, const In&... in) {
   return map_over("memory", false, f, first, in...);
 }

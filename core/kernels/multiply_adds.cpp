@@ -11,7 +11,7 @@ namespace {
 constexpr int chains = 12;  // more than a multiply-add's latency times how many begin at once
 constexpr std::int64_t repetitions = 100'000;
 
-/// Chains that depend on nothing but themselves; the factor is such that they neither grow nor vanish.
+/// Runs independent chains of multiply-adds; the factor keeps them from growing or vanishing.
 float spin(float factor) {
   using P = pack<float>;
   P sum[chains];

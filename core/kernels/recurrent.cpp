@@ -1,5 +1,5 @@
-// The batch is cut into pieces by shape; each goes through all steps on one thread, so no thread waits for another. Where it
-// is cut makes no difference to the bits.
+// A recurrent layer's batch is cut into pieces by shape; each piece goes through all steps on one thread, so no thread waits
+// for another. The bits do not depend on where the batch is cut.
 #include <gradus/core/kernels/recurrent.h>
 
 #include <gradus/core/kernels/internal/packed_matrix.h>
@@ -67,8 +67,8 @@ template <class T> void rnn_forward(const ForwardRow<T>& row, bool relu) {
 template <class T> struct BackwardRow {
   std::int64_t h;
   const T *gates, *h_before, *c_before, *c_after, *inner, *out;
-  T *dh, *dc;      // of the state after the step; dc and a GRU's dh become what passes the gates on the way back
-  T *to_x, *to_h;  // of the sums, as seen from the input and from the state
+  T *dh, *dc;      // gradients of the state after the step; dc and a GRU's dh become the parts that bypass the gates
+  T *to_x, *to_h;  // gradients of the sums, as seen from the input and from the state
 };
 
 template <class T> void lstm_backward(const BackwardRow<T>& row) {
@@ -114,7 +114,7 @@ template <class T> void rnn_backward(const BackwardRow<T>& row, bool relu) {
 
 // ---- all steps of some rows -----------------------------------------------------------------------------------------
 
-/// [begin, end) of the batch; its working memory is its own.
+/// Rows [begin, end) of the batch, with working memory of their own.
 template <class T> struct Piece {
   const RecurrentLayer<T>& layer;
   std::int64_t begin, end;
@@ -205,7 +205,7 @@ template <class T> struct Backward {
     if (l.w_hr) projection.emplace(l.output, l.hidden, GemmOperand<T>{l.w_hr, l.hidden, 1});
   }
 
-  /// The gradient of h after step t, into dh and, for the projection's weights, into its place among all.
+  /// Adds the gradient of h after step t to dh, and stores it for the gradient of the projection's weights.
   void add_result(const Piece<T>& piece, std::int64_t t, T* dh) const {
     const std::int64_t p = layer.output;
     const T* dy = piece.at(g.y, t, p);
@@ -221,7 +221,7 @@ template <class T> struct Backward {
     }
   }
 
-  /// The share of dh that came through the gates; a GRU's dh already holds what went past them.
+  /// Adds the part of dh that came through the gates; a GRU's dh already holds the part that bypassed them.
   void through_gates(const Piece<T>& piece, std::int64_t t, const T* to_h, T* dh, T* fresh) const {
     const std::int64_t p = layer.output, wide = layer.gates() * layer.hidden;
     const bool add = layer.kind == Recurrence::gru;
@@ -291,7 +291,7 @@ template <class T> std::int64_t piece_rows(const RecurrentLayer<T>& l) {
   return std::max<std::int64_t>(1, (l.batch + pieces - 1) / pieces);
 }
 
-/// Of the products with the recurrent weights, and with those of the projection.
+/// Multiply-adds of the products with the recurrent weights and with the projection.
 template <class T> std::int64_t multiply_adds_of_steps(const RecurrentLayer<T>& l) {
   return l.steps * l.batch * l.hidden * l.output * (l.gates() + (l.w_hr ? 1 : 0));
 }

@@ -9,10 +9,10 @@
 namespace gradus {
 namespace {
 
-constexpr int64_t block = 4096;  // elements summed straight; above, halves are summed pairwise
+constexpr int64_t block = 4096;  // elements summed sequentially; longer runs are halved and summed pairwise
 constexpr int64_t rows_block = 256;
 
-/// Lanes i.. of a run with stride 1, or 0 (one number again and again); lanes behind `valid` are zero.
+/// Loads lanes i.. of a run with stride 1 or 0 (a repeated element); lanes behind `valid` are zero.
 template <class T> inline pack<T> load_lanes(const T* p, int64_t stride, int64_t i, int valid) {
   if (stride == 1) return valid == pack<T>::width ? pack<T>::load(p + i) : pack<T>::load_first(p + i, valid);
   pack<T> a(typename pack<T>::R{});
@@ -20,8 +20,8 @@ template <class T> inline pack<T> load_lanes(const T* p, int64_t stride, int64_t
   return a;
 }
 
-/// Adds x to a sum of sums, of which there may be many, with what the addition before lost (Kahan). Of two sums the bits are
-/// those of a + b.
+/// Adds x to a sum of sums, of which there may be many, with the error of the addition before (Kahan). Of two sums the bits
+/// are those of a + b.
 template <class V> GRADUS_INLINE void add_to_total(V& total, V& lost, V x) {
   const auto number = [](auto is, auto a) {
     if constexpr (std::is_same_v<decltype(is), bool>) return is ? a : 0;
@@ -32,7 +32,7 @@ template <class V> GRADUS_INLINE void add_to_total(V& total, V& lost, V x) {
   total = next;
 }
 
-/// Sum of n elements at stride 1 or 0.
+/// The sum of n elements at stride 1 or 0.
 template <class T> T sum_run(const T* p, int64_t n, int64_t stride) {
   if (n > block) {
     const int64_t half = (n / 2 + block - 1) / block * block;
@@ -102,7 +102,7 @@ template <class T> void sum_across(const T* p, int64_t n, int64_t stride, int co
   for (int c = 0; c < packs; ++c) lane[c].store_first(out + c * w, c + 1 < packs ? w : last);
 }
 
-/// One long run at stride 1 or 0, in parallel.
+/// The sum of one long run at stride 1 or 0, in parallel.
 template <class T> T sum_long(const T* p, int64_t n, int64_t stride) {
   constexpr int64_t piece = 16 * block;
   if (n <= piece) return sum_run(p, n, stride);
@@ -113,8 +113,8 @@ template <class T> T sum_long(const T* p, int64_t n, int64_t stride) {
   return sum_run(parts.data(), static_cast<int64_t>(parts.size()), 1);
 }
 
-/// The axes of a layout split into those that stay and those that are summed. Each part is walked together with that of a
-/// row-major Array, which decides the order in which everything is added, for every layout.
+/// The axes of a layout split into kept and summed ones. Each part is traversed together with that of a row-major Array,
+/// which fixes the order of addition for every layout.
 struct Split {
   Shape kept, gone;
   int64_t kept_strides[2][max_rank] = {}, gone_strides[2][max_rank] = {};
@@ -132,18 +132,18 @@ struct Split {
   }
   StridedLoop<2> outer() const { return StridedLoop<2>(kept, {kept_strides[0], kept_strides[1]}); }
   StridedLoop<2> inner() const { return StridedLoop<2>(gone, {gone_strides[0], gone_strides[1]}); }
-  /// The last kept axis is contiguous, and something is summed.
+  /// True if the last kept axis is contiguous, and something is summed.
   bool by_columns() const { return gone.rank() > 0 && outer().run_stride(0) == 1 && outer().run() > 1; }
 };
 
-/// v[i] = element i of `width` runs at stride 1, which start `step` apart.
+/// Loads v[i] = element i of `width` runs at stride 1, which start `step` apart.
 template <class T> GRADUS_INLINE void load_transposed(const T* p, int64_t step, pack<T>* v) {
 #pragma GCC unroll 16
   for (int i = 0; i < pack<T>::width; ++i) v[i] = pack<T>::load(p + i * step);
   transpose<T>(v);
 }
 
-/// The same for `runs` of them, n elements each; zeros elsewhere.
+/// As load_transposed, for `runs` runs of n elements each; zeros elsewhere.
 template <class T> void load_transposed_part(const T* p, int64_t step, int runs, int n, pack<T>* v) {
   const Lanes<T> lanes(n);
 #pragma GCC unroll 16
@@ -151,7 +151,7 @@ template <class T> void load_transposed_part(const T* p, int64_t step, int runs,
   transpose<T>(v);
 }
 
-/// Can this layout be walked in that order, with contiguous (or repeated) numbers innermost? If not, it is made dense first.
+/// True if this layout has a row-major traversal with contiguous (or repeated) elements innermost; else it is made dense.
 bool follows(const Split& s, const Split& row_major) {
   const StridedLoop<2> outer = s.outer(), inner = s.inner();
   if (inner.run() != row_major.inner().run()) return false;
@@ -159,7 +159,7 @@ bool follows(const Split& s, const Split& row_major) {
   return outer.run() == row_major.outer().run() && (outer.run_stride(0) == 1 || inner.run_stride(0) == 1);
 }
 
-/// Each output is the sum of a (possibly many-axed) run of its own.
+/// Sums runs, each with its own output and possibly of many axes.
 template <class T> void sum_rows(const Array& a, const Split& s, T* out) {
   const StridedLoop<2> outer = s.outer(), inner = s.inner();
   const int64_t length = outer.run(), work = std::max<int64_t>(1, s.gone.size());
@@ -177,7 +177,7 @@ template <class T> void sum_rows(const Array& a, const Split& s, T* out) {
   });
 }
 
-/// Sums of rows where not the rows but their neighbours are contiguous: a transposed matrix.
+/// Sums rows where neighbouring rows, not the elements of one, are contiguous: a transposed matrix.
 template <class T> void sum_rows_across(const Array& a, const Split& s, T* out) {
   const StridedLoop<2> outer = s.outer(), inner = s.inner();
   const int64_t columns = outer.run(), strips = (columns + strip<T> - 1) / strip<T>;
@@ -199,7 +199,7 @@ template <class T> void sum_rows_across(const Array& a, const Split& s, T* out) 
   });
 }
 
-/// part[0 .. n) += `count` rows, one after the other. Four at a time: a sum is loaded and stored once for them.
+/// part[0 .. n) += `count` rows, in order. Four at a time, so that a sum is loaded and stored once for them.
 template <class T> void add_rows(T* part, const T* row, int64_t count, int64_t step, int64_t n) {
   constexpr int64_t w = pack<T>::width;
   using P = pack<T>;
@@ -218,7 +218,7 @@ template <class T> void add_rows(T* part, const T* row, int64_t count, int64_t s
   }
 }
 
-/// The last kept axis is contiguous: rows are added to rows, in blocks so that long columns keep their digits.
+/// Sums with a contiguous last kept axis: rows are added to rows, in blocks so that long columns keep their digits.
 template <class T> void sum_columns(const Array& a, const Split& s, T* out) {
   const StridedLoop<2> outer = s.outer(), inner = s.inner();
   const int64_t columns = outer.run(), runs = outer.runs(), steps = inner.run(), step = inner.run_stride(0);
@@ -247,7 +247,7 @@ template <class T> void sum_columns(const Array& a, const Split& s, T* out) {
                   });
 }
 
-/// The same where not the rows but the columns are contiguous: a transposed matrix. Squares are transposed in registers.
+/// As sum_columns where columns, not rows, are contiguous: a transposed matrix, whose squares are transposed in registers.
 template <class T> void sum_columns_across(const Array& a, const Split& s, T* out) {
   const StridedLoop<2> outer = s.outer(), inner = s.inner();
   constexpr int w = pack<T>::width;

@@ -1,5 +1,5 @@
-// Sums and extremes along axes, in an order fixed by the shape: the same bits at any number of threads and in any layout.
-// A layout that cannot be walked in that order with contiguous numbers innermost is made dense first.
+// Sums and extremes along axes, in an order fixed by the shape: the same bits at any number of threads and in any layout. A
+// layout that cannot be traversed in that order with contiguous elements innermost is made dense first.
 #pragma once
 
 #include <gradus/core/array.h>
@@ -8,26 +8,25 @@
 
 namespace gradus {
 
-/// The axes a reduction runs over, as bits. An empty list means all of them. Errors: IndexError, ShapeError (named twice).
+/// The axes of a reduction as bits; an empty list means all of them. Errors: IndexError, ShapeError (an axis named twice).
 std::uint32_t axes_mask(const char* op, const std::vector<int>& axes, int rank);
 
 /// `shape` with the masked axes set to 1 (keep) or left out.
 Shape reduced_shape(const Shape& shape, std::uint32_t axes, bool keep);
 
-/// Sum over the masked axes, which stay with length 1. f32, f64; i64 and u8 and bool sum to i64.
+/// The sum over the masked axes, which stay with length 1. f32, f64; i64, u8 and bool sum to i64.
 Array sum_axes(const Array& a, std::uint32_t axes);
 
-/// The same of i64, u8 or bool, in i64 (modulo 2^64), without a copy.
+/// As sum_axes for i64, u8 or bool, in i64 (modulo 2^64), without a copy.
 Array sum_integers(const Array& a, std::uint32_t axes);
 
-/// Sum of every element, 0-d. f32, f64.
+/// The sum of every element, 0-d. f32, f64.
 Array sum_all(const Array& a);
 
-/// Sum of `a` over the axes along which `shape` was broadcast to a.shape(): the backward pass of expand.
+/// The sum of `a` over the axes along which `shape` was broadcast to a.shape(): the backward pass of expand.
 Array sum_to(const Array& a, const Shape& shape);
 
-/// Largest (or smallest) value along one axis, and the first index where it stands (i64); NaN wins. The axis stays with
-/// length 1.
+/// The largest (or smallest) value along one axis, and its first index (i64); NaN wins. The axis stays with length 1.
 struct Extreme {
   Array value, index;
 };

@@ -10,7 +10,7 @@
 namespace gradus {
 namespace {
 
-constexpr int64_t small = 64;  // elements; no more are copied as they come
+constexpr int64_t small = 64;  // elements; so few are copied one by one
 
 /// Two axes of a copy: to[r * to_row + c * to_column] = from[r * from_row + c * from_column].
 struct Plane {
@@ -29,7 +29,7 @@ template <class F> void each_square(const Plane& p, int64_t side, F&& f) {
     }
 }
 
-/// By value: a byte could be anything, so the compiler would look up each step again after each element.
+/// Copies a run. Arguments by value: bytes may alias anything, so the compiler would reload each step after each element.
 template <class N> GRADUS_INLINE void copy_run(const N* in, int64_t step_in, N* out, int64_t step_out, int64_t n) {
   if (step_out == 1 && step_in == 0) std::fill_n(out, n, *in);
   else if (step_out == 1)
@@ -38,7 +38,7 @@ template <class N> GRADUS_INLINE void copy_run(const N* in, int64_t step_in, N* 
     for (int64_t i = 0; i < n; ++i) out[i * step_out] = in[i * step_in];
 }
 
-/// Any steps. A square of its own lies between the two: each line of the source is fetched once, wherever the cache puts it.
+/// Copies a plane with any steps through a square buffer: each source line is fetched once, whatever the cache's mapping.
 template <class N> void copy_plane(const Plane p, const N* from, N* to) {
   if (std::min(p.rows, p.columns) < 4) {
     if (p.rows >= p.columns)
@@ -59,7 +59,7 @@ template <class N> void copy_plane(const Plane p, const N* from, N* to) {
   });
 }
 
-/// A square of the transpose; any part of it through masks.
+/// Transposes a square, or through masks any part of one.
 template <class T> void transpose_corner(const T* from, int64_t from_row, T* to, int64_t to_column, int rows, int columns) {
   constexpr int w = pack<T>::width;
   const Lanes<T> in(columns), out(rows);
@@ -72,7 +72,7 @@ template <class T> void transpose_corner(const T* from, int64_t from_row, T* to,
     if (i < columns) out.store(to + i * to_column, v[i]);
 }
 
-/// 16 by 16 bytes: four perfect shuffles of the rows are a transpose.
+/// Transposes 16 by 16 bytes: four perfect shuffles of the rows.
 inline void transpose_bytes(const char* from, int64_t from_row, char* to, int64_t to_column) {
   __m128i v[2][16];
   for (int i = 0; i < 16; ++i) v[0][i] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + i * from_row));
@@ -86,8 +86,8 @@ inline void transpose_bytes(const char* from, int64_t from_row, char* to, int64_
   for (int i = 0; i < 16; ++i) _mm_storeu_si128(reinterpret_cast<__m128i*>(to + i * to_column), v[0][i]);
 }
 
-/// A plane whose rows are neighbours in the target and whose columns are neighbours in the source. N is the type whose lanes
-/// carry the elements: a move keeps the bits of any.
+/// Copies a plane whose rows are contiguous in the target and whose columns are contiguous in the source. N is the type
+/// whose lanes carry the elements: a move keeps the bits of any.
 template <class N> void transpose_plane(const Plane& p, const N* from, N* to) {
   constexpr int w = sizeof(N) == 1 ? 16 : GRADUS_VECTOR_BYTES / static_cast<int>(sizeof(N));
   each_square(p, w, [&](int64_t r, int64_t c, int rows, int columns) {
@@ -103,7 +103,7 @@ template <class N> void transpose_plane(const Plane& p, const N* from, N* to) {
   });
 }
 
-/// The plane of axis `across` and the last one, for every place of the others.
+/// Copies the plane of axis `across` and the last one, for every index of the others.
 template <class N> void copy_planes(const StridedLoop<2>& walk, int across, const N* from, N* to) {
   const int last = walk.rank - 1;
   const Plane all{walk.dims[last],         walk.dims[across],     walk.strides[0][last],
@@ -134,7 +134,7 @@ template <class N> void copy_planes(const StridedLoop<2>& walk, int across, cons
   });
 }
 
-/// Along the last axis, one run after the other.
+/// Copies along the last axis, one run after the other.
 template <class N> void copy_runs(const StridedLoop<2>& walk, const N* from, N* to, int64_t begin, int64_t end) {
   const int64_t n = walk.run(), step_from = walk.run_stride(0), step_to = walk.run_stride(1);
   walk.each_run(begin, end, [&](const int64_t* at) {
@@ -145,7 +145,7 @@ template <class N> void copy_runs(const StridedLoop<2>& walk, const N* from, N* 
   });
 }
 
-/// The axis to take together with the last one: where the source steps less, or else repeats itself. None is the last one.
+/// The axis to combine with the last one: where the source steps less, or else repeats itself; the last if there is none.
 inline int axis_across(const StridedLoop<2>& walk) {
   const int last = walk.rank - 1;
   const int64_t* steps = walk.strides[0];
@@ -157,7 +157,7 @@ inline int axis_across(const StridedLoop<2>& walk) {
   return walk.run() * walk.dims[across] < small / 2 ? last : across;
 }
 
-/// No place of the target is written twice.
+/// Copies where no element of the target is written twice.
 template <class N> void copy_distinct(const StridedLoop<2>& walk, const N* from, N* to) {
   if (const int across = axis_across(walk); across < walk.rank - 1) return copy_planes(walk, across, from, to);
   if (walk.runs() == 1 && walk.run() > grain_elements)  // one long run
@@ -169,7 +169,7 @@ template <class N> void copy_distinct(const StridedLoop<2>& walk, const N* from,
                   [&](int64_t begin, int64_t end) { copy_runs(walk, from, to, begin, end); });
 }
 
-/// The axes from the target's widest step to its narrowest; false if a place of the target could be written twice.
+/// Sorts the axes by the target's step, widest first; false if an element of the target could be written twice.
 bool sort_axes(const Shape& shape, const int64_t* from_strides, const int64_t* to_strides, Shape& sorted,
                int64_t (&steps)[2][max_rank]) {
   int axes[max_rank], rank = 0;
@@ -197,7 +197,7 @@ void copy_as(const Shape& shape, const void* from, const int64_t* from_strides, 
   N* out = static_cast<N*>(to);
   if (shape.size() > small && sort_axes(shape, from_strides, to_strides, sorted, steps))
     return copy_distinct(StridedLoop<2>(sorted, {steps[0], steps[1]}), in, out);
-  const StridedLoop<2> walk(shape, {from_strides, to_strides});  // in order: of two numbers for one place the last stays
+  const StridedLoop<2> walk(shape, {from_strides, to_strides});  // in order: of two elements for one address the last stays
   const int64_t n = walk.run(), step_in = walk.run_stride(0), step_out = walk.run_stride(1);
   walk.each_run(0, walk.runs(), [&](const int64_t* at) {
     for (int64_t i = 0; i < n; ++i) out[at[1] + i * step_out] = in[at[0] + i * step_in];

@@ -1,4 +1,4 @@
-// Walking several layouts of one shape at once: axes that are contiguous in all of them are merged, the last is a run.
+// Traversal of several layouts of one shape at once: axes that are contiguous in all of them are merged, the last is a run.
 #pragma once
 
 #include <gradus/core/shape.h>
@@ -41,7 +41,7 @@ template <int N> struct StridedLoop {
     return n;
   }
 
-  /// Calls f(offsets) for the runs begin..end-1, in order; offsets[k] is where the run starts in layout k.
+  /// Calls f(offsets) for the runs begin..end-1, in order; offsets[k] is the start of the run in layout k.
   template <class F> void each_run(int64_t begin, int64_t end, F&& f) const {
     int64_t index[max_rank] = {}, offsets[N] = {};
     int64_t rest = begin;
@@ -69,8 +69,8 @@ template <int N> struct StridedLoop {
   }
 };
 
-/// to[...] = from[...] over `shape`, each with its own strides; `element` is the size of one in bytes: 1, 4 or 8. The two
-/// lie apart. Any bits are kept, whatever the type. Parallel when large.
+/// to[...] = from[...] over `shape`, each with its own strides; `element` is the size of an element in bytes: 1, 4 or 8. The
+/// two must not overlap. Bits are kept, whatever the type. Parallel when large.
 void copy_strided(std::size_t element, const Shape& shape, const void* from, const int64_t* from_strides, void* to,
                   const int64_t* to_strides);
 

@@ -1,4 +1,4 @@
-// Sums of integers. They are exact in any order, so nothing is made dense, and a long run is cut into pieces of any size.
+// Sums of integers are exact in any order, so nothing is made dense, and a long run is cut into pieces of any size.
 #include <gradus/core/kernels/reduce.h>
 #include <gradus/core/kernels/strided.h>
 #include <gradus/core/parallel.h>
@@ -11,7 +11,7 @@ namespace {
 
 constexpr int64_t integers_at_once = 1 << 18;
 
-/// Modulo 2^64: as unsigned numbers, which wrap around.
+/// The sum of a run modulo 2^64, as unsigned numbers, which wrap around.
 template <class T> std::uint64_t add_run(const T* p, int64_t n, int64_t stride) {
   std::uint64_t total = 0;
   if (stride == 1)
@@ -21,7 +21,7 @@ template <class T> std::uint64_t add_run(const T* p, int64_t n, int64_t stride) 
   return total;
 }
 
-/// One run, in parallel.
+/// The sum of one run, in parallel.
 template <class T> std::uint64_t add_long(const T* p, int64_t n, int64_t stride) {
   if (n <= integers_at_once) return add_run(p, n, stride);
   std::atomic<std::uint64_t> total = 0;

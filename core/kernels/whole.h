@@ -1,6 +1,6 @@
 // Formulas over integers. whole<T> is one integer that obeys the rules of formulas, as num<T> does: every result is exact,
-// and what its type cannot hold wraps around (two's complement), so nothing is undefined. A formula that is read with it
-// needs no pack: the compiler vectorises the plain loop.
+// and what its type cannot hold wraps around (two's complement), so nothing is undefined. A formula over it needs no pack:
+// the compiler vectorises the plain loop.
 #pragma once
 
 #include <gradus/core/kernels/map.h>
@@ -51,7 +51,7 @@ template <class T> struct whole {
   friend whole ceil(whole a) { return a; }
   friend whole trunc(whole a) { return a; }
   friend whole round(whole a) { return a; }
-  /// What division towards zero leaves, with the sign of a. b is not 0; by -1 nothing is left, and the machine would trap.
+  /// The remainder of division towards zero, with the sign of a. b is not 0; by -1 it is 0, where the machine would trap.
   friend whole fmod(whole a, whole b) { return minus_one(b) ? of(0) : of(static_cast<T>(a.v % b.v)); }
   /// The quotient rounded towards -infinity, as Python's //. b is not 0.
   friend whole floor_quotient(whole a, whole b) {
@@ -59,7 +59,7 @@ template <class T> struct whole {
     const bool below = a.v % b.v != 0 && (a.v < 0) != (b.v < 0);
     return of(static_cast<T>(a.v / b.v - below));
   }
-  /// By repeated squares; n is not negative.
+  /// The power by repeated squares; n is not negative.
   friend whole pow(whole a, whole n) {
     whole y = of(1);
     for (Bits left = static_cast<Bits>(n.v); left != 0; left = static_cast<Bits>(left >> 1), a = a * a)
@@ -72,7 +72,7 @@ template <class T> struct whole {
   static bool minus_one(whole b) { return std::is_signed_v<T> && b.v == static_cast<T>(-1); }
 };
 
-/// A loop over n numbers: to[0..n) = f(in[0][0..n), ...). As MapPass, but it stays within n.
+/// The loop over n elements, to[0..n) = f(in[0][0..n), ...): as MapPass, but it stays within n.
 template <class T, class F, int... k>
 void whole_pass(const void* f, void* to, const void* const* in, int64_t n, std::integer_sequence<int, k...>) {
   const F& formula = *static_cast<const F*>(f);
@@ -82,7 +82,7 @@ void whole_pass(const void* f, void* to, const void* const* in, int64_t n, std::
 
 }  // namespace GRADUS_ISA
 
-/// Runs the loop of the inputs' dtype, i64 or u8, into a fresh Array. Bools are read and written as the bytes 0 and 1.
+/// Runs the loop of the inputs' dtype, i64 or u8, into a new Array. Bools are read and written as the bytes 0 and 1.
 Array map_integers(const Array* const* in, int count, MapPass longs, MapPass bytes, const void* f);
 
 /// An Array f(in...) of integers or bools. All inputs have the first one's shape and dtype, which is the result's.

@@ -1,5 +1,5 @@
-// Max and average pooling. A row of average pooling is made position by position of the window, so that the inner loop runs
-// over neighbouring outputs; the 2 by 2 window with stride 2, which is nearly every window there is, has its own loops.
+// Max and average pooling. Average pooling computes a row of outputs one window position at a time, so that the inner loop
+// runs over neighbouring outputs; the 2 by 2 window with stride 2, by far the most frequent, has its own loops.
 #include <gradus/core/kernels/internal/window_halving.h>
 #include <gradus/core/kernels/internal/window_lines.h>
 #include <gradus/core/kernels/window.h>
@@ -22,7 +22,7 @@ class Inside {
  public:
   explicit Inside(const PoolGeometry& g) : g_(g), rows_(g.rows()), columns_(g.columns()), ow_(g.out_w()) {}
 
-  // Calls f(input row, column offset, outputs in reach) for those of output row y.
+  // Calls f(input row, column offset, outputs in reach) for the positions of output row y inside the image.
   template <class F> void each(std::int64_t y, F f) const {
     for (std::int64_t r = rows_.begin; r < rows_.end; ++r) {
       const std::int64_t row = y * g_.stride_h - g_.pad_h + r * g_.dil_h;
@@ -40,7 +40,7 @@ class Inside {
   std::int64_t ow_;
 };
 
-// Calls f(output, its place in the plane) for the outputs of a plane whose window lies somewhere in the image.
+// Calls f(output, its index in the plane) for the outputs of a plane whose window lies somewhere in the image.
 template <class Position, class F> void for_positions(const PoolGeometry& g, const Position* where, F f) {
   const std::int64_t oh = g.out_h(), ow = g.out_w(), columns = g.columns().count();
   const std::int64_t top = g.rows().begin * g.dil_h - g.pad_h, left = g.columns().begin * g.dil_w - g.pad_w;
@@ -56,7 +56,7 @@ template <class Position, class F> void for_positions(const PoolGeometry& g, con
     }
 }
 
-// One over the number of positions that count, for the outputs of row y.
+// One over the number of positions that count, for each output of row y.
 template <class T> void divisors(const PoolGeometry& g, const Inside& inside, bool count_padding, std::int64_t y, T* count) {
   const std::int64_t ow = g.out_w();
   std::fill(count, count + ow, count_padding ? static_cast<T>(g.kh * g.kw) : T(0));

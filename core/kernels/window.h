@@ -5,19 +5,19 @@
 
 namespace gradus {
 
-/// `planes` images of h by w (batch times channels), pooled by windows of kh by kw. Positions in the padding count as
+/// A pooling of `planes` images of h by w (batch times channels) by windows of kh by kw. Positions in the padding count as
 /// minus infinity (max) or as zero (average).
 struct PoolGeometry {
   std::int64_t planes, h, w;
   std::int64_t kh, kw;
   std::int64_t stride_h = 1, stride_w = 1;
-  std::int64_t pad_h = 0, pad_w = 0;  ///< the maximum of a window wholly in the padding is minus infinity, at no place
+  std::int64_t pad_h = 0, pad_w = 0;  ///< a window wholly in the padding has the maximum minus infinity and no position
   std::int64_t dil_h = 1, dil_w = 1;  ///< max pooling only
   std::int64_t out_h() const { return (h + 2 * pad_h - dil_h * (kh - 1) - 1) / stride_h + 1; }
   std::int64_t out_w() const { return (w + 2 * pad_w - dil_w * (kw - 1) - 1) / stride_w + 1; }
 
-  /// The rows or columns begin .. end - 1 of a window that may lie inside the image. A kernel of 2^31 rows in as much
-  /// padding costs what these cost; positions are counted among them, row by row.
+  /// The rows or columns begin .. end - 1 of a window that may lie inside the image. Positions are counted among these, row
+  /// by row, so that a kernel of 2^31 rows in as much padding costs no more than they do.
   struct Seen {
     std::int64_t begin, end;
     std::int64_t count() const { return end - begin; }
@@ -28,23 +28,23 @@ struct PoolGeometry {
  private:
   static Seen seen(std::int64_t n, std::int64_t k, std::int64_t stride, std::int64_t pad, std::int64_t dil,
                    std::int64_t out) {
-    const std::int64_t hidden = pad - (out - 1) * stride;  // from the last output too
+    const std::int64_t hidden = pad - (out - 1) * stride;  // of padding that even the last output sees
     const std::int64_t begin = hidden > 0 ? (hidden + dil - 1) / dil : 0, last = (n - 1 + pad) / dil,
                        end = last < k ? last + 1 : k;
     return {begin, end > begin ? end : begin};
   }
 };
 
-/// y[planes, out_h, out_w] = the largest of each window, and which of its positions it is; the first of equals. A NaN in the
-/// window is the result, its position that of the last one, as in PyTorch. `where` may be null. Position is uint8_t, if
-/// `fits_a_byte`, or int64_t.
+/// y[planes, out_h, out_w] = the largest element of each window; `where`, which may be null, its position in the window, the
+/// first of equals. A NaN in the window is the result, with the position of the last NaN, as in PyTorch. Position is
+/// uint8_t, if `fits_a_byte`, or int64_t.
 template <class T, class Position> void max_pool2d_forward(const PoolGeometry& g, const T* x, T* y, Position* where);
 
 /// dx[planes, h, w] = for every element the sum of dy over the windows that chose it.
 template <class T, class Position>
 void max_pool2d_backward(const PoolGeometry& g, const T* dy, const Position* where, T* dx);
 
-/// Positions as places y * w + x in the input plane; -1 for a window wholly in the padding.
+/// Turns positions into indices y * w + x of the input plane; -1 for a window wholly in the padding.
 template <class Position> void max_pool2d_places(const PoolGeometry& g, const Position* where, std::int64_t* places);
 
 inline bool fits_a_byte(const PoolGeometry& g) {

@@ -12,9 +12,9 @@
 #include <utility>
 
 #ifdef GRADUS_ASAN
-// The free lists run through poisoned blocks: the leak checker has to follow them there, or it reports what a thread that is
-// still alive at the end has in its list. Weak, so that a program may have options of its own; not with clang, whose static
-// run-time library has a weak one that would win.
+// The options of the leak checker: free lists run through poisoned blocks, which it must follow, or it reports the lists of
+// threads still alive at the end. Weak, so that a program may have options of its own; not with clang, whose static run-time
+// library has a weak one that would win.
 #ifndef __clang__
 [[gnu::weak]]
 #endif
@@ -32,8 +32,8 @@ constexpr std::size_t mapped = std::size_t(1) << 20;  // bytes from which on a b
 
 struct Common {
   std::mutex mutex;
-  void* free[classes] = {};         // lists run through the blocks: giving one back needs no memory
-  Cache* threads = nullptr;         // and so does this one
+  void* free[classes] = {};         // lists run through the blocks: returning one needs no memory
+  Cache* threads = nullptr;         // the list of threads needs none either
   std::int64_t live[classes] = {};  // of threads that ended
 };
 Common& common() {
@@ -57,7 +57,7 @@ void* pop(void*& list) {
 
 constexpr std::uint32_t cap(int c) { return c <= 16 ? 4096u : 64u; }
 
-/// Blocks that the thread took minus those it gave back. Of a member: what left its lists has made room in them.
+/// Blocks that the thread took minus those it returned. For a member, blocks that left its lists have made room in them.
 std::int64_t live(const Cache& c, int k) {
   return c.slow[k] + (k < small_classes ? static_cast<std::int64_t>(c.room[k]) - c.cap[k] : 0);
 }
@@ -70,7 +70,7 @@ void push_all(Cache& c, Common& to) {
   }
 }
 
-/// For a thread that has left its lists.
+/// Adds the counts of a thread that has left its lists to the common ones.
 void settle(const Cache& c, Common& with) {
   for (int k = 0; k < classes; ++k) with.live[k] += live(c, k);
 }
@@ -78,8 +78,8 @@ void settle_late(Common& with) {
   for (int k = 0; k < classes; ++k) with.live[k] += std::exchange(cache.slow[k], 0);
 }
 
-/// Made on a thread's first visit here; hands its blocks over when the thread ends. A thread that only gives blocks back
-/// comes here too: its list has no room until then.
+/// A thread's membership in the pool, made on its first visit here; hands the thread's blocks over when it ends. A thread
+/// that only returns blocks comes here too: its list has no room until then.
 struct Membership {
   Membership() {
     fork_safely();
@@ -100,7 +100,7 @@ struct Membership {
     *link = cache.next;
     for (int k = 0; k < small_classes; ++k) cache.room[k] = cache.cap[k] = 0;
     for (auto& n : cache.slow) n = 0;
-    cache.left = true;  // thread-local objects that die after this one give to the common list
+    cache.left = true;  // thread-local objects destroyed later return their blocks to the common list
   }
 
  private:
@@ -110,7 +110,7 @@ void join_common() {
   if (!cache.left) thread_local Membership member;
 }
 
-/// A child made by fork() has this thread only: what the others held of the pool stays where it is, counted as they left it.
+/// Keeps the pool usable in a child made by fork(), which has this thread only: the others' counts stay as they were.
 void Membership::fork_safely() {
   static const int once = pthread_atfork(
       [] {
@@ -134,11 +134,11 @@ void Membership::fork_safely() {
 }
 
 #ifdef GRADUS_ASAN
-/// The leak checker knows only what malloc made.
+/// No mapping under the leak checker, which follows only memory of malloc.
 void* map_pages(std::size_t) { return nullptr; }
 #else
-/// A large block is a mapping of its own: what is given back is the system's at once, and not kept in malloc's arenas, where
-/// it counts against a limit on the process. One of a huge page or more begins at one.
+/// Maps a large block of its own: returned memory is the system's at once, and not kept in malloc's arenas, where it counts
+/// against a limit on the process. A block of a huge page or more begins at one.
 void* map_pages(std::size_t bytes) {
   const std::size_t room = bytes >= huge_page ? huge_page : 0;
   void* const whole = mmap(nullptr, bytes + room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -152,8 +152,8 @@ void* map_pages(std::size_t bytes) {
   return p;
 }
 #endif
-/// Where nothing can be mapped, malloc may still have what was given back of small blocks. Such a block begins 64 bytes
-/// behind a page, where no mapping does.
+/// Asks malloc where nothing can be mapped, since it may still have memory of returned small blocks. Such a block begins 64
+/// bytes behind a page, where no mapping does.
 void* ask_system(std::size_t bytes) {
   if (bytes < mapped) return std::aligned_alloc(64, bytes);
   if (void* p = map_pages(bytes)) return p;
@@ -174,7 +174,7 @@ void return_to_system(void* p, std::size_t bytes) {
 void* from_system(int c, const char* maker) {
   const std::size_t bytes = class_bytes(c);
   void* p = ask_system(bytes);
-  if (!p) {  // what is kept for later may be what is missing
+  if (!p) {  // blocks kept for later may be the missing memory
     trim();
     p = ask_system(bytes);
   }
@@ -188,7 +188,7 @@ void* from_system(int c, const char* maker) {
 void* allocate_slow(int c, const char* maker) {
   join_common();
   counting::merge_waiting();
-  if (c < small_classes && cache.head[c]) return allocate(c, maker);  // there was one among them
+  if (c < small_classes && cache.head[c]) return allocate(c, maker);  // a merged block is in the list now
   if (cache.countdown > 0 && --cache.countdown == 0) [[unlikely]]
     no_memory(class_bytes(c), maker);
   {

@@ -1,5 +1,5 @@
-// The only allocator: size-class free lists, a thread's own for small blocks and a common one for large blocks. Nothing is
-// returned to the system until trim(): a fresh page costs more than most kernels.
+// The only allocator: size-class free lists, a thread's own for small blocks and a common one for large blocks. Memory
+// returns to the system only in trim(): a fresh page costs more than most kernels.
 #pragma once
 
 #include <cstddef>
@@ -27,12 +27,12 @@ inline constexpr int classes = 176;
 inline constexpr int small_classes = 49;                      // up to 256 KiB: a thread's own list
 inline constexpr std::size_t largest = std::size_t(1) << 47;  // a user's address space; the classes reach further
 #ifdef GRADUS_ASAN
-inline constexpr std::size_t red_zone = 64;  // poisoned bytes behind what a block is asked for
+inline constexpr std::size_t red_zone = 64;  // poisoned bytes behind the requested ones
 #else
 inline constexpr std::size_t red_zone = 0;
 #endif
 
-/// 64-byte steps up to 1 KiB, then four classes an octave.
+/// The size class of a block: 64-byte steps up to 1 KiB, then four classes an octave.
 constexpr int class_of(std::size_t bytes) {
   if (bytes <= 1024) return static_cast<int>((bytes + 63) / 64);
   const int e = 63 - __builtin_clzll(bytes - 1);
@@ -44,21 +44,21 @@ constexpr std::size_t class_bytes(int c) {
 
 struct Cache {
   void* head[small_classes];
-  std::uint32_t room[small_classes];  // how many more blocks the list takes; none before the thread has joined the pool
+  std::uint32_t room[small_classes];  // free room in the list; none before the thread has joined the pool
   std::uint32_t cap[small_classes];   // the room of an empty list
-  std::int64_t slow[classes];         // taken minus given back on this thread, past its lists; the lists' part is in `room`
+  std::int64_t slow[classes];         // blocks taken minus returned on this thread, not counting its lists (`room`)
   std::int64_t countdown;             // of fail_at()
   Cache* next;                        // in the list of all threads
   bool left;                          // the thread is ending: its list is gone
 };
 inline constinit thread_local Cache cache{};  // constinit: no guard on every access
 
-/// The common list, or the system; ResourceError naming `maker` if there is no memory even after trim().
+/// Allocates from the common list, or the system; ResourceError naming `maker` if there is no memory even after trim().
 void* allocate_slow(int c, const char* maker);
 void release_slow(void* p, int c);
 [[noreturn]] void throw_error(std::size_t bytes, const char* maker);  ///< ResourceError: more than `largest`
 
-/// `maker` is the op or function that wants the block, for the message if there is none.
+/// Allocates a block of class c; `maker`, the op or function that wants it, is named in the error.
 inline void* allocate(int c, const char* maker = "memory") {
   if (c < small_classes) {
     if (void* p = cache.head[c]) [[likely]] {
@@ -84,8 +84,8 @@ inline void release(void* p, int c) {
 }
 
 struct Usage {
-  /// In use, in every thread; exact while no other thread allocates. A small block that another thread gave up last stays
-  /// counted until its maker asks here too, allocates or ends (core/memory/ref_count.h).
+  /// Bytes and blocks in use, in every thread; exact while no other thread allocates. A small block that another thread
+  /// released last stays counted until its maker asks here too, allocates or ends (core/memory/ref_count.h).
   std::int64_t live_bytes, live_blocks;
 };
 Usage usage();
@@ -93,8 +93,8 @@ Usage usage();
 /// Returns this thread's cached blocks and the common ones to the system.
 void trim();
 
-/// For tests: from now on this thread asks the common list for every block, and the k-th request from here fails as if there
-/// were no memory; 0 ends that. Returns how many requests were left before the failure of the previous call, 0 if it failed.
+/// For tests: from now on this thread asks the common list for every block, and the k-th request fails as if there were no
+/// memory; 0 ends that. Returns how many requests were left before the failure of the previous call, 0 if it failed.
 std::int64_t fail_at(std::int64_t k);
 
 }  // namespace gradus::pool

@@ -5,7 +5,7 @@
 
 namespace gradus {
 
-/// The blocks that wait for one thread, one list a way to destroy them.
+/// The blocks that wait for one thread to merge their counts: one list for each way to destroy them.
 struct CountingThread {
   struct List {
     RefCount::Destroy destroy = nullptr;
@@ -24,7 +24,7 @@ struct CountingThread {
     block->next_ = std::exchange(list->first, block);
     any.store(true, std::memory_order_relaxed);
   }
-  /// Takes over the reference that the list held of each block.
+  /// Merges the counts of each block and drops the list's reference to it.
   static void merge_all(List (&taken)[kinds]) {
     for (List& list : taken)
       while (RefCount* block = list.first) {
@@ -37,7 +37,7 @@ struct CountingThread {
 
 namespace {
 
-// Never destroyed, and made before the first thread: static tensors outlive every static object.
+// These variables are never destroyed and exist before the first thread: static tensors outlive every static object.
 constinit std::mutex counting_mutex;  // guards what follows, and every thread's lists
 constinit CountingThread* counting_threads = nullptr;
 constinit std::uint32_t numbered = 0;
@@ -58,8 +58,8 @@ CountingThread* living(std::uint32_t number) {
 
 }  // namespace
 
-/// True if the owner has ended and this was the last reference. Nobody counts in the place of an owner that has ended, so
-/// its count may be read here; the mutex orders that after all it did.
+/// Puts the block into its owner's list; true if the owner has ended and this was the last reference. An ended owner counts
+/// no more, so its count may be read here; the mutex orders that after all it did.
 bool CountingThread::hand_to_owner(RefCount* block, RefCount::Destroy destroy) {
   std::lock_guard lock(counting_mutex);
   CountingThread* owner = living(block->owner());
@@ -68,7 +68,7 @@ bool CountingThread::hand_to_owner(RefCount* block, RefCount::Destroy destroy) {
   return false;
 }
 
-/// The owner's count joins the atomic one, with `extra`. True if nobody is left.
+/// Adds the owner's count, and `extra`, to the atomic one. True if no reference is left.
 bool RefCount::merge(std::int32_t extra) {
   extra += static_cast<std::int32_t>(std::exchange(own_, 0));
   owner_.store(owner() | merged_owner, std::memory_order_relaxed);
@@ -82,8 +82,8 @@ bool RefCount::owner_is_done() { return merge(0); }
 
 bool RefCount::down_elsewhere(Destroy destroy) {
   std::int32_t seen = others_.load(std::memory_order_acquire), now;
-  if (seen == (one | merged)) return true;    // the caller's is the only one: nobody else can come by another
-  do now = seen == 0 ? waiting : seen - one;  // a block that waits: the list has the reference
+  if (seen == (one | merged)) return true;    // the caller's reference is the only one, and no other can appear
+  do now = seen == 0 ? waiting : seen - one;  // a block that waits: the list holds the reference
   while (!others_.compare_exchange_weak(seen, now, std::memory_order_acq_rel, std::memory_order_acquire));
   if (seen == 0) return CountingThread::hand_to_owner(this, destroy);
   return now == merged;

@@ -14,7 +14,7 @@
 namespace gradus {
 
 namespace counting {
-/// The number by which this thread owns blocks: 1, 2, ...; 0 before it has made one, and once it is ending.
+/// The number of this thread as an owner of blocks: 1, 2, ...; 0 before it has made one, and once it is ending.
 inline constinit thread_local std::uint32_t number = 0;
 }  // namespace counting
 
@@ -27,15 +27,15 @@ class RefCount {
       ++own_;
     else others_.fetch_add(one, std::memory_order_relaxed);
   }
-  /// True if that was the last reference: the caller must destroy the block. `destroy` is for whoever merges the counts
-  /// later.
+  /// Releases a reference; true if it was the last: the caller must destroy the block. `destroy` is for whoever merges the
+  /// counts later.
   bool down(Destroy destroy) {
     if (!owned_here()) [[unlikely]]
       return down_elsewhere(destroy);
     if (--own_ != 0) return false;
     return others_.load(std::memory_order_acquire) == 0 || owner_is_done();
   }
-  /// There is one reference, and it is the caller's. False also where that cannot be known without waiting.
+  /// True if the caller has the only reference; false also where that cannot be known without waiting.
   bool unique() const {
     const std::int32_t others = others_.load(std::memory_order_acquire);
     if (others & waiting) [[unlikely]]
@@ -47,7 +47,7 @@ class RefCount {
   bool same_owner(const RefCount& o) const {
     return ((owner_.load(std::memory_order_relaxed) ^ o.owner_.load(std::memory_order_relaxed)) & ~merged_owner) == 0;
   }
-  /// For tests, in the owner's thread.
+  /// The number of references, for tests, in the owner's thread.
   std::int64_t references() const { return std::int64_t(own_) + (others_.load(std::memory_order_acquire) >> 2); }
 
  protected:
@@ -55,7 +55,7 @@ class RefCount {
     if (owner_.load(std::memory_order_relaxed) == 0) [[unlikely]]
       count_atomically();
   }
-  /// For a block where an atomic count does not show: it is never kept back by its owner. Before anybody else has seen it.
+  /// Makes the count atomic from the start, before anybody else has seen the block: its owner then never delays its release.
   void count_atomically() {
     own_ = 0;
     owner_.store(owner() | merged_owner, std::memory_order_relaxed);
@@ -73,7 +73,7 @@ class RefCount {
   bool merge(std::int32_t extra);
   bool alone_after_merging() const;
 
-  std::uint32_t own_ = 1;  // the owner's alone
+  std::uint32_t own_ = 1;  // changed by the owner only
   std::atomic<std::uint32_t> owner_{counting::number};
   RefCount* next_ = nullptr;  // in the owner's list
   std::atomic<std::int32_t> others_{
@@ -83,10 +83,10 @@ class RefCount {
 
 namespace counting {
 void join();           ///< this thread gets its number; called at its first visit to the pool
-void leave();          ///< this thread owns nothing from here on, and what waited for it is merged
+void leave();          ///< this thread owns nothing from here on, and the blocks waiting for it are merged
 void merge_waiting();  ///< merges the counts of the blocks that other threads have left to this one
 void lock_for_fork();
-void unlock_after_fork(bool in_child);  ///< in the child only this thread is left: what the others owned has no owner
+void unlock_after_fork(bool in_child);  ///< the child has only this thread: blocks of the others have no owner then
 }  // namespace counting
 
 }  // namespace gradus

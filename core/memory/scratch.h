@@ -8,7 +8,7 @@
 
 namespace gradus {
 
-/// `count` uninitialised elements, 64-byte aligned. Move and copy are not needed: it lives in the kernel that made it.
+/// `count` uninitialised elements, 64-byte aligned. No move or copy: it lives in the kernel that made it.
 template <class T> class Scratch {
  public:
   explicit Scratch(std::int64_t count, const char* maker = __builtin_FUNCTION()) {

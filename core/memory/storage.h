@@ -1,4 +1,4 @@
-// Storage: one counted block of numbers, which any thread may hold.
+// Storage: one reference-counted block of elements, which any thread may hold.
 #pragma once
 
 #include <gradus/core/memory/pool.h>
@@ -9,11 +9,11 @@
 
 namespace gradus {
 
-/// An owning pointer to something that counts its owners: it has up(), down() and static destroy(T*).
+/// An owning pointer to a reference-counted object, which has up(), down() and static destroy(T*).
 template <class T> class Ref {
  public:
   Ref() = default;
-  explicit Ref(T* owned) : p_(owned) {}  ///< takes over one count
+  explicit Ref(T* owned) : p_(owned) {}  ///< takes over one reference
   Ref(const Ref& o) : p_(o.p_) {
     if (p_) p_->up();
   }
@@ -35,12 +35,12 @@ template <class T> class Ref {
   T* p_ = nullptr;
 };
 
-/// 64 bytes of header, then the numbers, 64-byte aligned and padded: a vector loop over whole storage has no tail.
+/// A block: 64 bytes of header, then the elements, 64-byte aligned and padded: a vector loop over whole storage has no tail.
 class alignas(64) Storage : public RefCount {
  public:
   static constexpr std::size_t padded(std::size_t bytes) { return (bytes + 63) & ~std::size_t(63); }
 
-  /// Uninitialised; the padding is readable and writable, what lies behind it is poisoned under AddressSanitizer.
+  /// A new, uninitialised block; the padding is readable and writable, memory behind it is poisoned under AddressSanitizer.
   static Ref<Storage> make(std::size_t bytes, const char* maker) {
     if (bytes > pool::largest) [[unlikely]]
       pool::throw_error(bytes, maker);
@@ -49,11 +49,11 @@ class alignas(64) Storage : public RefCount {
     auto* s = ::new (pool::allocate(c, maker)) Storage;
     s->class_ = c;
     if (c >= pool::small_classes) [[unlikely]]
-      s->count_atomically();  // it must not wait for its owner when it is given up
+      s->count_atomically();  // its release must not wait for the owner
     GRADUS_POISON(reinterpret_cast<char*>(s) + used, pool::class_bytes(c) - used);
     return Ref<Storage>(s);
   }
-  /// Not inlined, so that the test before it is, wherever a Ref ends.
+  /// Destroys the block; not inlined, so that the test before it is inlined wherever a Ref ends.
   [[gnu::noinline]] static void destroy(Storage* s) {
     const int c = s->class_;
     GRADUS_UNPOISON(s, pool::class_bytes(c));

@@ -1,11 +1,11 @@
-// The cube root as a formula generic in its number, so that a pack and a single number get the same bits.
+// The cube root as a formula generic in its number type, so that a pack and a single number get the same bits.
 #pragma once
 
 #include <limits>
 
 namespace gradus {
 
-/// <= 0.9 ULP for pack and num of f32 and f64. Halley's steps t (t + 2q) / (2t + q), q = x / t^2, from
+/// The cube root, <= 0.9 ULP for pack and num of f32 and f64. Halley's steps t (t + 2q) / (2t + q), q = x / t^2, from
 /// third_of_exponent(z), which divides the bits of z by 3 as if they were a logarithm: within 4 %, and each step cubes that.
 template <class V> [[gnu::always_inline]] inline V cube_root(V x) {
   using T = typename V::value_type;
@@ -24,7 +24,7 @@ template <class V> [[gnu::always_inline]] inline V cube_root(V x) {
   t = copysign(select(tiny, t * (narrow ? 0x1p-8 : 0x1p-18), t), x);
   return select((x == V(0)) | (a > V(Limits::max())), x, t);
 }
-/// What a third of the exponent's bias adds to the bits, and where the curve of the mantissa is met best.
+/// The addend to bits divided by 3: a third of the exponent's bias, adjusted for the best fit to the curve of the mantissa.
 template <class T> inline constexpr double third_of_bias = sizeof(T) == 4 ? 709921077.0 : 3071306043645493248.0;
 
 }  // namespace gradus

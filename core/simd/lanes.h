@@ -1,4 +1,4 @@
-// Parts of a pack: the first n lanes without touching what lies behind them, and the transpose of a square of lanes.
+// Parts of a pack: the first n lanes without access to memory behind them, and the transpose of a square of lanes.
 #pragma once
 
 #include <gradus/core/simd/pack.h>
@@ -80,7 +80,7 @@ template <class V, class F> GRADUS_INLINE V fold(V* v, int n, F f) {
     for (int i = 0; i < half; ++i) v[i] = f(v[i], v[i + half]);
   return v[0];
 }
-/// The same with the lanes of a pack.
+/// Combines the lanes of a pack with f, in the order of fold() for an array.
 template <class T, class F> GRADUS_INLINE T fold(pack<T> x, F f) {
   T lane[pack<T>::width];
   x.store(lane);
@@ -100,13 +100,13 @@ template <class T> GRADUS_INLINE T fold_sum(pack<T> x) {
   }
 }
 
-/// x in every lane. (0 + x would be an addition, because it turns -0 into +0; x - 0 is x and costs nothing.)
+/// A pack with x in every lane. (0 + x would be an addition, because it turns -0 into +0; x - 0 is x and costs nothing.)
 template <class T> GRADUS_INLINE pack<T> broadcast(T x) { return x - typename pack<T>::R{}; }
 
 /// Keeps a loaded pack in its register; else the compiler may load it again for every use, and loads become the limit.
 template <class T> GRADUS_INLINE void keep_in_register(pack<T>& x) { asm("" : "+v"(x.r)); }
 
-/// The even and the odd elements of 2 * width in a row; and back.
+/// Splits 2 * width elements in a row into even and odd ones, and interleaves them again.
 template <class T, int... lane>
 GRADUS_INLINE std::pair<pack<T>, pack<T>> deinterleave(pack<T> a, pack<T> b, std::integer_sequence<int, lane...>) {
   return {__builtin_shufflevector(a.r, b.r, (2 * lane)...), __builtin_shufflevector(a.r, b.r, (2 * lane + 1)...)};
@@ -153,8 +153,8 @@ GRADUS_INLINE void transpose_square(const T* from, std::int64_t from_stride, T* 
   for (int i = 0; i < w; ++i) v[i].store(to + i * to_stride);
 }
 
-/// The same for `rows` by `columns` of the source, each at most width. Writes whole packs of `to` (zeros where there are
-/// fewer rows), `columns` of them.
+/// Transposes `rows` by `columns` of the source, each at most width. Writes whole packs of `to` (zeros where there are fewer
+/// rows), `columns` of them.
 template <class T>
 inline void transpose_part(const T* from, std::int64_t from_stride, int rows, int columns, T* to, std::int64_t to_stride) {
   constexpr int w = pack<T>::width;

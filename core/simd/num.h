@@ -1,4 +1,4 @@
-// num<T>: one number that obeys the rules of formulas: the reading for references and teaching tables.
+// num<T>: one number that obeys the rules of formulas, for reference definitions and teaching tables.
 #pragma once
 
 #include <gradus/core/simd/cube_root.h>
@@ -19,7 +19,7 @@ struct Truth {
   friend Truth operator!(Truth a) { return {!a.value}; }
 };
 
-/// A float or double that meets plain doubles exactly as pack<T> does: they round once, when they meet it.
+/// A float or double that meets plain doubles exactly as pack<T> does: the double is rounded once, when they meet.
 template <class T> struct num {
   using value_type = T;
   T v;

@@ -62,7 +62,7 @@ template <class T> struct pack {
   }
   GRADUS_INLINE void store(T* p) const { std::memcpy(p, &r, sizeof(R)); }
 
-  /// The first n lanes (0 <= n <= width); the others are zero, and what lies behind them is not touched.
+  /// Loads the first n lanes (0 <= n <= width); the others are zero, and memory behind the n is not touched.
   GRADUS_INLINE static pack load_first(const T* p, int n) {
 #if GRADUS_VECTOR_BYTES == 64
     if constexpr (sizeof(T) == 4) return R(_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p));
@@ -118,11 +118,11 @@ template <class T> struct pack {
   }
   GRADUS_INLINE friend pack sign(pack a) { return select(a > pack(0), pack(1), select(a < pack(0), pack(-1), abs(a))); }
 
-  /// NaN if either is. A constant comes first: then it is the instruction alone.
+  /// The maximum, NaN if either is. With a constant as first argument it is one instruction.
   GRADUS_INLINE friend pack max(pack a, pack b) { return select(a == a, max_or_second(a, b), a); }
   GRADUS_INLINE friend pack min(pack a, pack b) { return select(a == a, min_or_second(a, b), a); }
 
-// The maskz forms: g++ 12 warns of an uninitialised value inside its own _mm512_sqrt_ps; the instruction is the same.
+// The maskz forms, since g++ 12 warns of an uninitialised value inside its own _mm512_sqrt_ps; the instruction is the same.
 #if GRADUS_VECTOR_BYTES == 64
 #define GRADUS_MM(name, ...)                                                                    \
   if constexpr (sizeof(T) == 4) return R(_mm512_maskz_##name##_ps(__mmask16(-1), __VA_ARGS__)); \
@@ -137,7 +137,7 @@ template <class T> struct pack {
   else return R(_mm_##name##_pd(__VA_ARGS__))
 #endif
   GRADUS_INLINE friend pack sqrt(pack a) { GRADUS_MM(sqrt, a.r); }
-  /// The instruction, for kernels that look for NaN themselves: the second if either is NaN.
+  /// The plain instruction, for kernels that check NaN themselves: the second if either is NaN.
   GRADUS_INLINE friend pack max_or_second(pack a, pack b) { GRADUS_MM(max, a.r, b.r); }
   GRADUS_INLINE friend pack min_or_second(pack a, pack b) { GRADUS_MM(min, a.r, b.r); }
 #if defined(__FMA__)

@@ -1,4 +1,4 @@
-// Rows of numbers read a pack at a time: what softmax, attention, cross_entropy and the norms share.
+// Reductions over rows, a pack at a time, which softmax, attention, cross_entropy and the norms share.
 #pragma once
 
 #include <gradus/core/simd/lanes.h>
@@ -18,7 +18,7 @@ template <class T> GRADUS_INLINE pack<T> first_lanes(pack<T> x, pack<T> rest, in
   return select(index < pack<T>(valid), x, rest);
 }
 
-/// The largest of a row; which of several NaN wins, or whether one does, is open.
+/// The largest element of a row; with NaN in the row the result is unspecified.
 template <class T> inline T row_largest(const T* x, std::int64_t n) {
   const pack<T> none(-std::numeric_limits<T>::infinity());
   pack<T> top = none;
@@ -28,10 +28,10 @@ template <class T> inline T row_largest(const T* x, std::int64_t n) {
   return fold(top, [](T a, T b) { return a > b ? a : b; });
 }
 
-/// Long sums are made of short ones in T, as many packs as this, which are added in double.
+/// Packs summed in T before the sum is added in double: long sums are made of such short ones.
 inline constexpr std::int64_t stretch = 64;
 
-/// A sum over a row of n: add(part, i, lanes, valid) is `part` with the terms of one pack added.
+/// The sum over a row of n: add(part, i, lanes, valid) is `part` with the terms of one pack added.
 template <class T, class F> GRADUS_INLINE T row_sum(std::int64_t n, F add) {
   constexpr std::int64_t length = stretch * pack<T>::width;
   double total = 0;
@@ -44,7 +44,7 @@ template <class T, class F> GRADUS_INLINE T row_sum(std::int64_t n, F add) {
   return static_cast<T>(total);
 }
 
-/// Sums over n packs that begin `step` apart, lane by lane: add(part, offset) is `part` with the terms of one pack added.
+/// Sums over n packs `step` apart, lane by lane: add(part, offset) is `part` with the terms of one pack added.
 template <class T, class F> GRADUS_INLINE pack<T> column_sum(std::int64_t n, std::int64_t step, F add) {
   WideSum<T> total;
   for (std::int64_t at = 0; n > 0;) {
@@ -58,7 +58,7 @@ template <class T, class F> GRADUS_INLINE pack<T> column_sum(std::int64_t n, std
   return sum;
 }
 
-/// Sum of e^exponent(i, lanes) over a row; every term is also handed to each(i, lanes, term).
+/// The sum of e^exponent(i, lanes) over a row; every term is also passed to each(i, lanes, term).
 template <class T, class Exponent, class F> inline T row_exp_sum(std::int64_t n, Exponent exponent, F each) {
   return row_sum<T>(n, [&](pack<T> part, std::int64_t i, const auto& lanes, int valid) {
     const pack<T> e = first_lanes(exp(exponent(i, lanes)), pack<T>(0), valid);
@@ -67,7 +67,7 @@ template <class T, class Exponent, class F> inline T row_exp_sum(std::int64_t n,
   });
 }
 
-/// Rows of a kernel with an exponential for each element, of which waking a second thread is worth while.
+/// Rows per piece of a kernel with an exponential for each element, enough that waking a second thread pays.
 inline std::int64_t exp_grain(std::int64_t row) {
   constexpr std::int64_t elements = 8192;
   return row < elements ? elements / (row > 0 ? row : 1) : 1;

@@ -1,7 +1,7 @@
-// exp log tanh sigmoid erf cbrt pow, and forms of them that keep their digits near 0 and far out, for packs. fma is written
+// exp log tanh sigmoid erf cbrt pow, and forms of them that stay accurate near 0 and in the tails, for packs. fma is written
 // out, so AVX2 and AVX-512, g++ and clang do the same arithmetic.
 // f32: own minimax polynomials; the largest errors over a sample of all floats, in ULP, are named at each function.
-// f64 (gradient checks, references): the C library, lane by lane; but for cbrt.
+// f64 (gradient checks, reference definitions): the C library, lane by lane, except cbrt.
 #pragma once
 
 #include <gradus/core/simd/cube_root.h>
@@ -102,7 +102,7 @@ GRADUS_INLINE pack<float> log1p_within_1(pack<float> x) {
   return vmath::log_of(select(far, (x - 1.0) * 0.5, x), select(far, P(1), P(0)));
 }
 
-/// <= 1.3 ULP.
+/// The hyperbolic tangent, <= 1.3 ULP.
 GRADUS_INLINE pack<float> tanh(pack<float> x) {
   using P = pack<float>;
   const P z = abs(x), u = x * x;
@@ -117,7 +117,7 @@ GRADUS_INLINE pack<float> sigmoid(pack<float> x) {
   return select(x < pack<float>(0), e, pack<float>(1)) / (e + 1.0);
 }
 
-/// <= 1.2 ULP.
+/// The error function, <= 1.2 ULP.
 GRADUS_INLINE pack<float> erf(pack<float> x) {
   using P = pack<float>;
   const P z = abs(x), t = min(P(4), z), u = x * x;
@@ -128,7 +128,7 @@ GRADUS_INLINE pack<float> erf(pack<float> x) {
   return select(z < P(1), fma(x, p, x), copysign(P(1) - exp(q), x));
 }
 
-/// e^(factor x^2), the factor being -1 or -1/2, <= 2 ULP also far out, where the digits that x * x rounds away count.
+/// e^(factor x^2), factor being -1 or -1/2, <= 2 ULP also far out, where the digits that x * x rounds away matter.
 template <class T> GRADUS_INLINE pack<T> exp_square(pack<T> x, double factor) {
   x = min(pack<T>(40), abs(x));
   const pack<T> square = x * x, lost = factor * fma(x, x, -square), y = exp(factor * square);

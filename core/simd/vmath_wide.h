@@ -71,7 +71,7 @@ GRADUS_INLINE Wide wide_expm1(Wide x) {
   return fma(s.power, s.rest, s.power - 1.0);
 }
 
-/// Natural logarithm of what is not subnormal as a double.
+/// The natural logarithm of doubles that are not subnormal.
 GRADUS_INLINE Wide wide_log(Wide x) {
   constexpr double inf = std::numeric_limits<double>::infinity();
   // Puts the mantissa into [sqrt 1/2, sqrt 2). Below zero the result is NaN, but the subtraction must not overflow.
@@ -89,7 +89,7 @@ GRADUS_INLINE Wide wide_log1p(Wide x) {
   return select(abs(x) < Wide(1e-4), x * fma(x, fma(x, 1.0 / 3, -0.5), 1.0), wide_log(x + 1.0));
 }
 
-/// A quarter turn more for the cosine: quarter = 0 or 1. For |x| < 2^30.
+/// The sine, with quarter = 1 the cosine, a quarter turn more. For |x| < 2^30.
 GRADUS_INLINE Wide wide_sine(Wide x, double quarter) {
   const Wide n = nearest_whole(x * 0.63661977236758134);
   const Wide r = fma(n, -6.1232339957367660e-17, fma(n, -1.5707963267948966, x)), u = r * r;  // pi / 2 in two parts
@@ -118,7 +118,7 @@ GRADUS_INLINE bool any_beyond(pack<float> x) {
   for (int i = 0; i < pack<float>::width; ++i) found |= bits[i];
   return found != 0;
 }
-/// What wide_sine cannot reduce; rare, so that its size matters and its speed does not.
+/// The sine or cosine of arguments that wide_sine cannot reduce; rare, so that its size matters and its speed does not.
 [[gnu::noinline]] inline pack<float> far_sine(pack<float> x, bool cosine) {
   return each_lane([cosine](float v) { return static_cast<float>(cosine ? std::cos(double(v)) : std::sin(double(v))); }, x);
 }
@@ -260,7 +260,7 @@ GRADUS_INLINE pack<double> atan2(pack<double> a, pack<double> b) {
   return vmath::each_lane([](double x, double y) { return std::atan2(x, y); }, a, b);
 }
 
-// Steps and remainders are exact in either precision. round goes to even at a half, as PyTorch's.
+// Rounding functions and remainders are exact in either precision. round goes to even at a half, as PyTorch's.
 template <class T> GRADUS_INLINE pack<T> floor(pack<T> a) {
   return vmath::each_lane([](T x) { return std::floor(x); }, a);
 }

@@ -1,4 +1,4 @@
-// Sums with more digits than their terms: the mean of numbers that differ little, the variance of large ones.
+// Sums more accurate than their terms: the mean of numbers that differ little, the variance of large ones.
 #pragma once
 
 #include <gradus/core/simd/lanes.h>
@@ -11,7 +11,7 @@
 namespace gradus {
 inline namespace GRADUS_ISA {
 
-/// A sum as a double and what the additions lost.
+/// A sum as a double and the error of its additions.
 struct ExactSum {
   double sum = 0, lost = 0;
 
@@ -24,14 +24,14 @@ struct ExactSum {
   double over(double n) const { return value() / n; }
 };
 
-/// A number as a T and what is left of it: x - high - low keeps the digits of an x near it.
+/// A number split into a T and the rest: x - high - low keeps the digits of an x near it.
 template <class T> struct TwoParts {
   double high, low;
   /// Of a T and a small addition.
   TwoParts(double near, double rest) : high(static_cast<double>(static_cast<T>(near + rest))), low((near - high) + rest) {}
 };
 
-/// A sum lane by lane of packs, in double; that of doubles also, exactly, with what additions and products lose.
+/// The lane-by-lane sum of packs in double; for doubles, exactly, with the errors of additions and products.
 template <class T> class WideSum;
 
 template <> class WideSum<float> {
@@ -84,16 +84,16 @@ template <> class WideSum<double> {
   pack<double> sum_{0.0}, lost_{0.0};
 };
 
-/// A pack and what it is multiplied with.
+/// A pack a and its factor b.
 template <class T> struct Terms { pack<T> a, b; };
 
-/// The sums of a and of a b over many packs; a pack's are term(offset, lanes, valid). To widen every float would take longer
-/// than to add it: up to eight packs are added as floats, in pairs and pairs of pairs, which is exact where they are equal.
-/// Doubles are added likewise, or one by one and exactly.
+/// The sums of a and of a b over many packs, whose terms are term(offset, lanes, valid). Widening every float would take
+/// longer than adding it: up to eight packs are added as floats, in pairs and pairs of pairs, which is exact where they are
+/// equal. Doubles are added likewise, or one by one and exactly.
 template <class T, bool exactly = false> struct WideSums {
   WideSum<T> sum, product;
 
-  /// Of n packs that begin `step` apart.
+  /// Adds n packs that begin `step` apart.
   template <class Valid, class Term>
   GRADUS_INLINE void add(std::int64_t at, std::int64_t n, std::int64_t step, const Lanes<T>& lanes, Valid valid, Term term) {
     for (; n >= 8; n -= 8, at += 8 * step) add_packs<8>(at, step, lanes, valid, term);
@@ -101,7 +101,7 @@ template <class T, bool exactly = false> struct WideSums {
     if (n & 2) add_packs<2>(at, step, lanes, valid, term), at += 2 * step;
     if (n & 1) add_packs<1>(at, step, lanes, valid, term);
   }
-  /// Of n elements in a row.
+  /// Adds n contiguous elements.
   template <class Term> GRADUS_INLINE void add_row(std::int64_t at, std::int64_t n, Term term) {
     constexpr int w = pack<T>::width;
     add(at, n / w, w, Lanes<T>(w), std::integral_constant<int, w>(), term);
@@ -135,13 +135,13 @@ template <class T, bool exactly = false> struct WideSums {
   }
 };
 
-/// The mean square of distances whose own mean is `level`, from that. NaN stays.
+/// The variance: `square`, the mean square of distances, less the square of `level`, their mean. NaN stays.
 inline double mean_square_less(double square, double level) { return std::max(square - level * level, 0.0); }
 
-/// What a few rows are computed in whose squares or factors leave the range of T.
+/// The type for the few rows whose squares or factors leave the range of T.
 template <class T> using Wider = std::conditional_t<sizeof(T) == 4, double, long double>;
 
-/// Can 1 / sqrt(mean square) be multiplied with, and the squares be trusted? False for NaN: it may come of an overflow.
+/// True if 1 / sqrt(mean square) is a usable factor of reliable squares. False for NaN, which an overflow may have made.
 template <class T> bool ordinary_scale(double scale) {
   constexpr double limit = sizeof(T) == 4 ? 1e18 : 1e140;
   return scale >= 1 / limit && scale <= limit;

@@ -1,4 +1,4 @@
-// The .npy format apart from the file that it lies in: an .npz archive holds the same.
+// The .npy format apart from the file that contains it: an .npz archive holds the same bytes.
 #pragma once
 
 #include <gradus/core/io/internal/stored_elements.h>
@@ -7,10 +7,10 @@
 
 namespace gradus {
 
-/// The array in the `size` bytes of `source`, which are read once, from front to end. Errors: as load_npy(path).
+/// Reads the array in the `size` bytes of `source`, once, from front to end. Errors: as load_npy(path).
 Array read_npy(const std::string& path, std::uint64_t size, const ByteSource& source);
 
-/// All that stands before the numbers of `a`. Errors: DataError about `path` if it is absent.
+/// The header that precedes the elements of `a`. Errors: DataError about `path` if `a` is absent.
 std::string npy_preamble(const std::string& path, const Array& a);
 
 }  // namespace gradus

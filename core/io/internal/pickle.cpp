@@ -13,8 +13,8 @@ namespace {
 struct Value {
   enum Kind : std::uint8_t { none, boolean, integer, real, text, tuple, container, global, storage, tensor };
   Kind kind = none;
-  std::uint32_t count = 0;  // bytes of a text, items of a tuple (a storage and a tensor are the tuples they were made of)
-  std::int64_t at = 0;      // an integer's value; where a text, a tuple's items, a container or a global stands
+  std::uint32_t count = 0;  // bytes of a text, items of a tuple (a storage and a tensor keep the tuples they were made of)
+  std::int64_t at = 0;      // an integer's value; or the index of a text, a tuple's items, a container or a global
 };
 
 constexpr const char* kind_names[] = {"None",    "a bool",         "an integer", "a float",   "a text",
@@ -29,7 +29,7 @@ struct Container {
   bool is_list = false;
 };
 
-/// The globals that are read. A type of storage, or a dtype, has its element.
+/// The Python globals that the reader accepts; a storage type or a dtype has its element type.
 struct Global {
   enum Role { ordered_dict, rebuild_tensor, rebuild_tensor_of_dtype, rebuild_parameter, typed, untyped, dtype };
   std::string_view module, name;
@@ -59,7 +59,7 @@ constexpr Global globals[] = {{"collections", "OrderedDict", Global::ordered_dic
                               {"torch", "uint32", Global::dtype, of_u4},
                               {"torch", "uint64", Global::dtype, of_u8}};
 
-/// Runs the pickle's opcodes, then walks what they have built.
+/// Executes the opcodes of the pickle, then collects the tensors in the value they built.
 class PickleReader {
  public:
   PickleReader(const std::string& path, std::string_view text, std::uint64_t bytes)
@@ -79,7 +79,7 @@ class PickleReader {
     bad_file(path_, "pickle at byte ", at_, ": ", parts...);
   }
 
-  /// Everything that is built takes memory: so many values' worth.
+  /// Counts the memory of `cells` more values. Errors: DataError when the limit is exceeded.
   void spend(std::uint64_t cells) {
     if (cells > cells_left_) fail("it builds more than a file of this size may; save the state dict alone");
     cells_left_ -= cells;
@@ -97,7 +97,7 @@ class PickleReader {
     for (std::size_t i = width; i-- > 0;) n = n << 8 | static_cast<unsigned char>(bytes[i]);
     return n;
   }
-  /// An integer of Python in two's complement.
+  /// Reads an integer of Python in two's complement.
   std::int64_t long_integer() {
     const auto width = static_cast<std::size_t>(number(1));
     if (width > 8) fail("an integer of ", width, " bytes is not read");
@@ -172,7 +172,7 @@ class PickleReader {
     (c.first < 0 ? c.first : dict_items_[static_cast<std::size_t>(c.last)].next) = place;
     c.last = place;
   }
-  /// Puts the values from `from` on into the container below them: pairs of key and value into a dict.
+  /// Appends the stack's values from index `from` on to the container below them; a dict takes pairs of key and value.
   void fill(std::size_t from, bool is_list) {
     if (from <= (marks_.empty() ? 0 : marks_.back())) fail("it fills a container where there is none");
     const Value to = stack_[from - 1];
@@ -195,7 +195,7 @@ class PickleReader {
     push(memo_[static_cast<std::size_t>(place)]);
   }
 
-  // ---- what a state dict calls ----
+  // ---- the callables of a state dict ----
   void push_global(std::string_view module, std::string_view name) {
     for (const Global& g : globals)
       if (g.module == module && g.name == name) return push({Value::global, 0, &g - globals});
@@ -207,7 +207,7 @@ class PickleReader {
   const Global& global_at(const Value& v) const { return globals[v.at]; }
   bool is_global(const Value& v, Global::Role role) const { return v.kind == Value::global && global_at(v).role == role; }
 
-  /// ("storage", type, key, location, count): what persistent ids stand for in these files.
+  /// Makes the storage ("storage", type, key, location, count) that a persistent id stands for in these files.
   void make_storage() {
     Value v = pop(Value::tuple, "a persistent id");
     const bool right = v.count == 5 && item(v, 0).kind == Value::text && text_of(item(v, 0)) == "storage" &&
@@ -217,7 +217,7 @@ class PickleReader {
     v.kind = Value::storage;
     push(v);
   }
-  /// (storage, offset, size, stride, requires_grad, hooks[, dtype])
+  /// Makes a tensor of the arguments (storage, offset, size, stride, requires_grad, hooks[, dtype]).
   void make_tensor(Value arguments, bool of_dtype) {
     const auto is = [&](std::size_t i, Value::Kind kind) { return item(arguments, i).kind == kind; };
     const bool right = arguments.count >= (of_dtype ? 7u : 6u) && is(0, Value::storage) && is(1, Value::integer) &&
@@ -244,14 +244,14 @@ class PickleReader {
     }
   }
 
-  /// False after the last one.
+  /// Executes one opcode; false after the last one.
   bool step() {
     const auto code = static_cast<unsigned char>(take(1)[0]);
     switch (code) {
       case 0x80:
         if (const auto version = number(1); version < 2 || version > 5) fail("protocol ", version, "; 2 to 5 are read");
         return true;
-      case 0x95: return take(8), true;  // a frame's length: nothing depends on it
+      case 0x95: return take(8), true;  // a frame's length, which nothing needs
       case '.': return false;
       case '(': return spend(1), marks_.push_back(stack_.size()), true;
       case 'N': return push({}), true;
@@ -293,7 +293,7 @@ class PickleReader {
       }
       case 'Q': return make_storage(), true;
       case 'R': return reduce(), true;
-      case 'b': return pop(), keep_container(), true;  // attributes of a dict: PyTorch's versions of modules
+      case 'b': return pop(), keep_container(), true;  // drops the attributes of a dict: PyTorch's versions of modules
       default: break;
     }
     --at_;
@@ -301,8 +301,8 @@ class PickleReader {
   }
   void keep_container() { push(pop(Value::container, "what gets attributes")); }
 
-  // ---- what was built ----
-  /// Appends the tensors in `v`, whose place in the whole is `name`.
+  // ---- the value that was built ----
+  /// Appends the tensors in `v`, whose dotted name in the whole value is `name`.
   void walk(const Value& v, const std::string& name, int depth) {
     if (depth > 32) fail("a dict or list holds itself, or more than 32 are nested");
     spend(1);
@@ -354,7 +354,7 @@ class PickleReader {
   const std::string_view text_;
   std::uint64_t cells_left_;
   std::size_t at_ = 0;
-  std::deque<Value> stack_, items_, memo_;  // a vector that grows holds them twice
+  std::deque<Value> stack_, items_, memo_;  // deques, since a vector that grows exists twice
   std::deque<std::size_t> marks_;
   std::deque<Container> containers_;
   std::deque<Item> dict_items_;

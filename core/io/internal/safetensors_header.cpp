@@ -9,7 +9,7 @@
 namespace gradus {
 namespace {
 
-/// Reads the header from front to end. Nothing is nested deeper than the format is, so neither is the reader.
+/// Reads the header from front to end. The format nests to a fixed depth, and so does the reader.
 class HeaderReader final : public JsonScanner {
  public:
   HeaderReader(const std::string& path, SafetensorsHeader& h, std::uint64_t most)
@@ -32,7 +32,7 @@ class HeaderReader final : public JsonScanner {
   }
 
  private:
-  // ---- what the format says ----
+  // ---- the format ----
   void tensor(std::string_view name) {
     constexpr std::string_view fields[] = {"dtype", "shape", "data_offsets"};
     bool seen[3] = {};
@@ -98,7 +98,7 @@ class HeaderReader final : public JsonScanner {
   }
 
   // ---- values ----
-  /// The first character of a value; any other value is refused: "WHERE: null where RIGHT would be right".
+  /// Skips to a value's first character. Errors: DataError, "WHERE: null where RIGHT would be right", for another value.
   void begin(char first, const std::string& where, const char* right) {
     if (!take(first)) throw_value(where, right);
   }

@@ -18,7 +18,7 @@ template <class T> T value_at(const char* at, bool swapped) {
   return std::bit_cast<T>(bytes);
 }
 
-/// One element of the file as T; nothing if T does not hold it, or if it is no such element (a bool of 7).
+/// One element of the file as T; nullopt if T cannot represent it, or if its bits are invalid (a bool of 7).
 template <class T> std::optional<T> read_element(const char* at, const StoredElement& e) {
   if constexpr (std::is_same_v<T, bool>) {
     if (static_cast<unsigned char>(*at) > 1) return {};
@@ -66,7 +66,7 @@ std::int64_t convert_elements(T* out, std::int64_t count, const StoredElement& e
   return count;
 }
 
-/// The nearest number of so many bits, ties to even, by integers alone: the rounding mode of the machine does not matter.
+/// The nearest number of the given width, ties to even, by integers alone: the machine's rounding mode does not matter.
 template <int exponent_bits, int fraction_bits> std::uint16_t narrowed(double x) {
   constexpr std::uint64_t infinity = ((std::uint64_t(1) << exponent_bits) - 1) << fraction_bits, one = 1;
   constexpr int lowest = 2 - (1 << (exponent_bits - 1));  // the exponent of the smallest normal number

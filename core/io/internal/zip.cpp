@@ -10,12 +10,12 @@
 namespace gradus {
 namespace {
 
-constexpr std::uint64_t narrow_most = 0xFFFFFFFF;  // a field of 32 bits that says: look for 64
+constexpr std::uint64_t narrow_most = 0xFFFFFFFF;  // the value of a 32-bit field that refers to a 64-bit one
 constexpr std::size_t directory_bytes = 46, header_bytes = 30, end_bytes = 22, wide_end_bytes = 56, locator_bytes = 20;
 constexpr std::string_view entry_mark = "PK\1\2", header_mark = "PK\3\4", end_mark = "PK\5\6", wide_end_mark = "PK\6\6",
                            locator_mark = "PK\6\7";
 
-/// A little-endian number of so many bytes; the caller has seen that they are there.
+/// A little-endian number of `width` bytes; the caller has checked that they exist.
 std::uint64_t number_at(std::string_view bytes, std::size_t at, std::size_t width) {
   std::uint64_t n = 0;
   for (std::size_t i = width; i-- > 0;) n = n << 8 | static_cast<unsigned char>(bytes[at + i]);
@@ -31,7 +31,7 @@ std::string bytes_of_file(const InputFile& file, std::uint64_t at, std::size_t c
   return bytes;
 }
 
-/// One member that is being read.
+/// The reader of one member of the archive.
 class Member {
  public:
   Member(const InputFile& file, const ZipEntry& entry, bool checked)
@@ -54,7 +54,7 @@ class Member {
     crc_ = static_cast<std::uint32_t>(crc32_z(crc_, out, bytes));
     if (done_ == entry_.size && crc_ != entry_.crc) throw_error("its checksum is not that of the directory");
   }
-  /// Errors: the member has another size than the directory says.
+  /// Checks that the member does not exceed the size in the directory. Errors: DataError.
   void count() {
     std::vector<unsigned char> some(1 << 16);
     checked_ = false;
@@ -121,7 +121,7 @@ ZipReader::ZipReader(const InputFile& file) : file_(file) {
   check_members(end.offset);
 }
 
-/// Where the directory is: by the record at the very end, behind which only a comment of the length that it says may stand.
+/// Finds the directory through the record at the very end, which only a comment of the length stated there may follow.
 ZipReader::End ZipReader::find_end() const {
   const std::uint64_t longest = end_bytes + 65'535, from = file_.size() - std::min(file_.size(), longest);
   const std::string tail = bytes_of_file(file_, from, static_cast<std::size_t>(file_.size() - from));
@@ -142,7 +142,7 @@ ZipReader::End ZipReader::find_end() const {
   return end;
 }
 
-/// The record of 64 bits in front of the last one, if there is one; `directory_end` becomes where it begins.
+/// Reads the 64-bit record in front of the last one, if there is one; `directory_end` becomes the record's offset.
 ZipReader::End ZipReader::wide_end(std::uint64_t& directory_end, const End& narrow) const {
   const bool needed = narrow.entries == 0xFFFF || narrow.size == narrow_most || narrow.offset == narrow_most;
   const auto missing = [&]() {
@@ -167,7 +167,7 @@ ZipReader::End ZipReader::wide_end(std::uint64_t& directory_end, const End& narr
   return end;
 }
 
-/// The entry at `at` of the directory. Returns where the next one begins.
+/// Reads the directory's entry at `at`, and returns the offset of the next one.
 std::size_t ZipReader::read_entry(std::size_t at) {
   const std::string_view all = directory_;
   if (all.size() - at < directory_bytes || all.substr(at, 4) != entry_mark)
@@ -205,7 +205,7 @@ std::size_t ZipReader::read_entry(std::size_t at) {
   return end;
 }
 
-/// The header in front of the member's bytes, which repeats the name.
+/// Checks the local header in front of the member's bytes, which repeats the name.
 void ZipReader::read_local_header(ZipEntry& e) const {
   if (e.header > file_.size() || file_.size() - e.header < header_bytes + e.name.size())
     bad_file(file_.path(), named(e), " would begin at byte ", grouped(e.header), "; the file has ", grouped(file_.size()));
@@ -257,7 +257,7 @@ void ZipWriter::add(const std::string& name, std::string_view first, std::string
   uLong crc = 0;
   for (const std::string_view part : {first, second})
     crc = crc32_z(crc, reinterpret_cast<const unsigned char*>(part.data()), part.size());
-  std::string shared;  // what the header and the entry of the directory have in common: version 4.5, UTF-8, 1980-01-01
+  std::string shared;  // the fields that header and directory entry share: version 4.5, UTF-8, 1980-01-01
   for (const unsigned n : {45u, 0x800u, 0u, 0u, 0x21u}) append_number(shared, n, 2);
   append_number(shared, crc, 4);
   append_number(shared, narrow_most, 4), append_number(shared, narrow_most, 4);

@@ -1,5 +1,5 @@
-// Zip archives (APPNOTE.TXT 6.3.10 of PKWARE), as far as .npz files and those of torch.save() need them: members that are
-// stored or deflated, with the 64-bit extension. A directory is checked as a whole before a member is read.
+// Zip archives (APPNOTE.TXT 6.3.10 of PKWARE), as far as .npz files and torch.save() need them: members that are stored or
+// deflated, with the 64-bit extension. The whole directory is checked before any member is read.
 #pragma once
 
 #include <gradus/core/io/files.h>
@@ -13,30 +13,30 @@
 
 namespace gradus {
 
-/// One file of an archive, as the directory at the end has it.
+/// One member of an archive, as the directory at the end describes it.
 struct ZipEntry {
-  std::string_view name;       // within the reader's directory
-  std::uint64_t header, data;  // where its own header and its bytes begin
-  std::uint64_t packed, size;  // its bytes as they lie there, and unpacked
+  std::string_view name;       // a view of the reader's directory
+  std::uint64_t header, data;  // offsets of the member's own header and of its bytes
+  std::uint64_t packed, size;  // bytes in the archive, and unpacked
   std::uint32_t crc;
   bool deflated;
 };
 
 class ZipReader {
  public:
-  /// Reads the directory. Errors: DataError if this is no archive, if a member is compressed in another way than deflate or
-  /// encrypted, if two share a name or a byte, or if what the file says of a member in two places does not agree.
+  /// Reads the directory. Errors: DataError if this is no archive, if a member is encrypted or compressed by another method
+  /// than deflate, if two members share a name or a byte, or if two statements about a member in the file do not agree.
   explicit ZipReader(const InputFile& file);
   ZipReader(const ZipReader&) = delete;
   ZipReader& operator=(const ZipReader&) = delete;
 
   const std::vector<ZipEntry>& entries() const { return entries_; }  ///< in the order of the directory
   const ZipEntry* find(std::string_view name) const;                 ///< null: there is none
-  /// The unpacked bytes of a member, to be read once from front to end; at its end the checksum is compared if `checked`.
-  /// Errors: DataError if a deflated member does not unpack to the size that the directory says; that is found out before
-  /// a size beyond the usual is believed.
+  /// The unpacked bytes of a member, to be read once from front to end; at the end the checksum is compared if `checked`.
+  /// Errors: DataError if a deflated member does not unpack to the size in the directory; a size beyond the usual is
+  /// verified before anything relies on it.
   ByteSource open(const ZipEntry& entry, bool checked) const;
-  /// "member "conv1.npy"", for messages.
+  /// A member's name for messages: "member "conv1.npy"".
   static std::string named(const ZipEntry& entry);
 
  private:
@@ -55,11 +55,11 @@ class ZipReader {
   std::vector<std::uint32_t> by_name_;
 };
 
-/// Writes an archive of stored members, one after the other, to where `sink` puts bytes.
+/// Writes an archive of stored members, one after the other, through `sink`.
 class ZipWriter {
  public:
   explicit ZipWriter(std::function<void(std::string_view)> sink) : sink_(std::move(sink)) {}
-  /// The member `name`, which consists of the two texts in turn.
+  /// Appends the member `name`, whose bytes are the two texts in turn.
   void add(const std::string& name, std::string_view first, std::string_view second);
   void finish();  ///< writes the directory
 

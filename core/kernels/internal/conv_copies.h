@@ -1,4 +1,4 @@
-// Copies of an image in which a run of neighbouring outputs finds each of its terms as a run of neighbours.
+// Copies of an image in which the inputs of a run of neighbouring outputs are contiguous for each term.
 #pragma once
 
 #include <gradus/core/kernels/internal/conv_detail.h>
@@ -12,7 +12,7 @@
 namespace gradus::conv_detail {
 inline namespace GRADUS_ISA {
 
-// Copies of a band of output rows. With stride_h 1 copy kx holds all input rows the band needs; else, or if most of these
+// The copies of a band of output rows. With stride_h 1 copy kx holds all input rows of the band; else, or if most of these
 // would be padding because the kernel's rows lie far apart, copy (ky, kx) holds just the rows of that ky.
 template <class T> struct Bands {
   std::int64_t oh, ow, rows, count;      // output rows in a band
@@ -20,7 +20,7 @@ template <class T> struct Bands {
   bool per_row;                          // copies for each ky
   bool none;                             // the image itself is its copy
   bool even;                             // output rows are as long as input rows: a copy is the image, moved
-  Scratch<T> inside;                     // then [kw, ow + a pack]: all bits set where term kx of a column lies in the image
+  Scratch<T> inside;                     // if so: [kw, ow + a pack], all bits set where a column's term kx is in the image
 
   explicit Bands(const Conv2dGeometry& g)
       : oh(g.out_h()),
@@ -29,7 +29,7 @@ template <class T> struct Bands {
         even(!per_row && g.stride_w == 1 && ow == g.w),
         inside(even ? g.kw * (ow + pack<T>::width) : 0) {
     constexpr std::int64_t element = sizeof(T);
-    // nothing may be read behind the last image, so its planes must be whole packs
+    // reads must not go behind the last image, so its planes must be whole packs
     none = g.kh == 1 && g.kw == 1 && g.stride_h == 1 && g.stride_w == 1 && g.pad_h == 0 && g.pad_w == 0 &&
            oh * ow * element % GRADUS_VECTOR_BYTES == 0;
     copies = per_row ? g.kh * g.kw : g.kw;
@@ -49,19 +49,19 @@ template <class T> struct Bands {
     }
   }
 
-  // Where term i, in the order of the weights, of the band's first output is found.
+  // The offset of term i, in the order of the weights, of the band's first output.
   std::int64_t offset(const Conv2dGeometry& g, std::int64_t i) const {
     const std::int64_t channel = i / (g.kh * g.kw), ky = i / g.kw % g.kh, kx = i % g.kw;
     if (none) return channel * g.h * g.w;
     return per_row ? i * copy : (channel * g.kw + kx) * copy + ky * g.dil_h * ow;
   }
-  // Elements of the copies of some channels; the last tile reads up to a tile's width behind them.
+  // The elements of the copies of some channels; the last tile reads up to a tile's width behind them.
   std::int64_t size(std::int64_t channels, std::int64_t width) const {
     return none ? 0 : channels * copies * copy + tile_vectors * width;
   }
 };
 
-// from[0], from[step], ... to `to`; the copied parts of rows are short, a call would cost as much as the copy.
+// Copies from[0], from[step], ... to `to`; the runs are so short that a call would cost as much as the copy.
 template <class T> GRADUS_INLINE void copy_run(const T* from, std::int64_t step, std::int64_t n, T* to) {
   constexpr int w = pack<T>::width;
   std::int64_t i = 0;
@@ -86,7 +86,7 @@ template <class T> GRADUS_INLINE void copy_run(const T* from, std::int64_t step,
   }
 }
 
-// n elements that run over the ends of rows, from column `column` on; zero where `inside` is.
+// Copies n elements that run over the ends of rows, from column `column` on; zero where `inside` is.
 template <class T>
 GRADUS_INLINE void copy_moved(const T* from, const T* inside, std::int64_t column, std::int64_t row, std::int64_t n, T* to) {
   using P = pack<T>;
@@ -101,7 +101,7 @@ GRADUS_INLINE void copy_moved(const T* from, const T* inside, std::int64_t colum
   };
   const std::int64_t step = P::width % row;
   std::int64_t i = std::min(n, static_cast<std::int64_t>(-reinterpret_cast<std::uintptr_t>(to) / sizeof(T) % P::width));
-  if (i > 0) part(0, i);  // the others are stored to aligned places
+  if (i > 0) part(0, i);  // all other stores are aligned
   for (; i + P::width <= n; i += P::width) {
     kept(P::load(from + i)).store(to + i);
     column += step;
@@ -110,8 +110,8 @@ GRADUS_INLINE void copy_moved(const T* from, const T* inside, std::int64_t colum
   if (i < n) part(i, n - i);
 }
 
-// Fills the copies of the band that begins at output row y. They were all zero or filled for the same y before, so what lies
-// in the padding is zero already.
+// Fills the copies of the band that begins at output row y. They were all zero or filled for the same y before, so the
+// elements in the padding are zero already.
 template <class T>
 void fill_copies(const Conv2dGeometry& g, const Bands<T>& b, std::int64_t y, std::int64_t channels, const T* x, T* copies) {
   for (std::int64_t c = 0; c < channels; ++c, x += g.h * g.w)

@@ -1,4 +1,4 @@
-// What the files of the convolution share.
+// Declarations that the files of the convolution share.
 #pragma once
 
 #include <gradus/core/kernels/conv.h>
@@ -11,7 +11,7 @@
 
 namespace gradus::conv_detail {
 
-/// Images one task of a pass over all images takes: about `work` multiply-adds, but rather 8 tasks than 1; by shape only.
+/// Images per task of a pass over all images: about `work` multiply-adds, but rather 8 tasks than 1; by shape only.
 inline std::int64_t images_per_task(const Conv2dGeometry& g) {
   constexpr std::int64_t work = 1 << 22;
   const std::int64_t one = g.c_out * g.out_h() * g.out_w() * (g.c_in / g.groups) * g.kh * g.kw;
@@ -24,7 +24,7 @@ inline std::int64_t images_per_partial(const Conv2dGeometry& g) { return std::ma
 
 inline namespace GRADUS_ISA {
 
-/// Sum of a contiguous range, as width chains of each of four packs; the order depends on the length only.
+/// The sum of a contiguous range, as width chains of each of four packs; the order depends on the length only.
 template <class T> T plane_sum(const T* p, std::int64_t n) {
   using P = pack<T>;
   constexpr int chains = 64;  // the same for every instruction set
@@ -39,7 +39,7 @@ template <class T> T plane_sum(const T* p, std::int64_t n) {
   return fold_sum(fold(sum, packs, [](P a, P b) { return a + b; }));
 }
 
-/// dy summed over positions image by image, then over images in order.
+/// The bias gradient: dy summed over positions image by image, then over images in order.
 template <class T> class BiasSums {
  public:
   BiasSums(const Conv2dGeometry& g, const T* dy) : g_(g), dy_(dy), sums_(g.n * g.c_out) {}
@@ -60,21 +60,21 @@ template <class T> class BiasSums {
 
 }  // namespace GRADUS_ISA
 
-/// The general way, right for every geometry: windows copied to columns, then products.
+/// The general algorithm, right for every geometry: windows copied to columns, then products.
 template <class T> void general_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y);
 template <class T> void general_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx);
 template <class T> void general_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight);
 
-/// Stride 1, straight from the padded image.
+/// The direct algorithm for stride 1, straight from the padded image.
 bool direct_suits(const Conv2dGeometry& g);
 template <class T> void direct_forward(const Conv2dGeometry& g, const T* x, const T* weight, const T* bias, T* y);
 bool direct_gradient_suits(const Conv2dGeometry& g);
 template <class T> void direct_input_gradient(const Conv2dGeometry& g, const T* dy, const T* weight, T* dx);
 
-/// Any stride; false if neither way fills its packs, then nothing is done. dbias may be null.
+/// The direct weight gradient, any stride; false, with nothing done, if no algorithm fills its packs. dbias may be null.
 template <class T> bool direct_weight_gradient(const Conv2dGeometry& g, const T* x, const T* dy, T* dweight, T* dbias);
 
-/// The convolution from dy to dx of a convolution with stride 1.
+/// The geometry of the convolution that computes dx from dy, for a convolution with stride 1.
 Conv2dGeometry turned(const Conv2dGeometry& g);
 
 }  // namespace gradus::conv_detail

@@ -1,4 +1,4 @@
-// Which outputs of a window or a kernel see the input at one offset, and not the padding.
+// The outputs for which a position of a window or a kernel lies on the input and not in the padding.
 #pragma once
 
 #include <algorithm>

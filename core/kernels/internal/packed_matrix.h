@@ -1,4 +1,4 @@
-// PackedMatrix: the right-hand side of many products, laid out once as the register tile reads it.
+// PackedMatrix: the right-hand side of many products, packed once in the order in which the register tile reads it.
 #pragma once
 
 #include <gradus/core/kernels/gemm.h>
@@ -8,8 +8,8 @@
 namespace gradus {
 inline namespace GRADUS_ISA {
 
-/// b [k, n], whose numbers must stay where they are as long as this lives. Every element of a product is one chain of fused
-/// multiply-adds over k in blocks of gemm_k_block, whatever the number of rows: rows may be shared out among threads.
+/// Packs b [k, n], whose elements must outlive this object. Every element of a product is one chain of fused multiply-adds
+/// over k in blocks of gemm_k_block, whatever the number of rows: rows may be shared out among threads.
 template <class T> class PackedMatrix {
  public:
   PackedMatrix(std::int64_t k, std::int64_t n, GemmOperand<T> b)
@@ -23,13 +23,13 @@ template <class T> class PackedMatrix {
   }
 
   /// c[m, n] = a[m, k] b (+ bias [n] in every row), or c + a b if `add`; a and c have unit column stride and do not overlap.
-  /// Runs on the calling thread when that works on a piece of parallel_for.
+  /// Runs on the calling thread inside a piece of parallel_for.
   void multiply(std::int64_t m, const T* a, std::int64_t a_row_stride, T* c, std::int64_t c_row_stride, bool add,
                 const T* bias = nullptr) const {
     multiply_part(k_, n_, m, a, a_row_stride, c, c_row_stride, add, bias);
   }
 
-  /// The same with the first k rows of b only, and with its first n columns or some more.
+  /// As multiply(), with the first k rows of b only, and with its first n columns or some more.
   void multiply_part(std::int64_t k, std::int64_t n, std::int64_t m, const T* a, std::int64_t a_row_stride, T* c,
                      std::int64_t c_row_stride, bool add = false, const T* bias = nullptr) const {
     if constexpr (!has_fma) {
@@ -68,7 +68,7 @@ template <class T> class PackedMatrix {
  private:
   static constexpr int width = pack<T>::width;
   static constexpr std::int64_t widest = tile_vectors * width;
-  /// Without the instruction the tile is slow, and gemm() knows better.
+  /// False where there is no such instruction: the tile is slow there, and gemm() chooses better.
   static constexpr bool has_fma = pack<T>::width * sizeof(T) > 16;
   struct Panel {
     int columns, vectors, lanes;
@@ -79,7 +79,7 @@ template <class T> class PackedMatrix {
     const int columns = static_cast<int>(std::min(widest, n_ - j)), vectors = (columns + width - 1) / width;
     return {columns, vectors, vectors * width};
   }
-  /// All rows of one panel, in tiles of nearly equal height: a low tile at the end would not hide the latency.
+  /// Computes all rows of one panel, in tiles of nearly equal height: a low tile at the end would not hide the latency.
   static void rows(std::int64_t m, std::int64_t k, const T* a, std::int64_t a_row, EvenRows<T> b, const Panel& panel,
                    TileTarget<T> to) {
     const std::int64_t most = tile_rows(panel.vectors);

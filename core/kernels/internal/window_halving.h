@@ -16,7 +16,7 @@ inline bool halves(const PoolGeometry& g) {
          g.dil_w == 1;
 }
 
-/// A small number per lane, a byte each in memory.
+/// A small number per lane, one byte each in memory.
 template <class T> class Bytes {
   using Bits = typename Register<T>::bits;
 
@@ -52,7 +52,7 @@ template <class T> class Bytes {
 #endif
 };
 
-/// Pairs of neighbours: `count` even and `count` odd elements of a row, 2 * count elements long.
+/// The `count` even and the `count` odd elements of a row of 2 * count elements.
 template <class T> struct Pairs {
   static constexpr int w = pack<T>::width;
   static constexpr auto all = std::make_integer_sequence<int, w>{};
@@ -103,7 +103,7 @@ template <class T> void halve_max(const PoolGeometry& g, const T* x, T* y, std::
   });
 }
 
-// What the windows leave over of an image with odd sides.
+// Sets the gradient of the row and column to zero that the windows leave over of an image with odd sides.
 template <class T> void zero_leftover(const PoolGeometry& g, T* dx) {
   const std::int64_t h = 2 * g.out_h(), w = 2 * g.out_w();
   if (w < g.w)

@@ -1,5 +1,5 @@
-// Max pooling by any window, one pack of outputs at a time. A row of the input is laid out in lines, as many as the stride,
-// so that what one position of the window sees in neighbouring outputs are neighbours; minus infinity stands in the padding.
+// Max pooling by any window, one pack of outputs at a time. A row of the input is split into as many lines as the stride, so
+// that the inputs of neighbouring outputs at one window position are contiguous; the padding is minus infinity.
 #pragma once
 
 #include <gradus/core/kernels/internal/output_range.h>
@@ -14,7 +14,7 @@
 
 namespace gradus {
 
-/// The position of a window that lies wholly in the padding.
+/// The position recorded for a window that lies wholly in the padding.
 template <class Position> constexpr Position nowhere = std::numeric_limits<Position>::max();
 
 inline namespace GRADUS_ISA {
@@ -50,19 +50,19 @@ template <class T> class Lines {
           for (std::int64_t i = inside.begin; i < inside.end; ++i) to[i] = from[i * s];
       }
   }
-  /// What position (row of the input, seen column c of the window) of output 0 sees; those of the next outputs follow.
+  /// The inputs at a window position (input row, seen column c) from output 0 on.
   const T* at(std::int64_t row, std::int64_t c) const { return values_.data() + row * lines_ * length_ + columns_[c]; }
 
  private:
   const PoolGeometry& g_;
-  std::int64_t count_, first_;  // seen columns; where the first of output 0 lies
+  std::int64_t count_, first_;  // seen columns; the index of the first one of output 0
   bool apart_;                  // a stride wider than the window: a line for each column, not for each step of the stride
   std::int64_t lines_, length_;
   Scratch<T> values_;
   Scratch<std::int64_t> columns_;
 };
 
-/// The first position of output (y, x)'s window that lies in the image.
+/// The first position in the window of output (y, x) that lies in the image.
 template <class Position> Position first_inside(const PoolGeometry& g, std::int64_t y, std::int64_t x) {
   using Seen = PoolGeometry::Seen;
   const auto first = [](std::int64_t start, std::int64_t step, Seen seen, std::int64_t size) {
@@ -77,7 +77,7 @@ template <class Position> Position first_inside(const PoolGeometry& g, std::int6
   return static_cast<Position>((r - rows.begin) * columns.count() + c - columns.begin);
 }
 
-/// Row y of a plane's outputs. Lanes in which nothing is above minus infinity have the position `nowhere`.
+/// Computes row y of a plane's outputs. Lanes in which nothing exceeds minus infinity get the position `nowhere`.
 template <class T, class Position>
 void max_row(const PoolGeometry& g, PoolGeometry::Seen rows, std::int64_t columns, std::int64_t y, const Lines<T>& lines,
              T* best, Position* where) {
@@ -107,7 +107,7 @@ void max_row(const PoolGeometry& g, PoolGeometry::Seen rows, std::int64_t column
   }
 }
 
-/// The outputs of one plane; `where` may be null.
+/// Computes the outputs of one plane; `where` may be null.
 template <class T, class Position> void max_plane(const PoolGeometry& g, const Lines<T>& lines, T* best, Position* where) {
   const std::int64_t oh = g.out_h(), ow = g.out_w();
   const PoolGeometry::Seen rows = g.rows();
