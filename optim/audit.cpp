@@ -6,7 +6,7 @@
 namespace gradus::optim {
 namespace {
 
-/// "a, b, c and 4 more".
+/// The first names and the number of the others: "a, b, c and 4 more".
 std::string some(const std::vector<std::string>& names) {
   std::string s;
   for (std::size_t i = 0; i < names.size() && i < 4; ++i) s += (i ? ", " : "") + names[i];

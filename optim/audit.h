@@ -1,4 +1,4 @@
-// What every parameter gets, for a person to look over before a long run.
+// Audit: the rule and options of every parameter, for a person to check before a long run.
 #pragma once
 
 #include <gradus/core/shape.h>
@@ -13,11 +13,11 @@ namespace gradus::optim {
 struct AuditRow {
   std::string parameter;
   Shape shape;
-  std::string rule;                         ///< its name
+  std::string rule;                         ///< name of the rule
   std::optional<double> lr, weight_decay;   ///< absent if the rule has no such option
   std::string lr_schedule, decay_schedule;  ///< as a spec writes them, or ""
   std::string group;                        ///< the pattern that chose it, or ""
-  std::int64_t steps = 0;                   ///< that it has taken
+  std::int64_t steps = 0;                   ///< steps the parameter has taken
 };
 
 struct Audit {
@@ -25,7 +25,7 @@ struct Audit {
   std::vector<std::string> warnings;  ///< biases and norms under decay, lr 0, gradients that never came
 };
 
-/// A table, and the warnings under it.
+/// The audit as text: a table, and the warnings under it.
 std::string to_string(const Audit& audit);
 
 }  // namespace gradus::optim

@@ -33,7 +33,7 @@ void Averaged::update() {
   }
 }
 
-/// Parameters whose module has converted them.
+/// Converts the averages of parameters whose module has converted them.
 void Averaged::follow() {
   for (std::size_t i = 0; i < averages_.size(); ++i)
     if (Tensor& w = parameters_[i].second; w.refresh() && averages_[i].defined()) {

@@ -16,24 +16,25 @@ namespace gradus::optim {
 
 class Averaged {
  public:
-  /// average <- decay average + (1 - decay) w; the first update copies w. Polyak and Juditsky, "Acceleration of stochastic
-  /// approximation by averaging", 1992. Errors: OptimError unless 0 <= decay < 1, or for an empty list or absent tensors.
+  /// The exponential average: average <- decay average + (1 - decay) w, at first w. Polyak and Juditsky, "Acceleration of
+  /// stochastic approximation by averaging", 1992. Errors: OptimError unless 0 <= decay < 1, or for an empty list or absent
+  /// tensors.
   static Averaged exponential(NamedTensors parameters, double decay = 0.999);
   /// The mean of all updates. Izmailov et al., "Averaging weights leads to wider optima and better generalization", 2018.
   static Averaged equal(NamedTensors parameters);
 
-  /// Takes in the parameters as they are. Errors: OptimError while they are swapped.
+  /// Adds the present parameters to the averages. Errors: OptimError while they are swapped.
   void update();
-  /// Parameters and averages change places. Errors: OptimError before the first update.
+  /// Exchanges parameters and averages. Errors: OptimError before the first update.
   void swap();
   bool swapped() const { return swapped_; }
   std::int64_t updates() const { return updates_; }
   /// The averages by name, as copies; absent Arrays before the first update.
   NamedArrays averages() const;
-  /// Writes the averages into tensors of the same names. Errors: OptimError, nothing is written then.
+  /// Copies the averages into tensors of the same names. Errors: OptimError; nothing is written then.
   void copy_to(const NamedTensors& others) const;
 
-  /// "average/NAME", "average/updates", and whether it is swapped. Errors of loading: OptimError, nothing is changed then.
+  /// The averages as "average/NAME", "average/updates", and whether they are swapped. Errors: OptimError, nothing is loaded.
   NamedArrays state_dict() const;
   void load_state_dict(const NamedArrays& state);
 
@@ -41,8 +42,8 @@ class Averaged {
   Averaged(NamedTensors parameters, double decay);
   void follow();
   NamedTensors parameters_;
-  std::vector<Array> averages_;  // while swapped, the parameters' own numbers
-  double decay_;                 // below 0: equal
+  std::vector<Array> averages_;  // while swapped, the parameters' own values
+  double decay_;                 // below 0: equal weights (SWA)
   std::int64_t updates_ = 0;
   bool swapped_ = false;
 };

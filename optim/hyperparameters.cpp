@@ -1,4 +1,4 @@
-// Options of an OptimizerSpec by name, and the schedules that they follow.
+// The options of an OptimizerSpec by name, and the schedules that they follow.
 #include <gradus/core/error.h>
 #include <gradus/optim/spec/optimizer_spec.h>
 
@@ -7,7 +7,7 @@
 namespace gradus::optim {
 namespace {
 
-/// Which slots a rule's options use; a schedule seldom changes that.
+/// The slots that a rule's options use, which a schedule seldom changes.
 std::vector<bool> kept_slots_of(const AnyRule& rule) {
   std::vector<bool> all;
   for (const Slot& s : rule.slots_of({2, 2})) all.push_back(s.kept);
@@ -24,7 +24,7 @@ bool Group::owns(const std::string& option) const {
   return own_rule || std::find(own.begin(), own.end(), option) != own.end();
 }
 
-/// The group's, and for the first group that of every group without a value of its own.
+/// Collects the change of an option in a group, and for the first group also in every group without a value of its own.
 void OptimizerSpec::add_changes(std::size_t group, const std::string& option, double value, std::vector<Change>& to) const {
   for (std::size_t i = 0; i < groups.size(); ++i)
     if (i == group || (group == 0 && !groups[i].owns(option))) to.push_back({i, option, value});

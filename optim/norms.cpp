@@ -9,7 +9,7 @@
 namespace gradus::optim {
 namespace {
 
-/// Sixteen running sums, so that the order does not depend on the width of a vector.
+/// The sum of squares in sixteen running sums, so that the order does not depend on the width of a vector.
 template <class T> double squares(const T* x, std::int64_t n) {
   constexpr int lanes = 16;
   double sums[lanes] = {};
@@ -66,7 +66,7 @@ long double wide_sum_of_squares(Dtype dtype, const void* numbers, std::int64_t n
     long double sum = 0;
     for (std::int64_t i = 0; i < n && sum - sum == 0; ++i) {
       const auto wide = static_cast<long double>(std::fabs(x[i]) < std::numeric_limits<T>::min() ? T(0) : x[i]);
-      sum += wide * wide;  // subnormal numbers count as 0, as they do in a pass
+      sum += wide * wide;  // subnormal elements count as 0, as they do in a pass
     }
     return sum;
   });
@@ -95,7 +95,7 @@ bool factor_fits(double factor, Dtype dtype) {
 
 Array scaled(const Array& a, double factor) {
   if (factor_fits(factor, a.dtype())) return map([factor](auto x) { return factor * x; }, a);
-  const double half = a.dtype() == f32 ? 0x1p-100 : 0x1p-960;  // exact where the product is a number worth keeping
+  const double half = a.dtype() == f32 ? 0x1p-100 : 0x1p-960;  // the product is exact wherever it is not negligible
   return map([half, rest = factor / half](auto x) { return rest * (half * x); }, a);
 }
 

@@ -1,4 +1,4 @@
-// Parameters, groups and options of an Optimizer. Its step is in optimizer_step.cpp, what is saved in optimizer_state.cpp.
+// Parameters, groups and options of an Optimizer. Its step is in optimizer_step.cpp, its saved state in optimizer_state.cpp.
 #include <gradus/core/error.h>
 #include <gradus/core/name_pattern.h>
 #include <gradus/optim/optimizer.h>
@@ -83,7 +83,7 @@ void Optimizer::check_parameters() const {
   if (std::none_of(all.begin(), all.end(), [](const auto& p) { return p.leaf.requires_grad(); }))
     throw OptimError(op, join("all of the ", all.size(), " parameters (\"", all[0].name, "\", ...) are frozen"),
                      "requires_grad_() on those that are to move");
-  // Ranges of memory in order: two parameters that share numbers are neighbours.
+  // Ranges of memory are sorted: two parameters that share elements are neighbours.
   std::vector<std::size_t> order(all.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   const auto start = [&](std::size_t i) { return all[i].leaf.array().bytes(); };
@@ -192,7 +192,7 @@ void Optimizer::put_group(Group g) {
   options_changed();
 }
 
-/// Every group gets the driver of its rule's kind; slots are looked at anew.
+/// Gives every group the driver of its rule's kind, and marks all slots to be checked again.
 void Optimizer::options_changed() {
   std::vector<std::unique_ptr<Driver>> used;
   driver_of_group_.clear();
@@ -215,7 +215,7 @@ void Optimizer::options_changed() {
 // ---- options ---------------------------------------------------------------------------------------------------------
 
 void Optimizer::set(const std::string& option, double to) {
-  rule();  // refuses an optimizer that was moved from
+  rule();  // throws for an optimizer that was moved from
   spec_.set(option, to);
   for (auto& p : parameters_) p.prepared = false;
 }

@@ -1,4 +1,4 @@
-// What an Optimizer saves, loads and explains.
+// Saving, loading and explaining of an Optimizer.
 #include <gradus/core/error.h>
 #include <gradus/core/memory/memory_error.h>
 #include <gradus/optim/optimizer.h>
@@ -15,7 +15,7 @@ std::vector<Driven> Optimizer::driven_by(std::size_t driver) const {
   return all;
 }
 
-/// Saving changes nothing.
+/// Saves or loads the state; saving changes nothing.
 void Optimizer::archive(StateArchive& a) {
   a.count({"steps"}, steps_);
   for (std::size_t d = 0; d < drivers_.size(); ++d)
@@ -38,7 +38,7 @@ void Optimizer::load_state_dict(const NamedArrays& state) try {
   const OptimizerSpec& now = value();
   follow_parameters();
   StateArchive a(state, rule().name());
-  Optimizer loaded;  // put in place when all of it is there
+  Optimizer loaded;  // replaces this optimizer once all of it is loaded
   loaded.spec_ = load_spec(a, now);
   for (const auto& p : parameters_) loaded.parameters_.push_back({p.name, p.leaf, p.group});
   loaded.options_changed();
@@ -76,11 +76,11 @@ Explanation Optimizer::explain(const std::string& parameter, std::initializer_li
 Explanation Optimizer::explain(const std::string& parameter, std::int64_t index) const {
   follow_parameters();
   const std::size_t place = find(parameter);
-  ParameterState p = parameters_[place];  // shares the numbers of the slots; what is missing is made beside the optimizer
+  ParameterState p = parameters_[place];  // shares the slots' elements; missing slots are made in the copy only
   const auto rule = spec_.rule_at(p.group, steps_);
   const AnyRule& moving = rule->moving();
   const Driver& driver = *drivers_[driver_of_group_[p.group]];
-  if (!rule->explains_elements()) driver.explain({&p, rule.get()}, index);  // says why
+  if (!rule->explains_elements()) driver.explain({&p, rule.get()}, index);  // throws the reason
   check_mode("explain");
   if (moving.curvature(steps_) != Curvature::none)
     throw OptimError("explain", join(moving.name(), " estimates the curvature at this step, from the loss itself"));

@@ -1,4 +1,4 @@
-// The step of an Optimizer: which parameters move, with what gradient.
+// The step of an Optimizer: which parameters move, and with which gradient.
 #include <gradus/autograd/observe.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/core/error.h>
@@ -12,7 +12,7 @@
 namespace gradus::optim {
 namespace {
 
-/// No gradient can come to it any more, and without a word the parameter in its place would never move.
+/// Throws for a parameter that its module has dropped: it gets no gradients any more, and its replacement would never move.
 [[noreturn]] void throw_gone(const AnyRule& rule, const ParameterState& p) {
   throw OptimError(rule.name(),
                    join("parameter \"", p.name, "\" (", describe(p.leaf.array()),
@@ -20,7 +20,7 @@ namespace {
                    "make a new optimizer after changing the module");
 }
 
-/// backward() went over a tape that was recorded before the parameter was converted.
+/// Throws for a gradient that does not fit: backward() traversed a tape recorded before the parameter was converted.
 [[noreturn]] void throw_gradient(const AnyRule& rule, const ParameterState& p) {
   throw OptimError(rule.name(),
                    join("parameter \"", p.name, "\" is ", describe(p.leaf.array()), ", its gradient ",
@@ -28,7 +28,7 @@ namespace {
                    "run the model again after converting it, then backward()");
 }
 
-/// Later a step may find none: a part of a model that this batch did not go through. The first one is a mistake.
+/// Throws if the first step finds no gradient at all. Later steps may: a batch need not pass through every part of a model.
 [[noreturn]] void throw_without_gradients(const std::vector<ParameterState>& parameters) {
   const auto reached = [](const ParameterState& p) { return p.leaf.leaf()->reached > 0; };
   const auto frozen = [](const ParameterState& p) { return p.leaf.leaf()->frozen; };
@@ -77,7 +77,7 @@ void Optimizer::after_moving() {
   for (const auto& f : after_) f(*this);
 }
 
-/// Those whose gradient is there. Errors: before anything has changed.
+/// The parameters that have a gradient and are not frozen. Errors: OptimError before any parameter has changed.
 std::vector<ParameterState*> Optimizer::ready_parameters() {
   std::vector<ParameterState*> ready;
   ready.reserve(parameters_.size());
@@ -101,8 +101,8 @@ std::vector<ParameterState*> Optimizer::ready_parameters() {
   return ready;
 }
 
-/// Everything is made ready first, and then the step is taken: memory that fails leaves all as it was. False if a stage has
-/// held the step back.
+/// Prepares the whole step, then takes it: failing memory leaves everything as it was. False if a stage has held the step
+/// back.
 bool Optimizer::move_parameters(const std::vector<Array>& curvature) {
   auto ready = ready_parameters();
   if (spec_.follow(steps_))
@@ -137,7 +137,7 @@ bool Optimizer::move_parameters(const std::vector<Array>& curvature) {
 // ---- with a closure --------------------------------------------------------------------------------------------------
 
 double Optimizer::step_closure(Closure closure, const Closure* sampled) {
-  rule();  // refuses an optimizer that was moved from
+  rule();  // throws for an optimizer that was moved from
   check_mode("step");
   follow_parameters();
   ClosureObjective loss(parameters_, rule(), closure, evaluations_, [this] { return move_parameters({}); });
@@ -176,8 +176,8 @@ bool Optimizer::asks(Curvature kind) const {
                      [&](const auto& p) { return rule_of(p).moving().curvature(steps_) == kind; });
 }
 
-/// By parameter, absent where the rule does not ask: u H u with random signs u, or the square of the gradient that
-/// `sampled` leaves.
+/// The estimate of curvature for each parameter, absent where the rule asks for none: u H u with random signs u, or the
+/// square of the gradient that `sampled` leaves.
 std::vector<Array> Optimizer::estimate_curvature(ClosureObjective& loss, const Closure* sampled) {
   const NoGrad constants;
   std::vector<Array> estimates(parameters_.size());
@@ -223,7 +223,7 @@ void Optimizer::eval() {
     const AnyRule& r = rule_of(p).moving();
     if (!r.two_points()) continue;
     evaluating_ = true;
-    if (p.t == 0) continue;  // the points are still one
+    if (p.t == 0) continue;  // training and evaluation point are the same
     p.prepare(rule_of(p));
     p.training_point = p.leaf.array().copy();
     const Tensor x = r.evaluation_point(Tensor(p.training_point), {p.slots.begin(), p.slots.end()});

@@ -25,14 +25,14 @@ std::string printed(const StateArchive::Path& path) {
   return s;
 }
 
-/// The members that nobody has taken out.
+/// Lists the members that were not taken out.
 void list_rest(const JsonValue& v, const std::string& name, std::vector<std::string>& to) {
   const auto* members = v.get_if<JsonValue::Object>();
   if (!members) return to.push_back(name);
   for (const auto& [key, inside] : *members) list_rest(inside, name.empty() ? key : name + "/" + key, to);
 }
 
-/// Takes a member out, with the objects that are empty then.
+/// Takes a member out, and the objects that are empty then.
 void take_out(JsonValue& from, const StateArchive::Path& path, std::size_t depth = 0) {
   auto& members = const_cast<JsonValue::Object&>(*from.get_if<JsonValue::Object>());
   const auto at = members.find(path[depth]);
@@ -184,7 +184,7 @@ NamedArrays StateArchive::saved() && {
 
 void StateArchive::check() const {
   std::vector<std::string> unexpected, changed(changed_.begin(), changed_.end());
-  if (const auto* rest = about_.get_if<JsonValue::Object>()) {  // else nothing was asked for
+  if (const auto* rest = about_.get_if<JsonValue::Object>()) {  // otherwise no member was asked for
     for (const auto& a : arrays_)
       if (!used_.count(a.first)) unexpected.push_back(a.first);
     if (!rest->empty()) list_rest(about_, "", unexpected);

@@ -1,4 +1,4 @@
-// Four mistakes that would train on without a word, looked for at each step before anything moves: docs/warnings.md.
+// Four mistakes that would train on without a message, looked for at each step before anything moves: docs/warnings.md.
 #include <gradus/autograd/last_loss.h>
 #include <gradus/core/error.h>
 #include <gradus/core/kernels/array_stats.h>
@@ -12,7 +12,7 @@
 namespace gradus::optim {
 namespace {
 
-/// A NaN loss makes all of a gradient NaN, so one element tells; all are looked at in the first steps and then now and then.
+/// True if the gradient is not finite. A NaN loss makes all of it NaN, so one element tells; now and then all are tested.
 bool not_finite(const Array& g, bool all) {
   if (g.size() == 0) return false;
   return all ? !all_finite(g) : visit_real(g.dtype(), [&]<class T>() { return !std::isfinite(*g.data<T>()); });
@@ -32,7 +32,7 @@ void StepWarnings::look(const std::vector<ParameterState>& parameters, const Opt
   ++calls_;
   const AnyRule& rule = spec.rule();
   const auto guards = [](const auto& stage) { return stage->skipped() != nullptr; };
-  const bool look_at_numbers = warning_due(Warning::non_finite_gradient) && rule.takes_gradients() &&  // or it searches
+  const bool look_at_numbers = warning_due(Warning::non_finite_gradient) && rule.takes_gradients() &&  // no line search
                                std::none_of(spec.stages.begin(), spec.stages.end(), guards);
   const bool all_numbers = thorough(calls_);
   const ParameterState *grown = nullptr, *bad = nullptr;

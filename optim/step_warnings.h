@@ -1,4 +1,4 @@
-// Warnings of a step: mistakes that would train on without a word (docs/warnings.md).
+// Warnings of a step: mistakes that would go on training without a message (docs/warnings.md).
 #pragma once
 
 #include <gradus/optim/spec/optimizer_spec.h>
@@ -7,7 +7,7 @@ namespace gradus::optim {
 
 class StepWarnings {
  public:
-  /// Looks at the gradients before anything moves; `steps`: taken so far.
+  /// Checks the gradients before anything moves; `steps`: taken so far.
   void look(const std::vector<ParameterState>& parameters, const OptimizerSpec& spec, std::int64_t steps);
 
  private:

@@ -1,5 +1,5 @@
-// The built-in rules as types: Optimizer(AdamW{.lr = 3e-4}, parameters). What is not set keeps the rule's default, or, in a
-// parameter group, the optimizer's value. Defaults and meaning stand in rules/*.cpp alone.
+// The built-in rules as types: Optimizer(AdamW{.lr = 3e-4}, parameters). Options that are not set keep the rule's default,
+// or, in a parameter group, the optimizer's value. rules/*.cpp alone has defaults and meaning.
 #pragma once
 
 #include <gradus/optim/rule/any_rule.h>
@@ -56,7 +56,7 @@ struct Lion {
   static constexpr const char* rule_name = "lion";
 };
 
-/// All of them; any other rule is made by its name. A struct of your own, with the options that a rule has, serves as well.
+/// The rules that have a struct; the others are made by name. A struct of your own with the options of a rule works as well.
 using TypedRules = std::tuple<SGD, Adam, AdamW, RMSprop, Adagrad, Lion>;
 
 template <class R>

@@ -70,7 +70,7 @@ template <class T> void without_terms(const Product<T>& q) {
     }
 }
 
-// Computes one panel of C (all rows, at most one tile's columns) for one chain's terms. `columns`: A by pack_columns(), or null.
+// Computes one panel of C (all rows, at most one tile's columns) for one chain. `columns`: A by pack_columns(), or null.
 template <class T>
 void panel(const Product<T>& q, bool first, std::int64_t k, const T* columns, EvenRows<T> b, std::int64_t j, int n) {
   const TileTarget<T> to{q.c + j,

@@ -16,7 +16,7 @@ namespace {
 
 using namespace made_up;
 
-/// "" or the first name that differs.
+/// The first name whose Arrays differ, "" if none.
 std::string difference(const NamedArrays& a, const NamedArrays& b) {
   if (a.size() != b.size()) return join(a.size(), " arrays and ", b.size());
   for (std::size_t i = 0; i < a.size(); ++i)
@@ -34,7 +34,7 @@ NamedArrays after(const std::string& spec, const std::vector<Shape>& shapes, Dty
 
 const std::vector<Shape> matrices{{3, 5}, {1, 1}, {7, 6}};
 
-// ---- invariants: each returns "" or what was seen -------------------------------------------------------------------
+// ---- invariants: each returns "" or a description of the failure --------------------------------------------------------
 
 std::string reads_as_it_prints(const std::string& spec) {
   const auto opt = make(spec, leaves(matrices));
@@ -136,7 +136,7 @@ std::string saved_is_uninterrupted(const std::string& spec) {
     const auto state = first.state_dict();
     const auto at_stop = values(first);
     first.train();
-    step_at(first, 99);  // what was saved is a copy
+    step_at(first, 99);  // the saved state is a copy
 
     const auto parameters = leaves(matrices);
     for (std::size_t i = 0; i < parameters.size(); ++i)
@@ -180,7 +180,7 @@ std::string maximize_turns_the_sign(const std::string& spec) {
   return same_bits(a.array(), b.array()) ? "" : "not the step of the negated gradient";
 }
 
-/// Rows in reverse order.
+/// A copy with the rows in reverse order.
 Array reversed(const Array& a) {
   Array r = Array::like(a);
   for (std::int64_t i = 0; i < a.dim(0); ++i) r.select(0, i).assign(a.select(0, a.dim(0) - 1 - i), "check_rule");
@@ -199,7 +199,7 @@ std::string permuted_rows_move_alike(const std::string& spec) {
   return {};
 }
 
-/// With the option near 0 the rule is the rule with 0.
+/// Checks that the rule with an option near 0 approaches the rule with 0.
 std::string vanishing_is_none(const std::string& spec) {
   for (const std::string option : {"weight_decay", "momentum"}) {
     NamedArrays ends[2];
@@ -207,7 +207,7 @@ std::string vanishing_is_none(const std::string& spec) {
     for (int i = 0; i < 2 && allowed; ++i) {
       auto opt = make(spec, leaves(matrices));
       const AnyRule& r = opt.rule();
-      allowed = r.has(option) && !(r.has("dampening") && r.get("dampening") != 0);  // PyTorch's damps only with a momentum
+      allowed = r.has(option) && !(r.has("dampening") && r.get("dampening") != 0);  // PyTorch dampens only with a momentum
       try {
         if (allowed) opt.set(option, i ? 1e-30 : 0);
       } catch (const OptimError&) {

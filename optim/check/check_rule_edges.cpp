@@ -1,4 +1,4 @@
-// What must hold for gradients at the edges: NaN, infinite, huge, subnormal and 0, and for empty and 0-d parameters.
+// Invariants for gradients at the edges (NaN, infinite, huge, subnormal and 0), and for empty and 0-d parameters.
 #include <gradus/core/error.h>
 #include <gradus/core/kernels/compare.h>
 #include <gradus/optim/check/made_up.h>
@@ -12,7 +12,7 @@ namespace {
 
 constexpr double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
 
-/// Which numbers of a parameter's gradient are at the edge.
+/// The elements of a parameter's gradient that are at the edge.
 struct Place {
   const char* name;
   bool (*holds)(std::int64_t i, const Array& w);
@@ -32,7 +32,7 @@ Array with(const Array& g, const Place& place, double value) {
   return edge;
 }
 
-/// The parameters before and after four ordinary steps but for the third, in which `value` stands in parameter `poisoned`.
+/// The parameters before and after four steps, in the third of which `value` stands in the gradient of parameter `poisoned`.
 struct FourSteps {
   NamedArrays before, after;
 };
@@ -59,8 +59,8 @@ double widest_move(const FourSteps& r) {
   return most;
 }
 
-/// Numbers without an edge: as without it; or NaN; or, where they depend on each other, not further than a hundred times
-/// what an ordinary step takes them.
+/// Checks elements without an edge: they move as without it; or are NaN; or, where elements depend on each other, move no
+/// further than a hundred times an ordinary step.
 std::string harmed(const std::string& spec, double value, bool shows) {
   const auto opt = make(spec, leaves({{5, 4}, {3, 4}}));
   const bool alone = is<ElementRule>(opt.rule().moving()) && !opt.rule().evaluates_loss();
@@ -97,7 +97,7 @@ std::string nan_stays_visible(const std::string& spec) { return harmed(spec, nan
 std::string infinity_harms_no_other(const std::string& spec) {
   const bool matrix = is<MatrixRule>(make(spec, leaves({{5, 4}, {3, 4}})).rule().moving());
   for (const double value : {infinity, -infinity, 1e38})
-    if (value == 1e38 && matrix) continue;  // its eigenvalues leave no digits to those of the others
+    if (value == 1e38 && matrix) continue;  // its eigenvalues leave no digits to those of the other parameters
     else if (const auto seen = harmed(spec, value, false); !seen.empty()) return seen;
   return {};
 }

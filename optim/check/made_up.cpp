@@ -27,7 +27,7 @@ NamedArrays values(const Optimizer& opt) {
   return all;
 }
 
-/// One step with these gradients, through a closure where the rule wants one: there they are those of a quadratic.
+/// Takes one step with these gradients; a rule that wants a closure gets the gradients of a quadratic.
 void step_with(Optimizer& opt, const std::vector<Array>& gradients) {
   const auto parameters = opt.parameters();
   if (!opt.rule().needs_closure()) {

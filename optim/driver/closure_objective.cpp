@@ -1,4 +1,4 @@
-// The step with a closure: loss, gradient, products with the Hessian.
+// The objective of a step with a closure: loss, gradient, products with the Hessian.
 #include <gradus/autograd/backward.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/core/error.h>
@@ -99,13 +99,13 @@ std::vector<double> ClosureObjective::gradient() const {
   return g;
 }
 
-/// Without this a closure that has lost its history would train nothing and say nothing.
+/// Throws if the loss has no history: otherwise a closure that lost its history would train nothing, without a message.
 const Tensor& ClosureObjective::differentiable(const Tensor& loss) const {
   if (loss.requires_grad()) return loss;
   throw OptimError(rule_.name(), "the closure's loss has no history: it uses no parameter, or NoGrad was active");
 }
 
-/// The leaves that are not frozen; and one tensor for each of these as one for each parameter, absent for the frozen ones.
+/// The leaves that are not frozen; gradients of these are then one per parameter again, absent for the frozen ones.
 std::vector<Tensor> ClosureObjective::live() const {
   std::vector<Tensor> all;
   for (const auto& p : all_)
@@ -134,7 +134,7 @@ template <class F> std::vector<double> ClosureObjective::gather(F array_of) cons
   return all;
 }
 
-/// Streams with the top bit set, which no Generator hands out.
+/// Random signs from streams with the top bit set, which no Generator hands out.
 Array random_signs(const Tensor& w, std::uint64_t seed, std::int64_t steps, std::size_t place) {
   const Philox random{seed, std::uint64_t(1) << 63 | static_cast<std::uint64_t>(steps) << 20 | place};
   Array u(w.shape(), w.dtype());

@@ -1,4 +1,4 @@
-// The loss as a closure gives it: a function of all parameters as one vector.
+// ClosureObjective: the loss of a closure as a function of all parameters as one vector.
 #pragma once
 
 #include <gradus/optim/driver/driver.h>
@@ -23,21 +23,21 @@ class Closure {
 
 class ClosureObjective final : public Objective {
  public:
-  /// `step_inner`: what the objective's is. Evaluations are counted in `count`.
+  /// `step_inner` is the objective's; evaluations are counted in `count`.
   ClosureObjective(std::vector<ParameterState>& parameters, const AnyRule& rule, Closure closure, Evaluations& count,
                    std::function<bool()> step_inner);
   double evaluate() override;
   double evaluate_for_hessian() override;
   std::vector<double> hessian_times(const std::vector<double>& v) override;
-  /// The Hessian of the closure's loss times v, both by parameter.
+  /// The Hessian of the closure's loss times v, both with one tensor per parameter.
   std::vector<Array> times(const std::vector<Tensor>& v);
   std::int64_t size() const override { return size_; }
   std::vector<double> parameters() const override;
   void set_parameters(const std::vector<double>& values) override;
   std::vector<double> gradient() const override;
   bool step_inner() override { return moved_ = step_inner_(); }
-  bool moved() const { return moved_; }  ///< false: a stage has held the step back
-  double sign() const { return sign_; }  ///< -1: maximize
+  bool moved() const { return moved_; }  ///< false: a stage held the step back
+  double sign() const { return sign_; }  ///< -1 with maximize=true
 
  private:
   Tensor run();
@@ -58,7 +58,7 @@ class ClosureObjective final : public Objective {
   bool moved_ = true;
 };
 
-/// Random signs for parameter `place` after `steps` steps.
+/// Random signs for parameter `place` after `steps` steps, a function of the seed.
 Array random_signs(const Tensor& w, std::uint64_t seed, std::int64_t steps, std::size_t place);
 
 }  // namespace gradus::optim

@@ -1,4 +1,4 @@
-// What drivers share.
+// What all drivers share: the state of a parameter, and a driver's default functions.
 #include <gradus/core/error.h>
 #include <gradus/optim/driver/driver.h>
 

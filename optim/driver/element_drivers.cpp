@@ -1,4 +1,4 @@
-// Drivers of rules whose work is cut into pieces: of elements, of layers, and of sums over all parameters.
+// Drivers of rules whose work is cut into pieces: element rules, layer rules, and rules with sums over all parameters.
 #include <gradus/autograd/ops.h>
 #include <gradus/core/error.h>
 #include <gradus/optim/driver/driver.h>
@@ -10,12 +10,12 @@
 namespace gradus::optim {
 namespace {
 
-/// Of a parameter whose gradient is sparse: it holds only touched rows.
+/// True if the gradient is sparse, so that its Array has only the touched rows.
 bool has_sparse_gradient(const ParameterState& s) {
   return s.touched_rows().packs(s.staged.g.defined() ? s.staged.g : s.leaf.leaf()->grad_numbers());
 }
 
-/// All of a parameter; a gradient that must be copied is kept in `copies`.
+/// The piece that spans a parameter; a gradient that must be copied is kept in `copies`.
 Piece piece_of(const Driven& d, std::vector<Array>& copies) {
   ParameterState& s = *d.state;
   const Array& w = s.leaf.array();
@@ -31,7 +31,7 @@ Piece piece_of(const Driven& d, std::vector<Array>& copies) {
           w.size()};
 }
 
-/// The piece of one element, its numbers per step brought to the next step.
+/// The piece of one element, with per-step values advanced to the next step.
 Piece piece_to_explain(const Driven& d, std::int64_t index, std::vector<Array>& copies) {
   d.rule->advance(d.state->step.data(), d.state->t + 1);
   Piece piece = piece_of(d, copies);
@@ -94,8 +94,8 @@ class ElementDriver final : public Driver {
   }
 
  private:
-  /// A piece for each run of touched rows. Those of a sparse gradient stand one behind the other: `g` is moved to where it
-  /// would begin if it were whole.
+  /// Adds a piece for each run of touched rows. The rows of a sparse gradient are packed: `g` is moved to where a whole
+  /// gradient would begin.
   void add_runs(const ElementRule& rule, const ParameterState& s, Piece piece, bool sparse) {
     const void* g = piece.g;
     std::int64_t before = 0;  // elements of earlier runs
@@ -160,7 +160,7 @@ class LayerDriver final : public Driver {
   ElementValues explain(const Driven& one, std::int64_t index) const override {
     std::vector<Array> copies;
     const Piece piece = piece_to_explain(one, index, copies);
-    ParameterState copy = *one.state;  // the norms need the whole parameter, and measuring may change slots
+    ParameterState copy = *one.state;  // a copy: the norms need the whole parameter, and measuring may change slots
     for (std::size_t i = 0; i < copy.slots.size(); ++i) {
       copy.slots[i] = copy.slots[i].copy();
       if (copy.pointers[i]) copy.pointers[i] = const_cast<char*>(copy.slots[i].bytes());
@@ -199,12 +199,12 @@ class LayerDriver final : public Driver {
   std::vector<Work<LayerRule>> work_;
   Pieces pieces_;
   std::vector<Array> copies_, measured_;
-  std::vector<LayerNorms> parts_, norms_;  // sums of squares of the pieces; of the parameters
+  std::vector<LayerNorms> parts_, norms_;  // sums of squares of the pieces, and of the parameters
 };
 
 // ---- sums over all parameters ----------------------------------------------------------------------------------------
 
-/// Of one rule: its numbers per step are shared.
+/// The driver of all parameters under one global rule, which share their per-step values.
 class GlobalDriver final : public Driver {
  public:
   explicit GlobalDriver(const AnyRule& rule) : name_(rule.name()) {}
@@ -265,12 +265,12 @@ class GlobalDriver final : public Driver {
   std::string name_;
   const GlobalRule* lead_ = nullptr;
   std::int64_t t_ = 0;
-  std::vector<double> step_;  // the numbers per step of all its parameters
+  std::vector<double> step_;  // per-step values of all its parameters
   const std::vector<Driven>* all_ = nullptr;
   std::vector<Work<GlobalRule>> work_;
   Pieces pieces_;
   std::vector<Array> copies_;
-  std::vector<double> parts_, sums_;  // of the pieces; of all
+  std::vector<double> parts_, sums_;  // of the pieces, and of all parameters
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Drivers of rules that see more than elements: a whole parameter, the loss itself, or another rule.
+// Drivers of rules that need a whole parameter, the loss itself, or another rule.
 #include <gradus/autograd/ops.h>
 #include <gradus/core/error.h>
 #include <gradus/optim/driver/driver.h>
@@ -8,7 +8,7 @@
 namespace gradus::optim {
 namespace {
 
-/// Computes what each parameter will be, then puts it there: memory that fails leaves all as it was.
+/// Computes the new value of each parameter, then stores them all: failing memory leaves everything as it was.
 class MatrixDriver final : public Driver {
  public:
   bool drives(const AnyRule& rule) const override { return dynamic_cast<const MatrixRule*>(&rule) != nullptr; }
@@ -59,7 +59,7 @@ class MatrixDriver final : public Driver {
   std::vector<Moved> moved_;
 };
 
-/// Around the driver of the wrapped rule.
+/// The base of drivers that hold the driver of a wrapped rule.
 class WrapperDriver : public Driver {
  public:
   explicit WrapperDriver(const AnyRule& rule)
@@ -95,11 +95,11 @@ class WrapperDriver : public Driver {
  protected:
   static Driven inside(const Driven& d) { return {d.state, d.rule->inner(), d.curvature}; }
   std::string name_;
-  std::unique_ptr<Driver> inner_;  // null: nothing is wrapped
+  std::unique_ptr<Driver> inner_;  // null: no rule is wrapped
   std::vector<Driven> within_;
 };
 
-/// lookahead: acts after the steps of the wrapped rule. Its slot is the last of a parameter's.
+/// The driver of lookahead, which acts after the wrapped rule's steps. Its slot is the last of a parameter's.
 class AfterDriver final : public WrapperDriver {
  public:
   using WrapperDriver::WrapperDriver;
@@ -140,7 +140,7 @@ class AfterDriver final : public WrapperDriver {
   const std::vector<Driven>* all_ = nullptr;
 };
 
-/// lbfgs, and sam, whose wrapped rule steps by the gradients that sam has found.
+/// The driver of lbfgs, and of sam, whose wrapped rule steps by the gradients that sam has found.
 class ClosureDriver final : public WrapperDriver {
  public:
   using WrapperDriver::WrapperDriver;
@@ -150,7 +150,7 @@ class ClosureDriver final : public WrapperDriver {
   }
   double step_by(Objective& objective) override { return lead_->step(objective); }
 
-  /// Vectors over all parameters are saved in the parameters' shapes, under their names.
+  /// Saves or loads vectors over all parameters in the parameters' shapes, under their names.
   void archive(StateArchive& a, const std::vector<Driven>& all) override {
     WrapperDriver::archive(a, all);
     NamedArrays state = a.loading() ? keys(a, *all[0].state) : lead_->state();
@@ -176,7 +176,7 @@ class ClosureDriver final : public WrapperDriver {
   }
 
  private:
-  /// The names of its state: "lbfgs/KEY", a number, and "lbfgs/KEY/PARAMETER", a vector.
+  /// The names of its state: "lbfgs/KEY" for a value, and "lbfgs/KEY/PARAMETER" for a vector.
   NamedArrays keys(const StateArchive& a, const ParameterState& first) const {
     NamedArrays all;
     const std::string before = lead_->name() + "/";

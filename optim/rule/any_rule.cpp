@@ -73,7 +73,7 @@ void AnyRule::set(const std::string& name, double value) {
     maximize_ = value != 0;
     return;
   }
-  option(name);  // says what there is
+  option(name);  // throws with the known names
 }
 
 void AnyRule::check() const {

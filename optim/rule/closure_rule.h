@@ -7,38 +7,38 @@
 
 namespace gradus::optim {
 
-/// How often a closure was run, how often for its gradient, and how many products with the Hessian were made.
+/// Counts of evaluations: calls of the closure, calls for its gradient, and products with the Hessian.
 struct Evaluations {
   std::int64_t loss = 0, gradient = 0, hessian_vector = 0;
 };
 
-/// The loss as a closure rule sees it: a function of one long vector, all parameters one after the other. With
-/// maximize=true loss and gradient change their signs here.
+/// The loss as a closure rule sees it: a function of one long vector, all parameters one after the other. With maximize=true
+/// loss and gradient change their signs here.
 class Objective {
  public:
   virtual ~Objective() = default;
-  /// Runs the closure at the parameters as they are; their gradients are there afterwards.
+  /// Runs the closure at the present parameters; their gradients exist afterwards.
   virtual double evaluate() = 0;
-  /// The same, with the gradient recorded so that hessian_times() can follow. Errors: OptimError if the closure has run
-  /// backward() itself.
+  /// As evaluate(), with the gradient recorded for hessian_times(). Errors: OptimError if the closure has run backward()
+  /// itself.
   virtual double evaluate_for_hessian() = 0;
-  /// The Hessian at the last evaluate_for_hessian() times v, before the parameters are written.
+  /// The Hessian at the last evaluate_for_hessian() times v; to be called before the parameters are written.
   virtual std::vector<double> hessian_times(const std::vector<double>& v) = 0;
   virtual std::int64_t size() const = 0;
   virtual std::vector<double> parameters() const = 0;
-  /// Written in each parameter's own dtype.
+  /// Writes all parameters, each in its own dtype.
   virtual void set_parameters(const std::vector<double>& values) = 0;
-  /// Of the last evaluation; 0 where a parameter has none.
+  /// The gradient of the last evaluation; 0 where a parameter has none.
   virtual std::vector<double> gradient() const = 0;
-  /// The wrapped rule takes one step with the gradients that are there. False if a stage has held it back.
+  /// Lets the wrapped rule take one step with the present gradients. False if a stage has held it back.
   virtual bool step_inner() = 0;
 };
 
 class ClosureRule : public AnyRule {
  public:
-  /// One step. Returns the loss before it.
+  /// Takes one step. Returns the loss before it.
   virtual double step(Objective& f) = 0;
-  /// What must be saved: vectors over all parameters, f64[size], and numbers, f64[].
+  /// The state to save: vectors over all parameters, f64[size], and numbers, f64[].
   virtual NamedArrays state() const { return {}; }
   virtual void load_state(const NamedArrays&) {}
 
@@ -51,7 +51,7 @@ class ClosureRule : public AnyRule {
   using AnyRule::AnyRule;
 };
 
-/// What every wrapper shares: the rule it wraps, sgd if none is given.
+/// The base of every wrapper: it holds the wrapped rule, sgd by default.
 template <class Base> class Wrapper : public Base {
  public:
   explicit Wrapper(RuleInfo info) : Base(std::move(info)), inner_(new_rule("sgd")) {}
@@ -62,7 +62,7 @@ template <class Base> class Wrapper : public Base {
   Cloned<AnyRule> inner_;
 };
 
-/// `rule`, if it needs no more than gradients. Errors: OptimError.
+/// `rule` itself, checked to need no more than gradients. Errors: OptimError.
 std::unique_ptr<AnyRule> moves_by_gradients(const AnyRule& wrapper, std::unique_ptr<AnyRule> rule);
 
 /// A rule whose options are the listed fields of `Options`, a plain struct with `ranges` as in rule.h.
@@ -88,7 +88,7 @@ template <class Options> class ClosureRuleWith : public RuleWith<ClosureRule, Op
 
 }  // namespace gradus::optim
 
-/// In optim/rules/NAME.cpp: the one line that makes a built-in rule of a class.
+/// The one line in optim/rules/NAME.cpp that makes a built-in rule of a class.
 #define GRADUS_RULE_CLASS(name, Class, paper, year)                                                                    \
   void register_##name();                                                                                              \
   void register_##name() {                                                                                             \

@@ -1,12 +1,12 @@
-// Dialect: which library's formula a rule follows, where libraries call different formulas by one name.
+// Dialect: the library whose formula a rule follows, where libraries give one name to different formulas.
 #pragma once
 
 #include <gradus/optim/spec/options.h>
 
 namespace gradus::optim {
 
-/// PyTorch's formula, Keras', Optax', that of TensorFlow 1, or the paper's. A rule's docstring says where they differ; one
-/// that it does not mention means PyTorch's. A dialect is a formula: the defaults of the numbers stay what they are.
+/// The formula of PyTorch, Keras, Optax, TensorFlow 1, or the paper. A rule's docstring says where they differ; a dialect
+/// that it does not mention means PyTorch's. A dialect changes the formula only: the defaults of the options stay.
 GRADUS_CHOICE(Dialect, pytorch, keras, optax, tf1, paper)
 
 }  // namespace gradus::optim

@@ -1,4 +1,4 @@
-// A rule of which each number moves by itself.
+// Element rules: rules that move each element by itself.
 #pragma once
 
 #include <gradus/optim/rule/rule_equations.h>

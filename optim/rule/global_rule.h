@@ -1,4 +1,4 @@
-// How a rule is written whose step depends on sums over all parameters: two passes, and between them the sums.
+// How to write a rule whose step depends on sums over all parameters: two passes, and between them the sums.
 //
 //   template <class S = double> struct MyGlobalRule {
 //     S lr = 1;
@@ -16,9 +16,9 @@
 //   };
 //   gradus::optim::register_global<MyGlobalRule>("mine", {.paper = "...", .year = 2023});
 //
-// Written as conclude(k, sums, loss), it needs step(closure). Sums are over the parameters that have a gradient and this
-// rule, whatever their group; in double, in an order that depends on shapes alone. The numbers per step follow the options
-// of the first group that has the rule; an option read in measure or update is the group's own.
+// Written as conclude(k, sums, loss), the rule needs step(closure). Sums run over the parameters with a gradient and this
+// rule, whatever their group; in double, in an order that depends on shapes alone. Per-step values follow the options of the
+// first group that has the rule; an option read in measure or update is the group's own.
 #pragma once
 
 #include <gradus/core/simd/lanes.h>
@@ -29,7 +29,7 @@ inline namespace GRADUS_ISA {
 
 inline constexpr std::size_t sum_lanes = 16;  // a multiple of every pack's width: the order of addition is the same for all
 
-/// Sums of R's terms, each in sixteen lanes.
+/// The sums of rule R, each in sixteen partial sums, one per lane.
 template <class R> struct LaneSums {
   static constexpr std::size_t count =
       std::tuple_size_v<decltype(std::declval<typename R::template Sums<double>&>().fields())>;
@@ -40,7 +40,7 @@ template <class R> struct LaneSums {
   }
 };
 
-/// Elements begin..end-1, in packs of which `valid` elements count, beginning in lane `lane`.
+/// Adds the terms of elements begin..end-1, in packs of which `valid` elements count, beginning in lane `lane`.
 template <class T, class R>
 [[gnu::flatten, gnu::noinline]] void measure_packs(const R rule, const typename R::Step k,
                                                    const Streams<T, slot_count<R>> at, const double factor,
@@ -72,7 +72,7 @@ template <class T, class R>
   }
 }
 
-/// Elements begin..end-1; begin is a multiple of sum_lanes. What does not fill a pack goes through a buffer.
+/// Adds the terms of elements begin..end-1; begin is a multiple of sum_lanes. A partial pack goes through a buffer.
 template <class T, class R>
 void measure_pieces(const R& rule, const typename R::Step& k, const Streams<T, slot_count<R>>& at, double factor,
                     std::int64_t begin, std::int64_t end, double* to) {
@@ -159,7 +159,7 @@ template <template <class> class R> class GlobalRuleOf final : public TextRule<G
   };
 };
 
-/// Makes a global rule known to specs. Errors: OptimError if the name is taken.
+/// Registers a global rule under a name for specs. Errors: OptimError if the name is taken.
 template <template <class> class R> void register_global(const std::string& name, Paper about) {
   register_rule({name, std::move(about.paper), about.year}, [](RuleInfo info) -> std::unique_ptr<AnyRule> {
     return std::make_unique<GlobalRuleOf<R>>(std::move(info), R<double>{});

@@ -1,5 +1,5 @@
-// A rule that needs norms of a whole parameter, in one of two forms. Either each number makes a direction, which may change
-// its state, and the norms make the length of the step (rules/lamb.cpp):
+// A rule that needs norms of a whole parameter, in one of two forms. Either each element has a direction, which may change
+// its state, and the norms determine the length of the step (rules/lamb.cpp):
 //
 //   auto direction(V g, const V& w, State<V>&, const Step&, V& d) const;
 //   S length(S w_norm, S direction_norm, const Step&) const;             w -= length * d
@@ -10,7 +10,7 @@
 //   void norms(Step& k, S w_norm, S measured_norm) const;                brings them into the numbers of the step
 //   update(V g, V& w, State<V>&, const Step& k) const;                   as of any element rule
 //
-// The numbers of the step belong to one parameter and are saved with it, so a second moment of a whole layer is one of them.
+// The per-step values belong to one parameter and are saved with it, so a second moment of a whole layer is one of them.
 #pragma once
 
 #include <gradus/optim/rule/rule_equations.h>
@@ -23,7 +23,7 @@ inline constexpr bool is_normed_rule = requires(R<double> r, typename R<double>:
   r.norms(k, 1.0, 1.0);
 };
 
-/// The text read as a rule of directions: the direction is what it measures.
+/// The rule of the first form in the second one: the direction is what it measures.
 template <class Text> struct MeasuredOf : Text {
   template <class V, class State, class Step> void direction(V g, const V& w, const State& s, const Step& k, V& d) const {
     d = this->measured(g, w, s, k);

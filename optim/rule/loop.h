@@ -1,5 +1,5 @@
-// The loop that every element goes through. Options and absent slots are looked at once per piece: each way through the
-// branches has a loop of its own in which they are constants.
+// The loop that every element goes through. Options and absent slots are tested once per piece: each combination of them has
+// a loop of its own in which they are constants.
 #pragma once
 
 #include <gradus/optim/rule/any_rule.h>
@@ -8,7 +8,7 @@
 #include <cstring>
 #include <tuple>
 
-/// For lambdas: the call disappears, and so do the calls in it, under both compilers.
+/// Inlines a lambda, and the calls in it, under both compilers.
 #define GRADUS_DISSOLVE __attribute__((always_inline, flatten))
 
 namespace gradus::optim {
@@ -18,7 +18,7 @@ template <class R>
 inline constexpr std::size_t slot_count =
     std::tuple_size_v<decltype(std::declval<typename R::template State<num<float>>&>().fields())>;
 
-/// Which slots the options in force use: a tuple of `always` and bools.
+/// The slots that the options in force use: a tuple of `always` and bools.
 template <class R> GRADUS_INLINE constexpr auto kept_slots(const R& rule) {
   if constexpr (requires { rule.keeps(); }) return rule.keeps();
   else return []<std::size_t... i>(std::index_sequence<i...>) {
@@ -27,7 +27,7 @@ template <class R> GRADUS_INLINE constexpr auto kept_slots(const R& rule) {
   (std::make_index_sequence<slot_count<R>>());
 }
 
-/// Calls f(rule) on the way where each bool of the rule is a constant.
+/// Calls f(rule) in a branch where each bool of the rule is a constant.
 template <std::size_t i = 0, class R, class F> GRADUS_INLINE void with_constant_options(R rule, F f) {
   using Fields = decltype(rule.fields());
   if constexpr (i == std::tuple_size_v<Fields>) {
@@ -41,7 +41,7 @@ template <std::size_t i = 0, class R, class F> GRADUS_INLINE void with_constant_
   }
 }
 
-/// Calls f(kept) on the way where each bool of the tuple is a constant.
+/// Calls f(kept) in a branch where each bool of the tuple is a constant.
 template <std::size_t i = 0, class Kept, class F> GRADUS_INLINE void with_constant_slots(Kept kept, F f) {
   if constexpr (i == std::tuple_size_v<Kept>) {
     f(kept);
@@ -54,11 +54,11 @@ template <std::size_t i = 0, class Kept, class F> GRADUS_INLINE void with_consta
   }
 }
 
-/// Pointers into one parameter.
+/// Pointers to the weights, gradient and slots of one parameter.
 template <class T, std::size_t slots> struct Streams {
   T* w;
   const T* g;
-  T* out;  ///< where a layer rule leaves the direction; null for an element rule
+  T* out;  ///< the direction of a layer rule; null for an element rule
   T* slot[slots + 1];
 };
 
@@ -120,8 +120,8 @@ template <class T, class R>
   });
 }
 
-/// Elements begin..end-1 of a piece through a rule. What does not fill a pack goes through a buffer, so that nothing behind
-/// the parameter is touched.
+/// Passes elements begin..end-1 of a piece through a rule. A partial pack goes through a buffer, so that memory behind the
+/// parameter is not touched.
 template <class R>
 void run_pieces(const R& rule, const typename R::Step& k, Dtype dtype, const Piece& p, void* out = nullptr) {
   visit_real(dtype, [&]<class T>() {

@@ -1,4 +1,4 @@
-// The words in which a rule's text is written, for each kind of number that may read it.
+// The functions that a rule's text may call, for each number type it is instantiated with.
 #pragma once
 
 #include <gradus/autograd/ops.h>
@@ -13,12 +13,12 @@
 
 namespace gradus {
 
-/// A hyper-parameter that is a tensor counts as on unless it is a constant 0.
+/// True for a tensor as hyperparameter, unless it is a constant 0.
 inline bool on(const Tensor& option) { return option.requires_grad() || option.item() != 0; }
 
 namespace optim {
 
-// Numbers per step are plain doubles: these are their functions in a rule's advance(). Those of Tensor, Symbol and the
+// Per-step values are plain doubles: these are their functions in a rule's advance(). Those of Tensor, Symbol and the
 // element types are found by argument-dependent lookup.
 using std::abs;
 using std::cbrt;
@@ -30,7 +30,7 @@ inline double max(double a, double b) { return b > a || b != b ? b : a; }  // Na
 inline double min(double a, double b) { return b < a || b != b ? b : a; }
 inline double select(bool condition, double a, double b) { return condition ? a : b; }
 
-/// Whether an option that does nothing at 0 does something.
+/// True if an option that has no effect at 0 is not 0.
 inline bool on(double option) { return option != 0; }
 
 /// For keeps(): this slot is used whatever the options.

@@ -1,4 +1,4 @@
-// How a rule that needs a whole parameter at once is written: in ops on Tensors.
+// How to write a rule that needs a whole parameter at once: in ops on Tensors.
 //
 //   template <class S = double> struct MyMatrixRule {
 //     S lr = 1e-3;
@@ -33,7 +33,7 @@ template <template <class> class R> class MatrixRuleOf final : public TextRule<M
   }
 };
 
-/// Makes a matrix rule known to specs. Errors: OptimError if the name is taken.
+/// Registers a matrix rule under a name for specs. Errors: OptimError if the name is taken.
 template <template <class> class R> void register_matrix(const std::string& name, Paper about) {
   register_rule({name, std::move(about.paper), about.year}, [](RuleInfo info) -> std::unique_ptr<AnyRule> {
     return std::make_unique<MatrixRuleOf<R>>(std::move(info), R<double>{});

@@ -6,8 +6,8 @@
 
 namespace gradus::optim {
 
-/// Subnormal numbers count as zero on this thread while this lives. Moments of unused weights decay into subnormals after
-/// some 800 steps, and each would cost a hundred cycles. The same on every thread, so bits do not depend on threads.
+/// Makes subnormal numbers count as zero on this thread while it lives. Moments of unused weights decay into subnormals
+/// after some 800 steps, and each would cost a hundred cycles. All threads do so, and bits do not depend on threads.
 class FlushSubnormals {
  public:
   FlushSubnormals();
@@ -27,7 +27,7 @@ template <class Rule> struct Work {
 };
 using ElementWork = Work<ElementRule>;
 
-/// What several parameters have to do, in pieces of at most piece_elements. Cutting allocates, running does not.
+/// The work of several parameters cut into pieces of at most piece_elements. Cutting allocates, running does not.
 class Pieces {
  public:
   template <class Rule> void cut(const std::vector<Work<Rule>>& work) {
@@ -36,10 +36,10 @@ class Pieces {
     tasks_.push_back(pieces_.size());
   }
   std::size_t count() const { return pieces_.size(); }
-  /// Which entry of the work piece i belongs to, and its elements.
+  /// The index of the work that piece i belongs to.
   std::size_t item(std::size_t i) const { return pieces_[i].item; }
   Piece of(std::size_t i, Piece whole) const { return whole.begin = pieces_[i].begin, whole.end = pieces_[i].end, whole; }
-  /// f(i) for every piece, on all threads unless there is little to do.
+  /// Calls f(i) for every piece, on all threads unless there is little to do.
   void run(PieceRef f) const;
 
  private:
@@ -50,11 +50,11 @@ class Pieces {
   void clear();
   void add(std::size_t item, std::int64_t begin, std::int64_t end);
   std::vector<Span> pieces_;
-  std::vector<std::size_t> tasks_;  // the first piece of each, and their number
+  std::vector<std::size_t> tasks_;  // index of the first piece of each task, and the number of pieces
   std::int64_t total_ = 0, filled_ = 0;
 };
 
-/// The pass of elementwise rules.
+/// Runs the pass of element rules.
 void run_pass(const std::vector<ElementWork>& work, const Pieces& pieces);
 
 }  // namespace gradus::optim

@@ -1,4 +1,4 @@
-// The listed fields of a rule's text as ordinary data. What can be done with names and addresses is compiled once, here, and
+// The listed fields of a rule's text as ordinary data. Code that needs only names and addresses is compiled once, here, and
 // not again for each rule.
 #pragma once
 
@@ -11,14 +11,14 @@
 
 namespace gradus::optim {
 
-/// Where the listed fields stand, in order. Errors: all are of type T, or it does not compile.
+/// The addresses of the listed fields, in order. All must be of type T, or it does not compile.
 template <class T, class Struct> auto addresses(Struct& s) {
   return std::apply([](auto&... field) { return std::array<T*, sizeof...(field)>{&field...}; }, s.fields());
 }
 
 // ---- options ----------------------------------------------------------------------------------------------------------
 
-/// Where an option stands, and what it is: a double, a bool, or one of the words of a GRADUS_CHOICE.
+/// The address of an option and its type: a double, a bool, or one of the words of a GRADUS_CHOICE.
 struct OptionPlace {
   Option::Kind kind;
   void* place;
@@ -41,21 +41,21 @@ void write_option(const OptionPlace& to, double value);
 
 // ---- slots and numbers ------------------------------------------------------------------------------------------------
 
-/// In initial(): this slot starts as the parameter itself.
+/// For initial(): this slot starts as the parameter itself.
 struct StartsAsW {};
 inline constexpr StartsAsW as_w;
 
-/// What initial() says of a slot.
+/// The start of a slot as initial() gives it.
 struct SlotStart {
   double value = 0;
   bool is_w = false;
   SlotStart(double x) : value(x) {}
   SlotStart(StartsAsW) : is_w(true) {}
 };
-/// Both lists may be empty: every slot is kept, starts with 0.
+/// The slots of these names. Both lists may be empty: every slot is kept, and starts with 0.
 std::vector<Slot> named_slots(const char* names, std::span<const bool> kept, std::span<const SlotStart> starts);
 
-/// Appends those that are used; `used` may be empty, for all of them.
+/// Appends names and values of those that are used; `used` may be empty, for all of them.
 void add_named(std::vector<NamedValue>& to, const char* names, std::span<const double> values,
                std::span<const bool> used = {});
 
@@ -63,19 +63,19 @@ void add_named(std::vector<NamedValue>& to, const char* names, std::span<const d
 
 std::vector<Symbol> symbols_of(const std::vector<Option>& options);
 void name_all(const char* names, std::span<Symbol* const> fields);
-/// name <- now, for those that are no longer called by their own names.
+/// Defines name <- now for those symbols that have changed.
 void replace_changed(const char* names, std::span<Symbol* const> now, std::span<Symbol* const> before, Equations& to);
-/// name = value.
+/// Defines name = value for each name.
 void define_all(const char* names, std::span<const Symbol> values, Equations& to);
-/// The numbers of a step: name <- now for those that go on from what they were, name = now for the others.
+/// Defines the per-step values: name <- now for those computed from their old value, name = now for the others.
 void define_step(const char* names, std::span<Symbol* const> now, std::span<Symbol* const> before, Equations& to);
 bool mentions_any(const Equations& e, std::span<Symbol* const> atoms);
 
 // ---- read with Tensor -------------------------------------------------------------------------------------------------
 
-/// The options as 0-d constants, but for those that `hyper` replaces.
+/// The options as 0-d constants, except those that `hyper` replaces.
 std::vector<Tensor> tensors_of(const std::vector<Option>& options, const NamedTensors& hyper, Dtype dtype);
-/// The numbers and slots before the first step, where there are none yet.
+/// Makes the per-step values and slots of the first step, if there are none yet.
 void begin(TensorState& s, const std::vector<Slot>& slots, const std::vector<NamedValue>& first_step);
 void copy_in(std::span<Tensor* const> fields, const std::vector<Tensor>& from);
 void copy_out(std::span<Tensor* const> fields, std::vector<Tensor>& to);

@@ -1,6 +1,6 @@
-// How a rule is written and run. A rule is a struct generic in its numbers, and reads like its paper:
+// How a rule is written and run. A rule is a struct generic in its number types, and reads like its paper:
 //
-//   template <class S = double> struct SignDescentRule {             // S: the type of the hyper-parameters
+//   template <class S = double> struct SignDescentRule {             // S: the type of the hyperparameters
 //     S lr = 1e-3;
 //     GRADUS_FIELDS(lr)                                              // bools and GRADUS_CHOICEs may be listed too
 //     template <class V> struct State : gradus::NoFields {};         // or { V m, v; GRADUS_FIELDS(m, v) }
@@ -33,13 +33,13 @@
 namespace gradus::optim {
 inline namespace GRADUS_ISA {
 
-/// What is said about a rule beside its text.
+/// The source of a rule.
 struct Paper {
   std::string paper;
   int year = 0;
 };
 
-/// Makes an element or layer rule known to specs. Errors: OptimError if the name is taken.
+/// Registers an element or layer rule under a name for specs. Errors: OptimError if the name is taken.
 template <template <class> class R> void register_rule(const std::string& name, Paper about) {
   register_rule({name, std::move(about.paper), about.year}, [](RuleInfo info) -> std::unique_ptr<AnyRule> {
     if constexpr (is_layer_rule<R> || is_normed_rule<R>)
@@ -51,7 +51,7 @@ template <template <class> class R> void register_rule(const std::string& name, 
 }  // namespace GRADUS_ISA
 }  // namespace gradus::optim
 
-/// In optim/rules/NAME.cpp, inside namespace gradus::optim: the one line that makes a built-in rule.
+/// The one line in optim/rules/NAME.cpp, inside namespace gradus::optim, that makes a built-in rule.
 #define GRADUS_RULE(name, Rule, paper, year) \
   void register_##name();                    \
   void register_##name() { register_rule<Rule>(#name, {paper, year}); }

@@ -1,4 +1,4 @@
-// The equations of a rule: its text read with Symbol.
+// The equations of a rule: its text evaluated with Symbol.
 #pragma once
 
 #include <gradus/optim/rule/rule_text.h>
@@ -6,7 +6,7 @@
 namespace gradus::optim {
 inline namespace GRADUS_ISA {
 
-/// A rule's text over symbols: every number named, and what it was called before the text ran.
+/// A rule's text over symbols, with every variable as it was before and after the text ran.
 template <template <class> class R> struct SymbolReading {
   using Step = typename R<Symbol>::Step;
   using State = typename R<Symbol>::template State<Symbol>;
@@ -17,7 +17,7 @@ template <template <class> class R> struct SymbolReading {
     name_all(State::field_names, addresses<Symbol>(state));
     k_before = k, before = state;
   }
-  /// The fields that are no longer called by their own names.
+  /// Adds the fields that the text has changed.
   template <class Fields> static void changed(Fields& now, Fields& before, Equations& to) {
     replace_changed(Fields::field_names, addresses<Symbol>(now), addresses<Symbol>(before), to);
   }

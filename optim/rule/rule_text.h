@@ -1,5 +1,5 @@
-// The text of a rule read as an AnyRule: what its listed fields say, and the explanation of an element. Each kind of rule
-// goes on from here: element_rule.h, layer_rule.h, global_rule.h, matrix_rule.h.
+// The text of a rule as an AnyRule: its listed fields, and the explanation of an element. Each kind of rule builds on it:
+// element_rule.h, layer_rule.h, global_rule.h, matrix_rule.h.
 #pragma once
 
 #include <gradus/core/error.h>
@@ -13,7 +13,7 @@ template <template <class> class R> inline constexpr bool is_layer_rule = requir
   r.length(1.0, 1.0, typename R<double>::Step());
 };
 
-/// The same rule with other hyper-parameter numbers, one for each option; flags and choices are copied.
+/// The same rule with hyperparameters of another type, one for each option; flags and choices are copied.
 template <template <class> class R, class N> R<N> rule_with(const R<double>& rule, const std::vector<N>& numbers) {
   R<N> other;
   std::apply(
@@ -96,7 +96,7 @@ template <class Base, template <class> class R> class TextRule : public Base {
   Text text_;
 };
 
-/// A State of Tensors made of a list, and back.
+/// Converts a list of Tensors to a State, and back.
 template <template <class> class R>
 typename R<double>::template State<Tensor> tensor_state(const std::vector<Tensor>& slots) {
   typename R<double>::template State<Tensor> state;

@@ -1,4 +1,4 @@
-// What sharpness-aware rules share: a step by the gradient found a little uphill.
+// The step that sharpness-aware rules share: by the gradient found a little uphill.
 #pragma once
 
 #include <gradus/optim/norms.h>
@@ -9,8 +9,8 @@
 
 namespace gradus::optim {
 
-/// The wrapped rule steps from w with the gradient found at w + rho T T g / |T g|, where T = scale(w_i) for each number and
-/// |.| is over all parameters. Returns the loss at w.
+/// Lets the wrapped rule step from w with the gradient found at w + rho T T g / |T g|, where T = scale(w_i) for each element
+/// and |.| is over all parameters. Returns the loss at w.
 template <class Scale> double step_by_uphill_gradient(Objective& f, double rho, Scale scale) {
   const auto w = f.parameters();
   const double loss = f.evaluate();
@@ -22,7 +22,7 @@ template <class Scale> double step_by_uphill_gradient(Objective& f, double rho, 
   }
   double most = 0;
   for (std::size_t i = 0; i < w.size() && !squares_fit(squares); ++i) most = std::max(most, std::fabs(scale(w[i]) * g[i]));
-  const bool wide = most > 0 && std::isfinite(most);  // squares outside of double's range, of numbers within it
+  const bool wide = most > 0 && std::isfinite(most);  // squares leave double's range, elements do not
   if (wide) {
     squares = 0;
     for (std::size_t i = 0; i < w.size(); ++i) squares += std::pow(scale(w[i]) * g[i] / most, 2);

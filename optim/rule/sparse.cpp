@@ -5,7 +5,7 @@
 namespace gradus::optim {
 namespace {
 
-/// One step of numbers that have moved before, whose gradient is zero.
+/// Tries one step with a zero gradient on elements that have moved before; true if nothing moves.
 bool zero_gradient_moves_nothing(const ElementRule& rule) {
   constexpr std::int64_t n = 16;
   const auto kept = rule.slots();
@@ -13,7 +13,7 @@ bool zero_gradient_moves_nothing(const ElementRule& rule) {
   for (std::size_t k = 0; k < numbers.size(); ++k)
     for (std::size_t i = 0; i < n; ++i)
       numbers[k][i] =
-          0.125 + 0.25 * static_cast<double>((i + 1) * (k + 3) % 11);  // of slots positive, as sums of squares are
+          0.125 + 0.25 * static_cast<double>((i + 1) * (k + 3) % 11);  // slots are positive, as sums of squares are
   for (std::size_t i = 0; i < n; i += 2) numbers[0][i] *= -1;
   auto moved = numbers;
 

@@ -1,15 +1,15 @@
-// Which rules step a sparse gradient, that of an embedding with {.sparse = true}: only its rows have a gradient at all.
+// Rules that can step a sparse gradient (of an embedding with {.sparse = true}), which exists for some rows only.
 #pragma once
 
 #include <gradus/optim/rule/any_rule.h>
 
 namespace gradus::optim {
 
-/// Whether moving only rows with a gradient is this rule, with its options in force: it is lazy (lazy_adam), or a number whose
-/// gradient is zero stays where it is, and its state too (sgd without momentum and weight_decay, adagrad). That is tried out.
+/// True if moving only rows with a gradient is this rule, with its options in force: it is lazy (lazy_adam), or zero
+/// gradients move neither elements nor state (sgd without momentum and weight_decay, adagrad), which a trial step tells.
 bool steps_sparse(const AnyRule& rule);
 
-/// Errors: OptimError unless steps_sparse(), naming the rules that do.
+/// Throws OptimError unless steps_sparse(rule), naming the rules for which that holds.
 void check_sparse(const AnyRule& rule, const std::string& parameter);
 
 }  // namespace gradus::optim

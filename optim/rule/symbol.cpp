@@ -8,7 +8,7 @@
 namespace gradus {
 
 namespace {
-// How tightly an operator binds; a weaker one inside a stronger one needs parentheses.
+// The precedence of operators; a weaker one inside a stronger one needs parentheses.
 enum Binding { comparison, sum, product, prefix, power, atom };
 thread_local long births = 0;
 }  // namespace
@@ -18,7 +18,7 @@ struct Symbol::Expression {
   int binding;
   std::vector<Symbol> in;
   long birth;
-  double value;  // of a constant or a named option
+  double value;  // value of a constant or a named option
 };
 
 Symbol Symbol::make(int binding, std::string op, std::vector<Symbol> in) {
@@ -83,7 +83,7 @@ using Names = std::map<const Expression*, std::string>;
 
 std::string write(const Symbol& s, const Names& names, int inside, bool whole);
 
-/// "a if c, else b"; a chain of cases stays flat.
+/// The text "a if c, else b"; a chain of cases stays flat.
 std::string cases(const Expression& e, const Names& names) {
   std::string s = write(e.in[1], names, comparison, false) + " if " + write(e.in[0], names, comparison, false) + ", else ";
   const Expression& rest = *e.in[2].get();
@@ -91,7 +91,7 @@ std::string cases(const Expression& e, const Names& names) {
   return s + (chain ? cases(rest, names) : write(e.in[2], names, comparison, false));
 }
 
-/// `inside`: how tightly the surrounding operator binds. `whole`: this is the line itself, not a mention of it.
+/// The text of a symbol. `inside`: precedence of the surrounding operator. `whole`: the line's own value, no mention of it.
 std::string write(const Symbol& s, const Names& names, int inside, bool whole) {
   const Expression& e = *s.get();
   if (!whole)
@@ -105,7 +105,7 @@ std::string write(const Symbol& s, const Names& names, int inside, bool whole) {
   } else if (e.in.size() == 1) {
     t = e.op + write(e.in[0], names, prefix, false);
   } else {
-    // a - (b - c), a / (b*c), a*(b / c) and (a < b) < c keep their parentheses; the left side of a power too.
+    // Parentheses stay in a - (b - c), a / (b*c), a*(b / c) and (a < b) < c, and on the left side of a power.
     const bool quotient = e.op == "*" && e.in[1].get()->op == " / ";
     const bool right = e.op == " - " || e.op == " / " || e.binding == comparison || quotient;
     t = write(e.in[0], names, e.binding + (e.binding == power || e.binding == comparison), false) + e.op +
@@ -161,7 +161,7 @@ std::string Equations::text() const {
   std::set<const Expression*> written;
   std::string out;
   for (const auto& l : lines) {
-    // A value without a computation of its own, or one that already has a line, is a copy: those come last.
+    // A copy, a value without a computation of its own or one that already has a line, comes last.
     const bool copy = l.value.get()->in.empty() || !written.insert(l.value.get()).second;
     if (copy) {
       copies.push_back(l);

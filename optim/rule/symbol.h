@@ -1,4 +1,4 @@
-// Symbol: a number that remembers how it was made. A rule read with it prints its own equations.
+// Symbol: a number that records how it was computed. A rule's text evaluated with it prints its own equations.
 #pragma once
 
 #include <cmath>
@@ -12,12 +12,12 @@ class Symbol {
  public:
   struct Expression;
   Symbol(double constant = 0);
-  Symbol(const Symbol&);  // not inline: a rule's text over symbols is made of little else
+  Symbol(const Symbol&);  // not inline: a rule's text over symbols consists almost wholly of copies
   Symbol(Symbol&&) noexcept;
   Symbol& operator=(const Symbol&);
   Symbol& operator=(Symbol&&) noexcept;
   ~Symbol();
-  /// An atom. `value` is what on() looks at, so that options in force decide what is printed.
+  /// An atom with a name. on() tests `value`, so that the options in force decide what is printed.
   static Symbol named(std::string name, double value = NAN);
 
   friend Symbol operator+(const Symbol& a, const Symbol& b);
@@ -51,7 +51,7 @@ class Symbol {
   friend Symbol max(const Symbol& a, const Symbol& b);
   friend Symbol min(const Symbol& a, const Symbol& b);
   friend Symbol copysign(const Symbol& a, const Symbol& s);
-  friend bool on(const Symbol& option);  ///< whether the named option's value is not zero
+  friend bool on(const Symbol& option);  ///< true if the named option's value is not zero
 
   const Expression* get() const { return e_.get(); }
 
@@ -61,13 +61,13 @@ class Symbol {
   std::shared_ptr<const Expression> e_;
 };
 
-/// What a list of named results reads as: one line each in the order in which they were computed; a value used twice that
-/// has no name becomes e1, e2, ...; a replaced value that is still needed is written x_old.
+/// The lines of a list of named results, in the order in which they were computed; a value used twice that has no name
+/// becomes e1, e2, ...; a replaced value that is still needed is written x_old.
 class Equations {
  public:
-  void define(std::string name, const Symbol& value);                         ///< name = value, unless that has a name
-  void replace(std::string name, const Symbol& value, const Symbol& before);  ///< name <- value, unless it is unchanged
-  bool mentions(const Symbol& atom) const;                                    ///< whether some line needs it
+  void define(std::string name, const Symbol& value);                         ///< adds name = value, unless value has a name
+  void replace(std::string name, const Symbol& value, const Symbol& before);  ///< adds name <- value, unless it is unchanged
+  bool mentions(const Symbol& atom) const;                                    ///< true if some line needs the atom
   std::string text() const;
 
  private:

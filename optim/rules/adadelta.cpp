@@ -11,7 +11,7 @@ template <class S = double> struct AdadeltaRule {
   static constexpr NamedRange ranges[] = {{"rho", {.low = 0, .high = 1}}};
 
   template <class V> struct State {
-    V v, moved;  // averages of squares: of gradients, of steps
+    V v, moved;  // averages of squares of gradients, and of steps
     GRADUS_FIELDS(v, moved)
   };
   struct Step : NoFields {};

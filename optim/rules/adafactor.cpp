@@ -29,7 +29,7 @@ template <class S = double> struct AdafactorRule {
     return momentum != 0 && dialect != AdafactorForm::optax ? "momentum is part of dialect=optax" : "";
   }
 
-  /// Means of g*g along one axis each, or of every number.
+  /// The means of g*g along one axis each, or g*g's average for every element.
   template <class V> struct State {
     V row, column, v, m;
     GRADUS_FIELDS(row, column, v, m)
@@ -42,7 +42,7 @@ template <class S = double> struct AdafactorRule {
     const int n = w.rank();
     if (n < 2) return {0, 0, false};
     if (dialect != AdafactorForm::optax) return {n - 1, n - 2, true};
-    int longest = 0, next = -1;  // of equal lengths the last
+    int longest = 0, next = -1;  // of equal lengths the last one
     for (int i = 1; i < n; ++i)
       if (w[i] >= w[longest]) next = longest, longest = i;
       else if (next < 0 || w[i] >= w[next]) next = i;
@@ -70,7 +70,7 @@ template <class S = double> struct AdafactorRule {
   static double rms(const Tensor& x) { return norm(x).item() / sqrt(static_cast<double>(x.size())); }
   static Tensor mixed(const Tensor& old, const Tensor& now, double fresh) { return old + fresh * (now - old); }
 
-  /// The estimate of g*g from which the step is made; `inside` is added to g*g, `floor` bounds what is divided by.
+  /// The estimate of g*g for the step; `inside` is added to g*g, `floor` bounds the divisor from below.
   Tensor second_moment(const Tensor& g, State<Tensor>& s, const Step& k, double inside, double floor) const {
     const Tensor squares = inside > 0 ? square(g) + inside : square(g);
     const Axes at = axes(g.shape());

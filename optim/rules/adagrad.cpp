@@ -5,7 +5,7 @@ namespace gradus::optim {
 /// Adagrad. Duchi, Hazan and Singer, "Adaptive subgradient methods for online learning and stochastic optimization", 2011,
 /// figure 1 with the diagonal matrix. eps stands outside the root; lr_decay is PyTorch's.
 /// Dialects keras and optax: eps inside the root; keras: decoupled decay; tf1: no eps, so that it needs an
-/// initial_accumulator_value above 0. The libraries start from 0.1.
+/// initial_accumulator_value above 0. The libraries start the sum from 0.1.
 template <class S = double> struct AdagradRule {
   S lr = 1e-2, lr_decay = 0.0, weight_decay = 0.0, initial_accumulator_value = 0.0, eps = 1e-10;
   Dialect dialect = Dialect::pytorch;

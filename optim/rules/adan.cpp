@@ -11,7 +11,7 @@ template <class S = double> struct AdanRule {
   GRADUS_FIELDS(lr, beta1, beta2, beta3, eps, weight_decay, no_prox)
 
   template <class V> struct State {
-    V m, v, n, before;  // averages of g, of its changes, of squares; the last g
+    V m, v, n, before;  // averages of g, of its changes, and of squares; the previous g
     GRADUS_FIELDS(m, v, n, before)
   };
   struct Step {

@@ -13,7 +13,7 @@ template <class S = double> struct FtrlRule {
       {"l2_shrinkage", {.low = 0}},         {"beta", {.low = 0}}};
 
   template <class V> struct State {
-    V n, z;  // sum of squares; sum of gradients less what the steps so far make up for
+    V n, z;  // sum of squares; sum of gradients minus what the steps so far account for
     GRADUS_FIELDS(n, z)
   };
   auto initial() const { return std::tuple(initial_accumulator_value, 0.0); }

@@ -2,9 +2,9 @@
 
 namespace gradus::optim {
 
-/// Lazy Adam: Adam (Kingma and Ba, 2014) that moves only the rows to which some op has handed a gradient, as an embedding
-/// does with the rows its indices name; moments of the others wait. The options and the place of eps are those of
-/// torch.optim.SparseAdam. How rows are told: autograd/touched_rows.h. Parameters of one axis move as a whole.
+/// Lazy Adam: Adam (Kingma and Ba, 2014) that moves only the rows to which some op accumulated a gradient, as an embedding
+/// does for the rows its indices name; moments of other rows wait. The options and the place of eps are those of
+/// torch.optim.SparseAdam. Touched rows: autograd/touched_rows.h. Parameters of one axis move as a whole.
 template <class S = double> struct LazyAdamRule {
   S lr = 1e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8;
   GRADUS_FIELDS(lr, beta1, beta2, eps)

@@ -23,13 +23,13 @@ double largest(const Vector& a) {
   return m;
 }
 
-/// The loss along a line, at step length t.
+/// A point on the search line: step length t and the loss there.
 struct Point {
   double t, f, slope;
   Vector gradient;
 };
 
-/// Minimum of the cubic through two points with their slopes, within [low, high]; the middle if there is none.
+/// The minimum of the cubic through two points with their slopes, within [low, high]; the middle if there is none.
 double cubic_minimum(const Point& p, const Point& q, double low, double high) {
   const Point &a = p.t <= q.t ? p : q, &b = p.t <= q.t ? q : p;
   const double d1 = a.slope + b.slope - 3 * (a.f - b.f) / (a.t - b.t), square = d1 * d1 - a.slope * b.slope;
@@ -133,7 +133,7 @@ class Lbfgs final : public ClosureRuleWith<LbfgsOptions> {
   std::unique_ptr<AnyRule> clone() const override { return std::make_unique<Lbfgs>(*this); }
 
   double step(Objective& f) override {
-    Memory m = memory_;  // put back only when the closure has not thrown
+    Memory m = memory_;  // a copy, stored back only if the closure has not thrown
     Vector x = f.parameters();
     const double loss_before = f.evaluate();
     Point now{0, loss_before, 0, f.gradient()};
@@ -225,14 +225,14 @@ class Lbfgs final : public ClosureRuleWith<LbfgsOptions> {
   }
 
  private:
-  /// What one iteration leaves to the next.
+  /// The state that one iteration leaves to the next.
   struct Memory {
-    using Kept = std::shared_ptr<const Vector>;  // so that a copy of the memory is cheap
+    using Kept = std::shared_ptr<const Vector>;  // shared, so that a copy of the memory is cheap
     std::vector<Kept> s, y;
     Vector direction, gradient;
     double iteration = 0, t = 0, scale = 1;
 
-    /// The new direction at gradient g: takes in the last change, then the two loops (Nocedal and Wright, algorithm 7.4).
+    /// The new direction at gradient g: stores the last change, then the two loops (Nocedal and Wright, algorithm 7.4).
     void turn(const Vector& g, double history) {
       if (iteration > 0) take_in(g, history);
       gradient = g;

@@ -11,7 +11,7 @@ struct LookaheadOptions {
 };
 
 /// Lookahead. Zhang et al., "Lookahead optimizer: k steps forward, 1 step back", 2019, algorithm 1: every k steps of the
-/// wrapped rule the slow weights go the part alpha of the way to the fast ones, which begin again from there.
+/// wrapped rule the slow weights move by the fraction alpha towards the fast ones, which restart from there.
 class Lookahead final : public Wrapper<RuleWith<AfterRule, LookaheadOptions>> {
  public:
   using Wrapper::Wrapper;

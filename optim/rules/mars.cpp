@@ -12,11 +12,11 @@ template <class S = double> struct MarsRule {
   static constexpr NamedRange ranges[] = {{"gamma", {.low = 0}}};
 
   template <class V> struct State {
-    V m, v, before;  // the last: the gradient of the step before
+    V m, v, before;  // before: the gradient of the previous step
     GRADUS_FIELDS(m, v, before)
   };
   struct Step {
-    S c1 = 1.0, c2 = 1.0, scale = 1.0;  // of c, so that its norm is at most 1
+    S c1 = 1.0, c2 = 1.0, scale = 1.0;  // scale of c, so that its norm is at most 1
     GRADUS_FIELDS(c1, c2, scale)
   };
   void advance(Step& k, S t) const {

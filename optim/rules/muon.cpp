@@ -24,7 +24,7 @@ template <class S = double> struct MuonRule {
   struct Step : NoFields {};
   void advance(Step&, S) const {}
 
-  /// Brings the singular values of x near 1: an odd polynomial of fifth degree, ns_steps times (Newton-Schulz).
+  /// Brings the singular values of x near 1 by ns_steps Newton-Schulz iterations of an odd polynomial of fifth degree.
   Tensor orthogonalized(Tensor x) const {
     const bool tall = x.dim(0) > x.dim(1);
     if (tall) x = transpose(x, 0, 1);

@@ -31,7 +31,7 @@ template <class S = double> struct ProdigyRule {
     k.d_max = max(k.d_max, d0);
     k.b3 = on(beta3) ? beta3 : sqrt(beta2);
     if (use_bias_correction) k.correction = sqrt(1 - pow(beta2, t)) / (1 - pow(beta1, t));
-    k.used = k.d;  // the d with which this step is made; the new one enters its eps alone
+    k.used = k.d;  // the d of this step; the new d enters its eps alone
   }
 
   template <class V> struct Sums {

@@ -8,7 +8,7 @@ template <class S = double> struct QHAdamRule {
   S lr = 1e-3, beta1 = 0.995, beta2 = 0.999, nu1 = 0.7, nu2 = 1.0, eps = 1e-8, weight_decay = 0.0;
   bool decoupled_weight_decay = false;
   GRADUS_FIELDS(lr, beta1, beta2, nu1, nu2, eps, weight_decay, decoupled_weight_decay)
-  static constexpr NamedRange ranges[] = {{"nu2", {.low = 0, .high = 1}}};  // beyond, a square could be negative
+  static constexpr NamedRange ranges[] = {{"nu2", {.low = 0, .high = 1}}};  // beyond 1, a square could be negative
 
   template <class V> struct State {
     V m, v;

@@ -23,7 +23,7 @@ template <class S = double> struct RAdamRule {
     k.c2 = 1 / (1 - pow(beta2, t));
     const S rho_inf = 2 / (1 - beta2) - 1;
     k.rho = rho_inf - 2 * t * pow(beta2, t) * k.c2;
-    const S known = max(k.rho, S(5.0));  // a root that is not used must not be NaN either
+    const S known = max(k.rho, S(5.0));  // an unused root must not be NaN either
     k.r = sqrt((known - 4) * (known - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * known));
   }
 

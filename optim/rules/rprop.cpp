@@ -14,7 +14,7 @@ template <class S = double> struct RpropRule {
                                           {"step_size_max", {.low = 0}}};
 
   template <class V> struct State {
-    V before, length;  // the last gradient, and the next step's length
+    V before, length;  // the previous gradient, and the length of the next step
     GRADUS_FIELDS(before, length)
   };
   auto initial() const { return std::tuple(0.0, lr); }

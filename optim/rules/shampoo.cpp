@@ -47,7 +47,7 @@ template <class S = double> struct ShampooRule {
   void advance(Step& k, S t) const { k.t = t; }
 
   Tensor root(const Tensor& moments, double power) const {
-    if (!all_finite(moments.array())) return moments * std::numeric_limits<double>::quiet_NaN();  // has no eigenvalues
+    if (!all_finite(moments.array())) return moments * std::numeric_limits<double>::quiet_NaN();  // no eigenvalues exist
     const Eigen e = eigh(moments.array());
     const Tensor values = pow(max(Tensor(e.values), scalar(matrix_eps, moments.dtype())), -power), vectors(e.vectors);
     return matmul(vectors * values, transpose(vectors, 0, 1));

@@ -60,12 +60,12 @@ template <class S = double> struct SoapRule {
   }
   /// The eigenvectors, largest eigenvalue first.
   static Tensor basis_of(const Tensor& moments) {
-    if (!all_finite(moments.array())) return moments * std::numeric_limits<double>::quiet_NaN();  // has none
+    if (!all_finite(moments.array())) return moments * std::numeric_limits<double>::quiet_NaN();  // no eigenvectors exist
     std::vector<int64_t> order(static_cast<std::size_t>(moments.dim(0)));
     std::iota(order.rbegin(), order.rend(), 0);
     return columns(Tensor(eigh(moments.array()).vectors), order);
   }
-  /// One power iteration. Returns the order in which the old vectors come now.
+  /// Turns the basis by one power iteration. Returns the new order of the old vectors.
   static std::vector<int64_t> turn(const Tensor& moments, Tensor& basis) {
     const Tensor product = matmul(moments, basis), values = sum(basis * product, {0});
     std::vector<int64_t> order(static_cast<std::size_t>(values.size()));
@@ -83,7 +83,7 @@ template <class S = double> struct SoapRule {
   void update(const Tensor& given, Tensor& w, State<Tensor>& s, const Step& k) const {
     const Shape sides = as_matrix(w.shape());
     const Tensor g = reshape(given, sides);
-    auto into = [&](Tensor x) {  // the basis
+    auto into = [&](Tensor x) {  // into the basis
       if (s.left.defined()) x = matmul(transpose(s.left_basis, 0, 1), x);
       return s.right.defined() ? matmul(x, s.right_basis) : x;
     };

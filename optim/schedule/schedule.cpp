@@ -1,4 +1,4 @@
-// Schedules made of formulas and of one another; how they are read from text is in schedule_spec.cpp.
+// Schedules as formulas and as compositions; schedule_spec.cpp reads them from text.
 #include <gradus/core/error.h>
 #include <gradus/optim/schedule/schedule.h>
 #include <gradus/optim/schedule/schedule_bodies.h>
@@ -9,7 +9,7 @@
 
 namespace gradus::optim {
 
-// ---- of the table ----------------------------------------------------------------------------------------------------
+// ---- schedules of the table -------------------------------------------------------------------------------------------
 
 TableSchedule::TableSchedule(const ScheduleKind& kind, std::vector<double> values, double warmup)
     : kind_(&kind), values_(std::move(values)), warmup_(warmup) {
@@ -72,7 +72,7 @@ PlateauSchedule::PlateauSchedule(const ScheduleKind& kind, std::vector<double> v
 
 bool PlateauSchedule::better(double x) const {
   const bool least = values_[mode] == 0, relative = values_[threshold_mode] == 0;
-  if (std::isinf(best_)) return least ? x < best_ : x > best_;  // the first; a threshold of it may be NaN
+  if (std::isinf(best_)) return least ? x < best_ : x > best_;  // the first metric: a threshold of infinity may be NaN
   if (least) return x < (relative ? best_ * (1 - values_[threshold]) : best_ - values_[threshold]);
   return x > (relative ? best_ * (1 + values_[threshold]) : best_ + values_[threshold]);
 }
@@ -88,7 +88,7 @@ void PlateauSchedule::report(double metric) {
   bad_ = 0;
 }
 
-// ---- of others -------------------------------------------------------------------------------------------------------
+// ---- schedules of other schedules ------------------------------------------------------------------------------------
 
 ComposedSchedule::ComposedSchedule(std::vector<Schedule> parts) : parts_(std::move(parts)) {
   if (parts_.empty()) throw OptimError("schedule", "needs at least one schedule");
@@ -214,12 +214,12 @@ std::string to_string(const Schedule& schedule, std::int64_t steps) {
   return s + std::string(12, ' ') + "0" + std::string(room, ' ') + last + "\n";
 }
 
-// ---- by functions ----------------------------------------------------------------------------------------------------
+// ---- schedules made by functions --------------------------------------------------------------------------------------
 
 namespace schedules {
 namespace {
 
-/// The first options of the kind are given, the others keep their defaults.
+/// A schedule of the kind `name` with the first options given, the others at their defaults.
 Schedule formula(const char* name, std::vector<double> given, const std::vector<double>& list = {}) {
   const ScheduleKind& kind = *find_schedule_kind(name);
   for (std::size_t i = given.size(); i < kind.options.size(); ++i) given.push_back(kind.options[i].option.value);

@@ -1,4 +1,4 @@
-// Schedules: a hyper-parameter as a function of the steps taken. Closed forms, so that a run resumed at step k is exact.
+// Schedules: a hyperparameter as a function of the steps taken. Closed forms, so that a run resumed at step k is exact.
 //
 //   opt.schedule("lr", Schedule("cosine(3e-4, total=20000, warmup=500)"));
 //   opt.schedule("lr", schedules::warmup(schedules::cosine(3e-4, 19500), 500));        // the same
@@ -14,19 +14,19 @@
 
 namespace gradus::optim {
 
-/// What a schedule does; at(k) is asked for k = 0 at first and once for each step.
+/// The implementation of a schedule; at(k) is called for k = 0 at first and once for each step.
 class ScheduleBody {
  public:
   virtual ~ScheduleBody() = default;
   virtual std::unique_ptr<ScheduleBody> clone() const = 0;
   virtual double at(std::int64_t k) const = 0;
-  virtual std::string spec() const = 0;                 ///< reads back as an equal schedule, but for a user's function
-  virtual std::int64_t horizon() const { return 100; }  ///< so many steps are worth showing
+  virtual std::string spec() const = 0;                 ///< the text of an equal schedule, except for a user's function
+  virtual std::int64_t horizon() const { return 100; }  ///< number of steps worth plotting
   virtual bool waits_for_metric() const { return false; }
   virtual void report(double /*metric*/) {}
-  virtual bool users_own() const { return false; }          ///< a function that text cannot make
-  virtual std::vector<double> state() const { return {}; }  ///< empty for a closed form
-  virtual void load_state(const double* /*values*/) {}      ///< as many as state() has
+  virtual bool users_own() const { return false; }          ///< true for a function that text cannot make
+  virtual std::vector<double> state() const { return {}; }  ///< the state to save; empty for a closed form
+  virtual void load_state(const double* /*values*/) {}      ///< takes as many values as state() has
 };
 
 /// A user's function of the step. Called once for each k; its listed fields (GRADUS_FIELDS) are its state.
@@ -55,16 +55,16 @@ template <class F> class UserSchedule final : public ScheduleBody {
   template <class G> void each_of_its_fields(G g) const {
     if constexpr (requires { f_.fields(); }) each_field(f_, [&](const std::string&, auto& x) { g(x); });
   }
-  mutable F f_;  // may change as it goes: its value is kept, so that it runs once for each step
+  mutable F f_;  // may change as it goes: each value is stored, so that f runs once for each step
   mutable std::int64_t at_ = -1;
   mutable double value_ = 0;
 };
 
 class Schedule {
  public:
-  /// From its text, "cosine(0.1, total=100)" or a number. Errors: SpecError with a caret, OptimError out of range.
+  /// Reads a schedule, "cosine(0.1, total=100)" or a number. Errors: SpecError with a caret, OptimError out of range.
   explicit Schedule(const std::string& spec);
-  /// A function of the step, k -> value.
+  /// A schedule by a function of the step, k -> value.
   template <class F>
   requires(std::is_invocable_r_v<double, F&, std::int64_t>) explicit Schedule(F f)
       : body_(std::make_unique<UserSchedule<F>>(std::move(f))) {}
@@ -74,16 +74,16 @@ class Schedule {
   Schedule& operator=(Schedule o) { return body_ = std::move(o.body_), *this; }
 
   double at(std::int64_t step) const { return body_->at(step); }
-  /// at(0) ... at(n-1), of a copy.
+  /// The values at(0) ... at(n-1), of a copy.
   std::vector<double> preview(std::int64_t n) const;
   std::string spec() const { return body_->spec(); }
   std::int64_t horizon() const { return body_->horizon(); }
-  /// plateau and what is made of it.
+  /// True for plateau and schedules that contain it.
   bool waits_for_metric() const { return body_->waits_for_metric(); }
   void report(double metric) { body_->report(metric); }
   bool users_own() const { return body_->users_own(); }
   std::vector<double> state() const { return body_->state(); }
-  /// Errors: OptimError if it has another length.
+  /// Loads the state. Errors: OptimError if `values` has another length.
   void load_state(const std::vector<double>& values);
   const ScheduleBody& body() const { return *body_; }
   ScheduleBody& body() { return *body_; }
@@ -98,7 +98,7 @@ struct Scheduled {
   Schedule schedule;
 };
 
-/// Its spec and a plot of so many steps (0: as many as it takes), for a terminal.
+/// The spec and a plot of `steps` steps (0: as many as the schedule takes), for a terminal.
 std::string to_string(const Schedule& schedule, std::int64_t steps = 0);
 
 /// A schedule as specs know it. `formula` in k (steps taken); defaults are NaN where the option must be given.
@@ -112,11 +112,11 @@ bool schedule_exists(const std::string& name);
 struct Spec;
 struct SpecStage;
 struct SpecValue;
-/// Errors: SpecError, OptimError. A number is constant.
+/// The schedule that a spec's stage names; a number is constant. Errors: SpecError, OptimError.
 Schedule schedule_from(const Spec& spec, const SpecStage& stage);
 Schedule schedule_from(const Spec& spec, const SpecValue& value);
 
-/// The same by functions; what each option means stands in optim/README.md.
+/// The same schedules by functions; optim/README.md has the meaning of each option.
 namespace schedules {
 Schedule constant(double value, double factor = 1, double total = 0);
 Schedule step(double value, double size, double gamma = 0.1);
@@ -135,7 +135,7 @@ Schedule wsd(double value, double total, double decay, double end = 0);
 Schedule warmup(const Schedule& schedule, std::int64_t steps, double from = 0);
 /// schedules[0] until milestones[0], then schedules[1] with its steps counted from there, ...
 Schedule sequential(const std::vector<Schedule>& schedules, const std::vector<std::int64_t>& milestones);
-/// Their product.
+/// The product of the schedules.
 Schedule chained(const std::vector<Schedule>& schedules);
 template <class F> struct ProductOf {
   F factor;

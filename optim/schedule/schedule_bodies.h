@@ -1,4 +1,4 @@
-// What schedules are made of, behind schedule.h.
+// The implementations of schedules, behind schedule.h.
 #pragma once
 
 #include <gradus/optim/schedule/schedule.h>
@@ -6,20 +6,20 @@
 
 namespace gradus::optim {
 
-/// One of the table, with the values of its options.
+/// A schedule of the table, with the values of its options.
 class TableSchedule : public ScheduleBody {
  public:
   std::string spec() const override;
 
  protected:
-  /// Errors: OptimError for a value that is missing (NaN) or out of range.
+  /// Checks the values. Errors: OptimError for a value that is missing (NaN) or out of range.
   TableSchedule(const ScheduleKind& kind, std::vector<double> values, double warmup);
   const ScheduleKind* kind_;
   std::vector<double> values_;  // as given
   double warmup_;
 };
 
-/// A formula, with a warm-up before it.
+/// A schedule by formula, with a warm-up before it.
 class FormulaSchedule final : public TableSchedule {
  public:
   FormulaSchedule(const ScheduleKind& kind, std::vector<double> values, double warmup);
@@ -28,10 +28,10 @@ class FormulaSchedule final : public TableSchedule {
   std::int64_t horizon() const override;
 
  private:
-  std::vector<double> running_;  // as the formula takes them, after the warm-up
+  std::vector<double> running_;  // values for the formula, after the warm-up
 };
 
-/// Made of other schedules.
+/// A schedule made of other schedules.
 class ComposedSchedule : public ScheduleBody {
  public:
   bool waits_for_metric() const override;
@@ -46,7 +46,7 @@ class ComposedSchedule : public ScheduleBody {
   std::vector<Schedule> parts_;
 };
 
-/// From a share of the first value up to it in a line, then the schedule from its start.
+/// A warm-up: linear from a fraction of the first value up to that value, then the schedule from its start.
 class WarmupSchedule final : public ComposedSchedule {
  public:
   WarmupSchedule(Schedule inner, double steps, double from);
@@ -80,7 +80,7 @@ class ChainedSchedule final : public ComposedSchedule {
   std::int64_t horizon() const override;
 };
 
-/// Falls by a factor when a reported metric has not become better for a while; PyTorch's ReduceLROnPlateau.
+/// Falls by a factor when a reported metric has not improved for a while; PyTorch's ReduceLROnPlateau.
 class PlateauSchedule final : public TableSchedule {
  public:
   PlateauSchedule(const ScheduleKind& kind, std::vector<double> values);
@@ -92,7 +92,7 @@ class PlateauSchedule final : public TableSchedule {
   void load_state(const double* v) override { now_ = v[0], best_ = v[1], bad_ = v[2], cooling_ = v[3]; }
 
  private:
-  /// In the order of the options.
+  /// Indices of the options, in their order.
   enum : std::size_t { value, mode, factor, patience, threshold, threshold_mode, cooldown, lowest, eps };
   bool better(double metric) const;
   double now_, best_, bad_ = 0, cooling_ = 0;

@@ -22,7 +22,7 @@ ScheduleOption flag(const char* name) { return {{name, Option::Kind::flag, 0, {}
 ScheduleOption value() { return number("value", needed, any); }
 ScheduleOption total() { return number("total", needed, count); }
 
-/// From a to b as x goes from 0 to 1.
+/// Linear interpolation from a to b as x goes from 0 to 1.
 double line(double a, double b, double x) { return (1 - x) * a + x * b; }
 double half_cosine(double a, double b, double x) { return b + (a - b) * (1 + std::cos(std::numbers::pi * x)) / 2; }
 double part(double k, double total) { return std::min(k, total) / total; }
@@ -34,13 +34,13 @@ double multi_step(ScheduleValues p, double k) {
   return p[0] * std::pow(p[1], static_cast<double>(passed));
 }
 
-/// value, total, end, periodic. PyTorch goes up again after `total`; we hold the end unless told so.
+/// A cosine of value, total, end, periodic. PyTorch's rises again after `total`; this one stays at `end` unless periodic.
 double cosine(ScheduleValues p, double k) {
   const double x = p[3] != 0 ? std::fmod(k, 2 * p[1]) : std::min(k, p[1]);
   return half_cosine(p[0], p[2], x / p[1]);
 }
 
-/// value, period, mult, end. Loshchilov and Hutter, "SGDR", 2016, equation 5.
+/// Cosine with restarts, of value, period, mult, end. Loshchilov and Hutter, "SGDR", 2016, equation 5.
 double cosine_restarts(ScheduleValues p, double k) {
   double period = p[1];
   if (p[2] == 1) k = std::fmod(k, period);
@@ -49,8 +49,8 @@ double cosine_restarts(ScheduleValues p, double k) {
   return half_cosine(p[0], p[3], k / period);
 }
 
-/// value, total, pct_start, div_factor, final_div_factor, three_phase, anneal. Smith and Topin, "Super-convergence", 2017,
-/// with PyTorch's places of the turns.
+/// One cycle of value, total, pct_start, div_factor, final_div_factor, three_phase, anneal. Smith and Topin,
+/// "Super-convergence", 2017, with PyTorch's turning points.
 double one_cycle(ScheduleValues p, double k) {
   const double top = p[0], first = top / p[3], last = first / p[4], end = p[1] - 1, turn = p[2] * p[1] - 1;
   const auto between = [&](double a, double b, double from, double to) {
@@ -67,7 +67,7 @@ std::string one_cycle_problem(ScheduleValues p) {
   return {};
 }
 
-/// value, peak, up, down, mode, gamma. Smith, "Cyclical learning rates", 2015.
+/// The cyclic schedule of value, peak, up, down, mode, gamma. Smith, "Cyclical learning rates", 2015.
 double cyclic(ScheduleValues p, double k) {
   const double up = p[2], down = p[3] > 0 ? p[3] : up, place = std::fmod(k, up + down), cycle = std::floor(k / (up + down));
   const double height = place <= up ? place / up : (up + down - place) / down;
@@ -75,12 +75,12 @@ double cyclic(ScheduleValues p, double k) {
   return p[0] + (p[1] - p[0]) * height * scale;
 }
 
-/// value, d_model, warmup. Vaswani et al., "Attention is all you need", 2017, equation 3; their first step is number 1.
+/// Noam's schedule of value, d_model, warmup. Vaswani et al., "Attention is all you need", 2017, equation 3, steps from 1.
 double noam(ScheduleValues p, double k) {
   return p[0] / std::sqrt(p[1]) * std::min(1 / std::sqrt(k + 1), (k + 1) / (p[2] * std::sqrt(p[2])));
 }
 
-/// value, total, decay, end, shape. Hu et al., "MiniCPM", 2024: warm up, stay, decay.
+/// Warmup-stable-decay of value, total, decay, end, shape. Hu et al., "MiniCPM", 2024.
 double wsd(ScheduleValues p, double k) {
   const double x = p[2] > 0 ? std::clamp((k - (p[1] - p[2])) / p[2], 0.0, 1.0) : k >= p[1] ? 1 : 0;
   return p[4] == 0 ? line(p[0], p[3], x) : p[4] == 1 ? half_cosine(p[0], p[3], x) : line(p[0], p[3], std::sqrt(x));

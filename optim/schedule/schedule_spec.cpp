@@ -1,4 +1,4 @@
-// Schedules from text.
+// Reading of schedules from text.
 #include <gradus/core/error.h>
 #include <gradus/optim/schedule/schedule_bodies.h>
 #include <gradus/optim/spec/spec.h>
@@ -9,7 +9,7 @@
 namespace gradus::optim {
 namespace {
 
-/// Schedules made of others: their names, what they mean, and how they are read.
+/// Schedules made of others: their names, meaning, and functions that read them.
 struct Composed {
   const char *name, *meaning;
   Schedule (*read)(const Spec& spec, const SpecStage& s);
@@ -20,7 +20,7 @@ double whole_step(const Spec& spec, const SpecValue& v) {
   throw_spec(spec, v.at, join("expected the step at which the next schedule begins, got '", print(v), "'"));
 }
 
-/// warmup(schedule, steps=500, from=0): the first argument is the schedule, the rest are options.
+/// Reads warmup(schedule, steps=500, from=0): the first argument is the schedule, the rest are options.
 Schedule read_warmup(const Spec& spec, const SpecStage& s) {
   if (s.arguments.empty() || !s.arguments[0].key.empty())
     throw_spec(spec, s.at, "warmup wraps a schedule, as in warmup(cosine(0.1, total=100), steps=10)");
@@ -74,7 +74,7 @@ std::vector<std::string> schedule_names() {
   return names;
 }
 
-/// The options of a kind as a spec may give them.
+/// The options of a kind that a spec may give.
 std::vector<Option> options_of(const ScheduleKind& kind) {
   std::vector<Option> all;
   for (const auto& o : kind.options) all.push_back(o.option);

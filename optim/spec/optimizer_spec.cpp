@@ -9,7 +9,7 @@
 namespace gradus::optim {
 namespace {
 
-/// A value without a name, where only options are expected.
+/// Throws for a value without a name, where only options are expected.
 [[noreturn]] void throw_value_alone(const AnyRule& rule, const Spec& spec, const SpecArgument& a, const std::string& first) {
   const std::string name = a.value.kind == SpecValue::Kind::stage ? a.value.stage[0].name : a.value.word;
   if (rule_exists(name))
@@ -27,8 +27,8 @@ namespace {
   throw_spec(spec, stage.at, join("there is no optimizer '", stage.name, "'", perhaps(nearest_rule(stage.name))));
 }
 
-/// Sets the options of `arguments`, each once, in the group's rule and schedules; these are its own then. Those of a wrapper
-/// are the wrapped rule's, too. If it throws, the group is not as it was.
+/// Sets the options of `arguments`, each once, in the group's rule and schedules, and marks them as the group's own. Options
+/// of a wrapper include the wrapped rule's. If it throws, the group may be changed in part.
 void set_options(Group& g, const Spec& spec, const SpecStage& arguments) {
   std::vector<std::string> known;
   const auto options = g.rule->options();
@@ -38,7 +38,7 @@ void set_options(Group& g, const Spec& spec, const SpecStage& arguments) {
   SpecStage named = arguments;
   named.name = g.rule->name();
   const auto values = match_options(spec, named, known);
-  for (const auto& a : arguments.arguments) {  // in the order in which they are given
+  for (const auto& a : arguments.arguments) {  // in the order of the text
     const auto place = static_cast<std::size_t>(std::find(known.begin(), known.end(), a.key) - known.begin());
     std::erase_if(g.schedules, [&](const Scheduled& s) { return s.option == a.key; });
     const SpecValue& v = a.value;
@@ -54,7 +54,7 @@ void set_options(Group& g, const Spec& spec, const SpecStage& arguments) {
   g.rule->check();
 }
 
-/// A group that has this rule and nothing else; of a wrapper, with the schedules of the wrapped rule.
+/// A group with this rule and nothing else; for a wrapper, with the schedules of the wrapped rule.
 Group group_from(const Spec& spec, const SpecStage& stage) {
   if (!rule_exists(stage.name)) throw_rule(spec, stage);
   Group g{"", new_rule(stage.name)};
@@ -122,7 +122,7 @@ std::string to_string(const OptimizerSpec& spec) {
 
 std::string equations(const std::string& text) { return OptimizerSpec::read(text).rule().equations(); }
 
-// ---- as a saved state has it -----------------------------------------------------------------------------------------
+// ---- saved states -------------------------------------------------------------------------------------------------------
 
 void save_spec(StateArchive& a, const OptimizerSpec& spec) {
   JsonValue text = to_string(spec), groups = JsonValue::List(), yes = true;
@@ -161,7 +161,7 @@ Group group_from(const JsonValue& saved, const std::string& op) {
   return g;
 }
 
-/// The functions of the user's own that the options of group i followed go on as they are now.
+/// Copies the schedules by the user's own functions from group i of `now`.
 void take_users_schedules(StateArchive& a, std::size_t i, const OptimizerSpec& now, Group& to) {
   const JsonValue* saved = a.find({"schedules", std::to_string(i)});
   const auto* options = saved ? saved->get_if<JsonValue::Object>() : nullptr;

@@ -1,4 +1,4 @@
-// Hyper-parameters by name: what a spec, a group or a schedule may read and set.
+// Hyperparameters by name: the options that a spec, a group or a schedule may read and set.
 #pragma once
 
 #include <gradus/core/io/fields.h>
@@ -14,21 +14,21 @@
 
 namespace gradus::optim {
 
-/// One hyper-parameter of a rule, with its value now.
+/// One hyperparameter of a rule, with its present value.
 struct Option {
   enum class Kind { number, flag, choice };
   std::string name;
   Kind kind = Kind::number;
-  double value = 0;                ///< a flag: 0 or 1; a choice: its place among `words`
-  std::vector<std::string> words;  ///< of a choice
+  double value = 0;                ///< a flag: 0 or 1; a choice: the index into `words`
+  std::vector<std::string> words;  ///< the words of a choice
 };
 
-/// "lr=0.001", "nesterov=true", "decay=coupled".
+/// An option as text: "lr=0.001", "nesterov=true", "decay=coupled".
 std::string to_string(const Option& o);
-/// The value alone, as a spec writes it.
+/// The value alone, as in a spec.
 std::string value_text(const Option& o);
 
-/// What a number may be. `open_*`: the end itself is excluded.
+/// The allowed range of a number. `open_*`: the end itself is excluded.
 struct Range {
   double low = -std::numeric_limits<double>::infinity(), high = std::numeric_limits<double>::infinity();
   bool open_low = false, open_high = false, whole = false;
@@ -36,26 +36,26 @@ struct Range {
 };
 std::string to_string(const Range& r);  ///< "must lie in [0, 1)"
 
-/// A range of a rule's own: `static constexpr NamedRange ranges[] = {{"rho", {0, 1}}};`.
+/// A range that a rule sets for a name: `static constexpr NamedRange ranges[] = {{"rho", {0, 1}}};`.
 struct NamedRange {
   const char* name;
   Range range;
 };
 
-/// One name means one thing in every rule, so it has one range: lr, eps, weight_decay, momentum ... at least 0, beta in
-/// [0, 1). A name not known here is any finite number.
+/// The usual range of a name, which means the same in every rule: lr, eps, weight_decay, momentum ... at least 0, beta in
+/// [0, 1). A name not known here may have any finite value.
 Range usual_range(const std::string& name);
 
 /// Throws OptimError `rule: name must lie in [0, 1), got 1` if the option cannot have this value.
 void check_option(const std::string& rule, const Option& o, const Range& range, double value);
 
-/// "lr, beta1, eps".
+/// Names joined: "lr, beta1, eps".
 std::string listed(const std::vector<std::string>& names);
 
-/// "; did you mean 'lr'?", or nothing if no name is near.
+/// The suggestion "; did you mean 'lr'?", or "" if no name is near.
 std::string perhaps(const std::string& nearest);
 
-/// A value's name and number, in an explanation.
+/// A name and a value in an explanation.
 struct NamedValue {
   std::string name;
   double value;

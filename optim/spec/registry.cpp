@@ -7,7 +7,7 @@
 
 namespace gradus::optim {
 
-void register_builtin_rules();  // written by CMake from the names of optim/rules/*.cpp
+void register_builtin_rules();  // CMake writes it from the names of optim/rules/*.cpp
 
 namespace {
 
@@ -15,10 +15,10 @@ struct Known {
   RuleInfo info;
   MakeRule make;  // null: an alias of the rule `base`
   std::string base{};
-  std::vector<NamedValue> defaults{};  // of an alias
+  std::vector<NamedValue> defaults{};  // defaults of an alias
 };
 
-std::recursive_mutex mutex;  // registering the built-in rules comes back in through register_rule
+std::recursive_mutex mutex;  // recursive: registering the built-in rules calls register_rule
 std::map<std::string, Known>& table() {
   static std::map<std::string, Known> rules;
   return rules;

@@ -15,7 +15,7 @@ constexpr int deepest = 32;  // stages within stages
 bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-/// Recursive descent, one function a line of the grammar.
+/// Reads by recursive descent, with one function for each line of the grammar.
 class Reader {
  public:
   explicit Reader(const std::string& text) { spec_.source = text; }
@@ -150,7 +150,7 @@ void throw_spec(const Spec& spec, std::size_t at, const std::string& problem, co
   std::string line = spec.source, what = problem;
   std::replace(line.begin(), line.end(), '\n', ' ');
   std::replace(line.begin(), line.end(), '\t', ' ');
-  if (line.size() > widest) {  // the place, and what is around it
+  if (line.size() > widest) {  // only the part around the position is shown
     const std::size_t from = at > around ? at - around : 0;
     const bool goes_on = line.size() > from + 2 * around;
     line = (from > 0 ? "..." : "") + line.substr(from, 2 * around) + (goes_on ? "..." : "");

@@ -17,8 +17,8 @@ struct SpecValue {
   Kind kind = Kind::number;
   double number = 0;
   std::string word;
-  std::vector<SpecStage> stage;  ///< one, of a stage
-  std::size_t at = 0;            ///< place in the text
+  std::vector<SpecStage> stage;  ///< one element, if the value is a stage
+  std::size_t at = 0;            ///< position in the text
 };
 
 struct SpecArgument {
@@ -34,29 +34,29 @@ struct SpecStage {
 };
 
 struct Spec {
-  std::string source;  ///< the text read, for messages
+  std::string source;  ///< the text, for messages
   std::vector<SpecStage> stages;
 };
 
-/// Errors: SpecError with a caret under the place.
+/// Parses a spec. Errors: SpecError with a caret under the position.
 Spec parse_spec(const std::string& text);
-/// "lr=0.1, nesterov=true": arguments alone, as a parameter group takes them.
+/// Parses arguments alone, "lr=0.1, nesterov=true", as a parameter group takes them.
 Spec parse_arguments(const std::string& text);  ///< one stage without a name
-/// Reads back as an equal spec.
+/// The text of an equal spec.
 std::string print(const Spec& spec);
 std::string print(const SpecStage& stage);
 std::string print(const SpecValue& value);
 
-/// Where the value of each option stands, null where none does: by name or, as it is for stages and schedules, by place.
-/// With `rest`, values without a name behind the first go there. Errors: SpecError for an unknown option, or one twice.
+/// The value of each option, null where none is given: by name or, for stages and schedules, by position. With `rest`,
+/// values without a name behind the first are added there. Errors: SpecError for an unknown option, or one given twice.
 std::vector<const SpecValue*> match_options(const Spec& spec, const SpecStage& stage, const std::vector<std::string>& names,
                                             std::vector<const SpecValue*>* rest = nullptr);
-/// A number, a flag or the place of a word. Errors: SpecError.
+/// The value as a number: a number, a flag or the index of a word. Errors: SpecError.
 double read_value(const Spec& spec, const Option& option, const SpecValue& value);
 
 [[noreturn]] void throw_spec(const Spec& spec, std::size_t at, const std::string& problem, const std::string& hint = {});
 
-/// What the rule `spec` names does, as lines of text: the options in force decide which.
+/// The equations of the rule that `spec` names, as lines of text; they depend on its options.
 std::string equations(const std::string& spec);
 
 }  // namespace gradus::optim

@@ -38,7 +38,7 @@ bool pass_stages(Stages& stages, std::vector<ParameterState>& all, std::vector<P
   for (StagedGradient& g : gradients) {
     settle(g);
     ParameterState& p = all[g.place];
-    if (p.leaf.leaf()->frozen) continue;  // since its gradient was gathered
+    if (p.leaf.leaf()->frozen) continue;  // frozen since its gradient was accumulated
     p.staged = std::move(g);
     ready.push_back(&p);
   }

@@ -1,4 +1,4 @@
-// The stages of an optimizer, one behind the other: what they make of the gradients before the rule is given them.
+// The gradient pipeline: applies the stages of an optimizer in order, before the rule gets the gradients.
 #pragma once
 
 #include <gradus/optim/stages/stages.h>
@@ -7,13 +7,13 @@ namespace gradus::optim {
 
 using Stages = std::vector<Cloned<Stage>>;
 
-/// Errors: OptimError if they cannot stand before this rule, or one of them stands there twice.
+/// Checks the stages. Errors: OptimError if they cannot precede this rule, or if one is given twice.
 void check_stages(const Stages& stages, const AnyRule& rule);
-/// Passes the gradients of `ready` through; these become the parameters whose gradients have come out, with what the stages
-/// made of them as `staged`. False if a stage holds the step back.
+/// Passes the gradients of `ready` through the stages; afterwards `ready` has the parameters whose gradients came out, each
+/// as its `staged`. False if a stage holds the step back.
 bool pass_stages(Stages& stages, std::vector<ParameterState>& all, std::vector<ParameterState*>& ready);
-/// What would come out for one parameter at step k; the stages learn nothing of it. Errors: OptimError if one would hold
-/// it back.
+/// The gradient that would come out for one parameter at step k; the stages keep their state. Errors: OptimError if a stage
+/// would hold the step back.
 StagedGradient stage_one(const Stages& stages, std::vector<ParameterState>& all, std::size_t place, std::int64_t k);
 void archive_stages(StateArchive& a, Stages& stages, std::vector<ParameterState>& all);
 

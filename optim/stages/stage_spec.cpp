@@ -1,4 +1,4 @@
-// Stages: options, schedules, and how they are read from text.
+// The options and schedules of stages, and their reading from text.
 #include <gradus/core/error.h>
 #include <gradus/optim/spec/spec.h>
 #include <gradus/optim/stages/stages.h>

@@ -10,7 +10,7 @@
 namespace gradus::optim {
 namespace {
 
-/// Other numbers of the same gradient.
+/// Replaces the elements of a gradient.
 void give_numbers(StagedGradient& f, Array g, double factor = 1) { f.g = std::move(g), f.factor = factor, f.squares = -1; }
 
 }  // namespace
@@ -44,7 +44,7 @@ void settle(StagedGradient& f) {
 
 namespace {
 
-/// The same stage with the numbers in other Arrays is a copy: Arrays are replaced here, never written.
+/// The base of stages: a copy may share Arrays with the original, since Arrays are replaced here, never written.
 template <class Kind> class StageOf : public Stage {
  public:
   using Stage::Stage;
@@ -81,13 +81,13 @@ struct ClipValue final : StageOf<ClipValue> {
   }
 };
 
-/// Rows of one parameter: what feeds one output of a layer, [out, in...]; a vector is one row.
+/// The rows of one parameter: the weights of one output of a layer, [out, in...]; a vector is one row.
 struct Rows {
   std::int64_t count, length;
   explicit Rows(const Array& a) : count(a.rank() > 1 ? a.shape()[0] : 1), length(count > 0 ? a.size() / count : 0) {}
 };
 
-/// f(row) for each, rows that are small together in one piece of work.
+/// Calls f(row) for each row, several small rows in one piece of work.
 template <class F> void each_row(const Rows& rows, F f) {
   const std::int64_t grain = std::max<std::int64_t>(1, piece_elements / std::max<std::int64_t>(1, rows.length));
   parallel_ranges(rows.count, grain, [&](std::int64_t begin, std::int64_t end) {
@@ -100,7 +100,7 @@ double row_norm(const Array& a, const Rows& rows, std::int64_t i) {
   return root_of_squares(sum_of_squares(a.dtype(), row, rows.length), a.dtype(), row, rows.length);
 }
 
-/// to[i] = scale * (from[i] - shift), one row.
+/// Writes to[i] = scale * (from[i] - shift), one row.
 template <class T> void write_row(T* to, const T* from, std::int64_t n, double scale, double shift) {
   const T a = static_cast<T>(scale), b = static_cast<T>(shift);
   if (factor_fits(scale, dtype_of<T>()))
@@ -145,7 +145,7 @@ struct Agc final : StageOf<Agc> {
   }
 };
 
-/// Yong et al., "Gradient centralization", 2020, equation 1: the mean of each row is taken off; vectors pass as they are.
+/// Gradient centralization, Yong et al., 2020, equation 1: subtracts the mean of each row; vectors pass unchanged.
 struct Centralize final : StageOf<Centralize> {
   using StageOf::StageOf;
   bool apply(std::vector<StagedGradient>& gradients, const std::vector<StagedParameter>&) override {
@@ -161,7 +161,7 @@ struct Centralize final : StageOf<Centralize> {
           const auto n = static_cast<double>(rows.length);
           for (std::int64_t k = 0; k < rows.length; ++k) sum += static_cast<double>(from[i * rows.length + k]);
           double mean = sum / n;
-          if (!std::isfinite(mean)) {  // or only their sum is not
+          if (!std::isfinite(mean)) {  // or only their sum is not finite
             mean = 0;
             for (std::int64_t k = 0; k < rows.length; ++k) mean += static_cast<double>(from[i * rows.length + k]) / n;
           }
@@ -174,9 +174,9 @@ struct Centralize final : StageOf<Centralize> {
   }
 };
 
-// ---- what decides whether a step is taken ----------------------------------------------------------------------------
+// ---- stages that decide whether a step is taken ----------------------------------------------------------------------
 
-/// The mean over n calls; a gradient that is absent counts as 0, a parameter without any stays without.
+/// The mean over n calls; an absent gradient counts as 0, a parameter without any stays without.
 struct Accumulate final : StageOf<Accumulate> {
   using StageOf::StageOf;
   bool apply(std::vector<StagedGradient>& gradients, const std::vector<StagedParameter>& parameters) override {
@@ -193,7 +193,7 @@ struct Accumulate final : StageOf<Accumulate> {
                               ", what was gathered ", describe(sum)),
                          "make a new optimizer");
       const auto scale = [factor](auto g) { return factor * g; };
-      if (sum.defined()) sum = sum.to(f.g.dtype());  // its module has converted it
+      if (sum.defined()) sum = sum.to(f.g.dtype());  // the module has converted the parameter
       if (!sum.defined()) sum = map(scale, f.g), rows_[f.place] = f.rows;
       else if (sparse) add_gradient(sum, rows_[f.place], map(scale, f.g), f.rows);
       else sum = map([factor](auto s, auto g) { return s + factor * g; }, sum, f.g), rows_[f.place].add(f.rows);
@@ -231,7 +231,7 @@ struct Accumulate final : StageOf<Accumulate> {
   std::vector<TouchedRows> rows_;
 };
 
-/// The sums of squares say it, and the next clip_norm needs them anyway; they may also be beyond the largest double.
+/// Skips steps with NaN or infinite gradients, found by sums of squares, as clip_norm needs; the sums may also overflow.
 struct SkipNonfinite final : StageOf<SkipNonfinite> {
   using StageOf::StageOf;
   bool apply(std::vector<StagedGradient>& gradients, const std::vector<StagedParameter>& parameters) override {

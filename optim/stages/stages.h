@@ -1,6 +1,6 @@
-// Stages stand before a rule in a spec, "skip_nonfinite | accumulate(4) | clip_norm(1) | adamw", and pass the gradients on
-// from left to right. Gradients themselves are never written: a stage changes a factor, which the fused pass takes with it,
-// or puts another Array in their place.
+// Stages precede a rule in a spec, "skip_nonfinite | accumulate(4) | clip_norm(1) | adamw", and pass the gradients on from
+// left to right. Gradients themselves are never written: a stage changes a factor, which the fused pass applies, or puts
+// another Array in their place.
 #pragma once
 
 #include <gradus/optim/driver/driver.h>
@@ -18,12 +18,12 @@ struct StagedParameter {
 /// Steps that skip_nonfinite has held back.
 struct Skipped {
   std::int64_t count = 0;
-  std::string parameter;  ///< where the last number that is not finite was found
+  std::string parameter;  ///< parameter in which the last element that is not finite was found
 };
 
 class Stage;
 
-/// A stage as specs know it.
+/// A kind of stage as specs know it.
 struct StageKind {
   const char* name;
   const char* meaning;
@@ -31,7 +31,7 @@ struct StageKind {
   std::unique_ptr<Stage> (*make)(const StageKind& kind);
 };
 const std::vector<StageKind>& stage_kinds();
-/// Null if there is none.
+/// The kind of this name, null if there is none.
 const StageKind* find_stage_kind(const std::string& name);
 
 class Stage {
@@ -41,23 +41,23 @@ class Stage {
   virtual std::unique_ptr<Stage> clone() const = 0;
 
   std::string name() const { return kind_->name; }
-  /// "clip_norm(1)".
+  /// The text of the stage: "clip_norm(1)".
   std::string spec() const;
   double get(std::size_t option) const { return values_[option]; }
-  /// Errors: OptimError out of range.
+  /// Sets an option. Errors: OptimError out of range.
   void set(std::size_t option, double value);
   void schedule(std::size_t option, Schedule schedule);
-  /// Sets what is scheduled to its values at step k. Errors: OptimError out of range; nothing has changed then.
+  /// Sets scheduled options to their values at step k. Errors: OptimError out of range; nothing has changed then.
   void follow(std::int64_t k);
   std::vector<Scheduled>& schedules() { return schedules_; }
 
-  /// Passes the gradients on. False: they go no further, and no step follows.
+  /// Passes the gradients on. False: they are held back, and no step follows.
   virtual bool apply(std::vector<StagedGradient>& gradients, const std::vector<StagedParameter>& parameters) = 0;
-  /// Why apply() returned false, for explain().
+  /// The reason why apply() returned false, for explain().
   virtual std::string held_back() const { return {}; }
-  /// Saves or loads its state; names begin with the stage's, parameters follow by theirs.
+  /// Saves or loads its state; names begin with the stage's, and the parameter's name follows.
   virtual void archive(StateArchive&, const std::vector<StagedParameter>&) {}
-  /// What skip_nonfinite has held back.
+  /// The steps that skip_nonfinite has held back; null for other stages.
   virtual const Skipped* skipped() const { return nullptr; }
 
  private:
@@ -68,14 +68,14 @@ class Stage {
 
 struct Spec;
 struct SpecStage;
-/// Errors: SpecError, OptimError.
+/// The stage that a spec names. Errors: SpecError, OptimError.
 std::unique_ptr<Stage> stage_from(const Spec& spec, const SpecStage& stage);
 
-/// Fills in the squares that are not known; the order of sums is fixed by the shapes.
+/// Computes missing sums of squares; the order of the sums is fixed by the shapes.
 void find_squares(std::vector<StagedGradient>& gradients);
-/// A factor that the gradient's dtype cannot hold is multiplied in.
+/// Multiplies a factor in that the gradient's dtype cannot hold.
 void settle(StagedGradient& g);
-/// Euclidean norm of all gradients together, factors included.
+/// The Euclidean norm of all gradients together, factors included.
 double global_norm(std::vector<StagedGradient>& gradients);
 
 }  // namespace gradus::optim
