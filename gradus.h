@@ -40,6 +40,7 @@
 #include <gradus/data/scenes.h>
 #include <gradus/data/series.h>
 #include <gradus/data/text.h>
+#include <gradus/data/tokenizer.h>
 #include <gradus/data/wav.h>
 
 #include <gradus/train/checkpoint.h>

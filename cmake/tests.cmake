@@ -70,7 +70,7 @@ endforeach()
 
 # ---- documentation --------------------------------------------------------------------------------------------------
 # The first C++ block of each of these pages is a program: it is compiled and run.
-foreach(page IN ITEMS README docs/training)
+foreach(page IN ITEMS README docs/training docs/tokenizer)
   set_property(DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${page}.md)
   file(READ ${page}.md code)
   string(FIND "${code}" "```cpp\n" begin)

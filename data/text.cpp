@@ -1,5 +1,6 @@
 #include <gradus/core/error.h>
 #include <gradus/core/random.h>
+#include <gradus/data/internal/symbols.h>
 #include <gradus/data/text.h>
 
 #include <algorithm>
@@ -51,16 +52,7 @@ Array Characters::encode(const std::string& text) const {
 }
 
 std::string Characters::decode(const Array& symbols) const {
-  if (!symbols.defined() || symbols.rank() != 1)
-    throw ShapeError("Characters", "symbols must be [N], got " + describe(symbols));
-  std::string text;
-  for (std::int64_t i = 0; i < symbols.size(); ++i) {
-    const double s = symbols.element(i);
-    if (!(s >= 0 && s < static_cast<double>(size())))
-      throw IndexError("Characters", join("symbol ", gradus::text(s), " at ", i, " is outside 0 .. ", size() - 1));
-    text += alphabet_[static_cast<std::size_t>(s)];
-  }
-  return text;
+  return decode_symbols("Characters", symbols, size(), [&](std::size_t s) { return alphabet_[s]; });
 }
 
 TextWindows::TextWindows(const Array& symbols, std::int64_t length, std::int64_t stride)
