@@ -31,6 +31,7 @@
 
 #include <gradus/data/augment.h>
 #include <gradus/data/cifar.h>
+#include <gradus/data/combine.h>
 #include <gradus/data/csv.h>
 #include <gradus/data/dataset.h>
 #include <gradus/data/digits.h>

@@ -1,4 +1,5 @@
 #include <gradus/data/dataset.h>
+#include <gradus/data/internal/check_item.h>
 
 #include <cstring>
 
@@ -53,7 +54,7 @@ Array TensorDataset::room(std::int64_t n, const Array& from) const {
 }
 
 Example TensorDataset::get(std::int64_t i) const {
-  if (i < 0 || i >= size()) throw IndexError("TensorDataset", join("item ", i, " was asked for; there are ", size()));
+  check_item("TensorDataset", i, size());
   Batch one{room(1, x_), y_.defined() ? room(1, y_) : Array()};
   load(std::span(&i, 1), one);
   return {one.x.select(0, 0), one.y.defined() ? one.y.select(0, 0) : Array()};

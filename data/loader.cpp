@@ -1,8 +1,6 @@
-#include <gradus/core/random.h>
-#include <gradus/data/loader.h>
+#include <gradus/data/internal/loader_plan.h>
 
 #include <condition_variable>
-#include <cstring>
 #include <exception>
 #include <mutex>
 #include <system_error>
@@ -10,193 +8,124 @@
 
 namespace gradus::data {
 
-struct LoaderPlan {
-  std::unique_ptr<const Source> source;
-  LoaderOptions options;
-  std::int64_t size = 0;
-  Array like_x, like_y;  // item 0: what the others must look like
-
-  std::int64_t batches() const {
-    const std::int64_t b = options.batch_size;
-    return options.drop_last ? size / b : size / b + (size % b != 0);
-  }
-  std::vector<std::int64_t> order(std::int64_t epoch) const;
-  std::span<const std::int64_t> items(const std::vector<std::int64_t>& order, std::int64_t batch) const {
-    const std::int64_t begin = batch * options.batch_size;
-    return std::span(order).subspan(static_cast<std::size_t>(begin),
-                                    static_cast<std::size_t>(std::min(options.batch_size, size - begin)));
-  }
-  Batch room(std::size_t items) const;
-  void load(std::span<const std::int64_t> items, Batch& out) const;
-};
-
-namespace {
-
-/// Rethrows the exception in flight as a DataError that says where it happened and nests the original.
-[[noreturn]] void rethrow_with(const std::string& place) {
-  std::string what = "an exception that is no std::exception";
-  try {
-    throw;
-  } catch (const std::exception& e) {
-    what = e.what();
-  } catch (...) {
-  }
-  std::throw_with_nested(DataError("DataLoader", join("while loading ", place, ": ", what)));
-}
-
-Example get_checked(const Source& source, std::int64_t item) {
-  try {
-    return source.get(item);
-  } catch (...) {
-    rethrow_with(join("item ", item));
-  }
-}
-
-/// Copies one item's numbers into row `row` of the batch.
-void put(const char* name, const Array& from, std::int64_t item, const Array& like, Array& batch, std::size_t row) {
-  const bool alike = from.defined() && like.defined() ? from.dtype() == like.dtype() && from.shape() == like.shape()
-                                                      : from.defined() == like.defined();
-  if (!alike)
-    throw DataError("DataLoader", join("items 0 and ", item, " do not stack: ", name, " is ", describe(like), " and ",
-                                       describe(from), "; every item of a data set must have the same shape and dtype"));
-  if (!from.defined()) return;
-  const Array dense = from.contiguous();
-  const auto bytes = static_cast<std::size_t>(dense.size()) * bytes_of(dense.dtype());
-  std::memcpy(batch.uninitialized<char>() + row * bytes, dense.bytes(), bytes);
-}
-
-}  // namespace
-
-std::vector<std::int64_t> LoaderPlan::order(std::int64_t epoch) const {
-  constexpr std::uint64_t order_key = 0x6f72646572;  // keeps the order apart from weights drawn with the same seed
-  if (options.shuffle) return permutation(size, options.seed ^ order_key << 20, static_cast<std::uint64_t>(epoch));
-  std::vector<std::int64_t> order(static_cast<std::size_t>(size));
-  for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int64_t>(i);
-  return order;
-}
-
-Batch LoaderPlan::room(std::size_t items) const {
-  const auto n = static_cast<std::int64_t>(items);
-  Batch b{Array(like_x.shape().insert(0, n), like_x.dtype()), {}};
-  if (like_y.defined()) b.y = Array(like_y.shape().insert(0, n), like_y.dtype());
-  return b;
-}
-
-void LoaderPlan::load(std::span<const std::int64_t> items, Batch& out) const {
-  bool done = false;
-  try {
-    done = source->load(items, out);
-  } catch (...) {
-    rethrow_with(join("a batch of ", items.size(), " items beginning with item ", items.front()));
-  }
-  for (std::size_t row = 0; row < items.size() && !done; ++row) {
-    const Example e = get_checked(*source, items[row]);
-    put("x", e.x, items[row], like_x, out.x, row);
-    put("y", e.y, items[row], like_y, out.y, row);
-  }
-}
-
 // ---- one epoch ------------------------------------------------------------------------------------------------------
 
-/// The caller's thread makes room for each batch and frees it; the prefetch thread only fills it in. So the pool's blocks
-/// stay with one thread, and the same few are used again and again.
+/// The caller's thread makes room for each batch and frees it; a worker only fills it in. So the pool's blocks stay with one
+/// thread, and the same few are used again and again. There are as many places as workers: batch b is prepared in place
+/// b % num_workers, and handed over from there.
 class BatchIterator::Stream {
  public:
   Stream(std::shared_ptr<const LoaderPlan> plan, std::int64_t epoch, std::int64_t first)
-      : plan_(std::move(plan)), order_(plan_->order(epoch)), next_(first) {
-    if (plan_->options.prefetch && next_ < plan_->batches()) {
-      request();
-      try {
-        worker_ = std::thread([this] { serve(); });
-      } catch (const std::system_error& e) {
-        throw ResourceError("DataLoader", join("the system has no thread to load ahead: ", e.what()), "{.prefetch = false}");
-      }
+      : plan_(std::move(plan)), epoch_(epoch), order_(plan_->order(epoch)), next_(first), wanted_(first), taken_(first) {
+    const std::int64_t workers = std::min<std::int64_t>(plan_->options.num_workers, plan_->batches() - first);
+    places_.resize(static_cast<std::size_t>(workers));
+    for (std::int64_t k = 0; k < workers; ++k) want_one_more();
+    try {
+      for (std::int64_t k = 0; k < workers; ++k) workers_.emplace_back([this] { serve(); });
+    } catch (const std::system_error& e) {
+      stop();
+      throw ResourceError("DataLoader",
+                          join("the system has no thread for worker ", workers_.size(), " of ", workers, ": ", e.what()),
+                          "{.num_workers = 0}");
     }
   }
-  ~Stream() {
-    if (!worker_.joinable()) return;
-    {
-      std::lock_guard lock(mutex_);
-      quit_ = true;
-    }
-    changed_.notify_all();
-    worker_.join();
-  }
+  ~Stream() { stop(); }
 
   /// Makes the next batch current. After the last one, or an error, the stream is at its end.
   void advance() {
     current = {};
-    at_end = next_ >= plan_->batches();
-    if (at_end) return;
-    if (!plan_->options.prefetch) {
-      at_end = true;  // stays so if loading throws
-      Batch b = plan_->room(items().size());
-      plan_->load(items(), b);
-      current = std::move(b);
-      ++next_;
-      at_end = false;
-      return;
-    }
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [this] { return !wanted_; });
-    if (error_) {
-      next_ = plan_->batches();
-      at_end = true;
-      std::rethrow_exception(std::exchange(error_, nullptr));
-    }
-    current = std::move(slot_);
-    ++next_;
-    if (next_ < plan_->batches()) request();
-    lock.unlock();
-    changed_.notify_all();
+    at_end = true;
+    if (next_ >= plan_->batches()) return;
+    const std::int64_t batch = std::exchange(next_, plan_->batches());  // the end, if loading throws
+    current = places_.empty() ? load_here(batch) : take_prepared(batch);
+    next_ = batch + 1;
+    at_end = false;
   }
 
   Batch current;
   bool at_end = false;
 
  private:
-  std::span<const std::int64_t> items() const { return plan_->items(order_, next_); }
+  struct Place {
+    Batch batch;
+    std::exception_ptr error;
+    bool ready = false;
+  };
+  Place& place(std::int64_t batch) { return places_[static_cast<std::size_t>(batch) % places_.size()]; }
+  std::span<const std::int64_t> items(std::int64_t batch) const { return plan_->items(order_, batch); }
 
-  /// Under the lock, or before the thread is there.
-  void request() {
-    slot_ = plan_->room(items().size());
-    wanted_ = true;
+  Batch load_here(std::int64_t batch) {
+    Batch b = plan_->room(items(batch).size());
+    plan_->load(epoch_, items(batch), b);
+    return b;
+  }
+
+  Batch take_prepared(std::int64_t batch) {
+    std::unique_lock lock(mutex_);
+    Place& from = place(batch);
+    changed_.wait(lock, [&] { return from.ready; });
+    if (from.error) {
+      quit_ = true;  // what the others have begun is the last
+      std::rethrow_exception(std::exchange(from.error, nullptr));
+    }
+    Batch b = std::exchange(from, {}).batch;
+    if (wanted_ < plan_->batches()) want_one_more();
+    lock.unlock();
+    changed_.notify_all();
+    return b;
+  }
+
+  /// Under the lock, or before there are workers.
+  void want_one_more() {
+    place(wanted_).batch = plan_->room(items(wanted_).size());
+    ++wanted_;
   }
 
   void serve() {
     std::unique_lock lock(mutex_);
     for (;;) {
-      changed_.wait(lock, [this] { return wanted_ || quit_; });
+      changed_.wait(lock, [this] { return taken_ < wanted_ || quit_; });
       if (quit_) return;
-      const auto wanted = items();
-      lock.unlock();  // the slot is this thread's until wanted_ is false
+      const std::int64_t batch = taken_++;
+      Place& to = place(batch);
+      lock.unlock();  // the place is this worker's until it is ready
       std::exception_ptr failed;
       try {
-        plan_->load(wanted, slot_);
+        plan_->load(epoch_, items(batch), to.batch);
       } catch (...) {
         failed = std::current_exception();
       }
       lock.lock();
-      error_ = std::move(failed);
-      wanted_ = false;
+      to.error = std::move(failed);
+      to.ready = true;
       changed_.notify_all();
     }
   }
 
+  void stop() {
+    {
+      std::lock_guard lock(mutex_);
+      quit_ = true;
+    }
+    changed_.notify_all();
+    for (std::thread& worker : workers_) worker.join();
+  }
+
   const std::shared_ptr<const LoaderPlan> plan_;
+  const std::int64_t epoch_;
   const std::vector<std::int64_t> order_;
-  std::int64_t next_;  // the batch to be handed over next
-  std::mutex mutex_;   // guards what follows, and next_ while the thread lives
+  std::int64_t next_;  // the batch to be handed over next; the caller's alone
+  std::mutex mutex_;   // guards what follows
   std::condition_variable changed_;
-  Batch slot_;
-  std::exception_ptr error_;
-  bool wanted_ = false, quit_ = false;
-  std::thread worker_;
+  std::int64_t wanted_, taken_;  // batches below have a place, and a worker
+  std::vector<Place> places_;
+  bool quit_ = false;
+  std::vector<std::thread> workers_;
 };
 
 BatchIterator::BatchIterator(std::shared_ptr<const LoaderPlan> plan, std::int64_t epoch, std::int64_t first)
     : stream_(std::make_unique<Stream>(std::move(plan), epoch, first)) {
-  stream_->advance();  // not in Stream's constructor: if it throws, the thread must be joined
+  stream_->advance();  // not in Stream's constructor: if it throws, the workers must be joined
 }
 BatchIterator::BatchIterator(BatchIterator&&) noexcept = default;
 BatchIterator& BatchIterator::operator=(BatchIterator&&) noexcept = default;
@@ -210,22 +139,8 @@ bool BatchIterator::at_end() const { return stream_->at_end; }
 
 // ---- the loader -----------------------------------------------------------------------------------------------------
 
-DataLoader::DataLoader(std::unique_ptr<const Source> source, LoaderOptions options) {
-  auto plan = std::make_shared<LoaderPlan>();
-  if (options.batch_size < 1)
-    throw DataError("DataLoader", join("batch_size is ", options.batch_size, "; it must be at least 1"));
-  plan->size = source->size();
-  if (plan->size < 1)
-    throw DataError("DataLoader", join("the data set is empty (", plan->size, " items); it needs at least one"));
-  Example first = get_checked(*source, 0);
-  if (!first.x.defined())
-    throw DataError("DataLoader", "item 0 has no x; get(i) must return an Example whose x is an Array");
-  plan->like_x = Array(first.x.shape(), first.x.dtype());  // own Arrays: an item may be a view of the data set's
-  if (first.y.defined()) plan->like_y = Array(first.y.shape(), first.y.dtype());
-  plan->source = std::move(source);
-  plan->options = options;
-  plan_ = std::move(plan);
-}
+DataLoader::DataLoader(std::unique_ptr<const Source> source, LoaderOptions options)
+    : plan_(std::make_shared<LoaderPlan>(std::move(source), std::move(options))) {}
 
 std::int64_t DataLoader::size() const { return plan_->size; }
 std::int64_t DataLoader::batches() const { return plan_->batches(); }
@@ -250,7 +165,7 @@ std::vector<std::int64_t> DataLoader::items(std::int64_t epoch, std::int64_t ind
 Batch DataLoader::batch(std::int64_t epoch, std::int64_t index) const {
   const auto wanted = items(epoch, index);
   Batch b = plan_->room(wanted.size());
-  plan_->load(wanted, b);
+  plan_->load(epoch, wanted, b);
   return b;
 }
 

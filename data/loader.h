@@ -1,50 +1,43 @@
 // DataLoader: batches of a data set, in an order that is a pure function of (seed, epoch).
 #pragma once
 
+#include <gradus/core/random.h>
+#include <gradus/data/collate.h>
 #include <gradus/data/dataset.h>
+#include <gradus/data/sampler.h>
 
+#include <functional>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
 namespace gradus::data {
 
+/// Changes an item; what is random is drawn from `random`, a stream of this item in this epoch: the same at any number of
+/// workers, in batches of any size. A result that is no item, as of the data set's get(), is refused as one of get() is.
+using Transform = std::function<Example(Example item, Philox random)>;
+
 struct LoaderOptions {
   std::int64_t batch_size = 64;
-  bool shuffle = true;
-  std::uint64_t seed = 7;  ///< of the order; epoch e of seed s is always the same
+  bool shuffle = true;     ///< no matter if there is a sampler
+  std::uint64_t seed = 7;  ///< of the order, and of what `transform` draws; epoch e of seed s is always the same
   bool drop_last = false;  ///< leave out a last batch that is not full
-  bool prefetch = true;    ///< a thread prepares the next batch while this one is used; same batches, same order
-};
 
-/// A data set behind one table of functions. Users meet it only in the loader's interior.
-class Source {
- public:
-  virtual ~Source() = default;
-  virtual std::int64_t size() const = 0;
-  virtual Example get(std::int64_t item) const = 0;
-  virtual bool load(std::span<const std::int64_t> items, Batch& out) const = 0;  ///< false: only get() is there
-};
+  /// Threads that prepare batches, each one ahead of the batch in use; 0: the caller's own does, when it asks for a batch.
+  /// The batches are the same, in the same order. With 2 or more the data set's get() must bear being called at once.
+  int num_workers = 1;
 
-template <Dataset D> class SourceOf final : public Source {
- public:
-  explicit SourceOf(D d) : d_(std::move(d)) {}
-  std::int64_t size() const override { return static_cast<std::int64_t>(d_.size()); }
-  Example get(std::int64_t item) const override { return d_.get(item); }
-  bool load([[maybe_unused]] std::span<const std::int64_t> items, [[maybe_unused]] Batch& out) const override {
-    if constexpr (BulkDataset<D>) d_.load(items, out);
-    return BulkDataset<D>;
-  }
-
- private:
-  D d_;
+  Sampler sampler = {};             ///< which items an epoch has, in which order; none: all of them (see shuffle)
+  Transform transform = {};         ///< what becomes of each item before it is stacked; none: nothing
+  std::optional<Padding> pad = {};  ///< sequences of unequal length are padded (see collate()); none: lengths must be equal
 };
 
 /// What an epoch needs of a loader; kept alive by both.
 struct LoaderPlan;
 
-/// Walks the batches of one epoch. Owns the prefetch thread, which ends with it, also when a loop is left early.
+/// Walks the batches of one epoch. Owns its workers, which end with it, also when a loop is left early.
 class BatchIterator {
  public:
   using value_type = Batch;
@@ -84,13 +77,14 @@ class Epoch {
 class DataLoader {
  public:
   /// The data set is moved in or copied (a TensorDataset's copy shares its numbers). Item 0 is read at once: its shapes and
-  /// dtypes are those every item must have. Errors: DataError if the data set is empty or batch_size < 1.
+  /// dtypes are those every item must have. Errors: DataError if the data set is empty, batch_size < 1, num_workers is not
+  /// in 0 .. 256, or the sampler gives no items or some that are not there.
   template <Dataset D>
   explicit DataLoader(D dataset, LoaderOptions options = {})
       : DataLoader(std::unique_ptr<const Source>(new SourceOf<D>(std::move(dataset))), options) {}
   DataLoader(std::unique_ptr<const Source> source, LoaderOptions options);
 
-  std::int64_t size() const;     ///< items of the data set
+  std::int64_t size() const;     ///< items an epoch: those of the data set, unless a sampler has another number
   std::int64_t batches() const;  ///< batches an epoch
   const LoaderOptions& options() const;
 

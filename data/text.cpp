@@ -1,5 +1,6 @@
 #include <gradus/core/error.h>
 #include <gradus/core/random.h>
+#include <gradus/data/internal/check_item.h>
 #include <gradus/data/internal/symbols.h>
 #include <gradus/data/text.h>
 
@@ -18,10 +19,6 @@ void check_symbols(const char* set, const Array& symbols, std::int64_t length) {
 Example window(const Array& symbols, std::int64_t from, std::int64_t length) {
   const auto* s = symbols.data<std::int64_t>() + from;
   return {Array::of<std::int64_t>({length}, {s, s + length}), Array::of<std::int64_t>({length}, {s + 1, s + 1 + length})};
-}
-
-void check_item(const char* set, std::int64_t i, std::int64_t size) {
-  if (i < 0 || i >= size) throw IndexError(set, join("item ", i, " was asked for; there are ", size));
 }
 
 }  // namespace

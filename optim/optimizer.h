@@ -2,9 +2,9 @@
 //
 //   auto opt = optim::make("adamw(lr=3e-4, weight_decay=0.1)", model.named_parameters());
 //   opt.group("*.bias", "weight_decay=0");
-//   for (auto& [x, y] : loader) {
+//   for (auto& batch : loader) {
 //     opt.zero_grad();
-//     Tensor loss = cross_entropy(model(x), y);
+//     Tensor loss = cross_entropy(model(batch.x), batch.y);
 //     loss.backward();
 //     opt.step();
 //   }

@@ -30,8 +30,8 @@ TensorDataset numbered(std::int64_t n) {
 /// The labels an epoch brings, in order.
 std::vector<int> labels_of(const Epoch& epoch) {
   std::vector<int> all;
-  for (auto& [x, y] : epoch)
-    for (std::int64_t i = 0; i < y.size(); ++i) all.push_back(static_cast<int>(y.element(i)));
+  for (auto& batch : epoch)
+    for (std::int64_t i = 0; i < batch.y.size(); ++i) all.push_back(static_cast<int>(batch.y.element(i)));
   return all;
 }
 
@@ -126,7 +126,7 @@ TEST_CASE("DataLoader: the order is a pure function of seed and epoch") {
   set_threads(threads_before);
 }
 
-TEST_CASE("DataLoader: prefetching changes neither order nor bytes, for bulk and for item-wise data sets") {
+TEST_CASE("DataLoader: a worker changes neither order nor bytes, for bulk and for item-wise data sets") {
   auto compare = [](const DataLoader& with, const DataLoader& without) {
     auto i = with.epoch(2).begin();
     int n = 0;
@@ -141,8 +141,8 @@ TEST_CASE("DataLoader: prefetching changes neither order nor bytes, for bulk and
   };
   const auto set = numbered(100);
   const Squares squares{50};
-  CHECK(compare(DataLoader(set, {.batch_size = 7}), DataLoader(set, {.batch_size = 7, .prefetch = false})) == 15);
-  CHECK(compare(DataLoader(squares, {.batch_size = 7}), DataLoader(squares, {.batch_size = 7, .prefetch = false})) == 8);
+  CHECK(compare(DataLoader(set, {.batch_size = 7}), DataLoader(set, {.batch_size = 7, .num_workers = 0})) == 15);
+  CHECK(compare(DataLoader(squares, {.batch_size = 7}), DataLoader(squares, {.batch_size = 7, .num_workers = 0})) == 8);
 }
 
 TEST_CASE("DataLoader: resuming at a batch, one batch alone, and the items of a batch agree with the epoch") {
@@ -204,9 +204,9 @@ TEST_CASE("DataLoader: a loop over an epoch outlives its loader") {
   CHECK(labels_of(epoch).size() == 20);
 }
 
-TEST_CASE("DataLoader: an exception comes back with the item, after the batches before it, with and without the thread") {
-  for (const bool prefetch : {true, false}) {
-    DataLoader loader(Squares{20, 13}, {.batch_size = 5, .shuffle = false, .prefetch = prefetch});
+TEST_CASE("DataLoader: an exception comes back with the item, after the batches before it, with and without workers") {
+  for (const int workers : {0, 1, 2, 3}) {
+    DataLoader loader(Squares{20, 13}, {.batch_size = 5, .shuffle = false, .num_workers = workers});
     int batches = 0;
     try {
       for (auto& b : loader.epoch(0)) batches += static_cast<int>(b.x.dim(0) / 5);
@@ -216,9 +216,9 @@ TEST_CASE("DataLoader: an exception comes back with the item, after the batches 
       CHECK_THROWS_WITH_AS(std::rethrow_if_nested(e), "cats/0071.png is damaged", std::runtime_error);
     }
     CHECK(batches == 2);
-    DataLoader odd(Squares{20, 13, 1}, {.batch_size = 5, .shuffle = false, .prefetch = prefetch});
+    DataLoader odd(Squares{20, 13, 1}, {.batch_size = 5, .shuffle = false, .num_workers = workers});
     CHECK(message_of(odd) == "DataLoader: while loading item 13: an exception that is no std::exception");
-    DataLoader ragged(Squares{20, 13, 2}, {.batch_size = 5, .prefetch = prefetch});
+    DataLoader ragged(Squares{20, 13, 2}, {.batch_size = 5, .num_workers = workers});
     CHECK(message_of(ragged) ==
           "DataLoader: items 0 and 13 do not stack: x is f64[3] and f64[4]; every item of a data set "
           "must have the same shape and dtype");

@@ -157,7 +157,7 @@ class Trainer {
 }  // namespace
 
 Score evaluate(nn::ModuleBase& network, const data::ImageSet& set) {
-  const data::DataLoader loader(data::TensorDataset(set), {.batch_size = 250, .shuffle = false, .prefetch = false});
+  const data::DataLoader loader(data::TensorDataset(set), {.batch_size = 250, .shuffle = false, .num_workers = 0});
   const auto step = [&](const data::Batch& batch) -> training::StepResult {
     const Tensor logits = network.call(Tensor(batch.x));
     return {cross_entropy(logits, Tensor(batch.y)), logits};
