@@ -36,6 +36,8 @@
 #include <gradus/data/dataset.h>
 #include <gradus/data/digits.h>
 #include <gradus/data/idx.h>
+#include <gradus/data/image.h>
+#include <gradus/data/image_folder.h>
 #include <gradus/data/loader.h>
 #include <gradus/data/mel.h>
 #include <gradus/data/scenes.h>

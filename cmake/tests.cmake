@@ -70,7 +70,7 @@ endforeach()
 
 # ---- documentation --------------------------------------------------------------------------------------------------
 # The first C++ block of each of these pages is a program: it is compiled and run.
-foreach(page IN ITEMS README docs/training docs/tokenizer)
+foreach(page IN ITEMS README docs/training docs/tokenizer docs/images_of_your_own)
   set_property(DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${page}.md)
   file(READ ${page}.md code)
   string(FIND "${code}" "```cpp\n" begin)
@@ -87,6 +87,14 @@ foreach(page IN ITEMS README docs/training docs/tokenizer)
   set_tests_properties(${name} PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 600 LABELS example
     FAIL_REGULAR_EXPRESSION "gradus: warning")
 endforeach()
+
+# The folders that docs/images_of_your_own.md begins with.
+add_executable(draw_photos tests/outside/draw_photos.cpp)
+target_compile_features(draw_photos PRIVATE cxx_std_20)
+add_test(NAME photos_drawn COMMAND draw_photos ${CMAKE_CURRENT_BINARY_DIR}/photos)
+set_tests_properties(photos_drawn PROPERTIES FIXTURES_SETUP photos)
+set_tests_properties(images_of_your_own_example PROPERTIES FIXTURES_REQUIRED photos
+  PASS_REGULAR_EXPRESSION "photos/circles/0.ppm shows circles")
 
 # ---- readers of files and texts that may lie -------------------------------------------------------------------------
 # The replay of what is known needs no libFuzzer: every seed, its mutations, and every finding that there was.

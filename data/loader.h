@@ -16,7 +16,7 @@
 namespace gradus::data {
 
 /// Changes an item; what is random is drawn from `random`, a stream of this item in this epoch: the same at any number of
-/// workers, in batches of any size. A result that is no item, as of the data set's get(), is refused as one of get() is.
+/// workers, in batches of any size. Results must stack as items of the data set must.
 using Transform = std::function<Example(Example item, Philox random)>;
 
 struct LoaderOptions {

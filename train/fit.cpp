@@ -114,7 +114,9 @@ class Fitting {
     checkpoint_->require("optimizer", optimizer.spec())
         .require("batch_size", std::to_string(l.batch_size))
         .require("items", std::to_string(loader.size()))
-        .require("order", l.sampler ? "of a sampler" : l.shuffle ? join("shuffled, seed ", l.seed) : "as given");
+        .require("order", l.sampler   ? "of a sampler"
+                          : l.shuffle ? join("shuffled, seed ", l.seed)
+                                      : "as given");
   }
 
   FitResult run() {

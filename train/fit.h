@@ -59,7 +59,7 @@ struct FitOptions {
   /// Saved every `checkpoint_every` seconds, at each row and at the end; fit resumes it first, so that starting the same
   /// program again continues. fit adds "model", "optimizer", "average", and the loader and the optimizer to its config.
   /// The best weights are FOLDER/best.safetensors, for net.load().
-  std::optional<Checkpoint> checkpoint;
+  std::optional<Checkpoint> checkpoint = {};
   double checkpoint_every = 60;
 
   bool progress = true;          ///< the progress line and the table; false: fit prints nothing
