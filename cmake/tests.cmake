@@ -98,12 +98,13 @@ set_tests_properties(images_of_your_own_example PROPERTIES FIXTURES_REQUIRED pho
 
 # ---- readers of files and texts that may lie -------------------------------------------------------------------------
 # The replay of what is known needs no libFuzzer: every seed, its mutations, and every finding that there was.
-add_executable(replay_readers tests/robustness/fuzz/replay.cpp tests/robustness/fuzz/readers.cpp)
+set(readers tests/robustness/fuzz/readers.cpp tests/robustness/fuzz/readers_data.cpp)
+add_executable(replay_readers tests/robustness/fuzz/replay.cpp ${readers})
 target_link_libraries(replay_readers PRIVATE gradus gradus_fast gradus_developer ZLIB::ZLIB)
 add_test(NAME replay_readers COMMAND replay_readers ${CMAKE_CURRENT_SOURCE_DIR}/tests/robustness/fuzz/regressions)
 set_tests_properties(replay_readers PROPERTIES ENVIRONMENT "${test_environment}" TIMEOUT 900)
 if(GRADUS_FUZZ)
-  add_executable(fuzz_readers tests/robustness/fuzz/readers.cpp)
+  add_executable(fuzz_readers ${readers})
   target_compile_definitions(fuzz_readers PRIVATE GRADUS_FUZZ)
   target_link_libraries(fuzz_readers PRIVATE gradus gradus_fast gradus_developer ZLIB::ZLIB)
   target_link_options(fuzz_readers PRIVATE -fsanitize=fuzzer)

@@ -9,15 +9,12 @@
 #include <gradus/core/io/npz.h>
 #include <gradus/core/io/safetensors.h>
 #include <gradus/core/io/torch_file.h>
-#include <gradus/data/cifar.h>
-#include <gradus/data/csv.h>
 #include <gradus/data/idx.h>
-#include <gradus/data/wav.h>
 #include <gradus/optim/optimizer.h>
 #include <gradus/optim/spec/spec.h>
+#include <gradus/tests/robustness/fuzz/memory_file.h>
 #include <gradus/tests/robustness/fuzz/readers.h>
 
-#include <sys/mman.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -30,26 +27,6 @@
 
 namespace gradus::fuzz {
 namespace {
-
-/// A file without a name, which a reader opens as any other.
-class Memory {
- public:
-  explicit Memory(const std::string& bytes) : descriptor_(memfd_create("input", MFD_CLOEXEC)) {
-    if (descriptor_ < 0 || ::write(descriptor_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
-      throw std::runtime_error("no file in memory can be made");
-  }
-  ~Memory() { ::close(descriptor_); }
-  Memory(const Memory&) = delete;
-  Memory& operator=(const Memory&) = delete;
-  std::string path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
-
- private:
-  int descriptor_;
-};
-
-void promise(bool holds, const char* what) {
-  if (!holds) throw std::logic_error(what);
-}
 
 std::string bits(const Array& a) {
   const Array dense = a.contiguous();
@@ -137,38 +114,6 @@ std::vector<std::string> idx_seeds() {
           std::string("\0\0\x0C\x01\0\0\0\x01", 8) + "abcd", std::string("\0\0\x0D\x01\0\0\0\x01\0\0\0\0", 12),
           std::string("\0\0\x0E\x01\0\0\0\x01", 8) + std::string(8, '\0')};
 }
-
-void read_csv_file(const std::string& bytes) {
-  const data::Table table = data::read_csv(Memory(bytes).path());
-  for (const auto& name : table.names()) {
-    const auto texts = table.texts(name);
-    promise(static_cast<std::int64_t>(texts.size()) == table.rows(), "every row has a cell of every column");
-    data::Categories(texts).encode(texts);
-    try {
-      table.numbers(name, 0);
-    } catch (const DataError&) {  // a column of texts
-    }
-  }
-}
-std::vector<std::string> csv_seeds() {
-  return {"age,name\n39,\"a, \"\"b\"\"\"\n?, x \r\n\n-2e3,\n", "a\n\"\"\n",
-          "\xEF\xBB\xBF"
-          "a,b\n1,2"};
-}
-
-void read_wav_file(const std::string& bytes) {
-  promise(data::read_wav(Memory(bytes).path()).samples.size() > 0, "a sound has a frame");
-}
-std::vector<std::string> wav_seeds() {
-  const std::string riff("RIFF\0\0\0\0WAVE", 12), rate("\x40\x1F\0\0\0\0\0\0", 8);
-  return {riff + std::string("fmt \x10\0\0\0\x01\0\x02\0", 12) + rate + std::string("\x04\0\x10\0", 4) +
-              std::string("data\x08\0\0\0", 8) + "abcdefgh",
-          riff + std::string("LIST\x01\0\0\0x\0", 10) + std::string("fmt \x10\0\0\0\x03\0\x01\0", 12) + rate +
-              std::string("\x08\0\x40\0", 4) + std::string("data\x08\0\0\0", 8) + "abcdefgh"};
-}
-
-void read_cifar_file(const std::string& bytes) { data::read_cifar10(Memory(bytes).path()); }
-std::vector<std::string> cifar_seeds() { return {std::string(3073, '\x03')}; }
 
 std::string gzipped(const std::string& bytes) {
   z_stream z{};
@@ -353,18 +298,20 @@ std::vector<std::string> optimizer_seeds() {
 }  // namespace
 
 const std::vector<Reader>& readers() {
-  static const std::vector<Reader> all = {{"safetensors", read_safetensors, safetensors_seeds},
+  static const std::vector<Reader> own = {{"safetensors", read_safetensors, safetensors_seeds},
                                           {"npy", read_npy, npy_seeds},
                                           {"npz", read_npz, npz_seeds},
                                           {"torch", read_torch, torch_seeds},
                                           {"idx", read_idx_file, idx_seeds},
-                                          {"csv", read_csv_file, csv_seeds},
-                                          {"wav", read_wav_file, wav_seeds},
-                                          {"cifar", read_cifar_file, cifar_seeds},
                                           {"gzip", read_gzip, gzip_seeds},
                                           {"spec", read_spec, spec_seeds},
                                           {"schedule", read_schedule, schedule_seeds},
                                           {"optimizer", read_optimizer, optimizer_seeds}};
+  static const std::vector<Reader> all = [] {
+    std::vector<Reader> both = own;
+    for (const Reader& r : data_readers()) both.push_back(r);
+    return both;
+  }();
   return all;
 }
 

@@ -16,6 +16,7 @@ struct Reader {
 };
 
 const std::vector<Reader>& readers();
+std::vector<Reader> data_readers();             ///< those of the rooms data and train; readers() has them, too
 const Reader* reader(const std::string& name);  ///< null: there is none
 
 }  // namespace gradus::fuzz
