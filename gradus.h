@@ -51,4 +51,5 @@
 #include <gradus/train/event_file.h>
 #include <gradus/train/fit.h>
 #include <gradus/train/frechet.h>
+#include <gradus/train/lr_finder.h>
 #include <gradus/train/metrics.h>

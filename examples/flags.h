@@ -31,12 +31,12 @@ struct Flags {
   std::string data = {}, save = {}, resume = {}, json = {}, profile = {};
   std::uint64_t seed = 1;
   int threads = 0;
-  bool quick = false;
+  bool quick = false, find_lr = false;
   std::string program = {};
 
   /// The optimizer of the spec, for a run over `loader`.
   optim::Optimizer make_optimizer(nn::ModuleBase& net, const data::DataLoader& loader) const;
-  /// Epochs, steps and, with --resume, the checkpoint.
+  /// Epochs, steps, --find-lr and, with --resume, the checkpoint.
   training::FitOptions fit(const data::DataLoader* validation, std::vector<training::Metric> metrics = {}) const;
   /// The first metric, or the validation loss, of the last row; --save writes the weights.
   Outcome outcome(nn::ModuleBase& net, const training::FitResult& result, const training::FitOptions& options,

@@ -7,6 +7,7 @@
 #include <gradus/train/fit.h>
 #include <gradus/train/internal/fit_report.h>
 #include <gradus/train/interrupt.h>
+#include <gradus/train/lr_finder.h>
 #include <gradus/train/progress_line.h>
 
 #include <chrono>
@@ -123,8 +124,11 @@ class Fitting {
     const InterruptGuard guard;
     resume();
     watch_.emplace(net_.parameters(), at_.step);
+    if (options_.find_lr && options_.progress && at_.step == 0)
+      line_.line(to_string(find_lr(net_, optimizer_, loader_, step_)));
     if (options_.progress) line_.line(table_head(options_));
     for (const Record& r : result_.records) print_row(r, none);
+    if (options_.progress && going()) line_.waiting("preparing");
     if (record_due()) record();
     net_.train();
     while (going()) {

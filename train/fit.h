@@ -62,6 +62,9 @@ struct FitOptions {
   std::optional<Checkpoint> checkpoint = {};
   double checkpoint_every = 60;
 
+  /// Before the first step, find_lr() over the loader: what it finds is printed, and nothing else comes of it.
+  bool find_lr = false;
+
   bool progress = true;          ///< the progress line and the table; false: fit prints nothing
   std::string unit = "items";    ///< what is counted a second: "img"
   std::string tensorboard = {};  ///< a folder that gets the rows as an event file; "": none

@@ -85,6 +85,10 @@ Metric top_k(int k) {
 
 Metric accuracy() { return top_k(1); }
 
+Metric error_rate() {
+  return {"error_rate", false, accuracy().sums, [](const std::vector<double>& s) { return (s[1] - s[0]) / s[1]; }};
+}
+
 std::vector<double> confusion_matrix(const Tensor& output, const Tensor& target) {
   const Rows r = rows_of("confusion_matrix", output, target);
   std::vector<double> counts(static_cast<std::size_t>(r.classes * r.classes));

@@ -23,6 +23,7 @@ struct Metric {
 
 /// Share of the rows of `output` [..., C] whose largest number stands at the target [...]. NaN without rows.
 Metric accuracy();
+Metric error_rate();  ///< the share of the others, 1 - accuracy
 /// Share of the rows whose target is among the k largest numbers; of equal ones the first count, as in argmax. Errors:
 /// DataError unless k >= 1.
 Metric top_k(int k);

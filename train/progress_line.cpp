@@ -16,7 +16,15 @@ bool ProgressLine::due() const { return Clock::now() - last_ >= std::chrono::mil
 void ProgressLine::show(const std::string& text) {
   if (!due()) return;
   last_ = Clock::now();
-  if (!terminal_) return fmt::print(stderr, "{}\n", text);
+  if (terminal_) rewrite(text);
+  else fmt::print(stderr, "{}\n", text);
+}
+
+void ProgressLine::waiting(const std::string& text) {
+  if (terminal_) rewrite(text);
+}
+
+void ProgressLine::rewrite(const std::string& text) {
   // A character of UTF-8 has one byte that is no continuation.
   const auto width = static_cast<std::size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));

@@ -18,12 +18,15 @@ class ProgressLine {
   /// Whether show() would show something now: ask before a costly text is made.
   bool due() const;
   void show(const std::string& text);
+  /// At once, and on a terminal only: what is going on until there is something to show.
+  void waiting(const std::string& text);
   /// Ends the live line and prints `text` as one that stays.
   void line(const std::string& text);
   void finish();
 
  private:
   using Clock = std::chrono::steady_clock;
+  void rewrite(const std::string& text);
   Clock::time_point last_;
   bool terminal_;
   std::size_t columns_ = 0;  // that the live line takes

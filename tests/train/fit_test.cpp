@@ -70,6 +70,18 @@ TEST_CASE("fit has the bits of the plain loop") {
   CHECK(run.net.training());
 }
 
+TEST_CASE("a search for a learning rate changes nothing of what follows") {
+  FitOptions options = quiet();
+  options.epochs = 1;
+  SmallRun plain;
+  fit(plain.net, plain.optimizer, plain.loader, plain.step(), options);
+  const std::string expected = plain.bits();
+  options.find_lr = options.progress = true;
+  SmallRun searched;
+  fit(searched.net, searched.optimizer, searched.loader, searched.step(), options);
+  CHECK((searched.bits() == expected));
+}
+
 TEST_CASE("fit that was interrupted and started again has the bits of one that was not") {
   for (const int threads_now : {1, 2}) {
     set_threads(threads_now);

@@ -28,6 +28,8 @@ TEST_CASE("accuracy and top-k count rows; of equal numbers the first comes first
   CHECK(of(top_k(2), scores(), tensor<int64_t>({4}, {0, 1, 1, 0})) == 1);
   CHECK(of(top_k(2), scores(), tensor<int64_t>({4}, {1, 0, 2, 1})) == 0);
   CHECK(of(accuracy(), reshape(scores(), {2, 2, 3}), tensor<int64_t>({2, 2}, {0, 1, 0, 2})) == 1);
+  CHECK(of(error_rate(), scores(), tensor<int64_t>({4}, {0, 1, 1, 2})) == 0.25);
+  CHECK_FALSE(error_rate().higher_is_better);
   CHECK(accuracy().name == "accuracy");
   CHECK(top_k(5).name == "top_5");
   const float nan = std::numeric_limits<float>::quiet_NaN();
