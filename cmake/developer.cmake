@@ -25,8 +25,7 @@ if(tool_sources)  # a library, because the tests call what the commands are made
   target_compile_options(gradus_tool_parts PRIVATE $<$<CONFIG:Release>:-O1>  # what takes time is in the library
     $<$<AND:$<CXX_COMPILER_ID:Clang>,$<BOOL:${GRADUS_UNITY}>>:-Wno-shadow>)  # as in batches.cmake
   target_link_libraries(gradus_tool_parts PUBLIC gradus_whole CLI11::CLI11)
-  gradus_embed(gradus_tool_parts gradus::tools tools/report/page.html tools/report/page.css tools/report/scales.js
-    tools/report/charts.js tools/report/page.js)
+  gradus_embed(gradus_tool_parts gradus::tools tools/report/page.html tools/report/page.js)
   target_link_libraries(gradus_tools INTERFACE gradus_tool_parts)
 endif()
 target_link_libraries(gradus_tools INTERFACE gradus_whole CLI11::CLI11)

@@ -123,6 +123,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND NOT GRADUS_SANITIZE)  # of the text al
 endif()
 
 add_script_test(example_flags example_flags_test.sh $<TARGET_FILE:cnn_mnist>)
+add_script_test(run_page run_page_test.sh $<TARGET_FILE:cnn_mnist>)
 add_script_test(example_resume example_resume_test.sh $<TARGET_FILE:cnn_mnist>)
 
 set(planted "")

@@ -26,6 +26,7 @@ training::FitOptions Flags::fit(const data::DataLoader* validation, std::vector<
   o.epochs = epochs > 0 ? epochs : 1'000'000;
   o.steps = steps;
   o.find_lr = find_lr;
+  o.report = report;
   o.validation = validation;
   o.metrics = std::move(metrics);
   if (steps > 0) o.validate_every = quick ? steps : std::max<std::int64_t>(1, steps / 10);
@@ -109,6 +110,7 @@ int run(int argc, char** argv, const std::string& about, Flags flags, const std:
   app.add_flag("--quick", flags.quick, "A few seconds");
   app.add_flag("--find-lr", flags.find_lr, "First a sweep of the learning rate, and where the loss falls fastest");
   app.add_option("--json", flags.json, "Write what came of it here");
+  app.add_option("--report", flags.report, "Write a page of the run here (HTML): curves, confusion matrix, worst answers");
   app.add_option("--profile", flags.profile, "Time every op: a table, and this file for Perfetto (Chrome trace JSON)");
   try {
     app.parse(argc, argv);

@@ -28,7 +28,7 @@ struct Flags {
   std::int64_t epochs = 0, steps = 0;  ///< one of them is given
   std::int64_t batch = 32;
   std::int64_t quick_length = 1;  ///< epochs, or steps, with --quick
-  std::string data = {}, save = {}, resume = {}, json = {}, profile = {};
+  std::string data = {}, save = {}, resume = {}, json = {}, report = {}, profile = {};
   std::uint64_t seed = 1;
   int threads = 0;
   bool quick = false, find_lr = false;
@@ -36,7 +36,7 @@ struct Flags {
 
   /// The optimizer of the spec, for a run over `loader`.
   optim::Optimizer make_optimizer(nn::ModuleBase& net, const data::DataLoader& loader) const;
-  /// Epochs, steps, --find-lr and, with --resume, the checkpoint.
+  /// Epochs, steps, --find-lr, --report and, with --resume, the checkpoint.
   training::FitOptions fit(const data::DataLoader* validation, std::vector<training::Metric> metrics = {}) const;
   /// The first metric, or the validation loss, of the last row; --save writes the weights.
   Outcome outcome(nn::ModuleBase& net, const training::FitResult& result, const training::FitOptions& options,

@@ -5,6 +5,7 @@
 #include <gradus/optim/norms.h>
 #include <gradus/train/event_file.h>
 #include <gradus/train/fit.h>
+#include <gradus/train/internal/fit_page.h>
 #include <gradus/train/internal/fit_report.h>
 #include <gradus/train/interrupt.h>
 #include <gradus/train/lr_finder.h>
@@ -30,33 +31,6 @@ class Timer {
   using Clock = std::chrono::steady_clock;
   Clock::time_point since_ = Clock::now();
 };
-
-JsonValue json_of(const Record& r) {
-  JsonValue v, metrics = JsonValue::List();
-  for (const double m : r.metrics) metrics.push_back(m);
-  v["epoch"] = r.epoch, v["step"] = r.step, v["train_loss"] = r.train_loss, v["validation_loss"] = r.validation_loss;
-  v["metrics"] = metrics, v["lr"] = r.lr, v["seconds"] = r.seconds, v["best"] = r.best;
-  return v;
-}
-
-/// The number of this name; NaN, which JSON does not have, was written as null.
-double number_in(const JsonValue& v, const char* name) {
-  const JsonValue* found = v.find(name);
-  const double* x = found ? found->get_if<double>() : nullptr;
-  return x ? *x : none;
-}
-
-Record record_of(const JsonValue& v) {
-  Record r;
-  r.epoch = static_cast<std::int64_t>(number_in(v, "epoch")), r.step = static_cast<std::int64_t>(number_in(v, "step"));
-  r.train_loss = number_in(v, "train_loss"), r.validation_loss = number_in(v, "validation_loss");
-  r.lr = number_in(v, "lr"), r.seconds = number_in(v, "seconds");
-  if (const JsonValue* metrics = v.find("metrics"); metrics && metrics->get_if<JsonValue::List>())
-    for (const JsonValue& m : *metrics->get_if<JsonValue::List>())
-      r.metrics.push_back(m.get_if<double>() ? *m.get_if<double>() : none);
-  if (const JsonValue* best = v.find("best"); best && best->get_if<bool>()) r.best = *best->get_if<bool>();
-  return r;
-}
 
 void check(const data::DataLoader& loader, const FitOptions& o) {
   const auto refuse = [](const auto&... parts) { throw DataError("fit", join(parts...)); };
@@ -104,7 +78,8 @@ class Fitting {
           const FitOptions& options)
       : net_(net), optimizer_(optimizer), loader_(loader), step_(step), options_(options), checkpoint_(options.checkpoint) {
     check(loader, options);
-    if (!options.csv.empty()) prepare_file(options.csv);
+    for (const std::string& file : {options.csv, options.report})
+      if (!file.empty()) prepare_file(file);
     if (checkpoint_) prepare_file(best_path());
     if (!options.tensorboard.empty()) events_.emplace(options.tensorboard);
     if (options.average > 0) average_ = optim::Averaged::exponential(net.named_parameters(), options.average);
@@ -173,6 +148,7 @@ class Fitting {
     loss_ = optimizer_.step([&] { return options_.watch_finite ? watch_->backward(loss_of) : loss_of(); });
     if (average_ && optimizer_.steps() > moved) average_->update();
     if (keeps_output) target_ = batch.y.defined() ? Tensor(batch.y) : Tensor();
+    losses_.add(loss_);
     loss_sum_ += loss_;
     ++loss_count_;
     at_.next_batch();
@@ -208,9 +184,15 @@ class Fitting {
     row_.restart();
     print_row(r, rate);
     if (!options_.csv.empty()) write_atomically(options_.csv, csv_of(result_.records, options_));
+    if (!options_.report.empty()) write_page();
     if (events_) show_in_tensorboard(r);
     tell(options_.after_record);
     if (checkpoint_) save();
+  }
+
+  void write_page() {
+    result_.steps = at_.step, result_.seconds = seconds();
+    write_atomically(options_.report, fit_page({net_, optimizer_, loader_, options_, result_, losses_, answers_}));
   }
 
   void show_in_tensorboard(const Record& r) {
@@ -223,13 +205,24 @@ class Fitting {
   void validate(Record& r) {
     const Evaluating evaluating(optimizer_, average_);
     if (options_.validation) {
-      Evaluation e = evaluate(net_, *options_.validation, step_, options_.metrics);
+      Evaluation e =
+          evaluate(net_, *options_.validation, options_.report.empty() ? step_ : watched_step(), options_.metrics);
       r.validation_loss = e.loss;
       r.metrics = std::move(e.metrics);
     }
     const Record* best = result_.best();
     r.best = !best || std::isnan(compared(*best)) || better(compared(r), compared(*best));
     if (r.best) keep_best();
+  }
+
+  /// The step, whose answers to the validation set are looked at for the page.
+  StepFunction watched_step() {
+    answers_ = {};
+    return [this, b = std::int64_t(0)](const data::Batch& batch) mutable {
+      StepResult r = step_(batch);
+      answers_.add(batch, r.output, options_.validation->items(0, b++));
+      return r;
+    };
   }
 
   double compared(const Record& r) const {
@@ -259,7 +252,7 @@ class Fitting {
     JsonValue records = JsonValue::List();
     for (const Record& r : result_.records) records.push_back(json_of(r));
     Position at = at_;
-    at.notes["records"] = records, at.notes["seconds"] = seconds();
+    at.notes["records"] = records, at.notes["seconds"] = seconds(), at.notes["losses"] = losses_.json();
     at.notes["loss_sum"] = loss_sum_, at.notes["loss_count"] = loss_count_;
     checkpoint_->save(at);
     saved_step_ = at_.step;
@@ -274,6 +267,7 @@ class Fitting {
     saved_step_ = at_.step;
     if (const JsonValue* records = notes.find("records"); records && records->get_if<JsonValue::List>())
       for (const JsonValue& r : *records->get_if<JsonValue::List>()) result_.records.push_back(record_of(r));
+    if (const JsonValue* losses = notes.find("losses")) losses_.load(*losses);
     seconds_before_ = number_in(notes, "seconds");
     loss_sum_ = number_in(notes, "loss_sum"), loss_count_ = number_in(notes, "loss_count");
     if (options_.patience > 0 && !result_.records.empty()) best_weights_ = load_safetensors(best_path()).tensors;
@@ -326,6 +320,8 @@ class Fitting {
   std::optional<EventFile> events_;
   NamedArrays best_weights_;  // with patience
   FitResult result_;
+  LossCurve losses_;
+  Answers answers_;  // of the newest row, for the page
   Position at_;
   std::int64_t saved_step_ = -1;
   bool stop_ = false;

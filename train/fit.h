@@ -68,7 +68,9 @@ struct FitOptions {
   bool progress = true;          ///< the progress line and the table; false: fit prints nothing
   std::string unit = "items";    ///< what is counted a second: "img"
   std::string tensorboard = {};  ///< a folder that gets the rows as an event file; "": none
-  std::string csv = {};          ///< a file that gets the table, rewritten at each row; "": none
+  /// A page (HTML) that gets curves, table, confusion matrix and worst answers, rewritten at each row; "": none.
+  std::string report = {};
+  std::string csv = {};  ///< a file that gets the table, rewritten at each row; "": none
   std::vector<Callback> after_step = {}, after_record = {};
   /// Ctrl-C finishes the step, saves a checkpoint if there is one, and ends the program with 130; false: fit returns, with
   /// `interrupted`.

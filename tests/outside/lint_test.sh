@@ -23,5 +23,5 @@ planted() {  # FILE TEXT WHO
 planted core/error.h 'inline int  badly( ){return 1 ;}' format
 planted nn/init.h '#include <gradus/optim/optimizer.h>' rooms
 planted core/shape.h '/// \\param nothing\nint described(int something);' reference
-planted tools/report/charts.js 'const broken = (;' javascript
+planted train/report/charts.js 'const broken = (;' javascript
 [[ $failures -eq 0 ]] && echo "lint is clean, and every planted mistake was noticed"

@@ -14,28 +14,7 @@ for file in "$folder/report.html" "$folder/metrics.json" "$figures"; do
   if [ ! -f "$file" ]; then echo "report_browser_test: $file is missing" >&2; exit 2; fi
 done
 
-browser=
-for name in chromium chromium-browser google-chrome; do
-  if command -v "$name" >/dev/null; then browser=$name; break; fi
-done
-if [ -z "$browser" ]; then
-  echo "SKIPPED: no Chromium (chromium, chromium-browser or google-chrome); on Debian: apt-get install chromium"
-  exit 77
-fi
-
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-# Names resolve to nothing and addresses go to a closed port, so a page that needs the network cannot finish.
-dump_dom() {
-  timeout 120 "$browser" --headless=new --disable-gpu --no-sandbox --disable-dev-shm-usage --no-first-run \
-    --disable-background-networking --disable-component-update --user-data-dir="$work/profile" \
-    --host-resolver-rules="MAP * ~NOTFOUND" --proxy-server="http://127.0.0.1:9" --window-size=1400,1000 \
-    --virtual-time-budget=10000 --dump-dom "file://$1" >"$2" 2>"$work/log" && return
-  echo "report_browser_test: $browser failed on $1" >&2
-  tail -n 20 "$work/log" >&2
-  return 1
-}
+. "$(dirname "$0")/chromium.sh"
 
 # The same page, used: the pointer at the right end of the accuracy figure, then a click on the first legend entry.
 cp "$folder/report.html" "$work/used.html"

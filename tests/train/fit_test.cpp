@@ -194,6 +194,38 @@ TEST_CASE("fit writes a CSV file, the best weights, and ends after the steps it 
              {"of another run", "optimizer is \"adamw(", "\"sgd("}));
 }
 
+TEST_CASE(
+    "fit writes a page with its rows, the losses, the confusion matrix and the worst answers, also when it was resumed") {
+  const testing::TempDir dir;
+  FitOptions options = quiet();
+  options.report = dir / "pages/run.html", options.checkpoint = Checkpoint(dir / "run");
+  FitResult result;
+  for (const std::int64_t stop : {10, 1000}) {
+    SmallRun run;
+    options.after_step = {interrupt_at(stop)};
+    result = fit(run.net, run.optimizer, run.loader, run.step(), options);
+  }
+  const std::string page = read_file(options.report), opening = "id=\"run\">";
+  const std::size_t from = page.find(opening) + opening.size();
+  const JsonValue run = parse_json(page.substr(from, page.find("</script", from) - from), "page");
+  const auto list = [](const JsonValue* v) { return v ? *v->get_if<JsonValue::List>() : JsonValue::List(); };
+  REQUIRE(list(run.find("rows")).size() == 3);
+  CHECK(*list(run.find("rows"))[2].find("train_loss")->get_if<double>() == result.records[2].train_loss);
+  CHECK(list(run.find("steps")->find("loss")).size() == 21);
+  double items = 0, right = 0;
+  const auto counts = list(run.find("confusion")->find("counts"));
+  REQUIRE(counts.size() == 9);
+  for (std::size_t k = 0; k < 9; ++k) items += *counts[k].get_if<double>(), right += k % 4 ? 0 : *counts[k].get_if<double>();
+  CHECK(items == 50);
+  CHECK(right / items == doctest::Approx(result.records[2].metrics[0]));
+  const auto worst = list(run.find("worst"));
+  REQUIRE(worst.size() == 24);
+  for (std::size_t k = 1; k < 24; ++k)
+    CHECK(*worst[k].find("loss")->get_if<double>() <= *worst[k - 1].find("loss")->get_if<double>());
+  CHECK_FALSE(worst[0].find("image"));  // 6 numbers are none
+  for (const char* never : {"src=\"http", "fetch(", "XMLHttpRequest", "url(http"}) CHECK(page.find(never) == page.npos);
+}
+
 TEST_CASE("a loss that is not finite ends fit and names the step and the op; the checkpoint before stays") {
   const testing::TempDir dir;
   SmallRun run;

@@ -1,4 +1,4 @@
-// The texts that report.html is made of: files of this folder, embedded when the tool is built (cmake/embed.cmake).
+// The texts of report.html that are its own: files of this folder, embedded when the tool is built (cmake/embed.cmake).
 #pragma once
 
 #include <string_view>
@@ -6,7 +6,6 @@
 namespace gradus::tools {
 
 extern const std::string_view page_html;  ///< the frame, with {{style}}, {{metrics}} and {{script}}
-extern const std::string_view page_css;
-extern const std::string_view scales_js, charts_js, page_js;  ///< one script in three parts, in this order
+extern const std::string_view page_js;    ///< behind the script that it shares with other pages (train/report/texts.h)
 
 }  // namespace gradus::tools

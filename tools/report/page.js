@@ -1,7 +1,5 @@
 // The part of report.html that reads the metrics and builds the page: heading, legend, figures, samples, table, command.
-// The functions it uses are in scales.js and charts.js.
-
-const by_id = (id) => document.getElementById(id);
+// The functions it uses are in train/report: scales.js, charts.js and figures.js.
 
 /// A seed may have more digits than a JavaScript number, so its text is kept where the browser hands it over.
 const metrics = JSON.parse(by_id('metrics').textContent,
@@ -172,11 +170,6 @@ function refresh() {
 
 // ---- figures ----
 
-/// The crosshair of `chart` and of the charts with the same x axis.
-function point_at(chart, x) {
-  for (const other of page.charts) if (other.spec.group === chart.spec.group) other.point(x, other === chart);
-}
-
 function epoch_series(key) {
   return (i) => {
     const epochs = page.runs[i].epochs ?? [];
@@ -222,22 +215,6 @@ function build_figures() {
   if (!schedule_varies()) page.charts.at(-1).figure.classList.add('wide');
   else add(step_host, {...step, ...loss, id: 'learning-rate', title: 'Learning rate', show: show_ratio,
     caption: 'As the schedule set it.', series: step_series('lr', false, false)});
-}
-
-function build_smoothing() {
-  const slider = by_id('smoothing');
-  const apply = () => {
-    page.half_life = Number(slider.value) === 0 ? 0 : 2 ** (Number(slider.value) - 1);
-    const steps = page.half_life === 1 ? 'step' : 'steps';
-    by_id('half-life').textContent = page.half_life ? `half-life ${page.half_life} ${steps}` : 'off';
-  };
-  const length = Math.max(0, ...page.runs.map((run) => run.steps?.loss?.length ?? 0));
-  slider.value = Math.max(0, Math.min(9, Math.round(Math.log2(Math.max(1, length / 50)))));
-  slider.oninput = () => {
-    apply();
-    for (const chart of page.charts) if (chart.spec.group !== 'epoch') { chart.read(); chart.draw(); }
-  };
-  apply();
 }
 
 // ---- table ----
@@ -287,7 +264,7 @@ function sort_table(cell, column) {
   body.append(...rows);
 }
 
-// ---- samples and command ----
+// ---- samples ----
 
 /// Draws pixels as ink: 0 is bare paper, 255 is black. The style sheet inverts it on a dark page.
 function draw_image(canvas, pixels) {
@@ -309,39 +286,14 @@ function build_samples() {
   });
 }
 
-function build_command() {
-  if (!metrics.command) { by_id('reproduce').remove(); return; }
-  by_id('command').textContent = metrics.command;
-  const button = by_id('copy');
-  button.onclick = async () => {
-    const done = await copy_text(metrics.command);
-    button.textContent = done ? 'Copied' : 'Press Ctrl+C';
-    setTimeout(() => { button.textContent = 'Copy'; }, 1800);
-  };
-}
-
-/// Copies; where the browser forbids it for a local file, leaves the command selected and says no.
-async function copy_text(text) {
-  try { await navigator.clipboard.writeText(text); return true; } catch { /* the older way follows */ }
-  getSelection().selectAllChildren(by_id('command'));
-  return document.execCommand('copy');
-}
-
 // ---- start ----
 
 build_heading();
 build_legend();
-build_smoothing();
+build_smoothing(Math.max(0, ...page.runs.map((run) => run.steps?.loss?.length ?? 0)));
 build_figures();
 build_table();
 build_samples();
-build_command();
+build_command(metrics.command);
 document.body.style.setProperty('--haze', Math.min(0.2, 0.9 / page.runs.length));
-for (const chart of page.charts) chart.draw();
-let drawn_width = document.body.clientWidth;
-new ResizeObserver(() => {
-  if (document.body.clientWidth === drawn_width) return;
-  drawn_width = document.body.clientWidth;
-  for (const chart of page.charts) chart.draw();
-}).observe(document.body);
-document.body.dataset.ready = '1';
+draw_all();

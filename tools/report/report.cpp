@@ -9,6 +9,7 @@
 #include <gradus/core/error.h>
 #include <gradus/core/io/fill_template.h>
 #include <gradus/tools/report/page.h>
+#include <gradus/train/report/texts.h>
 
 namespace gradus::tools {
 namespace {
@@ -79,23 +80,6 @@ void check(const json& metrics) {
   if (metrics.contains("samples") && !metrics["samples"].is_null()) check_samples(metrics["samples"]);
 }
 
-// In JSON these bytes occur only inside strings, where \uXXXX means the same. Without '<' the text can neither close the
-// script element nor open a comment in it; U+2028 and U+2029 would end a line of JavaScript.
-std::string for_script_element(std::string_view text) {
-  std::string safe;
-  safe.reserve(text.size() + 64);
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const std::string_view three = text.substr(i, 3);
-    if (text[i] == '<') safe += "\\u003c";
-    else if (text[i] == '>') safe += "\\u003e";
-    else if (text[i] == '&') safe += "\\u0026";
-    else if (three == "\xE2\x80\xA8") safe += "\\u2028", i += 2;
-    else if (three == "\xE2\x80\xA9") safe += "\\u2029", i += 2;
-    else safe += text[i];
-  }
-  return safe;
-}
-
 }  // namespace
 
 std::string report_page(const std::string& metrics_json) {
@@ -106,9 +90,10 @@ std::string report_page(const std::string& metrics_json) {
   } catch (const json::exception& e) {
     throw DataError("report", join("the metrics are not JSON: ", e.what(), "; they should be the text of a metrics.json"));
   }
-  return fill_template(
-      page_html,
-      {{"style", page_css}, {"metrics", for_script_element(text)}, {"script", join(scales_js, charts_js, page_js)}});
+  using namespace training;
+  return fill_template(page_html, {{"style", page_css},
+                                   {"metrics", for_script_element(text)},
+                                   {"script", join(scales_js, charts_js, figures_js, page_js)}});
 }
 
 }  // namespace gradus::tools
