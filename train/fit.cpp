@@ -200,6 +200,8 @@ class Fitting {
     if (options_.validation) events_->scalar("loss/validation", r.step, r.validation_loss);
     for (std::size_t m = 0; m < r.metrics.size(); ++m) events_->scalar(options_.metrics[m].name, r.step, r.metrics[m]);
     if (!std::isnan(r.lr)) events_->scalar("lr", r.step, r.lr);
+    for (const auto& [name, w] : net_.named_parameters()) events_->histogram("weights/" + name, r.step, w.array());
+    if (result_.records.size() == 1) events_->text("optimizer", r.step, optimizer_.spec());
   }
 
   void validate(Record& r) {

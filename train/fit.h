@@ -65,9 +65,10 @@ struct FitOptions {
   /// Before the first step, find_lr() over the loader: what it finds is printed, and nothing else comes of it.
   bool find_lr = false;
 
-  bool progress = true;          ///< the progress line and the table; false: fit prints nothing
-  std::string unit = "items";    ///< what is counted a second: "img"
-  std::string tensorboard = {};  ///< a folder that gets the rows as an event file; "": none
+  bool progress = true;        ///< the progress line and the table; false: fit prints nothing
+  std::string unit = "items";  ///< what is counted a second: "img"
+  /// A folder that gets the rows as an event file, with the weights' histograms and the optimizer; "": none.
+  std::string tensorboard = {};
   /// A page (HTML) that gets curves, table, confusion matrix and worst answers, rewritten at each row; "": none.
   std::string report = {};
   std::string csv = {};  ///< a file that gets the table, rewritten at each row; "": none

@@ -1,4 +1,4 @@
-// What TensorBoard 2.x reads of such a file was compared value by value when this was written; here the bytes are taken apart.
+// Here the bytes are taken apart; tests/outside/tensorboard_reader.py asks TensorBoard's own reader for every value.
 #include <gradus/core/io/files.h>
 #include <gradus/train/event_file.h>
 #include <gradus/train/internal/event_format.h>
@@ -9,6 +9,7 @@
 #include <gradus/tests/helpers/throws.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 
 using namespace gradus;
@@ -64,6 +65,21 @@ TEST_CASE("an event file holds what was written, record by record") {
   CHECK((numbers[0] == 0 && numbers[1] == 3 && numbers[2] == 4 && numbers[3] == 5 && numbers[4] == 11));
   CHECK(records[3].find("**so**") != std::string::npos);
   CHECK(records[4].find("\x89PNG\r\n\x1A\n") != std::string::npos);
+}
+
+TEST_CASE("an event file for TensorBoard's reader" * doctest::skip()) {
+  EventFile events(std::getenv("GRADUS_TEST_FOLDER"));
+  for (int i = 0; i < 100; ++i) {
+    events.scalar("loss", i, 1.0 / (i + 1));
+    events.scalar("accuracy", 1000000007LL * i, i == 99 ? std::nan("") : i);
+    events.text("note", i, join("**", i, "** \xC3\xBC"));
+    events.histogram("weights", i, Array::of<double>({5}, {-1.0 * i, 0, 0.5, 1, 2.0 * i}), 1 + i % 40);
+    std::vector<std::uint8_t> pixels(3 * 5 * 4);
+    for (std::size_t k = 0; k < pixels.size(); ++k)
+      pixels[k] = static_cast<std::uint8_t>(k * 7 + static_cast<std::size_t>(i));
+    const Array colours = Array::of<std::uint8_t>({3, 5, 4}, pixels);
+    events.image("picture", i, i % 2 ? colours : colours.select(0, 0));
+  }
 }
 
 TEST_CASE("what cannot be shown is refused") {

@@ -177,7 +177,8 @@ TEST_CASE("fit writes a CSV file, the best weights, and ends after the steps it 
   CHECK(result.steps == 9);
   for (const auto& entry : std::filesystem::directory_iterator(dir / "events")) {
     const std::string events = read_file(entry.path().string());
-    for (const char* tag : {"loss/train", "loss/validation", "accuracy", "lr"}) CHECK(events.find(tag) != events.npos);
+    for (const char* tag : {"loss/train", "loss/validation", "accuracy", "lr", "weights/hidden.weight", "adamw("})
+      CHECK(events.find(tag) != events.npos);
   }
   REQUIRE(result.records.size() == 2);
   const std::string csv = read_file(dir / "log.csv");
