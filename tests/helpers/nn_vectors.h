@@ -1,5 +1,5 @@
-// Cases of nn, attention and nn_layers.safetensors in tests/vectors (each by its make_*_vectors.py): a layer or a loss with
-// what PyTorch makes of it. Each is compared in f64 and f32, its gradients are checked by differences, and its bits are those
+// Cases of nn, attention, nn_layers and nn_configurations.safetensors in tests/vectors (each by its make_*_vectors.py): a
+// layer or a loss with what PyTorch makes of it. Each is compared in f64 and f32, its gradients are checked by differences, and its bits are those
 // of one thread with several.
 #pragma once
 
@@ -27,7 +27,7 @@ using Out = std::vector<Tensor>;
 class NnVectors {
  public:
   NnVectors() {
-    for (const std::string file : {"nn", "attention", "nn_layers"})
+    for (const std::string file : {"nn", "attention", "nn_layers", "nn_configurations"})
       for (auto& [name, array] : load_safetensors(GRADUS_SOURCE_DIR "/tests/vectors/" + file + ".safetensors").tensors)
         arrays_.emplace(name, array);
   }

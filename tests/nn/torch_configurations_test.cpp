@@ -1,5 +1,5 @@
-// Layers and losses in odd shapes against PyTorch (tests/vectors/make_nn_layer_vectors.py): with the other files of this name
-// at least six configurations of each.
+// Layers and losses in odd shapes against PyTorch (tests/vectors/make_nn_layer_vectors.py, make_nn_configuration_vectors.py):
+// with the other files of this name at least six configurations of each, which configuration_count_test.cpp counts.
 #include <gradus/tests/helpers/nn_vectors.h>
 
 using namespace gradus;
@@ -144,4 +144,57 @@ TEST_CASE("losses of each element are PyTorch's in odd shapes") {
                  [r = reduction](const In& x) { return Out{mse_loss(x[0], x[1], r)}; });
     }
   }
+}
+
+TEST_CASE("Identity is PyTorch's, and Dropout where nothing is left to chance") {
+  check_each("Identity", {"vector", "one", "axes", "image", "no rows", "number"}, [] { return nn::Identity{}; });
+  const auto eval = [](auto& l, const In& x) {
+    l.eval();
+    return Out{l(x[0])};
+  };
+  for (const std::string i : {"0", "1"}) {
+    for (const int p : {0, 1}) {
+      check_layer("Dropout " + std::to_string(p) + " " + i, nn::Dropout(p));
+      check_layer("Dropout2d " + std::to_string(p) + " " + i, nn::Dropout2d(p));
+    }
+    check_layer("Dropout eval " + i, nn::Dropout{0.3}, eval, i != "0");  // of no rows
+    check_layer("Dropout2d eval " + i, nn::Dropout2d{0.3}, eval, i != "0");
+  }
+}
+
+TEST_CASE("more losses are PyTorch's in odd shapes and with other options") {
+  using Loss = Tensor (*)(const In&);
+  const auto check = [](const std::string& name, const Labels& labels, Loss loss, bool differences = true) {
+    for (const std::string label : labels)
+      check_case(
+          name + " " + label, nullptr, [loss](const In& x) { return Out{loss(x)}; }, differences);
+  };
+  const Labels odd{"one", "axes", "image"}, small{"number", "vector", "rows"},
+      pairs{"one pair", "two features", "vector", "wide"}, classes{"one row", "two classes", "vector", "wide"};
+  check("sigmoid_focal_loss", {"one", "axes", "image", "number"},
+        [](const In& x) { return sigmoid_focal_loss(x[0], x[1], {.gamma = 3}); });
+  check("dice_loss", odd, [](const In& x) { return dice_loss(unsqueeze(x[0], 1), unsqueeze(x[1], 1)); });
+  check("dice_loss", {"wide"},
+        [](const In& x) { return dice_loss(x[0], x[1], {.smooth = 2, .reduction = Reduction::sum}); });
+  check("gaussian_nll_loss", odd, [](const In& x) { return gaussian_nll_loss(x[0], x[1], x[2]); });
+  check("kl_div", {"rows"}, [](const In& x) { return kl_div(x[0], x[1], {.log_target = true, .batchmean = true}); });
+  check("l1_loss", small, [](const In& x) { return l1_loss(x[0], x[1]); });
+  check("mse_loss", small, [](const In& x) { return mse_loss(x[0], x[1]); });
+  check("huber_loss", small, [](const In& x) { return huber_loss(x[0], x[1], {.delta = 2.5}); });
+  check("hinge_embedding_loss", small, [](const In& x) { return hinge_embedding_loss(x[0], x[1], {.margin = 2}); });
+  check("margin_ranking_loss", small, [](const In& x) { return margin_ranking_loss(x[0], x[1], x[2], {.margin = -0.5}); });
+  check("poisson_nll_loss", small,
+        [](const In& x) { return poisson_nll_loss(x[0], x[1], {.log_input = false, .eps = 0.1}); });
+  check(
+      "binary_cross_entropy", small, [](const In& x) { return binary_cross_entropy(x[0], x[1]); }, false);
+  check("binary_cross_entropy_with_logits", small,
+        [](const In& x) { return binary_cross_entropy_with_logits(x[0], x[1], {.weight = x[2]}); });
+  check("cosine_embedding_loss", pairs,
+        [](const In& x) { return cosine_embedding_loss(x[0], x[1], x[2], {.margin = -0.4}); });
+  check("triplet_margin_loss", pairs,
+        [](const In& x) { return triplet_margin_loss(x[0], x[1], x[2], {.margin = 4, .swap = true}); });
+  check("multi_margin_loss", {"one row", "two classes", "wide"},
+        [](const In& x) { return multi_margin_loss(x[0], x[1], {.margin = 1.7}); });
+  check("multi_margin_loss", {"squared"}, [](const In& x) { return multi_margin_loss(x[0], x[1], {.p = 2}); });
+  check("nll_loss", classes, [](const In& x) { return nll_loss(x[0], x[1]); });
 }

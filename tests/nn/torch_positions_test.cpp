@@ -1,5 +1,5 @@
 // Shared heads, fixed keys, positions and the newer transformer layers against PyTorch
-// (tests/vectors/make_attention_vectors.py).
+// (tests/vectors/make_attention_vectors.py, make_nn_configuration_vectors.py).
 #include <gradus/tests/helpers/nn_vectors.h>
 
 using namespace gradus;
@@ -105,4 +105,18 @@ TEST_CASE("transformer layers with SwiGLU, SiLU, RMSNorm and positions are those
   check_layer("decoder llama", Decoder{8, 4, options(5, Activation::swiglu, llama)},
               [](Decoder& d, const In& x) { return Out{d(x[0], x[1], {.tgt_is_causal = true})}; });
   check_layer("decoder rms post", Decoder{8, 2, options(5, Activation::silu, rms)}, plain);
+}
+
+TEST_CASE("PositionalEncoding and PositionalEmbedding are those of their papers, from a position on") {
+  const std::pair<const char*, std::pair<int64_t, int64_t>> cases[] = {{" batch", {6, 0}},     {" one", {2, 0}},
+                                                                       {" unbatched", {4, 0}}, {" later", {6, 8}},
+                                                                       {" last", {4, 6}},      {" no rows", {4, 1}}};
+  const nn::PositionalEncodingOptions o{.dropout = 0, .max_len = 11, .batch_first = true};
+  for (const auto& [label, sizes] : cases) {
+    const auto& [features, first] = sizes;
+    const auto from = [at = first](auto& l, const In& x) { return Out{l(x[0], at)}; };
+    const bool elements = std::string(label) != " no rows";
+    check_layer(std::string("PositionalEncoding") + label, nn::PositionalEncoding{features, o}, from, elements);
+    check_layer(std::string("PositionalEmbedding") + label, nn::PositionalEmbedding{features, o}, from, elements);
+  }
 }

@@ -1,4 +1,4 @@
-// Transformers against PyTorch (tests/vectors/make_nn_vectors.py).
+// Transformers against PyTorch (tests/vectors/make_nn_vectors.py, make_nn_configuration_vectors.py).
 #include <gradus/tests/helpers/nn_vectors.h>
 
 using namespace gradus;
@@ -58,6 +58,51 @@ TEST_CASE("TransformerDecoderLayer and TransformerDecoder are PyTorch's") {
   });
   check_layer("TransformerDecoder", nn::TransformerDecoder{Layer{6, 2, post}, 2, nn::LayerNorm{6}},
               [](nn::TransformerDecoder& d, const In& x) { return Out{d(x[0], x[1])}; });
+}
+
+// Differences check the layers; a stack of them is compared only.
+TEST_CASE("encoders and decoders are PyTorch's with every mask, option and odd shape") {
+  using EncoderLayer = nn::TransformerEncoderLayer;
+  using DecoderLayer = nn::TransformerDecoderLayer;
+  using Encoder = nn::TransformerEncoder;
+  using Decoder = nn::TransformerDecoder;
+  const nn::TransformerOptions time{.dim_feedforward = 7, .dropout = 0};
+  nn::TransformerOptions gelu = time, post = time;
+  gelu.activation = nn::Activation::gelu, post.batch_first = true;
+  nn::TransformerOptions pre = post, bare = post, pre_bare = post, eps = post;
+  pre.norm_first = true, bare.bias = false, pre_bare.norm_first = true, pre_bare.bias = false, eps.layer_norm_eps = 0.1;
+  const auto encode = [](Encoder& e, const In& x) { return Out{e(x[0])}; };
+  check_layer("TransformerEncoder time first", Encoder{EncoderLayer{6, 3, gelu}, 2}, encode, false);
+  check_layer("TransformerEncoder one layer, no bias", Encoder{EncoderLayer{5, 1, pre_bare}, 1});
+  check_layer("TransformerEncoder unbatched", Encoder{EncoderLayer{4, 2, post}, 3, nn::LayerNorm{4, {.eps = 0.2}}}, encode,
+              false);
+  Array hidden({5, 5}, boolean);  // hides key i + 1 from query i
+  for (int64_t i = 0; i < 25; ++i) hidden.uninitialized<bool>()[i] = i % 5 == (i / 5 + 1) % 5;
+  check_layer("TransformerEncoder masks", Encoder{EncoderLayer{6, 2, pre}, 2},
+              [&](Encoder& e, const In& x) { return Out{e(x[0], {.mask = Tensor(hidden), .src_key_padding_mask = x[1]})}; });
+  check_layer(
+      "TransformerEncoder causal", Encoder{EncoderLayer{6, 2, time}, 2, nn::LayerNorm{6, {.bias = false}}},
+      [](Encoder& e, const In& x) { return Out{e(x[0], {.is_causal = true})}; }, false);
+
+  const auto layer = [](DecoderLayer& l, const In& x) { return Out{l(x[0], x[1])}; };
+  check_layer("TransformerDecoderLayer unbatched", DecoderLayer{6, 2, pre}, layer);
+  check_layer("TransformerDecoderLayer eps", DecoderLayer{5, 1, eps}, layer);
+  check_layer("TransformerDecoderLayer padding", DecoderLayer{6, 3, time},
+              [](DecoderLayer& l, const In& x) { return Out{l(x[0], x[1], {.tgt_key_padding_mask = x[2]})}; });
+  check_layer("TransformerDecoderLayer added", DecoderLayer{6, 2, pre_bare},
+              [](DecoderLayer& l, const In& x) { return Out{l(x[0], x[1], {.memory_mask = x[2]})}; });
+
+  const auto plain = [](Decoder& d, const In& x) { return Out{d(x[0], x[1])}; };
+  check_layer("TransformerDecoder time first", Decoder{DecoderLayer{6, 3, gelu}, 2}, plain, false);
+  check_layer("TransformerDecoder unbatched", Decoder{DecoderLayer{4, 2, pre}, 3, nn::LayerNorm{4}}, plain, false);
+  check_layer("TransformerDecoder one layer, no bias", Decoder{DecoderLayer{5, 1, bare}, 1}, plain);
+  check_layer(
+      "TransformerDecoder causal", Decoder{DecoderLayer{6, 2, pre}, 2},
+      [](Decoder& d, const In& x) { return Out{d(x[0], x[1], {.tgt_is_causal = true})}; }, false);
+  check_layer(
+      "TransformerDecoder masks", Decoder{DecoderLayer{6, 2, post}, 2},
+      [](Decoder& d, const In& x) { return Out{d(x[0], x[1], {.memory_mask = x[2], .memory_key_padding_mask = x[3]})}; },
+      false);
 }
 
 TEST_CASE("a PyTorch-made file of an encoder or a decoder layer loads and predicts the same") {

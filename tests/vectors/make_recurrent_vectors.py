@@ -41,6 +41,8 @@ CASES += [
     ("GRUCell", 0, 3, 4, 5, ["state"]), ("GRUCell", 0, 0, 4, 3, []), ("GRUCell", 0, 2, 1, 2, ["state", "nobias"]),
     ("RNNCell", 0, 3, 4, 5, ["state"]), ("RNNCell", 0, 0, 4, 3, ["relu"]), ("RNNCell", 0, 2, 1, 2, ["state", "nobias"]),
 ]
+for kind in ("LSTMCell", "GRUCell", "RNNCell"):
+    CASES += [(kind, 0, 5, 3, 1, []), (kind, 0, 0, 2, 7, ["state", "nobias"]), (kind, 0, 1, 5, 6, ["state"])]
 
 
 def module_for(kind, features, hidden, options):
