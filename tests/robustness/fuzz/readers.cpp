@@ -22,6 +22,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <iterator>
 #include <stdexcept>
 
@@ -38,21 +39,21 @@ std::string bits(const NamedArrays& state) {
   return all;
 }
 
-/// What `save` puts into a file.
+/// What `save` puts into a file of the directory that TMPDIR names: saving waits for the disk, where there is one.
 template <class Save> std::string written(Save save) {
-  char path[] = "/tmp/gradus-fuzz-XXXXXX";
-  const int descriptor = mkstemp(path);
+  std::string path = std::filesystem::temp_directory_path() / "gradus-fuzz-XXXXXX";
+  const int descriptor = mkstemp(path.data());
   if (descriptor < 0) throw std::runtime_error("no temporary file can be made");
   ::close(descriptor);
   std::string all;
   try {
-    save(std::string(path));
+    save(path);
     all = read_file(path);
   } catch (...) {
-    ::unlink(path);
+    ::unlink(path.c_str());
     throw;
   }
-  ::unlink(path);
+  ::unlink(path.c_str());
   return all;
 }
 
