@@ -165,7 +165,7 @@ Array Array::permute(const std::vector<int>& axes) const {
   Shape shape = layout_.shape;
   int64_t strides[max_rank];
   for (int i = 0; i < rank(); ++i) {
-    const int from = normal_axis("permute", axes[static_cast<std::size_t>(i)], rank());
+    const int from = normal_axis("permute", axes[static_cast<std::size_t>(i)], layout_.shape);
     if (named[from]) throw ShapeError("permute", join("axis ", from, " is named twice"));
     named[from] = true;
     shape[i] = layout_.shape[from];
@@ -175,7 +175,7 @@ Array Array::permute(const std::vector<int>& axes) const {
 }
 
 Array Array::transpose(Axis first, Axis second) const {
-  const int a = normal_axis("transpose", first, rank()), b = normal_axis("transpose", second, rank());
+  const int a = normal_axis("transpose", first, shape()), b = normal_axis("transpose", second, shape());
   Shape shape = layout_.shape;
   int64_t strides[max_rank];
   std::copy_n(layout_.strides, max_rank, strides);
@@ -185,7 +185,7 @@ Array Array::transpose(Axis first, Axis second) const {
 }
 
 Array Array::slice(Axis along, int64_t start, int64_t stop, int64_t step) const {
-  const int axis = normal_axis("slice", along, rank());
+  const int axis = normal_axis("slice", along, shape());
   if (step < 1) throw IndexError("slice", join("step must be at least 1, got ", step, "; use flip for the reverse order"));
   const int64_t n = layout_.shape[axis];
   auto clamp = [n](int64_t i) { return std::clamp<int64_t>(i < 0 ? i + n : i, 0, n); };
@@ -199,7 +199,7 @@ Array Array::slice(Axis along, int64_t start, int64_t stop, int64_t step) const 
 }
 
 Array Array::select(Axis along, int64_t index) const {
-  const int axis = normal_axis("select", along, rank());
+  const int axis = normal_axis("select", along, shape());
   const int64_t n = layout_.shape[axis], i = index < 0 ? index + n : index;
   if (i < 0 || i >= n)
     throw IndexError("select", join("index ", index, " is out of range on axis ", axis, " of ", describe(*this)));
@@ -235,7 +235,7 @@ Array Array::unsqueeze(Axis along) const {
 }
 
 Array Array::squeeze(Axis along) const {
-  const int axis = normal_axis("squeeze", along, rank());
+  const int axis = normal_axis("squeeze", along, shape());
   if (layout_.shape[axis] != 1)
     throw ShapeError("squeeze", join("axis ", axis, " of ", describe(*this), " is not of length 1"));
   return select(axis, 0);
@@ -267,7 +267,7 @@ Array Array::reshape(const Shape& asked) const {
 
 Array Array::flatten(Axis start) const {
   if (rank() == 0) return reshape({1});
-  const int start_axis = normal_axis("flatten", start, rank());
+  const int start_axis = normal_axis("flatten", start, shape());
   Shape shape;
   int64_t rest = 1;
   for (int i = 0; i < start_axis; ++i) shape.push_back(layout_.shape[i]);

@@ -42,7 +42,7 @@ class Array {
   }
   const Shape& shape() const { return layout_.shape; }
   int rank() const { return layout_.shape.rank(); }
-  int64_t dim(Axis axis) const { return layout_.shape[normal_axis("dim", axis, rank())]; }
+  int64_t dim(Axis axis) const { return layout_.shape[normal_axis("dim", axis, shape())]; }
   int64_t size() const { return layout_.size; }
   Dtype dtype() const { return layout_.dtype; }
   int64_t stride(int axis) const { return layout_.strides[axis]; }  ///< in elements; 0 <= axis < rank

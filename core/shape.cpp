@@ -33,13 +33,31 @@ std::string to_string(const Shape& s) {
   return out;
 }
 
+namespace {
+
+[[noreturn]] void throw_axis(const char* op, Axis axis, int rank, const std::string& of) {
+  throw IndexError(op, rank == 0 ? join("axis ", axis.given, " was asked of a 0-d tensor, which has none")
+                                 : join("axis ", axis.given, " is out of range for ", of, "; it must lie in [", -rank, ", ",
+                                        rank - 1, "]"));
+}
+
+/// -1 if there is none.
+int axis_or_none(Axis axis, int rank) {
+  const int64_t normal = axis.given < 0 ? axis.given + rank : axis.given;
+  return normal < 0 || normal >= rank ? -1 : static_cast<int>(normal);
+}
+
+}  // namespace
+
+int normal_axis(const char* op, Axis axis, const Shape& shape) {
+  const int normal = axis_or_none(axis, shape.rank());
+  if (normal < 0) throw_axis(op, axis, shape.rank(), to_string(shape));
+  return normal;
+}
 int normal_axis(const char* op, Axis axis, int rank) {
-  const int64_t given = axis.given, normal = given < 0 ? given + rank : given;
-  if (normal < 0 || normal >= rank)
-    throw IndexError(op, rank == 0 ? join("axis ", given, " was asked of a 0-d tensor, which has none")
-                                   : join("axis ", given, " is out of range for ", rank, " axes; it must lie in [", -rank,
-                                          ", ", rank - 1, "]"));
-  return static_cast<int>(normal);
+  const int normal = axis_or_none(axis, rank);
+  if (normal < 0) throw_axis(op, axis, rank, join(rank, " axes"));
+  return normal;
 }
 
 bool broadcasts(const Shape& a, const Shape& b, Shape& result) {
@@ -57,12 +75,18 @@ bool broadcasts(const Shape& a, const Shape& b, Shape& result) {
 Shape broadcast(const char* op, const Shape& a, const Shape& b) {
   Shape result;
   if (broadcasts(a, b, result)) return result;
+  const int axis = result.rank();  // broadcasts() stops at the first that does not fit
+  const int from_end = axis - std::max(a.rank(), b.rank());
   std::string hint;
   Shape ignored;
   if (b.rank() < a.rank() && broadcasts(a, b.insert(b.rank(), 1), ignored))
-    hint = join("unsqueeze the second operand at the end, to ", b.insert(b.rank(), 1));
-  throw ShapeError(
-      op, join("shapes ", a, " and ", b, " do not broadcast; counted from the right, lengths must be equal or 1"), hint);
+    hint = join("b.unsqueeze(", b.rank(), "), which gives ", b.insert(b.rank(), 1));
+  else if (a.rank() < b.rank() && broadcasts(a.insert(a.rank(), 1), b, ignored))
+    hint = join("a.unsqueeze(", a.rank(), "), which gives ", a.insert(a.rank(), 1));
+  throw ShapeError(op,
+                   join(a, " and ", b, " do not broadcast: axis ", axis, " is ", a[a.rank() + from_end], " against ",
+                        b[b.rank() + from_end]),
+                   hint);
 }
 
 }  // namespace gradus

@@ -67,8 +67,9 @@ struct Axis {
   template <std::integral I> constexpr Axis(I axis) : given(static_cast<int64_t>(axis)) {}
 };
 
-/// The axis in 0..rank-1 for `axis`, which may count from the end. Errors: IndexError.
-int normal_axis(const char* op, Axis axis, int rank);
+/// The axis in 0..rank-1 for `axis`, which may count from the end. Errors: IndexError naming the shape.
+int normal_axis(const char* op, Axis axis, const Shape& shape);
+int normal_axis(const char* op, Axis axis, int rank);  ///< where no tensor has the shape
 
 /// NumPy's broadcasting of two shapes. Errors: ShapeError naming both.
 Shape broadcast(const char* op, const Shape& a, const Shape& b);

@@ -21,7 +21,8 @@ void put(const char* name, const Array& from, std::int64_t number, const Array& 
     throw DataError("DataLoader",
                     join("items ", like_number, " and ", number, " do not stack: ", name, " is ", describe(like), " and ",
                          describe(from), "; every item of a data set must have the same shape and dtype",
-                         padded ? ", but for the length of its first axis" : ""));
+                         padded ? ", but for the length of its first axis" : ""),
+                    !padded && alike(from, like, true) ? "{.pad = data::Padding{}}: sequences are padded to the longest" : "");
   if (!from.defined()) return;
   const Array dense = from.contiguous();
   const auto each = bytes_of(dense.dtype()), rows = static_cast<std::size_t>(batch.dim(0));

@@ -173,7 +173,7 @@ struct MoveDim {
 
 Tensor diagonal(const Tensor& x, int64_t offset, Axis first, Axis second) {
   if (x.rank() < 2) throw ShapeError("diagonal", join("the tensor must have at least two axes, got ", describe(x)));
-  const int a = normal_axis("diagonal", first, x.rank()), b = normal_axis("diagonal", second, x.rank());
+  const int a = normal_axis("diagonal", first, x.shape()), b = normal_axis("diagonal", second, x.shape());
   if (a == b) throw ShapeError("diagonal", join("axis ", a, " is named twice; a diagonal runs along two"));
   return read_diagonal(x, {x.shape(), offset, a, b});
 }
@@ -233,7 +233,7 @@ Tensor repeat(const Tensor& x, const std::vector<int64_t>& counts) {
 
 Tensor repeat_interleave(const Tensor& x, int64_t count, Axis along) {
   if (x.rank() == 0) return repeat_interleave(reshape(x, {1}), count, along);
-  const int axis = normal_axis("repeat_interleave", along, x.rank());
+  const int axis = normal_axis("repeat_interleave", along, x.shape());
   check_option("repeat_interleave", "number of copies", count, 0, most_elements);
   const AroundAxis a(x.shape(), axis);
   Shape shape = x.shape();
@@ -242,7 +242,7 @@ Tensor repeat_interleave(const Tensor& x, int64_t count, Axis along) {
 }
 
 std::vector<Tensor> unbind(const Tensor& x, Axis along) {
-  const int axis = normal_axis("unbind", along, x.rank());
+  const int axis = normal_axis("unbind", along, x.shape());
   std::vector<Tensor> pieces;
   if (x.shape()[axis] == 0) return pieces;
   for (const Tensor& piece : split(x, 1, axis)) pieces.push_back(squeeze(piece, axis));
@@ -250,7 +250,7 @@ std::vector<Tensor> unbind(const Tensor& x, Axis along) {
 }
 
 std::vector<Tensor> chunk(const Tensor& x, int64_t count, Axis along) {
-  const int axis = normal_axis("chunk", along, x.rank());
+  const int axis = normal_axis("chunk", along, x.shape());
   check_option("chunk", "number of pieces", count, 1, most_elements);
   const int64_t n = x.shape()[axis];
   return split(x, std::max<int64_t>(1, n / count + (n % count > 0)), axis);
@@ -258,7 +258,7 @@ std::vector<Tensor> chunk(const Tensor& x, int64_t count, Axis along) {
 
 Tensor movedim(const Tensor& x, Axis source, Axis target) {
   if (x.rank() == 0) return reshape(movedim(reshape(x, {1}), source, target), {});
-  const int from = normal_axis("movedim", source, x.rank()), to = normal_axis("movedim", target, x.rank());
+  const int from = normal_axis("movedim", source, x.shape()), to = normal_axis("movedim", target, x.shape());
   std::vector<int> axes;
   for (int i = 0; i < x.rank(); ++i)
     if (i != from) axes.push_back(i);

@@ -78,7 +78,7 @@ struct Cdist {
 
 Tensor extreme_over(const char* op, const Tensor& x, const std::vector<int>& axes, bool keep, bool largest) {
   if (!is_real(x.dtype())) throw_dtype(op, x);
-  const std::uint32_t mask = axes_mask(op, axes, x.rank());
+  const std::uint32_t mask = axes_mask(op, axes, x.shape());
   Tensor y = x.detach();
   std::vector<int> named;
   for (int axis = 0; axis < x.rank(); ++axis)
@@ -126,7 +126,7 @@ Tensor addmm(const Tensor& x, const Tensor& a, const Tensor& b, double beta, dou
 Tensor logcumsumexp(const Tensor& x, Axis along) {
   if (!is_real(x.dtype())) throw_dtype("logcumsumexp", x);
   if (x.rank() == 0) return reshape(logcumsumexp(reshape(x, {1}), along), {});
-  const int axis = normal_axis("logcumsumexp", along, x.rank());
+  const int axis = normal_axis("logcumsumexp", along, x.shape());
   const int64_t n = x.dim(axis);
   Tensor y = x;
   for (int64_t known = 1; known < n; known *= 2) {  // every number has so many, and takes those of the one so far before it

@@ -222,7 +222,7 @@ Tensor add_rows_at(const Tensor& x, const Array& at, int64_t rows) {
 
 Tensor gather(const Tensor& x, Axis along, const Tensor& index) {
   if (x.rank() == 0 && index.rank() == 0) return reshape(gather(reshape(x, {1}), along, reshape(index, {1})), {});
-  const int axis = normal_axis("gather", along, x.rank());
+  const int axis = normal_axis("gather", along, x.shape());
   check_gather("gather", x.shape(), axis, index.shape());
   return gather_at(x, axis, checked_indices("gather", index, x.shape()[axis]));
 }
@@ -230,7 +230,7 @@ Tensor gather(const Tensor& x, Axis along, const Tensor& index) {
 Tensor scatter_add(const Tensor& x, Axis along, const Tensor& index, const Shape& shape) {
   if (x.rank() == 0 && index.rank() == 0 && shape.rank() == 0)
     return reshape(scatter_add(reshape(x, {1}), along, reshape(index, {1}), {1}), {});
-  const int axis = normal_axis("scatter_add", along, shape.rank());
+  const int axis = normal_axis("scatter_add", along, shape);
   check_gather("scatter_add", shape, axis, index.shape());
   check_option("scatter_add", "length of the result", shape[axis], 0, most_elements);
   if (!(x.shape() == index.shape()))

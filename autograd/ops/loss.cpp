@@ -3,6 +3,7 @@
 #include <gradus/autograd/ops.h>
 #include <gradus/core/kernels/reduce.h>
 #include <gradus/core/simd/softmax_rows.h>
+#include <gradus/core/unequal_shapes.h>
 #include <gradus/core/warning.h>
 
 #include <algorithm>
@@ -159,9 +160,10 @@ void check_labels(const Tensor& logits, const Tensor& labels, const Shape& wante
     std::string hint;
     if (like_logits && one_hot(labels.array(), 1)) hint = "labels.argmax(1)";
     else if (like_logits && labels.dtype() == logits.dtype())
-      hint = "for probabilities: mean(sum(-labels * log_softmax(logits, 1), {1}))";
+      hint = "for probabilities: cross_entropy(logits, labels, CrossEntropyOptions{})";
     else if (labels.shape() == wanted && class_numbers(labels.array(), classes)) hint = "labels.to(i64)";
-    throw DtypeError("cross_entropy", join("class labels must be integers (i64 or u8), got ", describe(labels)), hint);
+    const std::string soft = like_logits ? "" : join("; probabilities would be ", describe(logits.detach()));
+    throw DtypeError("cross_entropy", join("class labels must be integers (i64 or u8), got ", describe(labels), soft), hint);
   }
   if (labels.shape() == wanted) return;
   if (like_logits && one_hot(labels.array(), 1))
@@ -249,16 +251,7 @@ void check_mse(const Tensor& prediction, const Tensor& target) {
   const Shape &p = prediction.shape(), &t = target.shape();
   if (p == t && target.size() > 0) return;
   if (p == t) throw ShapeError("mse_loss", join("there is nothing to compare: ", both));
-  std::string hint;
-  for (int axis = 0; axis < p.rank(); ++axis)
-    if (p.rank() == t.rank() + 1 && t.insert(axis, 1) == p) hint = join("target.unsqueeze(", axis, ")");
-  for (int axis = 0; axis < t.rank(); ++axis)
-    if (t.rank() == p.rank() + 1 && p.insert(axis, 1) == t) hint = join("target.squeeze(", axis, ")");
-  Shape together;
-  throw ShapeError("mse_loss",
-                   join(both, broadcasts(p, t, together) ? join(" would broadcast to ", together) : " differ in shape",
-                        "; the shapes must be equal"),
-                   hint);
+  throw_unequal_shapes("mse_loss", both, p, t, "target");
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ template <class F> Tensor ask_each(const Tensor& x, F f) {
 /// Whether any bool along the axis is true; `negated`: of their opposites, and that negated, so whether all are.
 Tensor any_of(const char* op, const Tensor& x, Axis along, bool keep, bool negated) {
   if (x.rank() == 0) return any_of(op, reshape(x, {1}), along, false, negated);
-  const int axis = normal_axis(op, along, x.rank());
+  const int axis = normal_axis(op, along, x.shape());
   const Tensor truth = ask_each(x, [](auto v) { return v != decltype(v)(0); });
   const AroundAxis a(x.shape(), axis);
   Shape shape = x.shape();

@@ -89,7 +89,7 @@ Tensor extremum(const char* op, const Tensor& x, Axis along, bool keep, bool lar
                           x.rank() - 1, "]"),
                      join("of each element and a number: ", largest ? "maximum" : "minimum", "(x, ", along.given, ")"));
   Extreme e = extreme_axis(op, x.array(), along, largest);
-  const int axis = normal_axis(op, along, x.rank());
+  const int axis = normal_axis(op, along, x.shape());
   Array y = keep ? e.value : e.value.reshape(x.shape().erase(axis));
   if (!is_real(x.dtype())) return Tensor(y);
   return primitive<Extremum>(
@@ -103,7 +103,7 @@ Tensor extremum(const char* op, const Tensor& x, Axis along, bool keep, bool lar
 Tensor place_of(const char* op, const Tensor& x, Axis axis, bool keep, bool largest) {
   if (x.rank() == 0) return place_of(op, reshape(x, {1}), axis, false, largest);
   const Extreme e = extreme_axis(op, x.array(), axis, largest);
-  return Tensor(keep ? e.index : e.index.reshape(x.shape().erase(normal_axis(op, axis, x.rank()))));
+  return Tensor(keep ? e.index : e.index.reshape(x.shape().erase(normal_axis(op, axis, x.shape()))));
 }
 
 int64_t count(const Tensor& x, std::uint32_t axes) {
@@ -130,7 +130,7 @@ Tensor sum(const Tensor& x) {
 }
 
 Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) {
-  const std::uint32_t mask = axes_mask("sum", axes, x.rank());
+  const std::uint32_t mask = axes_mask("sum", axes, x.shape());
   Array y = sum_axes(x.array(), mask);
   if (!keep) y = y.reshape(reduced_shape(x.shape(), mask, false));
   return primitive<Sum>(
@@ -149,7 +149,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
 Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) {
   if (!is_real(x.dtype()))
     throw DtypeError("mean", join("the mean of integers is seldom an integer, got ", describe(x)), "mean(x.to(f32))");
-  return sum(x, axes, keep) / static_cast<double>(count(x, axes_mask("mean", axes, x.rank())));
+  return sum(x, axes, keep) / static_cast<double>(count(x, axes_mask("mean", axes, x.shape())));
 }
 
 Tensor max(const Tensor& x, int64_t axis, bool keep) { return extremum("max", x, axis, keep, true); }

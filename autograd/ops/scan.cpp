@@ -175,14 +175,14 @@ struct Prod {
 
 Tensor cumsum(const Tensor& x, Axis along) {
   if (x.rank() == 0) return reshape(cumsum(reshape(x, {1}), along), {});
-  const int axis = normal_axis("cumsum", along, x.rank());
+  const int axis = normal_axis("cumsum", along, x.shape());
   if (!is_real(x.dtype())) return integer_scan(x, axis, false);
   return running_sum(x, axis, false);
 }
 
 Tensor cumprod(const Tensor& x, Axis along) {
   if (x.rank() == 0) return reshape(cumprod(reshape(x, {1}), along), {});
-  const int axis = normal_axis("cumprod", along, x.rank());
+  const int axis = normal_axis("cumprod", along, x.shape());
   if (!is_real(x.dtype())) return integer_scan(x, axis, true);
   const Array from = x.array().contiguous();
   Array y = Array::like(from);
@@ -208,7 +208,7 @@ Tensor linear_scan(const Tensor& a, const Tensor& b, Axis along) {
     throw ShapeError("linear_scan",
                      join("the factors are ", describe(a), ", the terms ", describe(b), "; the shapes must be equal"));
   if (a.rank() == 0) return reshape(linear_scan(reshape(a, {1}), reshape(b, {1}), along), {});
-  const int axis = normal_axis("linear_scan", along, a.rank());
+  const int axis = normal_axis("linear_scan", along, a.shape());
   const Array factors = a.array().contiguous(), terms = b.array().contiguous();
   Array r = Array::like(terms);
   visit_real(a.dtype(), [&]<class T>() {
@@ -228,7 +228,7 @@ Tensor linear_scan(const Tensor& a, const Tensor& b, Axis along) {
 
 Tensor prod(const Tensor& x, Axis along, bool keep) {
   if (x.rank() == 0) return prod(reshape(x, {1}), along, false);
-  const int axis = normal_axis("prod", along, x.rank());
+  const int axis = normal_axis("prod", along, x.shape());
   if (x.shape()[axis] == 0) {
     Shape shape = x.shape();
     shape[axis] = 1;

@@ -198,7 +198,7 @@ struct IndexAdd {
 
 Tensor index_select(const Tensor& x, Axis along, const Tensor& index) {
   if (x.rank() == 0 && index.size() == 1) return reshape(index_select(reshape(x, {1}), along, reshape(index, {1})), {});
-  const int axis = normal_axis("index_select", along, x.rank());
+  const int axis = normal_axis("index_select", along, x.shape());
   if (index.rank() != 1)
     throw ShapeError("index_select", join("the index must have one axis, got ", describe(index)),
                      "take_along_dim(x, index, axis)");
@@ -208,7 +208,7 @@ Tensor index_select(const Tensor& x, Axis along, const Tensor& index) {
 Tensor index_add(const Tensor& x, Axis along, const Tensor& index, const Tensor& source) {
   if (x.rank() == 0 && index.size() == 1 && source.rank() == 0)
     return reshape(index_add(reshape(x, {1}), along, reshape(index, {1}), reshape(source, {1})), {});
-  const int axis = normal_axis("index_add", along, x.rank());
+  const int axis = normal_axis("index_add", along, x.shape());
   Shape expected = x.shape();
   if (index.rank() == 1) expected[axis] = index.size();
   if (index.rank() != 1 || !(source.shape() == expected))
@@ -224,7 +224,7 @@ Tensor flip(const Tensor& x, const std::vector<int>& axes) {
   Tensor y = x;
   std::uint32_t seen = 0;
   for (int a : axes) {
-    const int axis = normal_axis("flip", a, x.rank());
+    const int axis = normal_axis("flip", a, x.shape());
     if (seen >> axis & 1) throw ShapeError("flip", join("axis ", axis, " is named twice"));
     seen |= 1u << axis;
     const int64_t n = x.shape()[axis];
@@ -237,10 +237,10 @@ Tensor roll(const Tensor& x, const std::vector<int64_t>& shifts, const std::vect
   if (shifts.size() != axes.size())
     throw ShapeError("roll", join("got ", shifts.size(), " shifts for ", axes.size(), " axes; there must be one for each"));
   if (x.rank() == 0 && axes.size() > 0) return reshape(roll(reshape(x, {1}), shifts, axes), {});
-  for (int a : axes) normal_axis("roll", a, x.rank());
+  for (int a : axes) normal_axis("roll", a, x.shape());
   Tensor y = x;
   for (std::size_t k = 0; k < axes.size(); ++k) {
-    const int axis = normal_axis("roll", axes[k], x.rank());
+    const int axis = normal_axis("roll", axes[k], x.shape());
     const int64_t n = x.shape()[axis], shift = shifts[k];
     if (n > 0) y = select_at(y, axis, list(n, [=](int64_t i) { return modulo(i - shift % n, n); }));
   }
@@ -257,7 +257,7 @@ Tensor take_along_dim(const Tensor& x, const Tensor& index, Axis along) {
     throw ShapeError("take_along_dim",
                      join("the tensor is ", describe(x), ", the index ", describe(index), "; they must have as many axes"));
   if (x.rank() == 0) return gather(x, along, index);
-  const int axis = normal_axis("take_along_dim", along, x.rank());
+  const int axis = normal_axis("take_along_dim", along, x.shape());
   Shape one = x.shape(), other = index.shape();
   one[axis] = other[axis] = 1;
   Shape wide = broadcast("take_along_dim", one, other), at = wide;

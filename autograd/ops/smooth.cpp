@@ -119,7 +119,7 @@ Tensor gelu_tanh(const Tensor& x) { return formula(GeluTanh{}, x); }
 Tensor tanhshrink(const Tensor& x) { return formula(TanhShrink{}, x); }
 
 Tensor glu(const Tensor& x, Axis along) {
-  const int axis = normal_axis("glu", along, x.rank());
+  const int axis = normal_axis("glu", along, x.shape());
   const int64_t n = x.shape()[axis];
   if (n == 0 || n % 2 != 0)
     throw ShapeError("glu", join("axis ", axis, " of ", describe(x), " must have an even length, it is cut in two"));

@@ -156,7 +156,7 @@ struct LogSoftmax {
 template <class Op, Infinite infinite = Infinite::nan> Tensor normalised(const Tensor& x, Axis along) {
   if (!is_real(x.dtype())) throw_dtype(Op::name, x);
   if (x.rank() == 0) return reshape(normalised<Op, infinite>(reshape(x, {1}), along), {});
-  const int axis = normal_axis(Op::name, along, x.rank());
+  const int axis = normal_axis(Op::name, along, x.shape());
   const Array in = x.array().contiguous();
   Array y = Array::like(in);
   visit_real(x.dtype(), [&]<class T>() {

@@ -126,14 +126,14 @@ struct Median {
 
 ValuesAndIndices sort(const Tensor& x, Axis along, bool descending) {
   if (x.rank() == 0) return of_one(sort(reshape(x, {1}), along, descending));
-  const int axis = normal_axis("sort", along, x.rank());
+  const int axis = normal_axis("sort", along, x.shape());
   return chosen(x, axis, order(x, axis, x.shape()[axis], descending));
 }
 Tensor argsort(const Tensor& x, Axis axis, bool descending) { return sort(x.detach(), axis, descending).indices; }
 
 ValuesAndIndices topk(const Tensor& x, int64_t k, Axis along, bool largest) {
   if (x.rank() == 0 && k == 1) return of_one(topk(reshape(x, {1}), k, along, largest));
-  const int axis = normal_axis("topk", along, x.rank());
+  const int axis = normal_axis("topk", along, x.shape());
   if (k < 0 || k > x.shape()[axis])
     throw IndexError("topk", join("k is ", k, ", axis ", axis, " of ", describe(x), " has length ", x.shape()[axis],
                                   "; k must lie in [0, ", x.shape()[axis], "]"));
@@ -142,7 +142,7 @@ ValuesAndIndices topk(const Tensor& x, int64_t k, Axis along, bool largest) {
 
 ValuesAndIndices kthvalue(const Tensor& x, int64_t k, Axis along, bool keep) {
   if (x.rank() == 0) return of_one(kthvalue(reshape(x, {1}), k, along, true));
-  const int axis = normal_axis("kthvalue", along, x.rank());
+  const int axis = normal_axis("kthvalue", along, x.shape());
   const int64_t n = x.shape()[axis];
   if (k < 1 || k > n)
     throw IndexError("kthvalue", join("k is ", k, ", axis ", axis, " of ", describe(x), " has length ", n,
@@ -152,7 +152,7 @@ ValuesAndIndices kthvalue(const Tensor& x, int64_t k, Axis along, bool keep) {
 
 ValuesAndIndices median(const Tensor& x, Axis along, bool keep) {
   if (x.rank() == 0) return of_one(median(reshape(x, {1}), along, true));
-  const int axis = normal_axis("median", along, x.rank());
+  const int axis = normal_axis("median", along, x.shape());
   if (x.shape()[axis] == 0)
     throw ShapeError("median", join("axis ", axis, " of ", describe(x), " is empty; it must have at least one element"));
   const int64_t k = (x.shape()[axis] + 1) / 2;

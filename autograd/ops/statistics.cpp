@@ -97,7 +97,7 @@ int64_t count_of(const Tensor& x, std::uint32_t axes) {
 /// By what a sum of squared distances is divided; if there are too few, by 0: NaN or infinity, as PyTorch.
 double degrees(const char* op, const Tensor& x, const std::vector<int>& axes, int correction) {
   if (!is_real(x.dtype())) throw_dtype(op, x);
-  return static_cast<double>(std::max<int64_t>(count_of(x, axes_mask(op, axes, x.rank())) - correction, 0));
+  return static_cast<double>(std::max<int64_t>(count_of(x, axes_mask(op, axes, x.shape())) - correction, 0));
 }
 
 /// Where the sum overflows, half of the mean is summed by shares; being rounded it may be more than half of the largest.
@@ -225,7 +225,7 @@ Array unit_near(const Array& scale, Dtype dtype) {
 }
 
 Tensor centred(const Tensor& x, const std::vector<int>& axes) {
-  const std::uint32_t mask = axes_mask("centred", axes, x.rank());
+  const std::uint32_t mask = axes_mask("centred", axes, x.shape());
   const auto n = static_cast<double>(count_of(x, mask));
   const auto less = [&](bool overwrite, const Array& a) {
     return map_over(
@@ -237,7 +237,7 @@ Tensor centred(const Tensor& x, const std::vector<int>& axes) {
 
 Tensor var(const Tensor& x, const std::vector<int>& axes, int correction, bool keep) {
   const double n = degrees("var", x, axes, correction);
-  const std::uint32_t mask = axes_mask("var", axes, x.rank());
+  const std::uint32_t mask = axes_mask("var", axes, x.shape());
   const Distances distances(x.array(), mask, static_cast<double>(count_of(x, mask)));
   const Array y = map([n](auto s) { return s / n; }, distances.squares);
   return fused<Var>(
@@ -246,7 +246,7 @@ Tensor var(const Tensor& x, const std::vector<int>& axes, int correction, bool k
 }
 Tensor std(const Tensor& x, const std::vector<int>& axes, int correction, bool keep) {
   const double n = degrees("std", x, axes, correction);
-  const std::uint32_t mask = axes_mask("std", axes, x.rank());
+  const std::uint32_t mask = axes_mask("std", axes, x.shape());
   const Distances distances(x.array(), mask, static_cast<double>(count_of(x, mask)));
   bool suffice = false;
   visit_real(x.dtype(), [&]<class T>() { suffice = n > 0 && roots_suffice<T>(distances.squares); });
@@ -259,7 +259,7 @@ Tensor std(const Tensor& x, const std::vector<int>& axes, int correction, bool k
 
 Tensor logsumexp(const Tensor& x, const std::vector<int>& axes, bool keep) {
   if (!is_real(x.dtype())) throw_dtype("logsumexp", x);
-  const std::uint32_t mask = axes_mask("logsumexp", axes, x.rank());
+  const std::uint32_t mask = axes_mask("logsumexp", axes, x.shape());
   if (x.size() == 0) return log(sum(exp(x), axes, keep));  // of nothing: log 0
   Array largest = x.array();
   for (int i = 0; i < x.rank(); ++i)

@@ -171,7 +171,7 @@ struct Normalize {
 Tensor norm(const Tensor& x, double p, const std::vector<int>& axes, bool keep) {
   if (!is_real(x.dtype())) throw_dtype("norm", x);
   if (!(p == p)) throw Error("norm", "p must be a number, got NaN");
-  const std::uint32_t mask = axes_mask("norm", axes, x.rank());
+  const std::uint32_t mask = axes_mask("norm", axes, x.shape());
   if (p == 0) return sum((x != 0.0).to(x.dtype()), axes, keep);  // NaN is not 0: it counts
   if (p == 1) return sum(abs(x), axes, keep);
   const Tensor y = p == 2 ? norm2(x, mask) : std::isinf(p) ? extreme_of_axes(abs(x), mask, p > 0) : norm_p(x, p, mask);

@@ -232,6 +232,17 @@ struct Contiguous {
   }
 };
 
+/// ": [2,3], [2,4] <-, [2,3]": the first eight and the odd one, which is marked; nothing where two are all there are.
+std::string shapes_marking(const std::vector<Tensor>& xs, std::size_t odd) {
+  if (xs.size() < 3) return "";
+  std::string all;
+  for (std::size_t k = 0; k < xs.size(); ++k) {
+    if (k >= 8 && k != odd) continue;
+    all += join(k == 0 ? ": " : k > 8 && k == odd ? ", .., " : ", ", xs[k].shape(), k == odd ? " <-" : "");
+  }
+  return all + (xs.size() > std::max<std::size_t>(8, odd + 1) ? ", .." : "");
+}
+
 }  // namespace
 
 Tensor expand(const Tensor& x, const Shape& shape) {
@@ -263,7 +274,7 @@ Tensor permute(const Tensor& x, const std::vector<int>& axes) {
       [&] {
         std::vector<int> inverse(axes.size());
         for (std::size_t i = 0; i < axes.size(); ++i)
-          inverse[static_cast<std::size_t>(normal_axis("permute", axes[i], x.rank()))] = static_cast<int>(i);
+          inverse[static_cast<std::size_t>(normal_axis("permute", axes[i], x.shape()))] = static_cast<int>(i);
         return Permute::Saved{std::move(inverse)};
       },
       x);
@@ -273,14 +284,14 @@ Tensor transpose(const Tensor& x, Axis a, Axis b) {
   if (x.rank() == 0) return (void)normal_axis("transpose", a, 1), (void)normal_axis("transpose", b, 1), x;
   std::vector<int> axes(static_cast<std::size_t>(x.rank()));
   for (int i = 0; i < x.rank(); ++i) axes[static_cast<std::size_t>(i)] = i;
-  std::swap(axes[static_cast<std::size_t>(normal_axis("transpose", a, x.rank()))],
-            axes[static_cast<std::size_t>(normal_axis("transpose", b, x.rank()))]);
+  std::swap(axes[static_cast<std::size_t>(normal_axis("transpose", a, x.shape()))],
+            axes[static_cast<std::size_t>(normal_axis("transpose", b, x.shape()))]);
   return permute(x, axes);
 }
 
 Tensor slice(const Tensor& x, Axis along, int64_t start, int64_t stop, int64_t step) {
   const Array y = x.array().slice(along, start, stop, step);
-  const int axis = normal_axis("slice", along, x.rank());
+  const int axis = normal_axis("slice", along, x.shape());
   const int64_t n = x.shape()[axis];
   start = std::clamp<int64_t>(start < 0 ? start + n : start, 0, n);
   step = std::min(step, std::max<int64_t>(1, n));  // a longer one ends behind the axis all the same
@@ -293,7 +304,7 @@ Tensor slice(const Tensor& x, Axis along, int64_t start, int64_t stop, int64_t s
 }
 
 Tensor select(const Tensor& x, Axis along, int64_t index) {
-  const int axis = normal_axis("select", along, x.rank());
+  const int axis = normal_axis("select", along, x.shape());
   const int64_t n = x.shape()[axis], i = index < 0 ? index + n : index;
   if (i < 0 || i >= n)
     throw IndexError("select", join("index ", index, " is out of range on axis ", axis, " of ", describe(x)));
@@ -315,7 +326,7 @@ Tensor contiguous(const Tensor& x) {
 
 Tensor cat(const std::vector<Tensor>& xs, Axis along) {
   if (xs.empty()) throw ShapeError("cat", "no tensors were given");
-  const int axis = normal_axis("cat", along, xs[0].rank());
+  const int axis = normal_axis("cat", along, xs[0].shape());
   Shape shape = xs[0].shape();
   shape[axis] = 0;
   std::vector<int64_t> lengths;
@@ -326,7 +337,7 @@ Tensor cat(const std::vector<Tensor>& xs, Axis along) {
     if (other.rank() == shape.rank()) other[axis] = shape[axis];
     if (!(other == shape))
       throw ShapeError("cat", join("tensor ", k, " is ", describe(xs[k]), ", tensor 0 is ", describe(xs[0]), "; only axis ",
-                                   axis, " may differ"));
+                                   axis, " may differ", shapes_marking(xs, k)));
     lengths.push_back(xs[k].shape()[axis]);
     shape[axis] += lengths.back();
   }
@@ -350,7 +361,7 @@ Tensor stack(const std::vector<Tensor>& xs, Axis axis) {
 
 std::vector<Tensor> split(const Tensor& x, int64_t length, Axis along) {
   check_option("split", "length of a piece", length, 1, most_elements);
-  const int axis = normal_axis("split", along, x.rank());
+  const int axis = normal_axis("split", along, x.shape());
   const int64_t n = x.shape()[axis];
   if (n / length > Node::most)
     throw ResourceError("split", join(n, " elements in pieces of ", length, " are ", n / length, " tensors; at most ",

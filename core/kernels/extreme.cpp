@@ -109,7 +109,7 @@ template <bool largest, class T> Extreme extreme_of(Array a, int axis) {
 }  // namespace
 
 Extreme extreme_axis(const char* op, const Array& a, Axis along, bool largest) {
-  const int axis = normal_axis(op, along, a.rank());
+  const int axis = normal_axis(op, along, a.shape());
   if (a.shape()[axis] == 0) throw ShapeError(op, join("axis ", axis, " of ", describe(a), " is empty; it has no extreme"));
   if (a.dtype() == boolean) {  // false before true
     const Extreme e = extreme_axis(op, a.to(u8), axis, largest);

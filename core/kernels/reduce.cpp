@@ -282,11 +282,12 @@ template <class T> void sum_columns_across(const Array& a, const Split& s, T* ou
 
 }  // namespace
 
-std::uint32_t axes_mask(const char* op, const std::vector<int>& axes, int rank) {
+std::uint32_t axes_mask(const char* op, const std::vector<int>& axes, const Shape& shape) {
+  const int rank = shape.rank();
   if (axes.empty()) return (1u << rank) - 1;
   std::uint32_t mask = 0;
   for (const int axis : axes) {
-    const std::uint32_t bit = 1u << normal_axis(op, axis, rank > 0 ? rank : 1);
+    const std::uint32_t bit = 1u << (rank > 0 ? normal_axis(op, axis, shape) : normal_axis(op, axis, 1));
     if (mask & bit) throw ShapeError(op, join("axis ", axis, " is named twice"));
     mask |= bit;
   }

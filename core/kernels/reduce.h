@@ -9,7 +9,7 @@
 namespace gradus {
 
 /// The axes of a reduction as bits; an empty list means all of them. Errors: IndexError, ShapeError (an axis named twice).
-std::uint32_t axes_mask(const char* op, const std::vector<int>& axes, int rank);
+std::uint32_t axes_mask(const char* op, const std::vector<int>& axes, const Shape& shape);
 
 /// `shape` with the masked axes set to 1 (keep) or left out.
 Shape reduced_shape(const Shape& shape, std::uint32_t axes, bool keep);

@@ -39,7 +39,7 @@ Unflatten::Unflatten(int along, std::vector<int64_t> to) : axis(along), sizes(st
 }
 
 Tensor Unflatten::forward(const Tensor& x) {
-  const int at = normal_axis("Unflatten", axis, x.rank());
+  const int at = normal_axis("Unflatten", axis, x.shape());
   Shape s(x.shape().begin(), at);
   for (const int64_t n : sizes) s.push_back(n);
   for (int i = at + 1; i < x.rank(); ++i) s.push_back(x.shape()[i]);

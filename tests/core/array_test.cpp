@@ -139,11 +139,13 @@ TEST_CASE("array: expand and broadcast") {
   CHECK(broadcast("add", {0}, {1}) == Shape{0});
   CHECK(thrown<ShapeError>([] {
           broadcast("add", {32, 10}, {32});
+        }) == "add: [32,10] and [32] do not broadcast: axis 1 is 10 against 32\n  try: b.unsqueeze(1), which gives [32,1]");
+  CHECK(thrown<ShapeError>([] {
+          broadcast("add", {3, 1}, {2, 3, 4, 5});
         }) ==
-        "add: shapes [32,10] and [32] do not broadcast; counted from the right, lengths must be equal or 1\n"
-        "  try: unsqueeze the second operand at the end, to [32,1]");
+        "add: [3,1] and [2,3,4,5] do not broadcast: axis 2 is 3 against 4\n  try: a.unsqueeze(2), which gives [3,1,1]");
   CHECK(thrown<ShapeError>([] { broadcast("add", {2}, {3}); }) ==
-        "add: shapes [2] and [3] do not broadcast; counted from the right, lengths must be equal or 1");
+        "add: [2] and [3] do not broadcast: axis 0 is 2 against 3");
 }
 
 TEST_CASE("array: reshape is a view of what is dense, else a copy, and dense either way") {

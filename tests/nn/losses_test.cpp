@@ -158,7 +158,9 @@ TEST_CASE("losses say what does not fit, word for word") {
         "cross_entropy: label_smoothing must lie in [0, 1], got 1.5");
   CHECK(message_of<ShapeError>([&] {
           l1_loss(zeros({4, 1}), zeros({4}));
-        }) == "l1_loss: the shapes must be equal: prediction f32[4,1], target f32[4]");
+        }) ==
+        "l1_loss: prediction f32[4,1] and target f32[4] would broadcast to [4,4]; the shapes must be equal\n"
+        "  try: target.unsqueeze(1)");
   CHECK(message_of<DtypeError>([&] { huber_loss(zeros({4}), zeros({4}, f64)); }) ==
         "huber_loss: all must have one dtype: prediction f32[4], target f64[4]\n  try: target.to(f32)");
   CHECK(message_of<DtypeError>([&] { binary_cross_entropy(zeros({4}), zeros({4}, i64)); }) ==
@@ -195,7 +197,7 @@ TEST_CASE("losses say what does not fit, word for word") {
   CHECK(contains(message_of<ShapeError>([&] {
                    nn::L1Loss{}(in_a_net(x), zeros({3, 4}));
                  }),
-                 "prediction f32[4,3], target f32[3,4]"));
+                 "prediction f32[4,3] and target f32[3,4] differ in shape"));
 }
 
 TEST_CASE("ctc_loss says what does not fit, word for word") {

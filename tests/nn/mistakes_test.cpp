@@ -73,8 +73,7 @@ TEST_CASE("mistakes of shapes") {
        [] {
          zeros({32, 10}) + zeros({32});
        },
-       "add: shapes [32,10] and [32] do not broadcast; counted from the right, lengths must be equal or 1\n"
-       "  try: unsqueeze the second operand at the end, to [32,1]"},
+       "add: [32,10] and [32] do not broadcast: axis 1 is 10 against 32\n  try: b.unsqueeze(1), which gives [32,1]"},
       {4,
        [] {
          matmul(zeros({32, 10}), zeros({32, 10}));
@@ -108,8 +107,8 @@ TEST_CASE("mistakes of shapes") {
        [] {
          cat({zeros({2, 3}), zeros({2, 4}), zeros({2, 3})}, 0);
        },
-       "cat: tensor 1 is f32[2,4], tensor 0 is f32[2,3]; only axis 0 may differ"},
-      {11, [] { sum(zeros({2}), {1}); }, "sum: axis 1 is out of range for 1 axes; it must lie in [-1, 0]"},
+       "cat: tensor 1 is f32[2,4], tensor 0 is f32[2,3]; only axis 0 may differ: [2,3], [2,4] <-, [2,3]"},
+      {11, [] { sum(zeros({2}), {1}); }, "sum: axis 1 is out of range for [2]; it must lie in [-1, 0]"},
       {12,
        [&] {
          n.lstm(zeros({10, 3, 8}));
@@ -151,8 +150,15 @@ TEST_CASE("mistakes of labels, targets and dtypes") {
        },
        "mse_loss: prediction f32[4,1] and target f32[4] would broadcast to [4,4]; the shapes must be equal\n"
        "  try: target.unsqueeze(1)"},
+      {17,
+       [] {
+         l1_loss(zeros({4, 1}), zeros({4}));
+       },
+       "l1_loss: prediction f32[4,1] and target f32[4] would broadcast to [4,4]; the shapes must be equal\n"
+       "  try: target.unsqueeze(1)"},
       {18, [&] { cross_entropy(logits, zeros({4})); },
-       "cross_entropy: class labels must be integers (i64 or u8), got f32[4]\n  try: labels.to(i64)"},
+       "cross_entropy: class labels must be integers (i64 or u8), got f32[4]; probabilities would be f32[4,10]\n"
+       "  try: labels.to(i64)"},
       {20,
        [&] {
          cross_entropy(logits, one_hot(labels({1, 2, 3, 4}), 10, i64));
@@ -241,6 +247,6 @@ TEST_CASE("mistakes of files and data sets") {
          for (const auto& batch : loader.epoch(0)) (void)batch;
        },
        "DataLoader: items 0 and 42 do not stack: x is f32[3] and f32[4]; every item of a data set must have the same shape "
-       "and dtype"},
+       "and dtype\n  try: a get() that pads each item to the longest"},
   });
 }

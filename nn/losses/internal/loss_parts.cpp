@@ -1,3 +1,4 @@
+#include <gradus/core/unequal_shapes.h>
 #include <gradus/nn/losses/internal/loss_parts.h>
 
 #include <algorithm>
@@ -19,7 +20,9 @@ void check_alike(const char* op, std::initializer_list<NamedInput> inputs) {
                        join(name, ".to(", is_real(first.dtype()) ? first.dtype() : f32, ")"));
     if (t->dtype() != first.dtype())
       throw DtypeError(op, join("all must have one dtype: ", all), join(name, ".to(", first.dtype(), ")"));
-    if (!(t->shape() == first.shape())) throw ShapeError(op, join("the shapes must be equal: ", all));
+    if (!(t->shape() == first.shape()))
+      throw_unequal_shapes(op, join(inputs.begin()->first, " ", describe(first), " and ", name, " ", describe(*t)),
+                           first.shape(), t->shape(), name);
   }
   if (first.size() == 0) throw ShapeError(op, join("there is nothing to compare: ", all));
 }
