@@ -18,11 +18,12 @@ bool alike(const Array& a, const Array& like, bool padded) {
 void put(const char* name, const Array& from, std::int64_t number, const Array& like, std::int64_t like_number, bool padded,
          Array& batch, std::size_t row) {
   if (!alike(from, like, padded))
-    throw DataError("DataLoader",
-                    join("items ", like_number, " and ", number, " do not stack: ", name, " is ", describe(like), " and ",
-                         describe(from), "; every item of a data set must have the same shape and dtype",
-                         padded ? ", but for the length of its first axis" : ""),
-                    !padded && alike(from, like, true) ? "{.pad = data::Padding{}}: sequences are padded to the longest" : "");
+    throw DataError(
+        "DataLoader",
+        join("items ", like_number, " and ", number, " do not stack: ", name, " is ", describe(like), " and ",
+             describe(from), "; every item of a data set must have the same shape and dtype",
+             padded ? ", but for the length of its first axis" : ""),
+        !padded && alike(from, like, true) ? "{.pad = data::Padding{}}: sequences are padded to the longest" : "");
   if (!from.defined()) return;
   const Array dense = from.contiguous();
   const auto each = bytes_of(dense.dtype()), rows = static_cast<std::size_t>(batch.dim(0));

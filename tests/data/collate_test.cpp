@@ -72,7 +72,7 @@ TEST_CASE("what does not stack is refused with both items") {
   const std::int64_t numbers_of[] = {7, 9};
   CHECK(thrown<DataError>([&] { collate(ragged, {}, numbers_of); }) ==
         "DataLoader: items 7 and 9 do not stack: x is f32[2] and f32[3]; every item of a data set must have the same shape "
-        "and dtype");
+        "and dtype\n  try: {.pad = data::Padding{}}: sequences are padded to the longest");
   const std::vector<Example> wide = {{Array::ones({2, 3}), {}}, {Array::ones({2, 4}), {}}};
   CHECK(thrown<DataError>([&] { collate(wide, Padding{}); }).find("but for the length of its first axis") !=
         std::string::npos);
