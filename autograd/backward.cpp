@@ -41,7 +41,7 @@ void BackwardContext::add_into(Tensor& sum, const Tensor& g) const {
     return;
   }
   const auto plus = [](auto a, auto b) { return a + b; };
-  if (sum.array().unique() && sum.array().dense() && g.array().dense())  // nobody else has seen the sum
+  if (sum.array().unique() && sum.array().dense() && g.array().dense())  // no other tensor shares the sum
     visit_real(sum.dtype(), [&]<class T>() {
       T* out = sum.writable().uninitialized<T>();
       parallel_ranges(sum.size(), grain_elements, [&](int64_t begin, int64_t end) {
@@ -51,7 +51,7 @@ void BackwardContext::add_into(Tensor& sum, const Tensor& g) const {
   else sum = Tensor(map(plus, sum.array(), g.array()));
 }
 
-/// An observer is to see every part among its zeros, as an op's result. What is not dense may be one number, expanded.
+/// False under an observer, which must get whole gradients; a gradient that is not dense may be one expanded element.
 bool BackwardContext::may_add_to_part(const Tensor& sum) const {
   return !graph_ && !op_observer && grad().size() > 0 && sum.array().unique() && sum.array().dense();
 }
@@ -75,7 +75,7 @@ constinit thread_local std::uint64_t passes_begun = 0;
 constinit thread_local int passes_open = 0;
 constinit thread_local bool loss_was_nan = false;
 
-/// One backward(); what hooks start within it counts as part of it.
+/// One backward() on this thread; backward passes that its hooks start count as part of it.
 struct Pass {
   Pass() {
     if (passes_open++ == 0) ++passes_begun;
@@ -85,7 +85,7 @@ struct Pass {
   Pass& operator=(const Pass&) = delete;
 };
 
-/// One traversal over the tape.
+/// One traversal of the tape.
 class Traversal : public BackwardContext {
   using Pending = PendingList::Pending;
 
@@ -98,7 +98,7 @@ class Traversal : public BackwardContext {
     else build(g, make);
   }
 
-  /// Every leaf below what seed_all() seeds gets its gradient.
+  /// Accumulates gradients in every leaf below the roots that seed_all() seeds.
   template <class SeedAll> void into_leaves(SeedAll seed_all) {
     const Pass pass;
     into_leaves_ = true;
@@ -107,7 +107,7 @@ class Traversal : public BackwardContext {
     run(0, [](const Pending&) {});
   }
 
-  /// Nothing gets anything: the observer looks.
+  /// Traverses without accumulating anything: only the observer gets the gradients.
   void observed(TraversalObserver& observer) {
     struct Given final : TraversalObserver::Given {
       Traversal& traversal;
@@ -119,17 +119,17 @@ class Traversal : public BackwardContext {
         [&](const Pending& d) { observer.passed(*d.node, given); });
   }
 
-  /// Only the wanted inputs get theirs; lines older than all of them are not visited.
+  /// Computes the gradients of the wanted inputs only; nodes older than all of them are not visited.
   std::vector<Tensor> to_inputs(const std::vector<Tensor>& inputs) {
     std::vector<Tensor> found(inputs.size());
     std::vector<std::pair<std::uint64_t, std::size_t>>
-        next;  // (sequence, index), youngest first, as the traversal comes to them
+        next;  // (sequence, index), youngest first, in the order of the traversal
     for (std::size_t i = 0; i < inputs.size(); ++i) next.emplace_back(inputs[i].node()->sequence, i);
     std::sort(next.begin(), next.end(), std::greater());
     const std::uint64_t oldest = next.back().first;
     auto at = next.begin();
     run(oldest, [&](const Pending& d) {
-      while (at != next.end() && at->first > d.sequence) ++at;  // the outputs do not use these
+      while (at != next.end() && at->first > d.sequence) ++at;  // the outputs do not depend on these
       for (; at != next.end() && at->first == d.sequence; ++at)
         if (const Tensor& t = inputs[at->second]; t.node() == d.node) found[at->second] = d.grads[t.slot()];
     });
@@ -178,7 +178,7 @@ class Traversal : public BackwardContext {
   bool retain_;
 };
 
-/// seed null: one, for a single number.
+/// Checks a root and its seed; without a seed (null) the root must be a single number, and the seed is one.
 void check_root(const char* who, const Tensor& root, const Tensor* seed) {
   if (!root.requires_grad())
     throw GraphError(who, join(describe(root), " has no history: no input required a gradient, or NoGrad was active"));
@@ -216,7 +216,7 @@ void Tensor::backward(const Tensor& seed, bool retain_graph) const try {
   NoGrad guard;
   Traversal traversal(false, retain_graph);
   traversal.into_leaves(
-      [&] { traversal.seed(*this, [&] { return Tensor(seed.array().copy()); }); });  // it may become a leaf's gradient
+      [&] { traversal.seed(*this, [&] { return Tensor(seed.array().copy()); }); });  // a leaf may keep it as its gradient
 } catch (const std::bad_alloc&) {
   no_memory_for("backward");
 }

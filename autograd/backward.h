@@ -8,30 +8,30 @@
 
 namespace gradus {
 
-/// What an op's backward pass sees of its node, and where it leaves the gradients.
+/// The view that an op's backward pass has of its node, and where it accumulates the gradients.
 class BackwardContext {
  public:
-  /// True: gradients are themselves recorded (create_graph). False: everything here is a constant.
+  /// True: gradients are recorded themselves (create_graph). False: all tensors here are constants.
   bool graph() const { return graph_; }
   bool wants(int k) const { return node_->edges()[k].node != nullptr; }
   int inputs() const { return node_->inputs; }
   const char* op() const { return node_->op->name; }
 
-  /// Gradient of result `slot`; absent if nothing below the root used that result.
+  /// The gradient of result `slot`; absent if nothing below the root used that result.
   const Tensor& grad(int slot = 0) const { return grads_[slot]; }
 
-  /// Input k, from the Array the op kept; with its history if gradients are recorded.
+  /// Input k as a tensor over the Array that the op kept; with its history if gradients are recorded.
   Tensor input(int k, const Array& kept) const;
-  /// Result `slot`, likewise.
+  /// Result `slot` as a tensor over the Array that the op kept, likewise.
   Tensor output(const Array& kept, int slot = 0) const;
-  /// A kept Array as it was: GraphError naming op and writer if somebody overwrote it.
+  /// A kept Array, unchanged. Errors: GraphError naming op and writer if it has been overwritten.
   const Array& checked(const Array& kept) const {
     if (kept.stale()) [[unlikely]]
       overwritten(kept);
     return kept;
   }
 
-  /// Hands make() (a Tensor of input k's shape) to input k, if it is wanted.
+  /// Accumulates make() (a Tensor of input k's shape) in the gradient of input k, if it is wanted.
   template <class Make> void accumulate(int k, Make make) {
     Tensor* place = place_of(k);
     if (!place) [[unlikely]]
@@ -40,8 +40,8 @@ class BackwardContext {
       add_into(*place, make());
     else build(place, make);
   }
-  /// The same where make() is zero but for grad() in the part of it that part_of(Array) is: where there is a sum already,
-  /// only that part of it is touched. So all rows of a tensor, each taken by itself, cost one pass over it and not one each.
+  /// As accumulate(), where make() is zero except for grad() in its part part_of(Array): if there is a sum already, only
+  /// that part is touched. So all rows of a tensor, each selected separately, cost one pass over it and not one each.
   template <class Make, class PartOf> void accumulate_part(int k, Make make, PartOf part_of) {
     Tensor* place = place_of(k);
     if (!place) [[unlikely]]
@@ -51,7 +51,7 @@ class BackwardContext {
     else add_into(*place, make());
   }
 
-  /// The same from an op that hands something only to some rows of input k: a leaf records which, and rows() is called.
+  /// As accumulate(), from an op that touches only some rows of input k: a leaf records which, by calling rows().
   template <class Rows, class Make> void accumulate_rows(int k, Rows rows, Make make) {
     Node* const to = node_->edges()[k].node;
     if (!into_leaves_ || !to || to->op) return accumulate(k, make);
@@ -61,8 +61,8 @@ class BackwardContext {
     accumulate(k, make);
     leaf.touched = std::move(touched);
   }
-  /// Hands rows() (TouchedRows and their numbers) to input k if that is a leaf, whose gradient is sparse then unless
-  /// something else makes it dense. False if it is not: accumulate_rows() is to do it.
+  /// Accumulates rows() (TouchedRows and their values) if input k is a leaf; the gradient is sparse then unless something
+  /// else makes it dense. False, and nothing is done, for other inputs: use accumulate_rows().
   template <class Rows> bool accumulate_sparse(int k, Rows rows) {
     Node* const to = node_->edges()[k].node;
     if (!into_leaves_ || !to || to->op || to->frozen) return false;
@@ -77,7 +77,7 @@ class BackwardContext {
   template <class Saved> const Saved& saved() const { return *static_cast<const Saved*>(node_->saved()); }
 
  protected:
-  /// make() constructed over an absent tensor, which has nothing to destroy; if it throws, the place is absent again.
+  /// Constructs make() over an absent tensor, which has nothing to destroy; if it throws, the tensor is absent again.
   template <class Make> static void build(Tensor* place, Make& make) {
     try {
       ::new (place) Tensor(make());
@@ -91,14 +91,14 @@ class BackwardContext {
   bool may_add_to_part(const Tensor& sum) const;
   void add_to_part(Array part) const;
 
-  /// Where input k collects its gradient; null if it is not wanted.
+  /// The tensor that collects the gradient of input k; null if it is not wanted.
   [[gnu::always_inline]] Tensor* place_of(int k) {
     const Edge to = node_->edges()[k];
     if (!to.node) return nullptr;
     return into_leaves_ && !to.node->op ? gradient_slot(*static_cast<Leaf*>(to.node)) : pending_for(to.node) + to.slot;
   }
   Tensor* pending_for(Node* n);
-  /// Where a leaf collects its gradient; null if it was frozen since.
+  /// The tensor that collects the gradient of a leaf; null if the leaf was frozen since.
   Tensor* gradient_slot(Leaf& l) const {
     if (l.frozen) [[unlikely]]
       return nullptr;
@@ -114,7 +114,7 @@ class BackwardContext {
 
   bool graph_ = false;
   bool into_leaves_ = false;
-  std::uint64_t pass_ = 0;  // number of the backward()
+  std::uint64_t pass_ = 0;  // number of this backward()
   Node* node_ = nullptr;
   Tensor* grads_ = nullptr;
   PendingList pending_;
@@ -122,11 +122,11 @@ class BackwardContext {
 
 struct GradOptions {
   bool create_graph = false;  ///< the gradients are recorded and can be differentiated again
-  bool retain_graph = false;  ///< keep what the nodes saved; implied by create_graph
-  bool allow_unused = false;  ///< an absent gradient instead of a GraphError for an input the outputs do not use
+  bool retain_graph = false;  ///< keep the saved values of the nodes; implied by create_graph
+  bool allow_unused = false;  ///< an absent gradient instead of a GraphError for an input that the outputs do not depend on
 };
 
-/// d(sum of outputs . seeds) / d inputs, without touching any leaf's grad. Seeds default to ones for single numbers.
+/// d(sum of outputs . seeds) / d inputs; the gradients of leaves stay as they are. Seeds default to ones for single numbers.
 std::vector<Tensor> grad(const std::vector<Tensor>& outputs, const std::vector<Tensor>& inputs, GradOptions options = {},
                          const std::vector<Tensor>& seeds = {});
 

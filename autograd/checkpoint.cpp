@@ -1,5 +1,5 @@
-// The forward pass is recorded, the leaves that its nodes reach are noted, and the nodes are dropped: so the node that
-// stands for them has an edge to every leaf, and nothing else on the tape need know of checkpoints. Peak memory is that of
+// checkpoint() records the forward pass, notes the leaves that its nodes reach, and drops the nodes: the one node that
+// replaces them has an edge to every leaf, and the rest of the tape need know nothing of checkpoints. Peak memory is that of
 // the second call.
 #include <gradus/autograd/checkpoint.h>
 #include <gradus/autograd/op.h>
@@ -16,13 +16,13 @@ namespace {
 
 using Tensors = std::vector<Tensor>;
 
-/// Numbers edges 0, 1, ...
+/// The edges numbered 0, 1, ...
 class Numbered {
  public:
   int add(const Edge& e) {
     return places_.emplace(std::pair(e.node, e.slot), static_cast<int>(places_.size())).first->second;
   }
-  int place_of(const Edge& e) const {  ///< -1 if it has none
+  int place_of(const Edge& e) const {  ///< -1 if the edge has no number
     const auto found = places_.find({e.node, e.slot});
     return found == places_.end() ? -1 : found->second;
   }
@@ -31,7 +31,7 @@ class Numbered {
   std::map<std::pair<Node*, std::uint32_t>, int> places_;
 };
 
-/// What f reaches outside, one entry for each (node, result). `tensors` hold history only, no numbers.
+/// The (node, result) pairs outside that f uses, one entry each. `tensors` hold history only, no elements.
 struct Boundary {
   Numbered edges;
   Tensors tensors;
@@ -43,7 +43,7 @@ struct Boundary {
   }
 };
 
-/// The line number that everything older stays below.
+/// A sequence number: older nodes have smaller ones.
 std::uint64_t mark() { return Ref<Node>(new_leaf({}))->sequence; }
 
 /// Calls visit(edge) for every edge from a node younger than `since` to an older one.
@@ -62,7 +62,7 @@ template <class Visit> void edges_across(const Tensors& outputs, std::uint64_t s
       else visit(e);
 }
 
-/// Of shapes and bits: the second call must give what the first gave.
+/// A hash of shapes and bits: the second call must return what the first returned.
 std::uint64_t fingerprint(const Tensors& outputs) {
   std::uint64_t lanes[4] = {1, 2, 3, 4};
   const auto mix = [&](int lane, std::uint64_t word) {
@@ -84,7 +84,7 @@ std::uint64_t fingerprint(const Tensors& outputs) {
   return (lanes[0] * 3 ^ lanes[1]) * 5 ^ (lanes[2] * 7 ^ lanes[3]);
 }
 
-/// As at the time of the first call, until the end of the block: recording, and the default generator.
+/// Restores the state of the first call (recording, default generator) until the end of the block.
 struct Again {
   bool recorded = recording;
   Philox drawn = default_generator().state();
@@ -107,8 +107,8 @@ struct Checkpoint {
       {EdgeRule::digits, 2, "the sample squares: such squares are infinite in f32", 1e20}};
   struct Saved {
     TensorFunction f;
-    Tensors inputs;           // without history, or the node would hold itself
-    std::vector<int> places;  // of each input in the boundary; -1: a constant
+    Tensors inputs;           // without history, or the node would own itself
+    std::vector<int> places;  // index of each input in the boundary; -1: a constant
     Numbered boundary;        // as f knows it; an outer checkpoint may have replaced the node's own edges
     Philox drawn;
     std::uint64_t bits;
@@ -118,7 +118,7 @@ struct Checkpoint {
   static Samples samples();
 };
 
-/// The second call, in which leaves of our own, or (if gradients are recorded) lines on top of it, stand for the boundary.
+/// The second call, in which new leaves, or (if gradients are recorded) nodes on top of the boundary, stand for it.
 Tensors Checkpoint::call_again(BackwardContext& b, const Saved& s, const Tensors& stand_ins) {
   Tensors x = s.inputs;
   for (std::size_t i = 0; i < x.size(); ++i) {
@@ -145,7 +145,7 @@ Tensors Checkpoint::call_again(BackwardContext& b, const Saved& s, const Tensors
   edges_across(y, since, [&](Edge& e) {
     if (known.contains(e.node)) return;
     Ref<Node> ours = stand_in(e);
-    const Ref<Node> outside(e.node);  // takes over the edge's count, and gives it up
+    const Ref<Node> outside(e.node);  // takes over the edge's reference, and releases it
     e = {ours.release(), 0};
   });
   for (Tensor& t : y)
@@ -239,7 +239,7 @@ std::vector<Tensor> checkpoint_function(TensorFunction f, const std::vector<Tens
   for (Tensor& t : y) {
     values.push_back(t.array());
     connected.push_back(t.requires_grad());
-    t.reset();  // its lines go, with what they saved
+    t.reset();  // releases its nodes, with the values they saved
   }
   Tensors results = primitive_many<Checkpoint>(
       std::move(values),

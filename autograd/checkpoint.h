@@ -1,4 +1,4 @@
-// checkpoint: a piece of the forward pass that keeps nothing but its inputs, and is run again when backward needs the rest.
+// checkpoint: a piece of the forward pass that keeps nothing but its inputs, and runs again when backward needs the rest.
 // Chen, Xu, Zhang and Guestrin, "Training Deep Nets with Sublinear Memory Cost", 2016.
 #pragma once
 
@@ -6,8 +6,8 @@
 
 namespace gradus {
 
-/// f(inputs), of which one node stays on the tape: what f's own nodes saved is dropped, and made again by a second call of f
-/// when backward comes to the node. Memory for time: one more forward pass of f.
+/// Computes f(inputs) with a single node on the tape: the saved values of f's own nodes are dropped, and made again by a
+/// second call of f when backward reaches the node. Memory for time: one more forward pass of f.
 ///
 ///   Tensor h = x;
 ///   for (auto& block : blocks)  // blocks outlives the backward pass
@@ -19,12 +19,12 @@ namespace gradus {
 /// within f and also outside: there the same terms are added in another order.
 /// The second call draws the same random numbers: the default generator is set back for it, and then forward again, so it
 /// must not be used by another thread meanwhile. f's other side effects (running averages of a batch norm) happen twice.
-/// f is kept until the node is traversed or dropped, so what it refers to must live as long.
+/// f is kept until the node is traversed or dropped, so objects that it refers to must live as long.
 /// Errors: GraphError if f uses the result of an op from outside (give it as an input), and from backward() if the second
-/// call gives other numbers than the first did (something that f reads has changed since) or has come upon other leaves.
+/// call gives other values than the first did (something that f reads has changed since) or has come upon other leaves.
 std::vector<Tensor> checkpoint_function(TensorFunction f, const std::vector<Tensor>& inputs);
 
-/// The same for f that returns one Tensor, or a vector of them.
+/// The same for an f that returns one Tensor, or a vector of them.
 template <class F> auto checkpoint(F f, const std::vector<Tensor>& inputs) {
   using Result = std::remove_cvref_t<decltype(f(inputs))>;
   auto results =

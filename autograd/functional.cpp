@@ -7,14 +7,14 @@ namespace {
 
 using Tensors = std::vector<Tensor>;
 
-/// Recording, also inside a NoGrad, until the end of the block.
+/// Turns recording on, also inside a NoGrad, until the end of the block.
 struct Recording {
   bool before = recording;
   Recording() { recording = true; }
   ~Recording() { recording = before; }
 };
 
-/// Tensors of our own over the same numbers; with `create_graph`, connected to those given.
+/// New tensors over the same elements; with `create_graph`, connected to the given ones.
 Tensors stand_ins(const char* op, const Tensors& inputs, bool create_graph) {
   if (inputs.empty()) throw GraphError(op, "there are no inputs to differentiate with respect to");
   Tensors x;
@@ -56,7 +56,7 @@ Tensors call(const char* op, const TensorFunction& f, const Tensors& x) {
   return y;
 }
 
-/// grad() for roots of which some may be constants; an input they do not reach gets zeros.
+/// As grad(), but roots may be constants; inputs that they do not depend on get zeros.
 Tensors grad_or_zeros(const Tensors& roots, const Tensors& x, const Tensors& seeds, bool create_graph, bool retain) {
   Tensors connected, their_seeds;
   for (std::size_t k = 0; k < roots.size(); ++k)
@@ -69,7 +69,7 @@ Tensors grad_or_zeros(const Tensors& roots, const Tensors& x, const Tensors& see
   return g;
 }
 
-/// What is handed out of a result that was made while recording.
+/// The tensors to return of a result that was computed while recording.
 Tensors outward(Tensors t, bool create_graph) {
   if (!create_graph)
     for (Tensor& one : t) one = one.detach();
@@ -89,11 +89,11 @@ Shape joined(const char* op, const Tensor& y, const Tensor& x) {
   return Shape(dims, rank);
 }
 
-/// d y / d x for each x: a traversal for each element of y, seeded with a one there.
+/// d y / d x for each x: one traversal per element of y, seeded with a one there.
 Tensors rows(const char* op, const Tensor& y, const Tensors& x, bool create_graph) {
   std::vector<Shape> shapes;
   for (const Tensor& t : x) shapes.push_back(joined(op, y, t));
-  constexpr int64_t most = 65535;  // a node of the tape has no more inputs
+  constexpr int64_t most = 65535;  // the most inputs of a node
   if (create_graph && y.size() > most)
     throw ShapeError(op, join(y.size(), " rows of ", describe(y), " cannot be recorded together; at most ", most));
   std::vector<Tensors> found(x.size());
@@ -133,7 +133,7 @@ Products jvp_function(const TensorFunction& f, const Tensors& inputs, const Tens
   const Tensors x = stand_ins("jvp", inputs, options.create_graph);
   check_vector("jvp", "input", v, inputs);
   const Tensors y = call("jvp", f, x);
-  Tensors seeds;  // any numbers would do: the backward pass is linear in them
+  Tensors seeds;  // any values would do: the backward pass is linear in them
   for (const Tensor& t : y) seeds.push_back(zeros(t.shape(), t.dtype()).requires_grad_());
   const Tensors back = grad_or_zeros(y, x, seeds, true, true);
   return {outward(y, options.create_graph), grad_or_zeros(back, seeds, v, options.create_graph, false)};

@@ -9,7 +9,7 @@ namespace {
 
 using Tensors = std::vector<Tensor>;
 
-/// What a function made of the gradient g, if it may take its place.
+/// The result of a hook's function if it fits the gradient g. Errors: ShapeError, DtypeError.
 Tensor fitting(const Tensor& g, Tensor made) {
   if (!made.defined() || !(made.shape() == g.shape()))
     throw ShapeError("hook", join("the gradient is ", describe(g), ", the function made ",
@@ -27,7 +27,7 @@ struct HookNode {
   };
   static void backward(BackwardContext& b, const Saved& s) {
     const Tensor& g = b.grad();
-    const Hook::Function f = *s.f;  // a copy: it may remove itself
+    const Hook::Function f = *s.f;  // a copy: the function may remove itself
     if (!f) return b.accumulate(0, [&] { return g; });
     b.accumulate(0, [&] { return fitting(g, f(g)); });
   }
@@ -38,7 +38,7 @@ struct HookNode {
   }
 };
 
-/// Input 1 is a leaf of its own, which backward fills as any other.
+/// The node of RetainGrad: its input 1 is a leaf of its own, which backward fills as any other.
 struct RetainNode {
   static constexpr const char* name = "retain_grad";
   struct Saved {};
@@ -53,7 +53,7 @@ struct RetainNode {
   }
 };
 
-/// Between the node before the inputs and the node behind the results.
+/// The state shared by the node before the inputs and the node after the results.
 struct Around {
   AroundHook look;
   Tensors of_results;
@@ -78,7 +78,7 @@ struct HookInputs {
   static constexpr const char* name = "hook_inputs";
   struct Saved {
     std::shared_ptr<Around> around;
-    std::vector<std::size_t> places;  // of the node's inputs among the function's
+    std::vector<std::size_t> places;  // indices of the node's inputs among the function's
     std::size_t inputs;
   };
   static void backward(BackwardContext& b, const Saved& s) {
@@ -117,7 +117,7 @@ Tensor& Tensor::retain_grad() {
     throw GraphError("retain_grad", join(describe(*this), " has no history, so there is no gradient to keep"),
                      "x.requires_grad_()");
   if (is_leaf() || retained(node())) return *this;
-  const bool before = std::exchange(recording, true);  // also under NoGrad: it is this tensor's history that gets a node
+  const bool before = std::exchange(recording, true);  // also under NoGrad: the node joins this tensor's history
   const Tensor keeper(Array(), Ref<Node>(new_leaf("retained")));
   *this = primitive<RetainNode>(
       array_, [] { return RetainNode::Saved{}; }, *this, keeper);

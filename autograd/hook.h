@@ -1,5 +1,5 @@
-// Hooks look at a gradient in the backward pass, or change it. A hook is a node of the tape like any other: a tensor without
-// one pays nothing, and what is behind the node sees what the hook made of the gradient.
+// Hooks observe or change a gradient in the backward pass. A hook is a node of the tape like any other: a tensor without one
+// costs nothing, and nodes below get the gradient that the hook returned.
 #pragma once
 
 #include <gradus/autograd/tensor.h>
@@ -10,8 +10,8 @@
 
 namespace gradus {
 
-/// y = hook(x) has x's numbers; backward calls f with the whole gradient of y, once for each backward pass, and hands the
-/// result to x.
+/// y = hook(x) has x's values; backward calls f with the whole gradient of y, once for each backward pass, and passes the
+/// result on to x.
 ///
 ///   Hook clip([](const Tensor& g) { return clamp(g, -1, 1); });   // or one that returns nothing, to look
 ///   h = clip(h);                                                  // uses of h from here on are behind the hook; or
@@ -20,9 +20,8 @@ namespace gradus {
 ///   clip.remove();                                                // from now on it passes the gradient as it is
 ///
 /// For a leaf: `const Tensor w = hook(weight)`, and w used in its place. If gradients are recorded (create_graph) the ops of
-/// f are, too, and a second traversal passes the hook again; else f sees constants. One Hook may stand on many tensors, and
-/// copies of it are the same hook.
-/// Errors: from backward(), ShapeError or DtypeError for a result unlike the gradient.
+/// f are, too, and a second traversal calls the hook again; else f gets constants. One Hook may be on many tensors, and
+/// copies of it are the same hook. Errors: from backward(), ShapeError or DtypeError for a result unlike the gradient.
 class Hook {
  public:
   using Function = std::function<Tensor(const Tensor&)>;
@@ -34,10 +33,10 @@ class Hook {
     else f_ = std::make_shared<Function>(std::move(f));
   }
 
-  /// x with the hook behind it; x itself if it has no history, or under NoGrad.
+  /// x with the hook after it; x itself if it has no history, or under NoGrad.
   Tensor operator()(const Tensor& x) const;
   void put_on(Tensor& x) const;  ///< Tensor::register_hook
-  /// The lines it stands on pass gradients unchanged, also those already written.
+  /// Removes the hook: all its nodes, also those already recorded, pass gradients unchanged.
   void remove() { *f_ = nullptr; }
 
  private:
@@ -50,7 +49,7 @@ template <class F> Hook Tensor::register_hook(F f) {
   return h;
 }
 
-/// x with a hook that nobody is going to remove.
+/// x with a hook that cannot be removed.
 template <class F> Tensor hook(const Tensor& x, F f) { return Hook(std::move(f))(x); }
 
 /// Keeps the gradient of a tensor that is not a leaf, apart from the tensor (Tensor::retain_grad keeps it in the tensor):
@@ -60,12 +59,12 @@ template <class F> Tensor hook(const Tensor& x, F f) { return Hook(std::move(f))
 ///   loss.backward();
 ///   kept.grad();          // d loss / d h
 ///
-/// The gradient of the last backward pass (a leaf's is the sum of all), a constant also if gradients are recorded. For one
-/// tensor at a time.
+/// The gradient is that of the last backward pass (a leaf's is the sum of all), a constant also if gradients are recorded.
+/// For one tensor at a time.
 class RetainGrad {
  public:
   Tensor operator()(const Tensor& x) const;
-  /// Absent before the first backward.
+  /// The gradient; absent before the first backward.
   Tensor grad() const { return *grad_; }
 
  private:
@@ -73,7 +72,7 @@ class RetainGrad {
 };
 
 using AroundHook = std::function<std::vector<Tensor>(const std::vector<Tensor>&, const std::vector<Tensor>&)>;
-/// f(inputs) with a hook on all of it, be it one op or many: when a traversal has passed it, `look` sees the gradients of
+/// Computes f(inputs) with a hook on all of it, one op or many: when a traversal has passed it, `look` gets the gradients of
 /// the results (constants) and those for the inputs, absent where there is none, and may return others for the inputs.
 ///
 ///   y = hook_around([](const auto& x) { return matmul(x[0], x[1]); }, {a, b},
@@ -83,7 +82,7 @@ using AroundHook = std::function<std::vector<Tensor>(const std::vector<Tensor>&,
 std::vector<Tensor> hook_around_function(const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& f,
                                          const std::vector<Tensor>& inputs, AroundHook look);
 
-/// The same for f that returns one Tensor or a vector of them, and `look` that may return nothing.
+/// The same for an f that returns one Tensor or a vector of them, and a `look` that may return nothing.
 template <class F, class Look> auto hook_around(F f, const std::vector<Tensor>& inputs, Look look) {
   using Tensors = std::vector<Tensor>;
   constexpr bool one = std::same_as<std::remove_cvref_t<std::invoke_result_t<F&, const Tensors&>>, Tensor>;
@@ -102,6 +101,6 @@ template <class F, class Look> auto hook_around(F f, const std::vector<Tensor>& 
   else return results;
 }
 
-Leaf* retained(Node* n);  ///< that holds the gradient of a node written by Tensor::retain_grad(); null for any other node
+Leaf* retained(Node* n);  ///< the leaf that holds the gradient for a node of Tensor::retain_grad(); null for any other node
 
 }  // namespace gradus

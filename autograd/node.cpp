@@ -5,8 +5,8 @@ namespace {
 
 constinit thread_local std::uint64_t last_sequence = 0;
 
-// What a node saved may hold Tensors (a hook's function), whose nodes die while it is destroyed.
-constinit thread_local Node* dying = nullptr;  // nodes that nobody holds any more, linked by `line`
+// Saved values may hold Tensors (a hook's function), whose nodes are destroyed along with them.
+constinit thread_local Node* dying = nullptr;  // nodes without references, linked by `sequence`
 constinit thread_local bool destroying = false;
 
 template <class N> N* allocate_node(const char* maker, std::size_t bytes) {
@@ -21,7 +21,7 @@ template <class N> N* allocate_node(const char* maker, std::size_t bytes) {
   throw GraphError(op, "this tensor was recorded by another thread; a tape belongs to one thread", hint);
 }
 
-/// Apart, so that new_node() has no stack frame for a message that it seldom makes.
+/// Separate, so that new_node() has no stack frame for a message that it seldom makes.
 [[noreturn, gnu::cold, gnu::noinline]] void throw_too_many(const char* op, std::size_t inputs, std::size_t outputs) {
   throw GraphError(
       op, join("at most ", Node::most, " inputs and as many results can be recorded, got ", inputs, " and ", outputs),
@@ -61,9 +61,9 @@ Leaf* new_leaf(std::string name) {
 }
 
 void Node::destroy(Node* n) {
-  n->sequence = reinterpret_cast<std::uint64_t>(dying);  // a dead node's number serves as the link of the work list
+  n->sequence = reinterpret_cast<std::uint64_t>(dying);  // a destroyed node's number serves as the link of the work list
   dying = n;
-  if (destroying) return;  // called by a destructor of what a node saved: the loop below, further up the stack, comes to it
+  if (destroying) return;  // called by the destructor of a saved value: the loop below, further up the stack, destroys it
   destroying = true;
   while ((n = dying)) {
     dying = reinterpret_cast<Node*>(n->sequence);

@@ -1,5 +1,5 @@
 // Observers of ops and of backward passes, for tools: one is notified of each op that runs and of each node that is reached.
-// An op pays one look at a pointer, an ordinary traversal nothing.
+// An op pays for one test of a pointer, an ordinary traversal nothing.
 #pragma once
 
 #include <gradus/autograd/tensor.h>
@@ -8,22 +8,22 @@
 
 namespace gradus {
 
-/// While one is alive, it is told of every op on this thread that makes real numbers by op.h's ways, recorded or not, in the
-/// forward pass or the backward pass; of a composite (op.h), its parts.
+/// A living OpObserver is notified of every op on this thread that makes real numbers through op.h, recorded or not, in the
+/// forward or the backward pass; of a composite (op.h), of its parts.
 class OpObserver {
  public:
   OpObserver();
   virtual ~OpObserver();
   OpObserver(const OpObserver&) = delete;
   OpObserver& operator=(const OpObserver&) = delete;
-  /// The op has run. A recorded result has its node (results[0].node()) already.
+  /// Called after an op; a recorded result already has its node (results[0].node()).
   virtual void after(const char* op, std::span<const Tensor> results, std::span<const Tensor* const> inputs) = 0;
-  /// Whether attention, a fused op, should run as the ops that it is made of, each of which after() is told of.
+  /// True if attention, a fused op, should run as its component ops, with a call of after() for each.
   virtual bool takes_apart(const char* /*op*/) const { return false; }
-  /// Between the two a node's backward pass runs, and after() is told of the ops that it is made of.
+  /// Called around a node's backward pass; in between after() is called for each op of it.
   virtual void backward_begins(const Node&) {}
   virtual void backward_ends(const Node&) {}
-  /// What has run since was no op but `what`: an optimizer's step, or whatever comes before a model is called.
+  /// Assigns the time since the last notification to `what`: an optimizer's step, or work before a model is called.
   virtual void passed(const char* /*what*/) {}
 
  private:
@@ -37,13 +37,13 @@ template <class... In> [[gnu::cold, gnu::noinline]] void notify_observer(const c
   op_observer->after(op, {&y, 1}, inputs);
 }
 
-/// Told of one backward pass by traverse().
+/// The observer of one backward pass, notified by traverse().
 class TraversalObserver {
  public:
   virtual ~TraversalObserver() = default;
-  /// A node is reached; gradients[s] is that of its result s, absent if nothing below the root used it. A leaf ends here.
+  /// Called when a node (or leaf) is reached; gradients[s] is that of result s, absent if nothing below the root used it.
   virtual void reached(Node& node, const Tensor* gradients) = 0;
-  /// The node's backward pass has run; given(k) is what input k has got so far in all, null if nothing.
+  /// Called after the node's backward pass; given(k) is the whole gradient of input k so far, null if there is none.
   class Given {
    public:
     virtual const Tensor* operator()(int k) const = 0;
@@ -54,8 +54,8 @@ class TraversalObserver {
   virtual void passed(Node& node, const Given& given) = 0;
 };
 
-/// A traversal from `root` (seeded with ones) down to every leaf, which keeps what the nodes saved and leaves the leaves'
-/// gradients alone. Hooks on the tape see it as any other traversal. Errors: as Tensor::backward.
+/// Traverses from `root` (seeded with ones) down to every leaf, keeping the saved values of nodes and the leaves' gradients
+/// as they are. Hooks on the tape run as in any other traversal. Errors: as Tensor::backward.
 void traverse(const Tensor& root, TraversalObserver& observer);
 
 }  // namespace gradus

@@ -49,7 +49,7 @@ void throw_dtype(const char* op, const Tensor& t) {
 }
 
 void fit(const char* op, Tensor* operands, int n, Integers integers) {
-  const Tensor* lead = operands;  // the first that is not a plain number decides the dtype
+  const Tensor* lead = operands;  // the first that is not a wrapped number decides the dtype
   bool real = true;
   for (int i = n; i-- > 0;) {
     if (!operands[i].is_wrapped_number()) lead = operands + i;

@@ -1,10 +1,10 @@
-// How an op is written. Three kinds, one struct each, next to its samples:
+// How to write an op. There are three kinds, one struct each, next to its samples:
 //
-//   formula    f, and df (da, db, dc: one per input), generic in their number: read with packs they are the kernels, with
-//              Tensors the differentiable backward pass. `reads` says what the backward pass looks at; the rest is not kept.
-//              `integers`, which an op may leave out, says what it does with i64 and u8: f, read with whole<T>, is theirs.
+//   formula    f, and df (da, db, dc: one per input), generic in their number type: with packs they are the kernels, with
+//              Tensors the differentiable backward pass. `reads` lists what the backward pass needs; the rest is not kept.
+//              `integers`, which is optional, selects the treatment of i64 and u8: f, with whole<T>, computes them.
 //   primitive  forward on Arrays; backward made of other ops.
-//   fused      fast kernels for both ways, and its `reference` in ops, which serves when gradients are differentiated again.
+//   fused      fast kernels for both passes, and its `reference` definition in ops, used when gradients are recorded.
 //
 // An op without samples() does not compile, so every op that can be recorded is gradient-checked.
 #pragma once
@@ -33,7 +33,7 @@ bool register_op(const OpInfo* op);
 
 template <class Saved> void destroy_saved(Node& n) { static_cast<Saved*>(n.saved())->~Saved(); }
 
-/// `static constexpr EdgeException exceptions[]` of an op that has some.
+/// `static constexpr EdgeException exceptions[]` of an op, if it has some.
 template <class Op> constexpr std::span<const EdgeException> exceptions_of() {
   if constexpr (requires { Op::exceptions; }) return Op::exceptions;
   else return {};
@@ -45,7 +45,7 @@ template <class Op> constexpr OpKind kind_of() {
   else return OpKind::smooth;
 }
 
-/// `static OpOptions options(const Saved&)` of an op that has some, or of a formula `OpOptions options() const`.
+/// `static OpOptions options(const Saved&)` of an op, if it has some, or `OpOptions options() const` of a formula.
 template <class Op, class Saved> constexpr auto options_of() -> OpOptions (*)(Node&) {
   if constexpr (requires(const Saved& s) { Op::options(s); })
     return [](Node& n) { return Op::options(*static_cast<const Saved*>(n.saved())); };
@@ -62,7 +62,7 @@ template <Checkable Op, class Saved, void (*backward)(BackwardContext&)> struct 
 template <Checkable Op, class Saved, void (*backward)(BackwardContext&)>
 const bool Info<Op, Saved, backward>::registered = register_op(&record);
 
-/// An op made of other ops, of which it leaves the nodes: listed and checked like them.
+/// The record of an op made of other ops, whose nodes stand on the tape: listed and checked like any op.
 template <Checkable Op> struct Composite {
   static constexpr OpInfo record{Op::name, nullptr, nullptr, &Op::samples, exceptions_of<Op>(), kind_of<Op>()};
 };
@@ -81,7 +81,7 @@ inline void connect(Node* n, int k, const Tensor& in) {
   n->edges()[k] = {from, in.slot()};
 }
 
-/// make_saved() is built where it stays; if it cannot be made, there is no line.
+/// Constructs make_saved() in the node; if that throws, the node is discarded.
 template <class Saved, class Make> void save(Node* n, Make& make_saved) {
   try {
     ::new (n->saved()) Saved(make_saved());
@@ -91,7 +91,7 @@ template <class Saved, class Make> void save(Node* n, Make& make_saved) {
   }
 }
 
-/// Writes a node.
+/// Records a node.
 template <Checkable Op, class Saved, void (*backward)(BackwardContext&), class Make, class... In>
 Node* record(Make make_saved, const In&... in) {
   using I = Info<Op, Saved, backward>;
@@ -112,13 +112,13 @@ inline Array kept(const Array& a) {
 // ---- formulas -------------------------------------------------------------------------------------------------------
 
 inline constexpr unsigned reads_nothing = 0;
-/// Bit k: input k; bit N (the number of inputs): the result. `passes`, which an op may leave out, counts in the same way.
+/// Bits of `reads`: k for input k, N (the number of inputs) for the result. `passes`, which is optional, has the same bits.
 constexpr unsigned reads_input(int k) { return 1u << k; }
 
-/// Zeros like g, also where g is infinite or NaN: the gradient of what does not change with its input.
+/// Zeros like g, also where g is infinite or NaN: the gradient of a function that does not depend on its input.
 template <class V> V zero_for(const V& g) { return select(g == g, V(0.0), V(0.0)); }
 
-/// What a formula does with i64, u8 and bool: refuses them, reads f with them (exact, never recorded), or computes in f32.
+/// The treatment of i64, u8 and bool by a formula: an error, f itself (exact, never recorded), or computation in f32.
 enum class Integers { refused, exact, as_f32 };
 
 template <class Op> constexpr Integers integers_of() {
@@ -126,8 +126,8 @@ template <class Op> constexpr Integers integers_of() {
   else return Integers::refused;
 }
 
-/// Brings operands to one shape and dtype, recording the expansion. Bools, plain numbers and 0-d integers take the dtype of
-/// the reals they meet, and integers the larger of their types; f32 and f64 do not mix. Errors: ShapeError, DtypeError.
+/// Brings operands to one shape and dtype, recording the expansion. Bools, wrapped numbers and 0-d integers take the dtype
+/// of the reals they meet, and integers the larger of their types; f32 and f64 do not mix. Errors: ShapeError, DtypeError.
 void fit(const char* op, Tensor* operands, int n, Integers integers = Integers::refused);
 
 template <class Op, int N> struct Formula {
@@ -141,10 +141,10 @@ template <class Op, int N> struct Formula {
   };
   using Kept = std::conditional_t<(kept_count > 0), Saved, SavedNothing>;
 
-  /// Where input or result k stands among the kept arrays.
+  /// The index of input or result k among the kept arrays.
   static constexpr int place(int k) { return std::popcount(Op::reads & ((1u << k) - 1)); }
   static constexpr bool reads(int k) { return Op::reads >> k & 1; }
-  /// The gradient of input k is the incoming one, which is shared, not copied.
+  /// True if the gradient of input k is the incoming one, which is shared, not copied.
   static constexpr bool passes(int k) {
     if constexpr (requires { Op::passes; }) return Op::passes >> k & 1;
     else return false;
@@ -168,7 +168,7 @@ template <class Op, int N> struct Formula {
     else return op.dc(g, v...);
   }
 
-  /// What is kept of input or result k. A template of its own type, so that formulas that keep nothing need not have it.
+  /// The kept Array of input or result k. A template of its own type, so that formulas that keep nothing need not have it.
   template <int k, class K> static const Array& kept_at(const K& s) { return s.arrays[place(k)]; }
 
   template <int k, int... i> static void accumulate(BackwardContext& b, const Kept& s, std::integer_sequence<int, i...>) {
@@ -186,7 +186,7 @@ template <class Op, int N> struct Formula {
       };
       b.accumulate(k, [&] { return derivative<k>(s.op, g, value.template operator()<i>()...); });
     } else {
-      auto array = [&]<int j>() -> const Array& {  // what is not read is loaded from g, and dropped by the compiler
+      auto array = [&]<int j>() -> const Array& {  // unread inputs are loaded from g, and removed by the compiler
         if constexpr (reads(j)) return b.checked(kept_at<j>(s));
         else return g.array();
       };
@@ -208,7 +208,7 @@ template <class Op, int N> struct Formula {
     (std::make_integer_sequence<int, N>());
   }
 
-  /// If the first input may be written over, a large one that nobody else holds is.
+  /// With `overwrite` the result replaces a first input that is large and unique.
   template <class... In> static Tensor run(bool overwrite, const Op& op, const In&... in) {
     Tensor y(std::in_place, [&] {
       return map_over(
@@ -231,7 +231,7 @@ template <class Op, int N> struct Formula {
 
 [[noreturn]] void throw_dtype(const char* op, const Tensor& t);
 
-/// A formula over integers of one dtype and shape: a constant. Op::check_integers(operands..), if there is one, may refuse.
+/// Evaluates a formula over integers of one dtype and shape: a constant. Op::check_integers(operands..), if any, may throw.
 template <class Op, class... In> Tensor integer_formula(const Op& op, const In&... in) {
   if constexpr (requires { Op::check_integers(in...); }) Op::check_integers(in...);
   return Tensor(map_whole([op](auto... v) { return op.f(v...); }, in.array()...));
@@ -254,7 +254,7 @@ template <class Op, class... Rest> Tensor formula(const Op& op, const Tensor& fi
   (std::make_integer_sequence<int, n>());
 }
 
-/// The same for an operand that its owner has given up. An observer is shown it as it was.
+/// Applies a formula op to an rvalue, which the result may overwrite. An observer gets it unchanged.
 template <class Op> Tensor formula_over(const Op& op, Tensor&& x) {
   static_assert(!Formula<Op, 1>::reads(0));
   if (!is_real(x.dtype())) return formula(op, x);
@@ -288,7 +288,7 @@ void record_many(std::vector<Tensor>& results, Make& make_saved, const std::vect
   for (std::size_t k = 0; k < results.size(); ++k) results[k].set_history(line, static_cast<std::uint32_t>(k));
 }
 
-/// The same for any number of inputs and results.
+/// Records any number of inputs and results of a primitive.
 template <class Op, class Make>
 std::vector<Tensor> primitive_many(std::vector<Array> ys, Make make_saved, const std::vector<Tensor>& in) {
   std::vector<Tensor> results(ys.begin(), ys.end());
@@ -300,15 +300,15 @@ std::vector<Tensor> primitive_many(std::vector<Array> ys, Make make_saved, const
   return results;
 }
 
-/// The inputs of a fused op as fresh nodes, so that each collects its own gradient even where two are the same tensor.
+/// The inputs of a fused op as new nodes, so that each collects its own gradient even where two are the same tensor.
 Tensor alias(const Tensor& x);
 
-/// Differentiates `reference(inputs)` and hands the results to inputs 0, 1, ...: the recorded backward pass of a fused op.
+/// Differentiates `reference(inputs)` and accumulates in inputs 0, 1, ...: the recorded backward pass of a fused op.
 void accumulate_through_reference(BackwardContext& b, const std::vector<Tensor>& inputs,
                                   const std::function<std::vector<Tensor>(const std::vector<Tensor>&)>& reference);
 
 /// The backward pass of a fused op: Op::kernel(BackwardContext&, Saved) on Arrays; recorded, Op::reference(inputs, Saved) is
-/// differentiated. Op::inputs(BackwardContext&, Saved) names the kept inputs.
+/// differentiated. Op::inputs(BackwardContext&, Saved) lists the kept inputs.
 template <class Op> void fused_backward(BackwardContext& b) {
   const auto& s = b.template saved<typename Op::Saved>();
   if (!b.graph()) Op::kernel(b, s);

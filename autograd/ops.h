@@ -1,4 +1,4 @@
-// Every op, one line of meaning and one declaration each: the public index. Names and defaults are PyTorch's.
+// Every op, with one line of meaning and one declaration each: the public index. Names and defaults are PyTorch's.
 // Elementwise ops broadcast as NumPy does; a plain number takes the dtype of the tensor it meets.
 #pragma once
 

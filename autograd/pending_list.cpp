@@ -53,7 +53,7 @@ Tensor* PendingList::slot_for(Node* n) {
   return put(n, i);
 }
 
-/// Room is made first: what follows must not fail.
+/// Inserts a node into a full list; allocates first, since the rest must not fail.
 Tensor* PendingList::put_into_full(Node* n, std::size_t i) {
   if (young_.size() < most_young) {
     young_.reserve(2 * young_.size() + 16);

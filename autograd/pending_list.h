@@ -1,4 +1,4 @@
-// PendingList: the nodes that a traversal has still to come to, with the gradients collected for their results so far.
+// PendingList: the nodes that a traversal has yet to reach, with the gradients collected for their results so far.
 #pragma once
 
 #include <gradus/autograd/tensor.h>
@@ -9,15 +9,15 @@
 
 namespace gradus {
 
-/// A traversal takes the youngest node out and puts older ones in. Most walks have few under way, so a place is looked for
-/// from the young end of a short list. Where many wait (the rows of a tensor, used in turn), all but the youngest stand in a
-/// tree.
+/// The pending nodes of a traversal, which takes the youngest out and puts older ones in. Most traversals have few pending,
+/// so a node is searched from the young end of a short list. Where many are pending (the rows of a tensor, used in turn),
+/// all but the youngest are in a tree.
 class PendingList {
  public:
   struct Pending {
     std::uint64_t sequence;
     Node* node;
-    Tensor* grads;  // node->outputs of them, in one pool block
+    Tensor* grads;  // gradients of its results, in one pool block
   };
 
   PendingList();
@@ -25,10 +25,10 @@ class PendingList {
   PendingList(const PendingList&) = delete;
   PendingList& operator=(const PendingList&) = delete;
 
-  Tensor* slot_for(Node* n);                 ///< where the gradients for n's results are collected
-  const Pending* find(const Node* n) const;  ///< null: nothing has come to n
+  Tensor* slot_for(Node* n);                 ///< the array that collects the gradients of n's results
+  const Pending* find(const Node* n) const;  ///< null: n has no gradient yet
   bool empty() const { return young_.empty() && (!old_ || old_->empty()); }
-  Pending pop() {  ///< the youngest, which the caller must drop()
+  Pending pop() {  ///< removes the youngest, which the caller must drop()
     if (young_.empty()) [[unlikely]]
       return pop_old();
     const Pending d = young_.back();
@@ -48,7 +48,7 @@ class PendingList {
   [[gnu::cold, gnu::noinline]] void drop_old();
 
   std::vector<Pending> young_;  // sorted by node, the youngest at the back
-  std::unique_ptr<Old> old_;    // by node, all older than those in young_; seldom there
+  std::unique_ptr<Old> old_;    // by node, all older than those in young_; seldom used
 };
 
 }  // namespace gradus

@@ -1,5 +1,5 @@
-// Sample: one input set for checking an op. Every op has some next to it, and they are met once, in a check: what they are
-// made of is compiled once, in sample.cpp, and what calls it counts as seldom run.
+// Sample: one set of inputs for checking an op. Every op has some next to it, used once, in a check: their common code is
+// compiled once, in sample.cpp, and marked as seldom run.
 #pragma once
 
 #include <gradus/autograd/tensor.h>
@@ -10,11 +10,11 @@
 
 namespace gradus {
 
-/// `call` applies the op to the inputs, of which those that are floating-point numbers are differentiated.
+/// A labelled call: `call` applies the op to the inputs, of which the floating-point ones are differentiated.
 struct Sample {
   using Call = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
   std::string label;
-  std::vector<Array> inputs;  ///< f64, or integer inputs that are not differentiated
+  std::vector<Array> inputs;  ///< f64, or integers, which are not differentiated
   Call call;
 
   Sample(std::string_view what, std::vector<Array> on, Call apply);
@@ -26,11 +26,11 @@ struct Sample {
 };
 using Samples = std::vector<Sample>;
 
-/// A call that captures nothing and returns one Tensor: as most are.
+/// A call that captures nothing and returns one Tensor, as most do.
 using PlainCall = Tensor (*)(const std::vector<Tensor>&);
 [[gnu::cold]] Sample plain_sample(std::string_view label, std::vector<Array>&& inputs, PlainCall call);
 
-/// Wraps a call that returns one Tensor or several.
+/// Makes a Sample of a call that returns one Tensor or several.
 template <class Call> [[gnu::cold]] Sample sample(std::string_view label, std::vector<Array> inputs, Call call) {
   if constexpr (std::is_convertible_v<Call, PlainCall>) {
     return plain_sample(label, std::move(inputs), call);
@@ -42,7 +42,7 @@ template <class Call> [[gnu::cold]] Sample sample(std::string_view label, std::v
   }
 }
 
-/// f64 numbers in [low, high), the same ones for a shape and seed.
+/// f64 values in [low, high), the same ones for a shape and seed.
 [[gnu::cold]] Array sample_values(const Shape& shape, double low = -2, double high = 2, unsigned seed = 1);
 
 }  // namespace gradus

@@ -62,7 +62,7 @@ void Tensor::set_grad(Array grad) const {
     throw ShapeError("set_grad", join("the gradient is ", describe(grad), ", the tensor ", describe(numbers)));
   l->drop_grad();
   l->grad = Tensor(std::move(grad));
-  l->begun = backward_passes() + 1;  // nothing of an earlier backward() is in it
+  l->begun = backward_passes() + 1;  // the gradient holds nothing of an earlier backward()
 }
 
 bool Tensor::refresh() {

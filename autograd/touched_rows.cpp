@@ -78,7 +78,7 @@ template <class T> void add_row(T* to, const T* from, std::int64_t length) {
   for (std::int64_t j = 0; j < length; ++j) to[j] += from[j];
 }
 
-/// Adds values to an Array of the rows `to` (all: the whole), which hold all of `rows`.
+/// Adds values to an Array of the rows `to` (all: the whole), which include all of `rows`.
 void add_rows(Array& sum, const TouchedRows& to, const Array& values, const TouchedRows& rows) {
   const std::int64_t length = values.shape().back();
   visit_real(values.dtype(), [&]<class T>() {

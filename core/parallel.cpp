@@ -93,8 +93,7 @@ void serially(std::int64_t n, PieceRef piece) {
 #if defined(GRADUS_PARALLEL_TBB)
 
 /// Sets oneTBB's limit for the process to the most ever asked for: of several limits in force oneTBB takes the least, and
-/// warns. The arena decides how many threads work for one pool. The limit is not deleted: a child made by fork() could wait
-/// for it.
+/// warns. The arena decides how many threads work for one pool. No destructor runs: a child made by fork() could wait.
 void allow_threads(int n) {
   using oneapi::tbb::global_control;
   static global_control* limit = nullptr;

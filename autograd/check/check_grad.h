@@ -8,8 +8,8 @@
 //     GRADUS_CHECK_GRAD([](const Tensor& x, const Tensor& y) { return my_op(x) * y; }, x, y);
 //   }
 //
-// f takes as many Tensors as are given after it and returns a Tensor or a vector of them; x and y are f64 Tensors or Arrays
-// (integers are handed over, not differentiated). A failure prints the report: the worst entry, both values, and the cause.
+// f takes as many Tensors as follow it and returns a Tensor or a vector of them; x and y are f64 Tensors or Arrays (integers
+// are passed on, not differentiated). A failure prints the report: the worst entry, both values, and the cause.
 #pragma once
 
 #include <gradus/autograd/check/gradcheck.h>
@@ -43,7 +43,7 @@ template <class F, class... X> GradcheckReport check_gradgrad(const F& f, const 
     const ::gradus::GradcheckReport gradus_report = __VA_ARGS__;        \
     DOCTEST_CHECK_MESSAGE(gradus_report.passed, gradus_report.message); \
   } while (false)
-/// The gradient of f at the tensors given, against differences.
+/// Asserts that the gradient of f at the given tensors agrees with differences.
 #define GRADUS_CHECK_GRAD(...) GRADUS_CHECK_REPORT(::gradus::check_grad(__VA_ARGS__))
-/// The gradient of its gradient.
+/// Asserts that the gradient of the gradient does.
 #define GRADUS_CHECK_GRADGRAD(...) GRADUS_CHECK_REPORT(::gradus::check_gradgrad(__VA_ARGS__))

@@ -12,7 +12,7 @@ namespace {
 constexpr double first_order_bound = 1e-8, second_order_bound = 1e-6;
 constexpr double f32_bound = 1e-4, f32_differences_bound = 1e-3, f32_rounding = 0x1p-20;
 using Vector = std::vector<double>;
-/// True: the outputs can be differentiated. False: only their numbers are wanted.
+/// A function that computes the outputs; `recorded`: they can be differentiated, otherwise only their values are wanted.
 using Recorder = std::function<std::vector<Tensor>(bool recorded)>;
 
 void check_leaf(const char* op, const std::string& name, const Tensor& t, bool allow_f32) {
@@ -21,7 +21,7 @@ void check_leaf(const char* op, const std::string& name, const Tensor& t, bool a
   if (!t.is_leaf()) throw GraphError(op, join(name, ", ", describe(t), ", is not a leaf"), "leaf(x.array())");
 }
 
-/// Writes numbers into leaves, and puts back what was there.
+/// Writes values into leaves, and restores the old ones.
 class Values {
  public:
   explicit Values(const std::vector<Tensor>& leaves) : leaves_(leaves), before_(read()) {}
@@ -74,13 +74,13 @@ Vector numbers(const std::vector<Tensor>& outputs) {
   return y;
 }
 
-/// A gradient that does not fit its tensor.
+/// Thrown for a gradient that does not fit its tensor.
 struct Misfit {
   std::size_t leaf;
   Array gradient;
 };
 
-/// d(outputs . seed) / d leaves, one behind the other; zeros where there is no path. Throws Misfit.
+/// d(outputs . seed) / d leaves, concatenated; zeros where there is no path. Throws Misfit.
 Vector pull_back(const std::vector<Tensor>& outputs, const std::vector<Tensor>& leaves, const Vector& seed) {
   std::vector<Tensor> roots, seeds;
   auto from = seed.begin();
@@ -104,18 +104,18 @@ Vector pull_back(const std::vector<Tensor>& outputs, const std::vector<Tensor>& 
   return g;
 }
 
-/// What the checks work on: leaves and outputs computed from them.
+/// The subject of a check: leaves, and outputs computed from them.
 struct Problem {
   std::vector<Tensor> leaves;
   std::vector<std::string> names;
   Recorder outputs;
-  /// Calls the function at another point and leaves the leaves alone; absent if it finds them by itself.
+  /// Calls the function at another point and leaves the leaves unchanged; absent if it has leaves of its own.
   std::function<void(const Vector& x)> call = nullptr;
-  bool f32 = false;                               ///< some leaves and outputs are
+  bool f32 = false;                               ///< some leaves and outputs are f32
   std::shared_ptr<const Problem> wide = nullptr;  ///< the same with f64 in place of every f32, if that can be called
 };
 
-/// For a call whose result nobody needs: outside what the function accepts there is none.
+/// Makes a call whose result is not needed, and ignores errors: at some points the function has no value.
 template <class F> void call_quietly(F f) {
   try {
     f();
@@ -123,7 +123,7 @@ template <class F> void call_quietly(F f) {
   }
 }
 
-/// Computes a problem's outputs anywhere, always as many numbers.
+/// Computes a problem's outputs at any point, always the same number of elements.
 class Caller {
  public:
   Caller(const char* op, const Problem& p) : op_(op), p_(p), values_(p.leaves) {}
@@ -192,7 +192,7 @@ double difference(const Vector& a, const Vector& b) {
   return top > 0 ? most / top : 0;
 }
 
-/// The problem's gradient, contracted with seeds that are leaves of their own, as a problem.
+/// The gradient of a problem, contracted with seeds that are leaves of their own, as another problem.
 Problem gradient_of(const char* op, const Problem& p, const GradcheckOptions& options) {
   Problem second = p;
   second.call = nullptr;
@@ -236,7 +236,7 @@ GradcheckReport check_second(const char* op, const Problem& p, const GradcheckOp
   return check(op, second, options, second_order_bound, false);
 }
 
-/// Is input k among those to check? Errors: ShapeError if one of them is not there.
+/// True if input k is to be checked. Errors: ShapeError if an index in options.inputs is out of range.
 bool chosen(const char* op, const GradcheckOptions& options, std::size_t k, std::size_t count) {
   for (const int i : options.inputs)
     if (i < 0 || static_cast<std::size_t>(i) >= count)
@@ -245,11 +245,11 @@ bool chosen(const char* op, const GradcheckOptions& options, std::size_t k, std:
          std::find(options.inputs.begin(), options.inputs.end(), static_cast<int>(k)) != options.inputs.end();
 }
 
-/// The function called with f64 copies of its f32 inputs, if it takes them and answers in f64.
+/// The function called with f64 copies of its f32 inputs, if it accepts them and returns f64.
 std::shared_ptr<const Problem> widened(const char* op, const TensorFunction& f, const std::vector<Tensor>& inputs,
                                        const GradcheckOptions& options);
 
-/// Leaves of our own in place of the f64 inputs.
+/// The problem of a function whose f64 inputs are replaced by leaves.
 Problem over_inputs(const char* op, const TensorFunction& f, const std::vector<Tensor>& inputs,
                     const GradcheckOptions& options) {
   Problem p;
@@ -312,7 +312,7 @@ Problem over_leaves(const char* op, const std::function<std::vector<Tensor>()>& 
   return p;
 }
 
-/// Second-order differences of f32 would show nothing.
+/// Options for f64 alone: second-order differences of f32 would show nothing.
 GradcheckOptions in_f64(GradcheckOptions options) {
   options.allow_f32 = false;
   return options;
@@ -357,7 +357,7 @@ GradcheckReport gradcheck(const std::function<double(std::span<const double>)>& 
     if (elsewhere) (void)f(*elsewhere);
     std::vector<Vector> all;
     for (const Vector& seed : seeds) {
-      all.emplace_back(at.size(), std::nan(""));  // an entry nobody writes is found
+      all.emplace_back(at.size(), std::nan(""));  // so that an entry that was not written is found
       gradient(at, all.back());
       for (double& g : all.back()) g *= seed[0];
     }

@@ -24,7 +24,7 @@ struct RanNode {
 };
 using RanNodes = std::unordered_map<std::uint64_t, RanNode>;
 
-/// What the forward pass tells of each node.
+/// Records the times and modules of nodes in the forward pass.
 class ForwardNodes final : public OpObserver {
  public:
   void after(const char*, std::span<const Tensor> results, std::span<const Tensor* const> inputs) override {
@@ -43,7 +43,7 @@ class ForwardNodes final : public OpObserver {
   Clock::time_point last_ = Clock::now();
 };
 
-/// The times and gradients of a traversal, by node.
+/// Records the times and gradients of a traversal, by node.
 class GradientRecorder final : public TraversalObserver {
  public:
   explicit GradientRecorder(std::vector<DrawnNode>& nodes) : nodes_(nodes) {}
@@ -83,7 +83,7 @@ class GradientRecorder final : public TraversalObserver {
   Clock::time_point started_;
 };
 
-/// The last `count` nodes and the leaves that they read.
+/// The last `count` nodes and the leaves that they use.
 std::unordered_set<const Node*> youngest(const std::vector<Node*>& nodes, std::size_t count) {
   std::unordered_set<const Node*> kept{nodes.back()};
   std::size_t ops = 0;

@@ -1,5 +1,5 @@
-// The tape of the second run is read backwards, from the loss or a leaf's gradient, along what is not finite, to the op that
-// made it of finite numbers.
+// The search for the op at fault goes backwards through the tape of a second run, from the loss or a leaf's gradient along
+// values that are not finite, to the op that made them of finite ones.
 #include <gradus/autograd/backward.h>
 #include <gradus/autograd/inspect/finite.h>
 #include <gradus/autograd/observe.h>
@@ -26,7 +26,7 @@ std::string place(const std::vector<int64_t>& index) {
   return "[" + s + "]";
 }
 
-/// Element and count into `found`, and in words: "-inf at [3,0] (12 of 320 elements are not finite)".
+/// Stores element and count in `found`, and returns them in words: "-inf at [3,0] (12 of 320 elements are not finite)".
 std::string noted(NonFinite& found, const Array& a, const ArrayStats& l) {
   found.element = index_of(l.first(), a.shape());
   found.value = a.contiguous().element(l.first());
@@ -42,7 +42,7 @@ struct Ran {
     Array array;
     Node* node;  // null: a constant
     std::uint32_t slot;
-    int before;  // ops that had run by then
+    int before;  // number of ops that had run by then
   };
   const char* op;
   std::string module;
@@ -51,7 +51,7 @@ struct Ran {
   std::vector<Array> results;
 };
 
-/// Result `slot` of ran[op]; op -1: not made in the second run.
+/// The identity of a tensor: result `slot` of ran[op]; op -1: not made in the second run.
 struct Made {
   int op = -1;
   std::size_t slot = 0;
@@ -70,7 +70,7 @@ class Run {
     ran.push_back(std::move(r));
   }
 
-  /// Who made what an op read: by its node, or, if it was not recorded, by its numbers.
+  /// The result that an op's input is: found by its node, or, if it was not recorded, by its storage.
   Made maker(const Ran::Input& in) const {
     if (in.node) {
       const auto at = places_.find(in.node);
@@ -107,7 +107,7 @@ class Forward final : public OpObserver {
   Run& run_;
 };
 
-/// Of a leaf.
+/// The name of a leaf; "" for other nodes.
 std::string name_of(Node* n) { return n && !n->op ? static_cast<Leaf*>(n)->name : std::string(); }
 
 std::string inputs_in_words(const Ran& r, const Array& like, int64_t element) {
@@ -125,17 +125,17 @@ std::string inputs_in_words(const Ran& r, const Array& like, int64_t element) {
 
 // ---- forward --------------------------------------------------------------------------------------------------------
 
-/// Where numbers that are not finite came from: an op, or input k of one.
+/// The origin of values that are not finite: an op, or input k of one.
 struct Origin {
   int op = -1, input = -1;
-  int made_nan = -1;  // the op that made NaN of the infinities that came from there
+  int made_nan = -1;  // the op that made NaN of the infinities from the origin
 };
 
 class Trace {
  public:
   explicit Trace(const Run& run) : run_(run) {}
 
-  /// From result `at`, which is not finite.
+  /// The origin of result `at`, which is not finite.
   Origin of(Made at) const {
     for (;;) {
       const Ran& r = run_.ran[static_cast<std::size_t>(at.op)];
@@ -151,8 +151,8 @@ class Trace {
   }
 
  private:
-  /// Which op is at fault. An infinity that came in with a constant (a mask) is no mistake, so the op that turned it into
-  /// NaN is named; any other infinity is blamed on the op that made it.
+  /// The op at fault. An infinity that came in with a constant (a mask) is no mistake, so the op that turned it into NaN is
+  /// named; any other infinity is blamed on the op that made it.
   Origin of_nan_made_here(int op) const {
     const Ran& r = run_.ran[static_cast<std::size_t>(op)];
     const int infinite = oldest(r, [](const ArrayStats& l) { return l.infs > 0; });
@@ -166,7 +166,7 @@ class Trace {
     return o;
   }
 
-  /// The input that holds such numbers and was made first.
+  /// The input for which `holds` is true and that was made first.
   template <class Holds> int oldest(const Ran& r, Holds holds) const {
     int found = -1, first = std::numeric_limits<int>::max();
     for (std::size_t k = 0; k < r.inputs.size(); ++k)
@@ -216,14 +216,14 @@ NonFinite forward_cause(const Run& run, const Tensor& loss) {
 
 // ---- backward -------------------------------------------------------------------------------------------------------
 
-/// Notes for every place of a gradient which node first made it NaN, and which infinite.
+/// Records, for every element of a gradient, which node first made it NaN, and which infinite.
 class Backward final : public TraversalObserver {
  public:
   struct Mark {
     Node* giver = nullptr;
     int input = 0;
     Array gradient;
-    std::string got;  // the gradient that the giver started from
+    std::string got;  // description of the gradient that the node started from
   };
   struct Place {
     Mark nan, inf;
@@ -245,7 +245,7 @@ class Backward final : public TraversalObserver {
     }
   }
 
-  /// Who first made a number that is not finite, on the way to the leaf.
+  /// The first node on the way to the leaf that made a value that is not finite.
   Mark cause() const {
     const Place* at = &places.at({leaf, 0});
     for (;;) {
@@ -289,7 +289,7 @@ NonFinite backward_cause(const Run& run, const Backward& b) {
   return n;
 }
 
-/// The module of `found` on the path of messages.
+/// Puts the module of `found` on the module path of messages.
 class Within {
  public:
   explicit Within(const std::string& module) {
@@ -300,7 +300,7 @@ class Within {
   std::optional<InModule> in_;
 };
 
-/// "log", "backward of sqrt".
+/// The op at fault in words: "log", "backward of sqrt".
 std::string culprit(const NonFinite& n) { return n.source == NonFinite::Source::backward ? "backward of " + n.op : n.op; }
 
 [[noreturn]] void explain(const std::function<Tensor()>& f, Philox drawn, std::int64_t step, const std::string& symptom) {

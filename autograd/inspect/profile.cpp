@@ -38,11 +38,11 @@ void Profile::add(const Key& key, std::int64_t bytes) {
   multiply_adds_ = gradus::multiply_adds;
   seconds_ += seconds;
   if (spans_.size() < most_spans) spans_.push_back({&row, begin, seconds});
-  last_ = Clock::now();  // what this function takes is nobody's
+  last_ = Clock::now();  // the time of this function is not counted
 }
 
 void Profile::after(const char* op, std::span<const Tensor> results, std::span<const Tensor* const> inputs) {
-  if (nodes_begun_ > 0) return;  // a part of that node's backward pass
+  if (nodes_begun_ > 0) return;  // this node is a part of the other node's backward pass
   std::int64_t bytes = 0;
   for (const Tensor& t : results) bytes += bytes_in(t);
   for (const Tensor* t : inputs) bytes += bytes_in(*t);

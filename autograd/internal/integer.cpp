@@ -1,4 +1,4 @@
-// Integers: which dtype operands meet in, their order, and what is not a formula.
+// Integers: the common dtype of operands, their order, and ops that are not formulas.
 #include <gradus/autograd/internal/indices.h>
 #include <gradus/autograd/internal/integer.h>
 #include <gradus/autograd/ops.h>
@@ -9,7 +9,7 @@
 namespace gradus {
 namespace {
 
-/// A tensor with axes counts before one that is a single number.
+/// The tensor that counts first for the common dtype: one with axes before one that is a single number.
 const Tensor* more(const Tensor* known, const Tensor& t) {
   return known && (known->rank() > 0 || t.rank() == 0) ? known : &t;
 }
@@ -31,7 +31,7 @@ template <class B> Tensor order_of(const Array& a, const Array& b) {
   return Tensor(out);
 }
 
-/// The first element, in row-major order, of an Array of integers for which `holds`; -1 if there is none.
+/// The first index, in row-major order, for which `holds` is true of the element of an integer Array; -1 if there is none.
 template <class F> int64_t first_where(const Array& a, F holds) {
   const Array all = a.contiguous();
   const auto look = [&](const auto* p) {
@@ -57,7 +57,7 @@ template <class F> Tensor bitwise(const char* op, const Tensor& a, const Tensor&
 
 Dtype common_dtype(const char* op, const Tensor* operands, int n, Integers integers) {
   const Tensor *real = nullptr, *integer = nullptr, *tensor = nullptr;
-  Dtype most = boolean;  // of tensors; bool < u8 < i64
+  Dtype most = boolean;  // of the tensors; bool < u8 < i64
   bool real_number = false, integer_number = false;
   for (int i = 0; i < n; ++i) {
     const Tensor& t = operands[i];
@@ -79,7 +79,7 @@ Dtype common_dtype(const char* op, const Tensor* operands, int n, Integers integ
                        join(n == 2 ? integer == operands ? "a" : "b" : "x", ".to(", real->dtype(), ")"));
     return real->dtype();
   }
-  if (!tensor && real_number) return f64;  // plain numbers among themselves
+  if (!tensor && real_number) return f64;  // wrapped numbers only
   if (integers == Integers::refused) throw_dtype(op, tensor ? *tensor : operands[0]);
   if (real_number || integers == Integers::as_f32) return f32;
   return most == boolean && integer_number ? i64 : most;
@@ -94,7 +94,7 @@ Tensor as_operand(const char* op, const Tensor& t, Dtype dtype) {
 
 void put_order(const char* op, Tensor (&operands)[2]) {
   Tensor &a = operands[0], &b = operands[1];
-  for (Tensor* t : {&a, &b})  // beside reals a plain number is one
+  for (Tensor* t : {&a, &b})  // beside reals a wrapped number is real
     if (const Tensor& other = t == &a ? b : a;
         t->is_wrapped_number() && is_real(other.dtype()) && !other.is_wrapped_number()) {
       *t = Tensor(t->array().to(other.dtype()));
@@ -132,7 +132,7 @@ Tensor integer_scan(const Tensor& x, int axis, bool product) {
   const Array from = x.array().to(i64).contiguous();
   Array y = Array::like(from);
   const AroundAxis a(x.shape(), axis);
-  const auto* in = reinterpret_cast<const std::uint64_t*>(from.data<int64_t>());  // unsigned numbers wrap around
+  const auto* in = reinterpret_cast<const std::uint64_t*>(from.data<int64_t>());  // unsigned numbers, which wrap around
   auto* out = reinterpret_cast<std::uint64_t*>(y.uninitialized<int64_t>());
   const int64_t each = a.length * a.inner, grain = std::max<int64_t>(1, grain_elements / std::max<int64_t>(1, each));
   parallel_ranges(a.outer, grain, [&](int64_t begin, int64_t end) {

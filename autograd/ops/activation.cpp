@@ -10,7 +10,7 @@ template <class Call> Samples ordinary_samples(Call call, double low = -2, doubl
           sample("far from zero", {sample_values({4}, far, 2 * far)}, call), sample("empty", {sample_values({0})}, call)};
 }
 
-/// The slope 1 - tanh^2 is (with s = sigmoid(2x)) 4 s (1 - s): where tanh is rounded to 1 it is small, not 0.
+/// tanh, whose slope 1 - tanh^2 is computed as 4 s (1 - s), s = sigmoid(2x): small, not 0, where tanh is rounded to 1.
 struct Tanh {
   static constexpr const char* name = "tanh";
   static constexpr unsigned reads = reads_input(0);
@@ -77,7 +77,8 @@ struct Erf {
   }
 };
 
-/// x times the probability that a normal number is below x: Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
+/// x times the probability that a standard normal variable is below x: Hendrycks and Gimpel, "Gaussian Error Linear Units",
+/// 2016.
 struct Gelu {
   static constexpr const char* name = "gelu";
   static constexpr unsigned reads = reads_input(0);
@@ -98,7 +99,7 @@ struct Gelu {
   }
 };
 
-/// Also called swish: Ramachandran, Zoph and Le, "Searching for Activation Functions", 2017.
+/// x sigmoid(x), also called swish: Ramachandran, Zoph and Le, "Searching for Activation Functions", 2017.
 struct Silu {
   static constexpr const char* name = "silu";
   static constexpr EdgeException exceptions[] = {

@@ -1,4 +1,4 @@
-// Reductions, scans and orders along axes. Sums and products of i64, u8 and bool are exact, in i64.
+// Reductions, scans and sorting along axes. Sums and products of i64, u8 and bool are exact, in i64.
 #pragma once
 
 #include <gradus/autograd/tensor.h>
@@ -15,17 +15,17 @@ Tensor var(const Tensor& x, const std::vector<int>& axes = {}, int correction = 
 Tensor std(const Tensor& x, const std::vector<int>& axes = {}, int correction = 1, bool keep = false);
 Tensor max(const Tensor& x, int64_t axis, bool keep = false);  ///< NaN wins; the gradient goes to the first largest element
 Tensor min(const Tensor& x, int64_t axis, bool keep = false);
-Tensor max(const Tensor& x);  ///< over everything
+Tensor max(const Tensor& x);  ///< over all elements
 Tensor min(const Tensor& x);
 Tensor argmax(const Tensor& x, Axis axis, bool keep = false);  ///< i64 constant, the first largest
 Tensor argmin(const Tensor& x, Axis axis, bool keep = false);
 Tensor logsumexp(const Tensor& x, int64_t axis, bool keep = false);
 Tensor logsumexp(const Tensor& x, const std::vector<int>& axes, bool keep = false);
-Tensor norm(const Tensor& x);  ///< Euclidean, over everything
-/// (sum |x|^p)^(1/p); infinity: the largest |x|, -infinity: the smallest, 0: how many are not zero. At 0 the gradient of
-/// p = 2 is 0.
+Tensor norm(const Tensor& x);  ///< Euclidean, over all elements
+/// The norm (sum |x|^p)^(1/p); infinity: the largest |x|, -infinity: the smallest, 0: how many are not zero. At 0 the
+/// gradient of p = 2 is 0.
 Tensor norm(const Tensor& x, double p, const std::vector<int>& axes = {}, bool keep = false);
-Tensor prod(const Tensor& x, Axis axis, bool keep = false);  ///< the gradient is right where factors are zero
+Tensor prod(const Tensor& x, Axis axis, bool keep = false);  ///< the gradient is exact also where factors are zero
 Tensor prod(const Tensor& x);
 Tensor sum_to(const Tensor& x, const Shape& shape);  ///< undoes expand
 
@@ -34,19 +34,19 @@ Tensor cosine_similarity(const Tensor& a, const Tensor& b, Axis axis = 1, double
 
 // ---- running sums and products (ops/scan.cpp) ----
 Tensor cumsum(const Tensor& x, Axis axis);
-Tensor cumprod(const Tensor& x, Axis axis);  ///< the gradient is right where factors are zero
+Tensor cumprod(const Tensor& x, Axis axis);  ///< the gradient is exact also where factors are zero
 /// r_i = a_i r_(i-1) + b_i along an axis, with r_0 = b_0: a linear recurrence. Shapes must be equal.
 Tensor linear_scan(const Tensor& a, const Tensor& b, Axis axis);
 
-// ---- orders (ops/sort.cpp): values with their gradient, indices (i64) constant; NaN counts as the largest ----
+// ---- sorting (ops/sort.cpp): values with their gradient, indices (i64) constant; NaN counts as the largest ----
 struct ValuesAndIndices {
   Tensor values, indices;
 };
 ValuesAndIndices sort(const Tensor& x, Axis axis = -1, bool descending = false);  ///< stable
 Tensor argsort(const Tensor& x, Axis axis = -1, bool descending = false);
-ValuesAndIndices topk(const Tensor& x, int64_t k, Axis axis = -1, bool largest = true);  ///< in order
+ValuesAndIndices topk(const Tensor& x, int64_t k, Axis axis = -1, bool largest = true);  ///< sorted
 /// The k-th smallest, counted from 1.
 ValuesAndIndices kthvalue(const Tensor& x, int64_t k, Axis axis = -1, bool keep = false);
-ValuesAndIndices median(const Tensor& x, Axis axis = -1, bool keep = false);  ///< the lower of two
+ValuesAndIndices median(const Tensor& x, Axis axis = -1, bool keep = false);  ///< the lower of two middle elements
 
 }  // namespace gradus

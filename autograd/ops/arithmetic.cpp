@@ -51,7 +51,7 @@ struct Div {
   static Samples samples() { return pairwise(operator/, 0.5, 2); }
 };
 
-/// a x + c: every mixture of a tensor and a plain number that is linear in the tensor.
+/// a x + c: every combination of a tensor and a wrapped number that is linear in the tensor.
 struct Affine {
   static constexpr const char* name = "affine";
   static constexpr unsigned reads = reads_nothing;
@@ -171,12 +171,12 @@ struct Pow {
   static Samples samples() { return pairwise(pow, 0.5, 2); }
 };
 
-/// The gradient of a, if the larger of a and b gets it.
+/// The gradient of a, where the larger of a and b gets it.
 template <class V> V to_larger(V g, V a, V b) {
-  return select(a > b, g, select(a == b, 0.5 * g, select(a < b, V(0), constant(a + b))));  // the last: NaN
+  return select(a > b, g, select(a == b, 0.5 * g, select(a < b, V(0), constant(a + b))));  // the last case: NaN
 }
 
-/// Equal numbers share the gradient; of a NaN and a number neither has one.
+/// The larger of two. Equal elements share the gradient; of a NaN and a number neither gets any.
 struct Max {
   static constexpr const char* name = "maximum";
   static constexpr unsigned reads = reads_input(0) | reads_input(1);
@@ -272,7 +272,7 @@ struct Clamp {
   }
 };
 
-/// The condition comes as numbers, 1 where it holds.
+/// The choice by a condition, which is given as numbers, 1 where it holds.
 struct Where {
   static constexpr const char* name = "where";
   static constexpr EdgeException exceptions[] = {
@@ -290,7 +290,7 @@ struct Where {
   }
 };
 
-/// Comparisons read the same formulas, but are constants: nothing to differentiate. Of integers their order is compared.
+/// Comparisons are formulas whose results are constants: nothing to differentiate. Integers are compared by their order.
 template <class Compare> Tensor compare(const char* name, Compare c, const Tensor& a, const Tensor& b) {
   Tensor operands[2] = {a.is_wrapped_number() ? a : a.detach(), b.is_wrapped_number() ? b : b.detach()};
   if (!is_real(a.dtype()) || !is_real(b.dtype())) put_order(name, operands);

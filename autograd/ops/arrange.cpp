@@ -1,4 +1,4 @@
-// Parts and repetitions: diagonals, triangles, tiles, pieces.
+// Parts and repetitions of tensors: diagonals, triangles, tiles, pieces.
 #include <gradus/autograd/internal/indices.h>
 #include <gradus/autograd/internal/integer.h>
 #include <gradus/autograd/op.h>
@@ -11,7 +11,7 @@
 namespace gradus {
 namespace {
 
-/// Which diagonal of which two axes of a tensor of shape `from`; the result has it as its last axis.
+/// A diagonal of two axes of a tensor of shape `from`; in the result it is the last axis.
 struct Diagonal {
   Shape from;
   int64_t offset;

@@ -1,5 +1,5 @@
-// Attention: Vaswani et al., "Attention is all you need", 2017. The kernel is core/kernels/attention.cpp; the reference,
-// which is differentiated where gradients are recorded, is made of ops.
+// Attention: Vaswani et al., "Attention is all you need", 2017. The kernel is core/kernels/attention.cpp; the reference
+// definition, which is differentiated where gradients are recorded, is made of ops.
 #include <gradus/core/kernels/attention.h>
 
 #include <gradus/autograd/op.h>
@@ -17,8 +17,8 @@ namespace {
 
 constexpr const char* attention_name = "scaled_dot_product_attention";
 
-/// A call: its inputs as they were (constants here), its options, and what the kernel left. The query's heads are `group`
-/// times the key's.
+/// A call of attention: its inputs unchanged (constants here), its options, and the kernel's results. The query has `group`
+/// times as many heads as the key.
 struct AttentionCall {
   Array q, k, v, mask;
   bool causal;
@@ -28,7 +28,7 @@ struct AttentionCall {
   Array stats;
 };
 
-// ---- where heads are in memory --------------------------------------------------------------------------------------
+// ---- addresses of heads ----------------------------------------------------------------------------------------------
 
 Shape leading(const Shape& s) { return Shape(s.begin(), s.rank() - 2); }
 Shape with_matrix(Shape leading, int64_t rows, int64_t columns) {
@@ -37,7 +37,7 @@ Shape with_matrix(Shape leading, int64_t rows, int64_t columns) {
 }
 Shape wider(const Shape& a, const Shape& b) { return broadcast(attention_name, a, b); }
 
-/// The places of the heads of `a`, seen as [heads.., rows, columns], in elements from its first.
+/// The offsets of the heads of `a`, seen as [heads.., rows, columns], in elements from its first.
 std::vector<int64_t> head_places(const Array& a, const Shape& heads) {
   const Array all = a.expand(with_matrix(heads, a.dim(-2), a.dim(-1)));
   std::vector<int64_t> places{0};
@@ -58,7 +58,7 @@ std::vector<int64_t> each_repeated(const std::vector<int64_t>& places, int64_t t
 /// The leading axes of a call.
 struct AttentionShapes {
   Shape pairs;   ///< of keys and values
-  Shape shared;  ///< of all, the query's heads being counted in groups
+  Shape shared;  ///< of all inputs, the query's heads counted in groups
   Shape heads;   ///< of the result
 
   explicit AttentionShapes(const AttentionCall& c) {
@@ -70,7 +70,7 @@ struct AttentionShapes {
   }
 };
 
-/// Rows of `a` for the kernel; the table is kept beside them.
+/// The rows of `a` for the kernel, together with the table of their offsets.
 template <class T> struct PlacedRows {
   std::vector<int64_t> places;
   HeadRows<T> rows;
@@ -101,10 +101,10 @@ template <class T> struct PlacedHeads {
   PlacedHeads(const PlacedHeads&) = delete;
 };
 
-/// With neighbouring numbers along the last axis.
+/// `a` with contiguous elements along the last axis.
 Array with_rows(const Array& a) { return a.dim(-1) <= 1 || a.stride(a.rank() - 1) == 1 ? a : a.contiguous(); }
 
-/// The mask as rows of [L, S], leading axes as they are.
+/// The mask as rows of [L, S], with its leading axes.
 Array mask_rows(const Array& mask, int64_t queries, int64_t keys) {
   Array m = mask;
   while (m.rank() < 2) m = m.unsqueeze(0);
@@ -116,8 +116,8 @@ Array mask_rows(const Array& mask, int64_t queries, int64_t keys) {
   return m.expand(shape);
 }
 
-/// Uninitialised, the axes in memory in the order in which `like` has them: heads side by side stay so, and what joins them
-/// is a view.
+/// An uninitialised Array with its axes in memory in the order of `like`: heads side by side stay so, and joining them is a
+/// view.
 Array laid_out_as(const Shape& shape, const Array& like) {
   const int rank = shape.rank();
   bool repeats = like.rank() != rank;
@@ -134,7 +134,7 @@ Array laid_out_as(const Shape& shape, const Array& like) {
   return Array(permuted, like.dtype(), attention_name).permute(inverse);
 }
 
-// ---- both ways ------------------------------------------------------------------------------------------------------
+// ---- forward and backward -----------------------------------------------------------------------------------------------
 
 Array attend(AttentionCall& c) {
   const AttentionShapes shapes(c);
@@ -149,7 +149,7 @@ Array attend(AttentionCall& c) {
   return y;
 }
 
-/// Which heads share keys and values: heads of pair p are members[begin[p]] ... members[begin[p + 1] - 1].
+/// The groups of heads that share keys and values: heads of pair p are members[begin[p]] ... members[begin[p + 1] - 1].
 struct HeadGroups {
   std::vector<int64_t> begin, members;
 
@@ -202,12 +202,12 @@ template <class T> void accumulate_gradients(BackwardContext& b, const Attention
   if (b.inputs() > 3) b.accumulate(3, [&] { return scores.summed_to(c.mask); });
 }
 
-/// bool [L, S]: query i sees the keys up to i + offset.
+/// The causal mask, bool [L, S]: query i sees the keys up to i + offset.
 Tensor keys_up_to(int64_t queries, int64_t keys, int64_t offset) {
   return unsqueeze(arange(keys), 0) <= unsqueeze(arange(queries) + offset, 1);
 }
 
-/// The same in ops.
+/// The reference definition of attention in ops.
 Tensor composed_attention(const Tensor& q, const Tensor& key, const Tensor& value, const Tensor& mask,
                           const AttentionCall& c) {
   const Tensor k = c.group > 1 ? repeat_interleave(key, c.group, -3) : key;
@@ -216,7 +216,7 @@ Tensor composed_attention(const Tensor& q, const Tensor& key, const Tensor& valu
   if (c.causal) allowed = keys_up_to(q.dim(-2), k.dim(-2), c.offset);
   if (mask.defined() && mask.dtype() != boolean) scores = scores + mask;
   else if (mask.defined()) allowed = allowed.defined() ? allowed & mask : mask;
-  // Nothing that is finite is far enough below every score, or below what a float mask holds.
+  // Minus infinity, since no finite number is far enough below every score, or below the values of a float mask.
   if (allowed.defined()) scores = where(allowed, scores, Tensor(-std::numeric_limits<double>::infinity()));
   const Tensor weights = allowed.defined() || mask.defined() ? softmax_or_zeros(scores) : softmax(scores, -1);
   return matmul(dropout(weights, c.drop.p, c.drop.seed), v);
@@ -302,7 +302,7 @@ void check_attention(const Tensor& q, const Tensor& k, const Tensor& v, const At
     throw Error(op, join("the probability of dropout must lie in [0, 1), got ", text(o.dropout_p)));
 }
 
-/// How many heads of the query share one of the key. Errors: ShapeError.
+/// How many heads of the query share one head of the key. Errors: ShapeError.
 int64_t group_of(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& o) {
   if (!o.enable_gqa) return 1;
   const std::string all = join("query ", describe(q), ", key ", describe(k), ", value ", describe(v));
@@ -315,7 +315,7 @@ int64_t group_of(const Tensor& q, const Tensor& k, const Tensor& v, const Attent
   return many / few;
 }
 
-/// The call, its inputs kept. Errors: ShapeError.
+/// Makes the call, keeping its inputs. Errors: ShapeError.
 AttentionCall attention_call(const Tensor& q, const Tensor& k, const Tensor& v, const AttentionOptions& o) {
   const int64_t queries = q.dim(-2), keys = k.dim(-2);
   AttentionCall c{kept(with_rows(q.array())),

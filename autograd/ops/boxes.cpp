@@ -1,4 +1,4 @@
-// Boxes of detection: features under them (roi_align), how much two overlap (box_iou), and which to keep (nms).
+// Boxes of detection: features inside them (roi_align), their overlap (box_iou), and their suppression (nms).
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/internal/resample.h>
@@ -41,7 +41,7 @@ struct BoxIou {
 
 [[maybe_unused]] const bool box_composites = register_composites<RoiAlign, BoxIou>();
 
-/// One box on the pixels of its image, cut into size.h by size.w bins.
+/// One box in pixels of its image, cut into size.h by size.w bins.
 struct Bins {
   int64_t image;
   double top, left, bin_h, bin_w;
@@ -60,7 +60,7 @@ struct Bins {
   }
 };
 
-/// A position on one axis as two pixels and their shares; nothing further out than a pixel.
+/// A position on one axis as two pixels and their weights; `outside`: more than a pixel beyond the image.
 struct Between {
   int64_t pixel[2];
   double share[2];
@@ -75,7 +75,7 @@ struct Between {
   }
 };
 
-/// A row for each bin: the mean of its samples, each of four pixels.
+/// Adds a row for each bin: the mean of its samples, each of four pixels.
 void add_bins(RowWeights& table, const Bins& b, const Shape& x, Pair size) {
   const double share = 1 / static_cast<double>(b.samples_h * b.samples_w);
   const auto at = [](double start, double bin, int64_t i, int64_t k, int64_t samples) {

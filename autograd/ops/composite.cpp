@@ -1,4 +1,4 @@
-// Ops made of others, whose gradients of every order are those of their parts; and amax.
+// Ops made of others, so that their gradients of every order are those of their parts; and amax.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/core/kernels/reduce.h>
@@ -16,7 +16,7 @@ struct NanToNumOp {
     return {sample("numbers", {sample_values({3, 4})}, [](auto& x) { return nan_to_num(x[0]) * x[0]; })};
   }
 };
-/// Linear once it is known who is largest: each of these has its share.
+/// The largest over axes: linear once it is known which are the largest, each of which has an equal share.
 struct Amax {
   static constexpr const char* name = "amax";
   struct Saved {
@@ -129,7 +129,7 @@ Tensor logcumsumexp(const Tensor& x, Axis along) {
   const int axis = normal_axis("logcumsumexp", along, x.shape());
   const int64_t n = x.dim(axis);
   Tensor y = x;
-  for (int64_t known = 1; known < n; known *= 2) {  // every number has so many, and takes those of the one so far before it
+  for (int64_t known = 1; known < n; known *= 2) {  // elements hold runs of `known` terms, and join two of them
     const Tensor more = logaddexp(slice(y, axis, known, n), slice(y, axis, 0, n - known));
     y = cat({slice(y, axis, 0, known), more}, axis);
   }

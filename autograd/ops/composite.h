@@ -8,7 +8,7 @@
 
 namespace gradus {
 
-/// x with other numbers for NaN and the infinities; by default those for infinity are the largest of the dtype.
+/// The replacements for NaN and the infinities; by default the infinities become the extreme numbers of the dtype.
 struct NanToNum {
   double nan = 0, posinf = HUGE_VAL, neginf = -HUGE_VAL;  ///< infinite: the largest, the smallest number of x's dtype
 };
@@ -17,11 +17,11 @@ Tensor nan_to_num(const Tensor& x, NanToNum numbers = {});
 Tensor amax(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
 Tensor amin(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
 Tensor lerp(const Tensor& start, const Tensor& end, const Tensor& weight);  ///< start + weight (end - start)
-/// beta x + alpha a b, x broadcast to the product's shape.
+/// beta x + alpha a b, with x broadcast to the product's shape.
 Tensor addmm(const Tensor& x, const Tensor& a, const Tensor& b, double beta = 1, double alpha = 1);
 Tensor logcumsumexp(const Tensor& x, Axis axis);  ///< log(e^x_0 + ... + e^x_i), at i along an axis
-Tensor trace(const Tensor& x);                    ///< of a matrix [M, N]: the sum of its diagonal
-/// Distances in the p-norm between rows: a [.., M, D], b [.., N, D] -> [.., M, N]; the gradient is 0 where it is 0.
+Tensor trace(const Tensor& x);                    ///< the sum of the diagonal of a matrix [M, N]
+/// Distances in the p-norm between rows: a [.., M, D], b [.., N, D] -> [.., M, N]; a distance of 0 has the gradient 0.
 Tensor cdist(const Tensor& a, const Tensor& b, double p = 2);
 
 }  // namespace gradus

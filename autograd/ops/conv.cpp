@@ -17,7 +17,7 @@ namespace {
 
 Tensor conv2d_weight(const Tensor& x, const Tensor& dy, const Conv2dGeometry& g, Tensor* dbias = nullptr);
 
-/// Kernels read what the geometry says, so nothing may pass that has another shape. Errors: ShapeError.
+/// Checks a shape, since kernels rely on the geometry. Errors: ShapeError.
 void check_shape(const char* op, const char* what, const Tensor& t, const Shape& wanted) {
   if (!(t.shape() == wanted)) throw ShapeError(op, join("the ", what, " is ", describe(t), "; it must be ", wanted));
 }
@@ -34,7 +34,7 @@ void check_result(const char* op, const Tensor& y, const Conv2dGeometry& g) {
   check_shape(op, "gradient", y, {g.n, g.c_out, g.out_h(), g.out_w()});
 }
 
-/// dy summed over images and positions.
+/// The gradient of the bias: dy summed over images and positions.
 Tensor bias_gradient(const BackwardContext& b, const Tensor& dy, const Conv2dGeometry& g) {
   if (b.graph() || dy.size() == 0) return sum(dy, {0, 2, 3});
   Array y({g.c_out}, dy.dtype());
@@ -43,7 +43,7 @@ Tensor bias_gradient(const BackwardContext& b, const Tensor& dy, const Conv2dGeo
   return Tensor(y);
 }
 
-// A sample's geometry for inputs of other sizes: as it is where it fits, else the smallest that does.
+// The geometry of a sample for inputs of other sizes: unchanged where it fits, else the smallest that does.
 
 Conv2dGeometry from_image(Conv2dGeometry g, const Shape& x) {
   g.n = x[0], g.c_in = x[1], g.h = x[2], g.w = x[3];
@@ -71,7 +71,7 @@ const Shape& four(const Tensor& t) {
   return t.shape();
 }
 
-/// Geometries that between them use every field.
+/// Sample geometries that together use every field.
 template <class Call> Samples geometries(bool with_bias, Call call) {
   struct Case {
     const char* label;
@@ -182,7 +182,7 @@ struct Conv2dWeight {
   }
 };
 
-// A view is made dense once, and what is kept is the dense one, so that the backward pass need not do it again.
+// A view is made dense once, and the dense Array is kept, so that the backward pass need not do it again.
 
 Tensor conv2d_weight(const Tensor& x, const Tensor& dy, const Conv2dGeometry& g, Tensor* dbias) {
   check_input("conv2d_weight", x, g), check_kernel("conv2d_weight", {}, g), check_result("conv2d_weight", dy, g);
@@ -237,7 +237,7 @@ Tensor convolution::conv2d_input(const Tensor& dy, const Tensor& weight, const C
 
 namespace {
 
-// ---- what conv2d refuses --------------------------------------------------------------------------------------------
+// ---- errors of conv2d ------------------------------------------------------------------------------------------------
 
 std::string counted(int64_t n, const char* what) { return join(n, " ", what, n == 1 ? "" : "s"); }
 

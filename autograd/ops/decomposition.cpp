@@ -1,4 +1,4 @@
-// Decompositions without a gradient: theirs is infinite where values agree, and no optimizer here needs it.
+// Decompositions without a gradient, which is infinite where values agree and which no optimizer here needs.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/core/kernels/linalg.h>

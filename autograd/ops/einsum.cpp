@@ -75,12 +75,12 @@ Tensor with_axes(const Named& n, const std::string& wanted) {
   return wanted == n.axes ? n.t : permute(n.t, order);
 }
 
-/// Sums what nobody else names, and takes the diagonal of what is named twice.
+/// Sums over axes that no other tensor has, and takes the diagonal of axes named twice.
 Named simplified(Named n, const std::string& wanted) {
   for (std::size_t i = 0; i < n.axes.size(); ++i) {
     const std::size_t twin = n.axes.find(n.axes[i], i + 1);
     if (twin == std::string::npos) continue;
-    n.t = diagonal(n.t, 0, static_cast<int>(i), static_cast<int>(twin));  // becomes the last axis
+    n.t = diagonal(n.t, 0, static_cast<int>(i), static_cast<int>(twin));  // the diagonal becomes the last axis
     const char c = n.axes[i];
     n.axes.erase(twin, 1), n.axes.erase(i, 1), n.axes += c;
     --i;
@@ -101,7 +101,7 @@ int64_t length(const std::map<char, int64_t>& lengths, const std::string& axes) 
   return n;
 }
 
-/// Two tensors to one: axes that both have are a batch if somebody later names them, else summed over.
+/// Multiplies two tensors: axes in both are batch axes if they appear `later`, else summed over.
 Named multiply(const Named& a, const Named& b, const std::string& later, const std::map<char, int64_t>& lengths) {
   std::string batch, inner, left, right;
   for (char c : a.axes) (!has(b.axes, c) ? left : has(later, c) ? batch : inner) += c;
@@ -116,7 +116,7 @@ Named multiply(const Named& a, const Named& b, const std::string& later, const s
   return {reshape(matmul(x, y), shape), batch + left + right};
 }
 
-/// "ij,jk->ik" as the parts between commas, and the result's axes. The axes of "..." are digits, the last one '0'.
+/// An equation "ij,jk->ik": the parts between commas, and the result's axes. The axes of "..." are digits, the last one '0'.
 struct Equation {
   std::vector<std::string> parts{""};
   std::string result;
@@ -128,7 +128,7 @@ std::string dots(int count) {
   return s;
 }
 
-/// Letters, '.' for "...", and `between` as they are.
+/// The letters of a part, '.' for "...", and `between` unchanged.
 std::string symbols(const std::string& equation, const std::string& text, char between) {
   std::string s;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -142,7 +142,7 @@ std::string symbols(const std::string& equation, const std::string& text, char b
   return s;
 }
 
-/// Digits for the '.' of a part.
+/// Replaces the '.' of a part by digits.
 void spell_out(std::string& part, const Tensor& x, std::size_t k) {
   const std::size_t at = part.find('.');
   if (at == std::string::npos) return;
@@ -171,7 +171,7 @@ Equation parsed(const std::string& text, const std::vector<Tensor>& x) {
     if (has(e.parts[k], '.')) widest = std::max(widest, x[k].rank() - static_cast<int>(e.parts[k].size()) + 1);
     spell_out(e.parts[k], x[k], k);
   }
-  if (arrow == std::string::npos) {  // PyTorch's rule: "...", and what stands once, in the order of the alphabet
+  if (arrow == std::string::npos) {  // PyTorch's rule: "...", and axes named once, in the order of the alphabet
     e.result = dots(widest);
     for (const auto& [c, n] : count)
       if (n == 1 && c != '.') e.result += c;
@@ -192,7 +192,7 @@ std::string letter_name(char axis) {
   return std::isdigit(static_cast<unsigned char>(axis)) ? "an axis of \"...\"" : "axis '" + std::string(1, axis) + "'";
 }
 
-/// Length of every axis. One that is 1 in one tensor and longer in another broadcasts: it is taken from the first.
+/// The length of every axis. An axis of length 1 in one tensor and longer in another broadcasts: the first tensor drops it.
 std::map<char, int64_t> measured(Equation& e, std::vector<Tensor>& x) {
   std::map<char, int64_t> lengths;
   for (std::size_t k = 0; k < x.size(); ++k) {
@@ -245,7 +245,7 @@ Tensor einsum(const std::string& equation, const std::vector<Tensor>& tensors) {
                        join("x.to(", x[0].dtype(), ")"));
   }
   const std::map<char, int64_t> lengths = measured(e, x);
-  const auto later = [&](std::size_t k) {  // every axis still wanted once tensor k is in
+  const auto later = [&](std::size_t k) {  // the axes needed after tensor k
     std::string s = e.result;
     for (std::size_t j = k + 1; j < x.size(); ++j) s += e.parts[j];
     return s;

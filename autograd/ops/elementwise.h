@@ -1,5 +1,5 @@
-// Ops that look at one element at a time. They broadcast as NumPy does; a plain number takes the dtype of the tensor it
-// meets. Arithmetic of integers is exact and wraps around; / makes them f32, and so does a plain number like 0.5 or 2.0
+// Elementwise ops. They broadcast as NumPy does; a plain number takes the dtype of the tensor it meets. Arithmetic of
+// integers is exact and wraps around; / makes them f32, and so does a plain number like 0.5 or 2.0
 // (docs/decisions/integers.md).
 #pragma once
 
@@ -24,7 +24,7 @@ Tensor operator/(const Tensor& a, double b);
 Tensor operator/(double a, const Tensor& b);
 Tensor operator-(const Tensor& a);
 Tensor operator%(const Tensor& a, const Tensor& b);  ///< remainder: the sign of b, as in Python and PyTorch, not as in C++
-// A plain integer is a number to reals, and leaves integers what they are.
+// A plain integer counts as a real beside reals, and keeps the dtype of integers.
 template <std::integral I> Tensor operator+(const Tensor& a, I b) {
   return is_real(a.dtype()) ? a + static_cast<double>(b) : a + Tensor(b);
 }
@@ -45,7 +45,7 @@ template <std::integral I> Tensor operator*(I a, const Tensor& b) {
 }
 template <std::integral I> Tensor operator/(const Tensor& a, I b) { return a / static_cast<double>(b); }
 template <std::integral I> Tensor operator/(I a, const Tensor& b) { return static_cast<double>(a) / b; }
-// Not in place: the name stands for the new result, and a leaf is one no more. To write into a leaf: Tensor::writable().
+// Compound assignments are not in place: the name gets the new result, no leaf. To write into a leaf: Tensor::writable().
 inline Tensor& operator+=(Tensor& a, const Tensor& b) { return a = a + b; }
 inline Tensor& operator-=(Tensor& a, const Tensor& b) { return a = a - b; }
 inline Tensor& operator*=(Tensor& a, const Tensor& b) { return a = a * b; }
@@ -57,7 +57,7 @@ template <std::integral I> Tensor pow(const Tensor& a, I exponent) {
 }
 Tensor max(const Tensor& a, const Tensor& b);  ///< NaN if either is; at a tie each gets half of the gradient
 Tensor min(const Tensor& a, const Tensor& b);
-/// max(x, 0.0) is elementwise too, as in a formula; max(x, 0) is the largest along axis 0.
+/// max(x, 0.0) is elementwise, as in a formula; max(x, 0) is the largest along axis 0.
 template <std::floating_point F> Tensor max(const Tensor& a, F b) { return max(a, Tensor(static_cast<double>(b))); }
 template <std::floating_point F> Tensor min(const Tensor& a, F b) { return min(a, Tensor(static_cast<double>(b))); }
 inline Tensor maximum(const Tensor& a, const Tensor& b) { return max(a, b); }
@@ -66,7 +66,7 @@ Tensor abs(const Tensor& x);   ///< gradient 0 at 0
 Tensor sign(const Tensor& x);  ///< gradient 0; NaN of NaN
 Tensor square(const Tensor& x);
 Tensor sqrt(const Tensor& x);
-Tensor cbrt(const Tensor& x);  ///< cube root, of negative numbers too
+Tensor cbrt(const Tensor& x);  ///< cube root, also of negative numbers
 Tensor exp(const Tensor& x);
 Tensor log(const Tensor& x);
 Tensor clamp(const Tensor& x, double low, double high);  ///< gradient 0 outside [low, high]
@@ -83,12 +83,12 @@ Tensor operator<=(const Tensor& a, const Tensor& b);
 Tensor operator>=(const Tensor& a, const Tensor& b);
 Tensor operator==(const Tensor& a, const Tensor& b);
 Tensor operator!=(const Tensor& a, const Tensor& b);
-// Of bools logical, of integers bit by bit (ops/integer.cpp). Errors: DtypeError for reals.
+// Operators on bools are logical, on integers bitwise (ops/integer.cpp). Errors: DtypeError for reals.
 Tensor operator&(const Tensor& a, const Tensor& b);
 Tensor operator|(const Tensor& a, const Tensor& b);
 Tensor operator^(const Tensor& a, const Tensor& b);
 Tensor operator~(const Tensor& a);
-Tensor operator!(const Tensor& a);  ///< where a is 0, of any dtype
+Tensor operator!(const Tensor& a);  ///< true where a is 0, for any dtype
 /// a where the bool tensor `condition` holds, else b.
 Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 inline Tensor select(const Tensor& condition, const Tensor& a, const Tensor& b) { return where(condition, a, b); }
@@ -102,7 +102,7 @@ Tensor log2(const Tensor& x);
 Tensor log10(const Tensor& x);
 Tensor rsqrt(const Tensor& x);                       ///< 1 / sqrt(x)
 Tensor reciprocal(const Tensor& x);                  ///< 1 / x
-Tensor erfc(const Tensor& x);                        ///< 1 - erf(x), with all digits where that is small
+Tensor erfc(const Tensor& x);                        ///< 1 - erf(x), accurate where that is small
 Tensor logaddexp(const Tensor& a, const Tensor& b);  ///< log(e^a + e^b)
 Tensor xlogy(const Tensor& a, const Tensor& b);      ///< a log b; 0 where a is 0 and b a number
 
@@ -125,17 +125,17 @@ Tensor hypot(const Tensor& a, const Tensor& b);  ///< sqrt(a^2 + b^2), without o
 Tensor floor(const Tensor& x);
 Tensor ceil(const Tensor& x);
 Tensor trunc(const Tensor& x);                          ///< towards zero
-Tensor round(const Tensor& x);                          ///< to the nearest whole number, to the even one at a half
+Tensor round(const Tensor& x);                          ///< to the nearest integer, halves to the even one
 Tensor frac(const Tensor& x);                           ///< x - trunc(x)
-Tensor fmod(const Tensor& a, const Tensor& b);          ///< what division leaves, with the sign of a
-Tensor remainder(const Tensor& a, const Tensor& b);     ///< with the sign of b, as Python's %
+Tensor fmod(const Tensor& a, const Tensor& b);          ///< the remainder of truncating division, with the sign of a
+Tensor remainder(const Tensor& a, const Tensor& b);     ///< the remainder with the sign of b, as Python's %
 Tensor floor_divide(const Tensor& a, const Tensor& b);  ///< the quotient rounded down, as Python's //
 
 // ---- activation (ops/activation.cpp, rectifier.cpp, smooth.cpp) ----
 Tensor tanh(const Tensor& x);
 Tensor sigmoid(const Tensor& x);
 Tensor relu(const Tensor& x);
-Tensor relu(Tensor&& x);  ///< of a tensor that nobody else holds, such as another op's result, written over it
+Tensor relu(Tensor&& x);  ///< for an rvalue that nobody else holds, such as another op's result: overwrites it
 Tensor leaky_relu(const Tensor& x, double negative_slope = 0.01);
 Tensor elu(const Tensor& x, double alpha = 1);
 Tensor gelu(const Tensor& x);  ///< exact: x (1 + erf(x / sqrt 2)) / 2

@@ -19,7 +19,7 @@ struct Expm1 {
   static constexpr const char* name = "expm1";
   static constexpr unsigned reads = reads_input(0);
   template <class V> V f(V x) const { return expm1(x); }
-  template <class V> V df(V g, V x, V) const { return g * exp(x); }  // f + 1 has no digits left where f is near -1
+  template <class V> V df(V g, V x, V) const { return g * exp(x); }  // f + 1 would lose all digits where f is near -1
   static Samples samples() { return elementwise(expm1); }
 };
 
@@ -63,7 +63,7 @@ struct Reciprocal {
   static Samples samples() { return elementwise(reciprocal, -2, -0.5); }
 };
 
-/// 1 - erf(x), which keeps its digits where erf is near 1.
+/// 1 - erf(x), accurate where erf is near 1.
 struct Erfc {
   static constexpr const char* name = "erfc";
   static constexpr unsigned reads = reads_input(0);
@@ -72,10 +72,10 @@ struct Erfc {
   static Samples samples() { return elementwise(erfc, -1.5, 1.5); }
 };
 
-/// a - b, which is 0 for equal infinities.
+/// a - b, but 0 for equal infinities.
 template <class V> V difference(V a, V b) { return select((a == b) & (abs(a) == V(infinite)), V(0), a - b); }
 
-/// log(e^a + e^b), which does not overflow.
+/// log(e^a + e^b), without overflow.
 struct LogAddExp {
   static constexpr const char* name = "logaddexp";
   static constexpr unsigned reads = reads_input(0) | reads_input(1);
@@ -90,7 +90,7 @@ struct LogAddExp {
   }
 };
 
-/// a log b, and 0 where a is 0, whatever number b is. What is not chosen is kept finite: its gradient is 0 times a slope.
+/// a log b, and 0 where a is 0, whatever number b is. The unused branch is kept finite: its gradient is 0 times a slope.
 struct Xlogy {
   static constexpr const char* name = "xlogy";
   static constexpr unsigned reads = reads_input(0) | reads_input(1);

@@ -1,5 +1,5 @@
-// Images read at any position: a bilinear position is four rows of pixels with weights, so that images, grids and all orders of
-// gradients go through ops that exist.
+// Sampling of images at any position: a bilinear position is four rows of pixels with weights, so that images, grids and
+// gradients of every order use existing ops.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 
@@ -10,14 +10,14 @@ namespace {
 
 Tensor number_like(const Tensor& like, double x) { return full({}, x, like.dtype()); }
 
-/// At the borders and beyond, the border, which has no slope.
+/// Positions clipped to the borders, with slope 0 there and beyond.
 Tensor clipped(const Tensor& at, int64_t n) {
   const auto last = static_cast<double>(n - 1);
   const Tensor border = clamp(at.detach(), 0.0, last);
   return where(border * (last - border) > 0.0, at, border);
 }
 
-/// As between two mirrors: at the middles of the outermost pixels, or at their outer edges.
+/// Positions reflected as between two mirrors, at the middles of the outermost pixels or at their outer edges.
 Tensor mirrored(const Tensor& at, int64_t n, bool middles) {
   const double low = middles ? 0 : -0.5, span = static_cast<double>(middles ? n - 1 : n);
   if (span == 0) return at * 0.0;
@@ -26,19 +26,19 @@ Tensor mirrored(const Tensor& at, int64_t n, bool middles) {
   return where(turns == 0.0, rest, span - rest) + low;
 }
 
-/// From -1 .. 1 to pixels 0 .. n - 1 of an axis, and what lies outside to where it is read.
+/// Converts -1 .. 1 to pixels 0 .. n - 1 of an axis, and applies the padding to positions outside.
 Tensor pixel_positions(const Tensor& grid, int64_t n, const GridSampleOptions& o) {
   const auto length = static_cast<double>(n);
   const Tensor at = o.align_corners ? (grid + 1.0) * ((length - 1) / 2) : ((grid + 1.0) * length - 1.0) * 0.5;
   switch (o.padding_mode) {
-    case GridPadding::zeros: return clamp(at, -2.0, length + 1);  // all outside is alike, and infinity has no fraction
+    case GridPadding::zeros: return clamp(at, -2.0, length + 1);  // all outside are equal; infinity has no fraction
     case GridPadding::border: return clipped(at, n);
     case GridPadding::reflection: return clipped(mirrored(at, n, o.align_corners), n);
   }
   return at;
 }
 
-/// The pixels at whole positions [N, P] -> [N, P, C]; zero where one is outside.
+/// The pixels at integer positions [N, P] -> [N, P, C]; zero outside.
 Tensor pixels_at(const Tensor& rows, const Shape& image, const Tensor& y, const Tensor& x) {
   const int64_t n = y.dim(0), points = y.dim(1), h = image[2], w = image[3];
   Array index({n, points}, i64), inside({n, points, 1}, boolean);
@@ -53,7 +53,7 @@ Tensor pixels_at(const Tensor& rows, const Shape& image, const Tensor& y, const 
   return where(Tensor(inside), embedding(rows, Tensor(index)), number_like(rows, 0));
 }
 
-/// Of the four pixels around a position, each with the share of the opposite rectangle.
+/// The bilinear combination of the four pixels around a position, each weighted by the area of the opposite rectangle.
 Tensor between_pixels(const Tensor& rows, const Shape& image, const Tensor& y, const Tensor& x) {
   const Tensor top = floor(y.detach()), left = floor(x.detach()), down = y - top, right = x - left;
   Tensor sum;

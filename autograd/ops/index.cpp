@@ -1,4 +1,4 @@
-// Reading and adding at indices named by integer tensors.
+// Gather and scatter ops with integer index tensors.
 #include <gradus/autograd/internal/indices.h>
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
@@ -10,7 +10,7 @@ namespace gradus {
 
 namespace {
 
-/// "[1,2]": where element i of a dense tensor of this shape stands.
+/// The position of element i of a dense tensor of this shape, as "[1,2]".
 std::string position(const Shape& s, int64_t i) {
   Shape at = s;
   for (int axis = s.rank(); axis-- > 0; i /= s[axis]) at[axis] = i % s[axis];
@@ -50,7 +50,7 @@ void check_gather(const char* op, const Shape& x, int axis, const Shape& index) 
   if (!fits) throw ShapeError(op, join("index is ", index, ", the tensor ", x, "; all axes but ", axis, " must be equal"));
 }
 
-// Indices are checked where they come in; gradients take them as they are.
+// The ops check their indices; gradients reuse the checked ones.
 Tensor gather_at(const Tensor& x, int axis, const Array& at);
 Tensor scatter_at(const Tensor& x, int axis, const Array& at, const Shape& shape);
 Tensor rows_at(const Tensor& weight, const Array& at, EmbeddingGradient gradient = {});
@@ -92,7 +92,7 @@ struct ScatterAdd {
   }
 };
 
-/// An index of -1 is no row: what is there is zero, and gets no gradient.
+/// embedding with checked indices. An index of -1 gives a row of zeros without gradient.
 struct Embedding {
   static constexpr const char* name = "embedding";
   struct Saved {
@@ -172,7 +172,7 @@ Tensor scatter_at(const Tensor& x, int axis, const Array& at, const Shape& shape
       x);
 }
 
-/// The same indices, -1 in place of this one.
+/// A copy of the indices with -1 in place of `row`.
 Array without(const Array& at, int64_t row) {
   Array out(at.shape(), i64);
   const int64_t* p = at.data<int64_t>();

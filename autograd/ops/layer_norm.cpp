@@ -14,11 +14,11 @@ namespace {
 
 inline int64_t rows_grain(int64_t n) { return std::max<int64_t>(1, grain_elements / 4 / std::max<int64_t>(1, n)); }
 
-/// One row in wider numbers: slow, but right at any size.
+/// Normalises one row in a wider type: slow, but accurate at any magnitude.
 template <class T, bool centred> void rows_forward_wider(int64_t n, const T* x, double eps, T* y, double* scale) {
   using Wide = Wider<T>;
   Wide mean = 0, square = 0;
-  for (int round = 0; centred && round < 2; ++round) {  // the second finds what the first has rounded away
+  for (int round = 0; centred && round < 2; ++round) {  // the second round finds what the first rounded away
     Wide rest = 0;
     for (int64_t i = 0; i < n; ++i) rest += (x[i] - mean) / static_cast<Wide>(n);
     mean += rest;
@@ -39,8 +39,8 @@ template <class T, bool centred> void rows_backward_wider(int64_t n, const T* g,
   for (int64_t i = 0; i < n; ++i) dx[i] = static_cast<T>(scale * (g[i] - mean - y[i] * slope));
 }
 
-/// y = (x - mean) scale, mean being 0 unless `centred`; scale = 1 / sqrt(mean square of that + eps). The mean that
-/// is subtracted is near the true one; that of the distances from it is the rest, so that what differs little differs right.
+/// y = (x - mean) scale, mean being 0 unless `centred`; scale = 1 / sqrt(mean square of that + eps). The subtracted mean is
+/// near the true one; the mean of the deviations is the rest, so that small deviations are accurate.
 template <class T, bool centred> void rows_forward(int64_t rows, int64_t n, const T* x, double eps, T* y, double* scale) {
   using P = pack<T>;
   parallel_ranges(rows, rows_grain(n), [=](int64_t begin, int64_t end) {
@@ -107,7 +107,7 @@ void rows_backward(int64_t rows, int64_t n, const T* g, const T* y, const double
 constexpr EdgeException exceptions_of_one[] = {
     {EdgeRule::digits, 1, "g - y mean(g y) of a row of one is a difference that only eps keeps from 0"}};
 
-/// x [rows, n], each row normalised. What is kept beside x is the result.
+/// The normalisation of each row of x [rows, n]. The result is kept beside x.
 template <bool centred> struct Rows {
   static constexpr const char* name = centred ? "normalize_rows" : "rms_rows";
   static constexpr auto exceptions = std::span<const EdgeException>(exceptions_of_one).first(centred ? 0 : 1);

@@ -1,4 +1,4 @@
-// Solving, factors and determinants of square matrices, each of a batch by itself, and the svd of one (core/kernels/lapack.cpp).
+// Solutions, factors and determinants of square matrices, one by one in a batch, and the svd of one; kernels: lapack.cpp.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/linalg.h>
@@ -20,7 +20,7 @@ Shape batch_of(const Tensor& a) {
   return s.erase(a.rank() - 1).erase(a.rank() - 2);
 }
 
-/// f(matrix, ..) of each in the batch; the results, of shape `of_one` each, side by side.
+/// Applies f(matrix, ..) to each matrix of the batch; stacks the results, each of shape `of_one`.
 template <class F, class... In>
 Array each_matrix(const Shape& batch, const Shape& of_one, Dtype dtype, F f, const In&... in) {
   Shape all = batch, stacked{batch.size()};
@@ -34,7 +34,7 @@ Array each_matrix(const Shape& batch, const Shape& of_one, Dtype dtype, F f, con
   return y.reshape(all);
 }
 
-/// What the samples are made of: far from singular, also where all rows of x agree.
+/// A matrix for samples, far from singular, also where all rows of x agree.
 Tensor regular(const Tensor& x) { return x + 6.0 * Tensor(eye(x.dim(-1), x.dtype()).array()); }
 
 struct Solve {
@@ -67,7 +67,7 @@ struct Inverse {
 
 [[maybe_unused]] const bool matrix_composites = register_composites<Inverse>();
 
-/// The lower triangle, its diagonal halved.
+/// The lower triangle with the diagonal halved.
 Tensor lower_half(const Tensor& x) {
   const int64_t n = x.dim(-1);
   Array factors = Array::zeros({n, n}, x.dtype());
@@ -78,7 +78,7 @@ Tensor lower_half(const Tensor& x) {
   return x * Tensor(factors);
 }
 
-/// Murray, "Differentiation of the Cholesky decomposition", 2016, equation 10, made symmetric.
+/// The Cholesky factor. Murray, "Differentiation of the Cholesky decomposition", 2016, equation 10, made symmetric.
 struct Cholesky {
   static constexpr const char* name = "cholesky";
   static constexpr OpKind kind = OpKind::product;
@@ -117,7 +117,7 @@ struct Det {
   }
 };
 
-/// Townsend, "Differentiating the singular value decomposition", 2016, equations 13 to 17.
+/// The svd. Townsend, "Differentiating the singular value decomposition", 2016, equations 13 to 17.
 struct SvdFactors {
   static constexpr const char* name = "svd";
   static constexpr OpKind kind = OpKind::product;
@@ -128,12 +128,12 @@ struct SvdFactors {
   struct Saved {
     Array u, s, vh;
   };
-  /// What the gradient g of a factor with orthonormal columns x adds to the middle: f (x'g - g'x).
+  /// The part of the middle factor by the gradient g of a factor with orthonormal columns x: f (x'g - g'x).
   static Tensor turn(const Tensor& x, const Tensor& g, const Tensor& f) {
     const Tensor w = matmul(turned(x), g);
     return f * (w - turned(w));
   }
-  /// The part of g that leaves the columns of x, over s.
+  /// The part of g orthogonal to the columns of x, over s.
   static Tensor leaving(const Tensor& x, const Tensor& g, const Tensor& s) {
     return (g - matmul(x, matmul(turned(x), g))) / unsqueeze(s, 0);
   }
@@ -162,7 +162,7 @@ struct SvdFactors {
     });
   }
   static Samples samples() {
-    const auto call = [](auto& x) {  // plus numbers that keep values apart; the sign of a column is LAPACK's choice
+    const auto call = [](auto& x) {  // plus constants that keep values apart; LAPACK chooses the sign of a column
       const Tensor apart(sample_values(x[0].shape(), -3, 3, 5).to(f32).to(x[0].dtype()));
       const auto [u, s, vh] = svd(x[0] + apart);
       return std::vector<Tensor>{square(u), s, square(vh)};

@@ -12,7 +12,7 @@
 namespace gradus {
 namespace {
 
-/// The sum or mean of all elements, as the losses return it; itself for `none`.
+/// The sum or mean of all losses; the losses themselves for `none`.
 Array reduced(const Array& losses, Reduction reduction) {
   if (reduction == Reduction::none) return losses;
   const Array total = sum_axes(losses, (1u << losses.rank()) - 1).reshape({});
@@ -39,7 +39,7 @@ Array classes_second(const Array& x) {
   return x.permute(axes);
 }
 
-/// What a row of logits leaves for the backward pass: p_c = e^(x_c - largest) / total.
+/// The values of a row of logits that the backward pass needs: p_c = e^(x_c - largest) / total.
 template <class T> struct RowStats { T largest, total; };
 
 struct CrossEntropy {
@@ -64,7 +64,7 @@ struct CrossEntropy {
     });
   }
 
-  /// g (p - onehot), g being one number or one for each row.
+  /// The gradient g (p - onehot), g being one number or one for each row.
   template <class T>
   static void backward(int64_t rows, int64_t classes, const T* x, const int64_t* label, const RowStats<T>* stats, const T* g,
                        int64_t g_step, T scale, T* dx) {
@@ -121,9 +121,9 @@ struct CrossEntropy {
   }
 };
 
-// ---- what cross_entropy refuses -------------------------------------------------------------------------------------
+// ---- errors of cross_entropy -----------------------------------------------------------------------------------------
 
-/// True if every run of `axis` is a one and else zeros.
+/// True if every run along `axis` has a single one and zeros otherwise.
 bool one_hot(const Array& a, int axis) {
   std::vector<int> order;
   for (int i = 0; i < a.rank(); ++i)
@@ -192,7 +192,7 @@ void check_range(const Array& labels, int64_t classes) {
       *first < 0 ? join("{.ignore_index = ", *first, "}, which skips such samples") : "");
 }
 
-/// Rows of numbers in [0, 1] that sum to 1. Other logits leave it at their first element or two.
+/// True if all rows are in [0, 1] and sum to 1. Other logits fail at their first element or two.
 template <class T> bool probabilities(const T* x, int64_t rows, int64_t classes) {
   for (int64_t r = 0; r < rows; ++r) {
     double sum = 0;

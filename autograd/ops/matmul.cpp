@@ -7,12 +7,12 @@
 namespace gradus {
 namespace {
 
-/// A matrix of the last two axes whose strides gemm can read as they are.
+/// The matrix of the last two axes, which gemm can read with its strides.
 template <class T> GemmOperand<T> operand(const Array& a) {
   return {a.data<T>(), a.stride(a.rank() - 2), a.stride(a.rank() - 1)};
 }
 
-/// Leading axes as one batch with one stride, if the layout has that form.
+/// True if the layout has one stride for all leading axes taken as one batch.
 bool one_batch_stride(const Array& a, int64_t& stride) {
   stride = 0;
   int64_t expected = -1;
@@ -25,7 +25,7 @@ bool one_batch_stride(const Array& a, int64_t& stride) {
   return true;
 }
 
-/// a [B..., M, K] times b [B..., K, N], leading axes equal.
+/// The product of a [B..., M, K] and b [B..., K, N], leading axes equal.
 Array product(Array a, Array b) {
   Shape shape = a.shape();
   const int r = a.rank();
@@ -81,7 +81,7 @@ struct MatMul {
                    hint);
 }
 
-/// [.., K] as [rows, K], also where a length is 0.
+/// The shape [.., K] as [rows, K], also where a length is 0.
 Shape as_rows(const Shape& s) {
   int64_t rows = 1;
   for (int i = 0; i + 1 < s.rank(); ++i) rows *= s[i];

@@ -13,7 +13,7 @@
 namespace gradus {
 namespace {
 
-/// Dense x as [n, channels, plane].
+/// The layout of dense x as [n, channels, plane].
 struct Planes {
   int64_t n, channels, plane;
   explicit Planes(const Shape& s) : n(s[0]), channels(s[1]), plane(1) {
@@ -22,7 +22,7 @@ struct Planes {
   int64_t per_channel() const { return n * plane; }
 };
 
-/// What one task works on: the pixels of one channel, packs of them; or, of [n, channels], a pack of neighbouring channels.
+/// The work of one task: the elements of one channel, in packs; or, for [n, channels], a pack of neighbouring channels.
 template <class T, bool side_by_side> struct Group {
   using P = pack<T>;
   static constexpr int w = P::width;
@@ -30,7 +30,7 @@ template <class T, bool side_by_side> struct Group {
   int64_t first;
   int channels;
 
-  /// The numbers of this group's channels, each where its elements stand.
+  /// The values of this group's channels, each in the lanes of its channel.
   P spread(const double* numbers) const {
     P p(numbers[0]);
     if constexpr (side_by_side)
@@ -51,7 +51,7 @@ template <class T, bool side_by_side> struct Group {
     }
   }
 
-  /// The sums of the packs of this group: along planes; where these are short, from plane to plane.
+  /// The sums over the packs of this group: along planes; where these are short, from plane to plane.
   template <bool exactly = false, class Term> GRADUS_INLINE WideSums<T, exactly> sums(Term term) const {
     const int64_t step = planes.channels * planes.plane, start = first * planes.plane;
     WideSums<T, exactly> all;
@@ -67,7 +67,7 @@ template <class T, bool side_by_side> struct Group {
     }
     return all;
   }
-  /// That of channel i of this group.
+  /// The sum of channel i of this group.
   static ExactSum of_channel(const WideSum<T>& sum, int i) { return side_by_side ? sum.lane(i) : sum.total(); }
 };
 
@@ -86,12 +86,12 @@ template <class T, class F> void each_group(const Planes& p, F f) {
   }
 }
 
-/// Numbers of a batch norm, one for each channel, in double whatever the dtype of x.
+/// The values of a batch norm, one for each channel, in double whatever the dtype of x.
 struct Channels {
   Array weight, bias, mean, variance, scale;  // f64[C]; the variance biased, scale = 1 / sqrt(variance + eps)
 };
 
-/// Is channel i one that need not be computed in wider numbers?
+/// True if channel i need not be computed in a wider type.
 template <class T> bool ordinary(const Channels& c, int64_t i) {
   const double scale = c.scale.data<double>()[i], slope = scale * c.weight.data<double>()[i];
   return ordinary_scale<T>(scale) && !(std::fabs(slope) > std::numeric_limits<T>::max());
@@ -103,12 +103,12 @@ template <class F> void each_of_channel(const Planes& p, int64_t c, F f) {
     for (int64_t j = 0; j < p.plane; ++j) f((i * p.channels + c) * p.plane + j);
 }
 
-/// Channel c in wider numbers: slow, but right at any size.
+/// Normalises channel c in a wider type: slow, but accurate at any magnitude.
 template <class T> void batch_norm_forward_wider(const Planes& p, int64_t c, const T* x, Channels& all, double eps, T* y) {
   using Wide = Wider<T>;
   const auto n = static_cast<Wide>(p.per_channel());
   Wide mean = 0, variance = 0;
-  for (int round = 0; round < 2; ++round) {  // the second finds what the first has rounded away
+  for (int round = 0; round < 2; ++round) {  // the second round finds what the first rounded away
     Wide rest = 0;
     each_of_channel(p, c, [&](int64_t at) { rest += (x[at] - mean) / n; });
     mean += rest;
@@ -173,8 +173,8 @@ template <class T> void batch_norm_forward(const Planes& p, const T* x, Channels
   });
 }
 
-/// With d = x - mean and n elements a channel: dbias = sum g, dweight = scale sum g d, and
-/// dx = weight scale (g - sum g / n - d scale^2 sum(g d) / n). dx may be null.
+/// The gradients, with d = x - mean and n elements a channel: dbias = sum g, dweight = scale sum g d, and dx = weight scale
+/// (g - sum g / n - d scale^2 sum(g d) / n). dx may be null.
 template <class T>
 void batch_norm_backward(const Planes& p, const T* x, const T* g, const Channels& c, double* dweight, double* dbias, T* dx) {
   using P = pack<T>;
@@ -228,7 +228,7 @@ struct BatchNorm {
   };
   static void kernel(BackwardContext& b, const Saved& s) {
     const Array &x = b.checked(s.x), g = b.grad().array().contiguous();
-    (void)b.checked(s.weight);  // in f64 channels.weight is the same numbers
+    (void)b.checked(s.weight);  // in f64 channels.weight has the same elements
     Array dweight(s.weight.shape(), f64), dbias(s.weight.shape(), f64), dx = b.wants(0) ? Array::like(x) : Array();
     visit_real(x.dtype(), [&]<class T>() {
       batch_norm_backward<T>(Planes(x.shape()), x.data<T>(), g.data<T>(), s.channels, dweight.uninitialized<double>(),

@@ -57,7 +57,7 @@ struct PadConstant {
   }
 };
 
-/// pad with the other modes, which are read from the tensor.
+/// The other padding modes, whose borders repeat elements of the tensor.
 struct PadMirrored {
   static constexpr const char* name = "pad_mirrored";
   static Samples samples() {
@@ -126,7 +126,7 @@ Tensor pad(const Tensor& x, const std::vector<int64_t>& widths, Padding mode, do
       if (b.before[i] > 0 || b.after[i] > 0) y = pad_by_reading(y, i, b.before[i], b.after[i], mode);
     return y;
   }
-  Tensor kept_part = x;  // negative widths are slices, recorded as such
+  Tensor kept_part = x;  // negative widths are recorded as slices
   Shape shape = x.shape();
   Borders borders;
   for (int i = 0; i < x.rank(); ++i) {

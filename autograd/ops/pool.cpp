@@ -1,4 +1,4 @@
-// Pooling. Both are linear once the winners of max_pool2d are known, so each has its transpose as its backward pass.
+// Pooling ops, linear once the positions chosen by max_pool2d are known: each has its transpose as its backward pass.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/internal/sizes.h>
@@ -15,7 +15,7 @@ Shape with_plane(Shape s, int64_t h, int64_t w) {
   return s;
 }
 
-/// Numbers that are all different, so that a small step changes no winner. At most 101 elements.
+/// Values that are all different, so that a small step changes no choice. At most 101 elements.
 Array distinct(const Shape& shape) {
   Array a(shape, f64);
   for (int64_t i = 0; i < a.size(); ++i) a.uninitialized<double>()[i] = static_cast<double>(i * 37 % 101) * 0.04 - 2;
@@ -70,7 +70,7 @@ struct MaxPool {
   static Samples samples() { return windows(max_pool2d, true); }
 };
 
-/// The backward pass reads what the geometry says. Errors: ShapeError.
+/// Checks the shape that the backward pass relies on. Errors: ShapeError.
 void check_pooled(const char* op, const Tensor& y, const PoolGeometry& g) {
   if (y.rank() != 4 || y.dim(0) * y.dim(1) != g.planes || y.dim(2) != g.out_h() || y.dim(3) != g.out_w())
     throw ShapeError(
@@ -85,13 +85,13 @@ PoolGeometry for_result(PoolGeometry g, const Tensor& y) {
   return g;
 }
 
-/// Calls f(where) with the positions as what they are.
+/// Calls f(where) with the positions in their own type.
 template <class F> void visit_positions(const Array& where, F f) {
   if (where.dtype() == u8) f(where.data<std::uint8_t>());
   else f(where.data<int64_t>());
 }
 
-/// Adds every number to the place its window chose.
+/// Adds every element to the position that its window chose.
 struct MaxUnpool {
   static constexpr const char* name = "max_unpool2d";
   struct Saved {
@@ -189,7 +189,7 @@ Tensor unaverage(const Tensor& dy, const PoolGeometry& g) {
 
 std::string by(Pair p) { return join(p.h, " by ", p.w); }
 
-/// Errors: DtypeError, ShapeError; `op` names who refuses.
+/// The geometry of checked options. Errors: DtypeError, ShapeError naming `op`.
 PoolGeometry window_geometry(const char* op, const Tensor& x, Pair kernel, const PoolOptions& o) {
   if (!is_real(x.dtype())) throw_dtype(op, x);
   const Shape& s = x.shape();
@@ -221,7 +221,7 @@ PoolGeometry window_geometry(const char* op, const Tensor& x, Pair kernel, const
   return g;
 }
 
-/// With ceil_mode, how far the last window of `length` numbers reaches over their end and its padding; it must begin before.
+/// With ceil_mode, how far the last window of `length` elements reaches over end and padding; it must begin before.
 int64_t beyond(int64_t length, const Window1d& w) {
   const int64_t whole = length + 2 * w.padding - w.dilation * (w.kernel - 1) - 1;
   int64_t count = (whole + w.stride - 1) / w.stride + 1;
@@ -229,13 +229,13 @@ int64_t beyond(int64_t length, const Window1d& w) {
   return std::max<int64_t>(0, (count - 1) * w.stride - whole);
 }
 
-/// x with as much behind its ends as windows of ceil_mode reach over them.
+/// x extended behind its ends as far as windows of ceil_mode reach.
 Tensor with_ends(const Tensor& x, const PoolGeometry& g, double value) {
   const int64_t h = beyond(g.h, {g.kh, g.stride_h, g.pad_h, g.dil_h}), w = beyond(g.w, {g.kw, g.stride_w, g.pad_w, g.dil_w});
   return h + w == 0 ? x : pad(x, {0, w, 0, h}, Padding::constant, value);
 }
 
-/// For each of `count` windows, how many of its numbers lie before the end of the padding.
+/// For each of `count` windows, the number of its elements before the end of the padding.
 std::vector<double> counts_before_end(int64_t count, int64_t length, const Window1d& w) {
   std::vector<double> all;
   for (int64_t i = 0; i < count; ++i)
@@ -243,7 +243,7 @@ std::vector<double> counts_before_end(int64_t count, int64_t length, const Windo
   return all;
 }
 
-/// Averages over what lies before the end, where `average` has divided by the whole kernel.
+/// Averages over the elements before the end, where `average` has divided by the whole kernel.
 Tensor average_before_end(const Tensor& x, const PoolGeometry& g, Pair kernel, PoolOptions o) {
   o.ceil_mode = false;
   const Tensor y = avg_pool2d(with_ends(x, g, 0), kernel, o);

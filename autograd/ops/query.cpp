@@ -1,4 +1,4 @@
-// Questions about numbers, counts of them, and draws: what has no gradient.
+// Tests and counts of elements, and random draws: ops without a gradient.
 #include <gradus/autograd/internal/indices.h>
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
@@ -19,7 +19,7 @@ template <class F> Tensor ask_each(const Tensor& x, F f) {
   return Tensor(y);
 }
 
-/// Whether any bool along the axis is true; `negated`: of their opposites, and that negated, so whether all are.
+/// True where any element along the axis is; `negated`: the negated any of negated elements, which is all.
 Tensor any_of(const char* op, const Tensor& x, Axis along, bool keep, bool negated) {
   if (x.rank() == 0) return any_of(op, reshape(x, {1}), along, false, negated);
   const int axis = normal_axis(op, along, x.shape());
@@ -39,7 +39,7 @@ Tensor any_of(const char* op, const Tensor& x, Axis along, bool keep, bool negat
   return Tensor(keep ? y : y.reshape(x.shape().erase(axis)));
 }
 
-/// Whether a comes before b in ascending order; NaN comes last.
+/// True if a comes before b in ascending order; NaN comes last.
 template <class T> bool ascends(T a, T b) {
   if (a != a || b != b) return a == a && b != b;
   return a < b;
@@ -128,7 +128,7 @@ UniqueResult unique(const Tensor& x) {
 
 namespace {
 
-/// One draw from weights whose sum is `total`, u in [0, 1).
+/// One index drawn with these weights, whose sum is `total`, by u in [0, 1).
 int64_t drawn_index(const std::vector<double>& weights, double total, double u) {
   double left = u * total;
   int64_t last = -1;

@@ -1,4 +1,4 @@
-// Randomness on the tape.
+// Random ops on the tape.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/core/kernels/drop.h>
@@ -8,7 +8,7 @@
 namespace gradus {
 namespace {
 
-/// Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, "Dropout", 2014, scaled while training. Linear, and its
+/// Dropout, scaled while training: Srivastava, Hinton, Krizhevsky, Sutskever and Salakhutdinov, 2014. It is linear, and its
 /// own transpose: the backward pass draws the same mask again and keeps nothing.
 struct Dropout {
   static constexpr const char* name = "dropout";

@@ -1,4 +1,4 @@
-// Activation functions in pieces: formulas. At a kink the gradient is PyTorch's.
+// Piecewise activation functions: formulas. At a kink the gradient is PyTorch's.
 #include <gradus/autograd/ops/internal/formula_parts.h>
 #include <gradus/autograd/ops/internal/samples.h>
 #include <gradus/core/simd/vmath_wide.h>
@@ -20,7 +20,7 @@ struct HardTanh {
   }
 };
 
-/// Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
+/// min(max(x, 0), 6). Krizhevsky, "Convolutional deep belief networks on CIFAR-10", 2010.
 struct Relu6 {
   static constexpr const char* name = "relu6";
   static Samples samples() { return elementwise(relu6, -6, 6.5); }
@@ -34,7 +34,7 @@ struct HardSigmoid {
   static Samples samples() { return elementwise(hardsigmoid, -5, 3.2); }
 };
 
-/// Howard et al., "Searching for MobileNetV3", 2019.
+/// x hardsigmoid(x). Howard et al., "Searching for MobileNetV3", 2019.
 struct HardSwish {
   static constexpr const char* name = "hardswish";
   static constexpr unsigned reads = reads_input(0);
@@ -81,7 +81,7 @@ struct Threshold {
   }
 };
 
-/// He, Zhang, Ren and Sun, "Delving deep into rectifiers", 2015.
+/// A rectifier with a learned slope below 0. He, Zhang, Ren and Sun, "Delving deep into rectifiers", 2015.
 struct Prelu {
   static constexpr const char* name = "prelu";
   static constexpr unsigned reads = reads_input(0) | reads_input(1);
@@ -97,7 +97,7 @@ struct Prelu {
   }
 };
 
-/// Klambauer, Unterthiner, Mayr and Hochreiter, "Self-normalizing neural networks", 2017.
+/// A scaled exponential unit. Klambauer, Unterthiner, Mayr and Hochreiter, "Self-normalizing neural networks", 2017.
 struct Selu {
   static constexpr const char* name = "selu";
   static constexpr unsigned reads = reads_input(0);
@@ -107,7 +107,7 @@ struct Selu {
   static Samples samples() { return elementwise(selu); }
 };
 
-/// Barron, "Continuously differentiable exponential linear units", 2017.
+/// An exponential unit with a continuous slope. Barron, "Continuously differentiable exponential linear units", 2017.
 struct Celu {
   static constexpr const char* name = "celu";
   static constexpr unsigned reads = reads_input(0);

@@ -10,7 +10,7 @@
 namespace gradus {
 namespace {
 
-/// Calls f(row, j, lanes) for all packs of rows of h numbers.
+/// Calls f(row, j, lanes) for all packs of rows of h elements.
 template <class T, class F> void each_pack(int64_t rows, int64_t h, F f) {
   parallel_ranges(rows, std::max<int64_t>(1, 2048 / std::max<int64_t>(1, h)), [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) for_packs<T>(h, [&](int64_t j, const auto& lanes, int) { f(r, j, lanes); });
@@ -24,7 +24,7 @@ Tensor gate(const Tensor& gates, int k, int of) {
 
 std::vector<Tensor> lstm_step(const Tensor& gates, const Tensor& c);
 
-/// gates [N, 4 H] (input, forget, cell, output), c [N, H] -> h, c. The backward pass computes the gates again.
+/// The LSTM step: gates [N, 4 H] (input, forget, cell, output), c [N, H] -> h, c. The backward pass recomputes the gates.
 struct LstmStep {
   static constexpr const char* name = "lstm_step";
   struct Saved {
@@ -95,7 +95,7 @@ struct LstmStep {
   }
 };
 
-/// Errors: ShapeError. `what` is [N, of H] beside a state [N, H].
+/// Checks `what`, which must be [N, of H] beside a state [N, H]. Errors: ShapeError.
 void check_gates(const char* op, const char* what, const Tensor& gates, const Tensor& state, int of) {
   if (state.rank() != 2 || !(gates.shape() == Shape{state.dim(0), of * state.dim(1)}))
     throw ShapeError(
@@ -115,7 +115,7 @@ std::vector<Tensor> lstm_step(const Tensor& gates, const Tensor& c) {
 
 Tensor gru_step(const Tensor& from_x, const Tensor& from_h, const Tensor& h);
 
-/// from_x, from_h [N, 3 H] (reset, update, new), h [N, H] -> h.
+/// The GRU step: from_x, from_h [N, 3 H] (reset, update, new), h [N, H] -> h.
 struct GruStep {
   static constexpr const char* name = "gru_step";
   static constexpr EdgeException exceptions[] = {

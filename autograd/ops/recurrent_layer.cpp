@@ -1,5 +1,5 @@
-// A recurrent layer over a whole sequence: one product with the input, the steps of core/kernels/recurrent.h, and on the way
-// back one product for each weight. Its reference is recurrent_reference.cpp.
+// A recurrent layer over a whole sequence: one product with the input, the steps of core/kernels/recurrent.h, and in the
+// backward pass one product for each weight. Its reference definition is recurrent_reference.cpp.
 #include <gradus/autograd/ops/recurrent_layer.h>
 
 #include <gradus/autograd/op.h>
@@ -13,7 +13,7 @@
 namespace gradus {
 namespace {
 
-/// What a call was: its inputs as they were (constants here), its options and what the steps left.
+/// The saved values of a call: its inputs unchanged (constants here), its options and the results of the steps.
 struct SequenceSaved {
   Recurrence kind;
   bool reverse;
@@ -62,7 +62,7 @@ Array without_padding(const Array& x, const Array& lengths) {
   return y;
 }
 
-/// s.gates = x w_ih^T + biases: those of the state, too, unless the steps need them apart.
+/// Computes s.gates = x w_ih^T + biases: those of the state, too, unless the steps need them separately.
 template <class T> void input_product(SequenceSaved& s, const Array& x) {
   Array bias = s.b_ih;
   if (s.kind != Recurrence::gru && s.b_hh.defined()) {
@@ -75,7 +75,7 @@ template <class T> void input_product(SequenceSaved& s, const Array& x) {
                        SequenceSaved::read<T>(bias), s.gates.uninitialized<T>());
 }
 
-/// Fills what the steps leave.
+/// Runs the steps and stores their results.
 void run_sequence(SequenceSaved& s) {
   const int64_t steps = s.steps(), n = s.batch(), hidden = s.hidden();
   const Dtype dtype = s.x.dtype();
@@ -92,10 +92,10 @@ void run_sequence(SequenceSaved& s) {
     if (lstm) std::copy_n(s.c.data<T>(), s.c.size(), run.c + layer.first() * s.c.size());
     recurrent_forward(layer, run);
   });
-  if (!lstm && s.kind != Recurrence::gru) s.gates.reset();  // the states tell all
+  if (!lstm && s.kind != Recurrence::gru) s.gates.reset();  // the states suffice
 }
 
-/// What the steps backwards leave, from which all gradients are made.
+/// The results of the backward steps, from which all gradients are computed.
 struct SequenceGradients {
   Array to_x, to_h, projected, first_h, first_c;
 };
@@ -171,7 +171,7 @@ void sequence_backward(BackwardContext& b, const SequenceSaved& s) {
 
 // ---- checks ---------------------------------------------------------------------------------------------------------
 
-/// i64 [N], all in 1 .. T; absent if `lengths` is.
+/// The checked lengths, i64 [N], all in 1 .. T; absent if `lengths` is.
 Array checked_lengths(const char* op, const Tensor& x, const Tensor& lengths) {
   if (!lengths.defined()) return {};
   const int64_t steps = x.shape()[0], n = x.shape()[1];
@@ -253,7 +253,7 @@ struct SampleSizes {
   bool bias = true;
 };
 
-/// x, h (c), w_ih, w_hh (biases), (w_hr), of which sequence_inputs() makes a call.
+/// The inputs x, h (c), w_ih, w_hh (biases), (w_hr), from which sequence_inputs() makes a call.
 std::vector<Array> sample_inputs(Recurrence kind, const SampleSizes& z) {
   const int64_t wide = gates_of(kind) * z.hidden, output = z.projection > 0 ? z.projection : z.hidden;
   unsigned seed = 1;

@@ -12,7 +12,7 @@ struct SequenceStep {
   Tensor h, c;
 };
 
-/// One step from the input's share of the sums.
+/// One step, given the input's part of the sums.
 SequenceStep reference_step(Recurrence kind, const Tensor& from_x, const SequenceStep& before, const LayerWeights& w) {
   const Tensor from_h = linear(before.h, w.w_hh, w.b_hh);
   const int64_t h = w.w_hh.shape()[0] / gates_of(kind);
@@ -30,7 +30,7 @@ SequenceStep reference_step(Recurrence kind, const Tensor& from_x, const Sequenc
   return {w.w_hr.defined() ? linear(m, w.w_hr) : m, c};
 }
 
-/// bool [T, N, 1]: true at the steps that count.
+/// The valid steps, bool [T, N, 1]: true at step t of a sequence longer than t.
 Array steps_that_count(int64_t steps, const Array& lengths) {
   Array mask({steps, lengths.size(), 1}, boolean);
   bool* p = mask.uninitialized<bool>();

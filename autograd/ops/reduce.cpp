@@ -33,7 +33,7 @@ struct Sum {
   static void backward(BackwardContext& b, const Saved& s) {
     b.accumulate(0, [&] {
       const Tensor& g = b.grad();
-      if (g.size() == 1 && !b.graph() && s.from.size() <= 4096)  // one dense fill, where a view would cost more
+      if (g.size() == 1 && !b.graph() && s.from.size() <= 4096)  // one dense fill, cheaper than a view
         return Tensor(std::in_place, [&] { return Array::full(s.from, g.item(), g.dtype()); });
       return expand(reshape(g, reduced_shape(s.from, s.axes, true)), s.from);
     });
@@ -62,7 +62,7 @@ struct SumTo {
   }
 };
 
-/// The largest or smallest element: the gradient goes where it stood.
+/// The largest or smallest element: the gradient goes to its index.
 struct Extremum {
   static constexpr const char* name = "extremum";
   struct Saved {
@@ -83,7 +83,7 @@ struct Extremum {
 
 Tensor extremum(const char* op, const Tensor& x, Axis along, bool keep, bool largest) {
   if (x.rank() == 0) return reshape(extremum(op, reshape(x, {1}), along, false, largest), {});
-  if (along.given < -x.rank() || along.given >= x.rank())  // or a number was meant
+  if (along.given < -x.rank() || along.given >= x.rank())  // otherwise a number was probably meant
     throw IndexError(op,
                      join("axis ", along.given, " is out of range for ", describe(x), "; it must lie in [", -x.rank(), ", ",
                           x.rank() - 1, "]"),

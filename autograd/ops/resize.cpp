@@ -79,7 +79,7 @@ namespace {
 
 // ---- tables ---------------------------------------------------------------------------------------------------------
 
-/// Window i of an adaptive pooling of n to m: floor(i n / m) up to ceil((i + 1) n / m).
+/// The begin of window i of an adaptive pooling of n to m: floor(i n / m) up to ceil((i + 1) n / m).
 int64_t window_begin(int64_t i, int64_t n, int64_t m) { return i * n / m; }
 int64_t window_end(int64_t i, int64_t n, int64_t m) { return ((i + 1) * n + m - 1) / m; }
 
@@ -93,7 +93,7 @@ Table averages(int64_t n, int64_t m) {
   return t;
 }
 
-/// Keys, "Cubic convolution interpolation for digital image processing", 1981, with PyTorch's a = -3/4.
+/// The cubic kernel. Keys, "Cubic convolution interpolation for digital image processing", 1981, with PyTorch's a = -3/4.
 double cubic(double d) {
   constexpr double a = -0.75;
   d = std::fabs(d);
@@ -101,7 +101,7 @@ double cubic(double d) {
   return d < 2 ? ((a * d - 5 * a) * d + 8 * a) * d - 4 * a : 0;
 }
 
-/// Where result i reads among n elements: corners on corners, or each pixel's middle on its share.
+/// The position of result i among n elements: corners on corners, or each pixel's middle at its proportion.
 double place(int64_t i, int64_t n, int64_t m, bool align_corners) {
   if (align_corners) return m > 1 ? static_cast<double>(i) * static_cast<double>(n - 1) / static_cast<double>(m - 1) : 0;
   return (static_cast<double>(i) + 0.5) * static_cast<double>(n) / static_cast<double>(m) - 0.5;

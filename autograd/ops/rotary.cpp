@@ -11,10 +11,10 @@ namespace {
 struct RotaryAngles {
   int64_t first;
   double base;
-  bool back;  ///< the other way round: the transposed turn, which is also the inverse
+  bool back;  ///< the transposed rotation, which is also the inverse
 };
 
-/// cos and sin [length, features / 2] of the turns.
+/// The table of cos and sin [length, features / 2] of the rotations.
 template <class T> struct TurnTable {
   std::vector<T> cos, sin;
 

@@ -5,9 +5,9 @@
 
 namespace gradus {
 
-/// x [.., L, heads, D], D even: features k and k + D/2 of token i are turned by the angle (first + i) base^(-2k/D), equation
-/// 34 with the pairs as Hugging Face's Llama has them. Products of a turned query and a turned key depend on the distance of
-/// their tokens alone. Errors: ShapeError, DtypeError, Error (base).
+/// Rotates x [.., L, heads, D], D even: features k and k + D/2 of token i by the angle (first + i) base^(-2k/D), equation 34
+/// with the pairs as in Hugging Face's Llama. Products of a rotated query and a rotated key depend only on the distance of
+/// their tokens. Errors: ShapeError, DtypeError, Error (base).
 Tensor rotary_embedding(const Tensor& x, int64_t first = 0, double base = 10000);
 
 }  // namespace gradus

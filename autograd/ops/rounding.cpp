@@ -1,4 +1,4 @@
-// Steps, whose gradient is zero, and what remains beside them: formulas.
+// Step functions, whose gradient is zero, and remainders: formulas.
 #include <gradus/autograd/internal/integer.h>
 #include <gradus/autograd/ops/internal/formula_parts.h>
 #include <gradus/autograd/ops/internal/samples.h>
@@ -50,10 +50,10 @@ struct Frac {
   static Samples samples() { return elementwise(frac, 1.1, 1.9); }
 };
 
-/// How often b was taken from a to leave y, a constant. Not the step of a / b, which may be rounded to the next whole one.
+/// The integer n of y = a - n b, a constant. Not the floor or trunc of a / b, which may be rounded to the next integer.
 template <class V> V times(const V& a, const V& b, const V& y) {
   const V by = constant(b), n = round(constant(a) / by - constant(y) / by);
-  return select(abs(constant(y)) == V(infinite), V(-1), n);  // remainder(-1, inf) is inf: below 0, so one b too many
+  return select(abs(constant(y)) == V(infinite), V(-1), n);  // remainder(-1, inf) is inf: n is -1
 }
 
 struct Fmod {
@@ -76,7 +76,7 @@ struct Remainder {
   static void check_integers(const Tensor& a, const Tensor& b) { check_integer_division(name, a, b); }
   template <class V> V f(V a, V b) const {
     const V r = fmod(a, b);
-    return select(sign(r) * sign(b) < V(0), r + b, r);  // the sign of the divisor
+    return select(sign(r) * sign(b) < V(0), r + b, r);  // takes the sign of the divisor
   }
   template <class V> V da(V g, V, V, V) const { return g; }
   template <class V> V db(V g, V a, V b, V y) const { return -(g * times(a, b, y)); }
@@ -91,7 +91,7 @@ struct FloorDivide {
   static constexpr Integers integers = Integers::exact;
   static void check_integers(const Tensor& a, const Tensor& b) { check_integer_division(name, a, b); }
   template <class V> V f(V a, V b) const {
-    const V r = fmod(a, b), q = (a - r) / b;  // whole but for rounding
+    const V r = fmod(a, b), q = (a - r) / b;  // an integer, up to rounding
     return select(b == V(0), a / b, round(select(sign(r) * sign(b) < V(0), q - V(1), q)));
   }
   template <class T> whole<T> f(whole<T> a, whole<T> b) const { return floor_quotient(a, b); }

@@ -1,5 +1,5 @@
-// Running sums and products along an axis. Their gradients are scans too: of a sum the sum from the other end, of a product
-// a linear recurrence, which needs no division and so is right where numbers are zero.
+// Running sums and products along an axis. Their gradients are scans too: for a sum the sum from the other end, for a
+// product a linear recurrence, which needs no division and so is exact where elements are zero.
 #include <gradus/autograd/internal/indices.h>
 #include <gradus/autograd/internal/integer.h>
 #include <gradus/autograd/op.h>
@@ -11,8 +11,8 @@
 namespace gradus {
 namespace {
 
-/// r = p r + q, in double for floats; doubles keep in `lost` what roundings took from r. Long sums and products so lose no
-/// digits on their way.
+/// r = p r + q, in double for floats; doubles keep the rounding errors of r in `lost`, so that long sums and products lose
+/// no digits.
 template <class T> GRADUS_INLINE T go_on(double& r, double& lost, T p, T q) {
   const double before = r, product = static_cast<double>(p) * before, next = product + static_cast<double>(q);
   r = next;
@@ -21,10 +21,10 @@ template <class T> GRADUS_INLINE T go_on(double& r, double& lost, T p, T q) {
     const double all_lost = p * lost + (std::fma(p, before, -product) + sum_lost);
     lost = all_lost == all_lost ? all_lost : 0;  // NaN where r is infinite
   }
-  return static_cast<T>(lost == 0 ? r : r + lost);  // -0 stays
+  return static_cast<T>(lost == 0 ? r : r + lost);  // keeps -0
 }
 
-/// Over all lanes of the axis, in order: out[i] = p(i) out[i - 1] + q(i), the first being start(i).
+/// Scans all lanes of the axis, in order: out[i] = p(i) out[i - 1] + q(i), the first being start(i).
 template <class T, class Start, class Factor, class Term>
 void each_lane_of(const AroundAxis& a, bool reverse, T* out, Start start, Factor p, Term q) {
   constexpr int64_t strip = 64;  // neighbouring lanes
@@ -87,14 +87,15 @@ Tensor running_sum(const Tensor& x, int axis, bool reverse) {
       x);
 }
 
-/// 0, x_0, x_1, ...: everything moved by one, from the end that is not read.
+/// The sequence first, x_0, x_1, ...: shifted by one, from the end that is not read.
 Tensor shifted(const Tensor& x, int axis, double first) {
   Shape one = x.shape();
   one[axis] = 1;
   return cat({full(one, first, x.dtype()), slice(x, axis, 0, x.shape()[axis] - 1)}, axis);
 }
 
-/// With u the incoming gradient, v_i = u_i + a_{i+1} v_{i+1} is the gradient of b, and v_i r_{i-1} that of a.
+/// The linear recurrence r. With u the incoming gradient, v_i = u_i + a_{i+1} v_{i+1} is that of b, and v_i r_{i-1} that of
+/// a.
 struct LinearScan {
   static constexpr const char* name = "linear_scan";
   static constexpr EdgeException exceptions[] = {
@@ -125,7 +126,7 @@ struct LinearScan {
   }
 };
 
-/// y_i = x_0 ... x_i. With r_i = g_i + x_{i+1} r_{i+1} the gradient is r_i y_{i-1}.
+/// The running product y_i = x_0 ... x_i. With r_i = g_i + x_{i+1} r_{i+1} the gradient is r_i y_{i-1}.
 struct CumProd {
   static constexpr const char* name = "cumprod";
   static constexpr EdgeException exceptions[] = {

@@ -1,4 +1,4 @@
-// Whole slices named by a list of indices, and what is made of that: flip, roll, take, and the paddings that repeat numbers.
+// Slices selected by a list of indices, and ops made of that: flip, roll, take, and the paddings that repeat elements.
 // index_select and index_sum are each other's backward pass.
 #include <gradus/autograd/internal/indices.h>
 #include <gradus/autograd/op.h>
@@ -112,7 +112,7 @@ Tensor sum_at(const Tensor& x, int axis, const Array& at, int64_t length) {
       x);
 }
 
-/// Where element i of the result reads, as a list for select_at.
+/// The source index of each element i of the result, as a list for select_at.
 template <class F> Array list(int64_t n, F f) {
   Array at({n}, i64);
   for (int64_t i = 0; i < n; ++i) at.uninitialized<int64_t>()[i] = f(i);

@@ -10,7 +10,7 @@ struct Softsign {
   static constexpr const char* name = "softsign";
   static constexpr unsigned reads = reads_input(0);
   template <class V> V f(V x) const {
-    V near = max(V(-1e17), min(V(1e17), x));  // from here on it is 1 in any precision, and infinity / infinity is not
+    V near = max(V(-1e17), min(V(1e17), x));  // beyond, the slope is 1 in any precision, and infinity / infinity is NaN
     return near / (1.0 + abs(near));
   }
   template <class V> V df(V g, V x, V) const {
@@ -20,7 +20,7 @@ struct Softsign {
   static Samples samples() { return elementwise(softsign, 0.1, 3); }
 };
 
-/// min(x, 0) - log(1 + e^-|x|), which does not overflow.
+/// min(x, 0) - log(1 + e^-|x|), without overflow.
 struct LogSigmoid {
   static constexpr const char* name = "logsigmoid";
   static constexpr unsigned reads = reads_input(0);
@@ -45,9 +45,9 @@ struct Mish {
   }
   template <class V> V df(V g, V x, V) const {
     V near = max(V(-1000), min(V(40), x)), e = exp(near), n = e * (e + 2.0), d = n + 2.0;
-    return g * (n / d + near * (4.0 * (n + 1.0) / (d * d)) * sigmoid(x));  // beyond 40 the second term is nothing
+    return g * (n / d + near * (4.0 * (n + 1.0) / (d * d)) * sigmoid(x));  // beyond 40 the second term is negligible
   }
-  /// Above 0 the same in w = e^-x: there the slope of n / d would be a small difference.
+  /// The gradient, above 0 in terms of w = e^-x: the slope of n / d would be a small difference there.
   Tensor df(Tensor g, Tensor x, Tensor) const {
     const Tensor near = clamp(x, -1000, 1000), e = exp(at_most_0(near)), n = e * (e + 2.0), d = n + 2.0;
     const Tensor w = exp(at_most_0(-near)), q = 1.0 + 2.0 * w * (1.0 + w);
@@ -63,8 +63,8 @@ struct Mish {
   }
 };
 
-/// Hendrycks and Gimpel's approximation: x (1 + tanh(u)) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3), or x sigmoid(2u).
-/// Beyond 100 the sigmoid is 0 or 1 in any precision, and x^3 may be infinite.
+/// Hendrycks and Gimpel's approximation of GELU: x (1 + tanh(u)) / 2 with u = sqrt(2 / pi) (x + 0.044715 x^3), or x
+/// sigmoid(2u). Beyond 100 the sigmoid is 0 or 1 in any precision, and x^3 may be infinite.
 struct GeluTanh {
   static constexpr const char* name = "gelu_tanh";
   static constexpr EdgeException exceptions[] = {
@@ -99,7 +99,7 @@ struct TanhShrink {
   static Samples samples() { return elementwise(tanhshrink); }
 };
 
-/// Dauphin, Fan, Auli and Grangier, "Language modeling with gated convolutional networks", 2016.
+/// A gate: a sigmoid(b). Dauphin, Fan, Auli and Grangier, "Language modeling with gated convolutional networks", 2016.
 struct Glu {
   static constexpr const char* name = "glu";
   static Samples samples() {

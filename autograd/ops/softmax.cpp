@@ -1,4 +1,4 @@
-// softmax and log_softmax: fast kernels both ways. Their backward pass reads the result only, so the input is not kept;
+// softmax and log_softmax: fast kernels for both passes. The backward pass needs the result only, so the input is not kept;
 // where gradients are recorded it is the same formula in ops.
 #include <gradus/autograd/internal/indices.h>
 #include <gradus/autograd/op.h>
@@ -30,11 +30,11 @@ template <class T, class Row, class Column> void each_row(const AroundAxis& l, R
   });
 }
 
-/// What comes of a row in which the largest is infinite, so that its distance from itself is NaN.
+/// The result for a row whose largest element is infinite, so that its distance from itself is NaN.
 enum class Infinite {
   nan,    ///< NaN, as in PyTorch
   zeros,  ///< zeros, if all are -inf
-  shares  ///< the largest share 1 evenly
+  shares  ///< the largest elements share 1 evenly
 };
 
 template <class T, bool logarithm, Infinite infinite> void softmax_forward(const AroundAxis& l, const T* x, T* y) {
@@ -79,7 +79,7 @@ template <class T, bool logarithm, Infinite infinite> void softmax_forward(const
   each_row<T>(l, row, column);
 }
 
-/// softmax: y (g - sum(g y)); log_softmax: g - e^y sum(g).
+/// The gradients, softmax: y (g - sum(g y)); log_softmax: g - e^y sum(g).
 template <class T, bool logarithm> void softmax_backward(const AroundAxis& l, const T* g, const T* y, T* dx) {
   using P = pack<T>;
   const auto term = [=](P sum, int64_t i, const auto& lanes) {

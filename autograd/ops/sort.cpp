@@ -1,4 +1,4 @@
-// Orders along an axis. The indices are found without a record; the values are gathered from them, so the gradient is
+// Sorting along an axis. The indices are computed without recording; the values are gathered by them, so the gradient is
 // gather's.
 #include <gradus/autograd/internal/indices.h>
 #include <gradus/autograd/op.h>
@@ -10,7 +10,7 @@
 namespace gradus {
 namespace {
 
-/// Which of two comes first; NaN counts as the largest, as in PyTorch. Equal ones keep their order.
+/// True if a comes before b; NaN counts as the largest, as in PyTorch. Equal ones keep their order.
 template <class T> bool before(T a, T b, bool descending) {
   if constexpr (std::is_floating_point_v<T>) {
     if (std::isnan(a) || std::isnan(b))
@@ -19,7 +19,7 @@ template <class T> bool before(T a, T b, bool descending) {
   return descending ? a > b : a < b;
 }
 
-/// For every lane of the axis, where its first `count` elements in order stand.
+/// For every lane of the axis, the indices of its first `count` elements in order.
 Array order(const Tensor& x, int axis, int64_t count, bool descending) {
   const Array from = x.array().contiguous();
   const AroundAxis a(x.shape(), axis);
@@ -49,7 +49,7 @@ Array order(const Tensor& x, int axis, int64_t count, bool descending) {
   return indices;
 }
 
-/// Puts the first NaN of a lane, if there is one, in the place of what was found in it.
+/// Replaces the index found in a lane by that of its first NaN, if there is one.
 void nan_wins(const Tensor& x, int axis, Array& indices) {
   if (!is_real(x.dtype())) return;
   const Array from = x.array().contiguous();
@@ -68,13 +68,13 @@ ValuesAndIndices chosen(const Tensor& x, int axis, const Array& indices) {
   return {gather(x, axis, Tensor(indices)), Tensor(indices)};
 }
 
-/// The same where each lane gives one; its axis goes unless `keep`.
+/// The values at one index for each lane; the axis is removed unless `keep`.
 ValuesAndIndices one_of_each(const Tensor& x, int axis, const Array& indices, bool keep) {
   const ValuesAndIndices one = chosen(x, axis, indices);
   return keep ? one : ValuesAndIndices{squeeze(one.values, axis), squeeze(one.indices, axis)};
 }
 
-/// Of a 0-d tensor, taken as one of one element.
+/// The result for a 0-d tensor, which is sorted as one with one element.
 ValuesAndIndices of_one(const ValuesAndIndices& v) { return {reshape(v.values, {}), reshape(v.indices, {})}; }
 
 struct Sort {

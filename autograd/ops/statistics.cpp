@@ -1,4 +1,4 @@
-// Statistics along axes.
+// Statistics along axes: means, variances, logsumexp.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/internal/centred.h>
@@ -33,7 +33,7 @@ struct Mean {
     return over_axes([](const Tensor& x, const std::vector<int>& axes, bool keep) { return mean(x, axes, keep); });
   }
 };
-/// Linear, and its own transpose.
+/// x - mean(x), which is linear, and its own transpose.
 struct Centred {
   static constexpr const char* name = "centred";
   struct Saved {
@@ -47,7 +47,7 @@ struct Centred {
   }
 };
 
-/// x with the masked axes together as the last.
+/// x with the masked axes merged into the last one.
 Tensor masked_last(const Tensor& x, std::uint32_t axes, std::vector<int>& order) {
   for (int pass = 0; pass < 2; ++pass)
     for (int i = 0; i < x.rank(); ++i)
@@ -57,7 +57,7 @@ Tensor masked_last(const Tensor& x, std::uint32_t axes, std::vector<int>& order)
   return reshape(permute(x, order), shape);
 }
 
-/// The gradient is softmax. x is not empty.
+/// logsumexp, whose gradient is softmax. x is not empty.
 struct LogSumExp {
   static constexpr const char* name = "logsumexp";
   struct Saved {
@@ -94,13 +94,13 @@ int64_t count_of(const Tensor& x, std::uint32_t axes) {
   return n;
 }
 
-/// By what a sum of squared distances is divided; if there are too few, by 0: NaN or infinity, as PyTorch.
+/// The divisor of a sum of squared distances; 0 if there are too few elements, giving NaN or infinity, as PyTorch.
 double degrees(const char* op, const Tensor& x, const std::vector<int>& axes, int correction) {
   if (!is_real(x.dtype())) throw_dtype(op, x);
   return static_cast<double>(std::max<int64_t>(count_of(x, axes_mask(op, axes, x.shape())) - correction, 0));
 }
 
-/// Where the sum overflows, half of the mean is summed by shares; being rounded it may be more than half of the largest.
+/// The mean. Where the sum overflows, halved elements are summed; rounding may carry that over half of the largest number.
 Array mean_of(const Array& x, std::uint32_t axes, double n) {
   const Array mean = map([n](auto s) { return s / n; }, sum_axes(x, axes));
   if (all_finite(mean)) return mean;
@@ -114,7 +114,7 @@ Array mean_of(const Array& x, std::uint32_t axes, double n) {
 }
 
 /// x - mean - rest along axes, and the sum of their squares. The mean is rounded: where it is far from 0 that matters, and
-/// `rest` is the mean of what is left; elsewhere there is none.
+/// `rest` is the mean of the distances; elsewhere it is absent.
 struct Distances {
   Array mean, rest, squares;
   Array of(const Array& x) const {
@@ -123,7 +123,7 @@ struct Distances {
     return rest.defined() ? map_over("var", true, less, d, rest.expand(x.shape())) : d;
   }
   Distances(const Array& x, std::uint32_t axes, double n) : mean(mean_of(x, axes, n)) {
-    const auto sum_squares = [&](const Array& d) {  // d is written over
+    const auto sum_squares = [&](const Array& d) {  // overwrites d
       return sum_axes(map_over(
                           "var", true, [](auto v) { return v * v; }, d),
                       axes);
@@ -151,13 +151,13 @@ Tensor var_of_centred(const Tensor& x, const std::vector<int>& axes, double n, b
   return sum(square(centred(x, axes)), axes, keep) / n;
 }
 Tensor std_of_centred(const Tensor& x, const std::vector<int>& axes, double n, bool keep) {
-  const Tensor d = centred(x, axes), y = norm(d, 2, axes, keep) / std::sqrt(n);  // its gradient at 0 is 0, as PyTorch's
+  const Tensor d = centred(x, axes), y = norm(d, 2, axes, keep) / std::sqrt(n);  // the gradient at 0 is 0, as PyTorch's
   if (all_finite(y.array())) return y;
-  const Tensor finite = y.detach() - y.detach() == 0.0;  // the norm of d may be too large where that over sqrt(n) is not
+  const Tensor finite = y.detach() - y.detach() == 0.0;  // the norm of d may overflow where y does not
   return where(finite, y, norm(d / std::sqrt(n), 2, axes, keep));
 }
 
-/// What var and std share: their kernels read x and its means, and the distances are taken again.
+/// var and std, whose kernels keep x and its means, and compute the distances again.
 template <bool root> struct Spread {
   struct Saved {
     Array x, y;  // y with the axes kept
@@ -205,7 +205,7 @@ struct Std : Spread<true> {
   }
 };
 
-/// Is the root of these sums of squares right, and its reciprocal finite? NaN does not come of squares.
+/// True if the root of these sums of squares is accurate, and its reciprocal finite. Squares alone are never NaN.
 template <class T> bool roots_suffice(const Array& squares) {
   constexpr T low = sizeof(T) == 4 ? T(0x1p-80) : T(0x1p-900), high = sizeof(T) == 4 ? T(0x1p120) : T(0x1p1000);
   const T* from = squares.data<T>();
@@ -260,11 +260,11 @@ Tensor std(const Tensor& x, const std::vector<int>& axes, int correction, bool k
 Tensor logsumexp(const Tensor& x, const std::vector<int>& axes, bool keep) {
   if (!is_real(x.dtype())) throw_dtype("logsumexp", x);
   const std::uint32_t mask = axes_mask("logsumexp", axes, x.shape());
-  if (x.size() == 0) return log(sum(exp(x), axes, keep));  // of nothing: log 0
+  if (x.size() == 0) return log(sum(exp(x), axes, keep));  // log 0 for an empty x
   Array largest = x.array();
   for (int i = 0; i < x.rank(); ++i)
     if (mask >> i & 1) largest = extreme_axis("logsumexp", largest, i, true).value;
-  // The largest is at distance 0 from itself also where it is infinite.
+  // The largest has distance 0 from itself also where it is infinite.
   const Array terms = map([](auto v, auto top) { return exp(select(v == top, decltype(v)(0), v - top)); }, x.array(),
                           largest.expand(x.shape()));
   const Array y = map([](auto total, auto top) { return log(total) + top; }, sum_axes(terms, mask), largest);

@@ -9,7 +9,7 @@
 namespace gradus {
 namespace {
 
-/// y [N,C,..] + bias [C]. An op of its own, because the sum of the gradient is taken over the dense one, in one order.
+/// y [N,C,..] + bias [C]. An op of its own, because its gradient is summed over the dense one, in one order.
 struct AddBias {
   static constexpr const char* name = "add_bias";
   struct Saved {};
@@ -95,7 +95,7 @@ void check_bias(const char* op, const Tensor& bias, int64_t channels, const Tens
                               "], one for each output channel of ", describe(weight)));
 }
 
-/// [N,C,L] as [N,C,1,L], and back.
+/// [N,C,L] as an image [N,C,1,L], and back.
 Tensor as_image(const Tensor& x) { return unsqueeze(x, 2); }
 Tensor as_text(const Tensor& x) { return squeeze(x, 2); }
 

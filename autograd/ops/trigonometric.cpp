@@ -6,7 +6,7 @@
 namespace gradus {
 namespace {
 
-/// 1 + x^2 = square / shrink^2, where no part is infinite for a number x: shrink = min(1, 1 / |x|), square in [1, 2].
+/// 1 + x^2 = square / shrink^2 without overflow for any number x: shrink = min(1, 1 / |x|), square in [1, 2].
 template <class V> struct OnePlusSquare {
   V shrink, square;
   explicit OnePlusSquare(V x) {
@@ -16,8 +16,8 @@ template <class V> struct OnePlusSquare {
   }
 };
 
-/// A point divided by its larger coordinate, so that no square is infinite or 0; (0, 0) stays where it is, with square 1. An
-/// infinite coordinate becomes 1 and leaves nothing of a finite one. The scale is a constant: no result depends on it.
+/// A point divided by its larger coordinate, so that no square is infinite or 0; (0, 0) stays as it is, with square 1. An
+/// infinite coordinate becomes 1 and a finite one beside it 0. The scale is a constant: no result depends on it.
 template <class V> struct Scaled {
   V scale, a, b, square;
   Scaled(V x, V y) {

@@ -8,7 +8,7 @@
 namespace gradus {
 namespace {
 
-/// Windows over the planes of an image.
+/// The geometry of windows over the planes of an image.
 struct Patches {
   int64_t images, channels, h, w;
   Pair kernel;
@@ -27,8 +27,8 @@ struct Patches {
   }
 };
 
-/// Calls f(index in the image, index among the columns) for every number of a window that is no padding, plane by plane,
-/// so that each plane is one thread's.
+/// Calls f(index in the image, index among the columns) for every element of a window outside the padding, plane by plane,
+/// so that each plane belongs to one thread.
 template <class F> void each_patch_number(const Patches& p, F f) {
   const int64_t out_h = p.down().results(p.h), out_w = p.across().results(p.w), positions = p.kernel.h * p.kernel.w;
   const int64_t work = std::max<int64_t>(1, positions * out_h * out_w);

@@ -1,5 +1,5 @@
-// Norms along axes, at any size of the numbers: where squares or powers would overflow or lose digits, what is summed is the
-// ratio of each to the largest. x / |x| is what the gradients are made of: it is never out of range.
+// Norms along axes, accurate at any magnitude: where squares or powers would overflow or lose digits, ratios to the largest
+// element are summed. Gradients are made of x / |x|, which is never out of range.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/core/kernels/array_stats.h>
@@ -32,7 +32,7 @@ template <class Slope> Tensor norm_gradient(BackwardContext& b, const Array& x, 
   });
 }
 
-/// Are these norms and their gradients such that the quotient g / |x| has all its digits?
+/// True if these norms and their gradients have quotients g / |x| that keep all digits.
 template <class T> bool quotients_suffice(const Array& norms, const Array& g) {
   const auto far = [](T v) { return v != 0 && (std::fabs(v) > T(0x1p60) || std::fabs(v) < T(0x1p-60)); };
   const auto near = [far](const Array& a) { return std::none_of(a.data<T>(), a.data<T>() + a.size(), far); };
@@ -64,7 +64,7 @@ struct Norm2 {
   }
 };
 
-/// |x|_p for p other than 0, 1, 2 and infinity. Where x is 0, or so far from y that it does not count, its gradient is 0.
+/// |x|_p for p other than 0, 1, 2 and infinity. Where x is 0, or negligible beside y, its gradient is 0.
 struct NormP {
   static constexpr const char* name = "norm_p";
   struct Saved {
@@ -99,8 +99,8 @@ Tensor extreme_of_axes(Tensor x, std::uint32_t axes, bool largest) {
   return x;
 }
 
-/// For norms whose squares left the range in which they keep their digits, a power of two near the largest element, to
-/// divide by; 1 for all others, which so keep their bits. Absent if all are 1.
+/// The unit to divide by: a power of two near the largest element for norms whose squares left the range in which they keep
+/// their digits; 1 for all others, which so keep their bits. Absent if all are 1.
 template <class T> Array units(const Array& x, std::uint32_t axes, const Array& y) {
   constexpr T low = sizeof(T) == 4 ? T(0x1p-40) : T(0x1p-450), high = std::numeric_limits<T>::max();
   const T *from = y.data<T>(), *end = from + y.size();
@@ -172,7 +172,7 @@ Tensor norm(const Tensor& x, double p, const std::vector<int>& axes, bool keep) 
   if (!is_real(x.dtype())) throw_dtype("norm", x);
   if (!(p == p)) throw Error("norm", "p must be a number, got NaN");
   const std::uint32_t mask = axes_mask("norm", axes, x.shape());
-  if (p == 0) return sum((x != 0.0).to(x.dtype()), axes, keep);  // NaN is not 0: it counts
+  if (p == 0) return sum((x != 0.0).to(x.dtype()), axes, keep);  // NaN is not 0, and counts
   if (p == 1) return sum(abs(x), axes, keep);
   const Tensor y = p == 2 ? norm2(x, mask) : std::isinf(p) ? extreme_of_axes(abs(x), mask, p > 0) : norm_p(x, p, mask);
   return keep ? y : reshape(y, reduced_shape(y.shape(), mask, false));
@@ -184,23 +184,23 @@ Tensor normalize(const Tensor& x, Axis along, double eps) {
   const Tensor size = norm(x, 2, {axis}, true);
   const auto by_size = [eps](const Tensor& v, const Tensor& n) { return v / where(n < eps, Tensor(eps), n); };
   if (all_finite(size.array())) return by_size(x, size);
-  // Rows whose norm is too large for their dtype are made smaller, exactly, before it is taken.
+  // Rows whose norm is too large for their dtype are scaled down, exactly, before it is computed.
   constexpr double infinity = std::numeric_limits<double>::infinity();
   const Tensor smaller = x * where(size.detach() == infinity, scalar(0x1p-64, x.dtype()), scalar(1, x.dtype()));
   return by_size(smaller, norm(smaller, 2, {axis}, true));
 }
 
-// ---- cosine similarity: kernels where the squares of both norms suffice; else, and recorded, a product of units ----
+// ---- cosine similarity: kernels where both norms' squares are in range; else, and recorded, a product of units ----
 
 namespace {
 
-/// The sum of a / |a| times b / |b|, either norm at least eps. Rounded it may exceed 1; the gradient stays that of the sum.
+/// The sum of a / |a| times b / |b|, either norm at least eps. Rounding may carry it above 1; the gradient is the sum's.
 Tensor product_of_units(const Tensor& a, const Tensor& b, int axis, double eps) {
   const Tensor y = sum(normalize(a, axis, eps) * normalize(b, axis, eps), {axis});
   return y + (min(max(y.detach(), Tensor(-1.0)), Tensor(1.0)) - y).detach();
 }
 
-/// Did no square leave the range in which it has its digits, where the norm counts? NaN does not come of squares.
+/// True if no square left the range in which it keeps its digits, where the norm matters. Squares alone are never NaN.
 template <class T> bool squares_suffice(const Array& norms, double eps) {
   constexpr T low = sizeof(T) == 4 ? T(0x1p-40) : T(0x1p-450), high = sizeof(T) == 4 ? T(0x1p60) : T(0x1p500);
   const T *from = norms.data<T>(), *end = from + norms.size();

@@ -1,4 +1,4 @@
-// Views and their inverses: other layouts of the same numbers, joined and cut.
+// Views and their inverses: other layouts of the same elements, concatenation and slices.
 #include <gradus/autograd/op.h>
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/ops/internal/sizes.h>
@@ -72,7 +72,7 @@ struct Permute {
   }
 };
 
-/// Where a slice came from; its inverse writes it back among zeros.
+/// The source of a slice; the inverse writes it back among zeros.
 struct Window {
   Shape from;
   int axis;
@@ -294,7 +294,7 @@ Tensor slice(const Tensor& x, Axis along, int64_t start, int64_t stop, int64_t s
   const int axis = normal_axis("slice", along, x.shape());
   const int64_t n = x.shape()[axis];
   start = std::clamp<int64_t>(start < 0 ? start + n : start, 0, n);
-  step = std::min(step, std::max<int64_t>(1, n));  // a longer one ends behind the axis all the same
+  step = std::min(step, std::max<int64_t>(1, n));  // a longer step also ends behind the axis
   return primitive<Slice>(
       y,
       [&] {

@@ -1,4 +1,4 @@
-// What detection, segmentation and matching make of images: patches, sampling at any position, boxes.
+// Image ops for detection, segmentation and matching: patches, sampling at any position, boxes.
 #pragma once
 
 #include <gradus/autograd/ops/layers.h>
@@ -20,28 +20,28 @@ enum class GridPadding { zeros, border, reflection };
 struct GridSampleOptions {
   Interpolation mode = Interpolation::bilinear;  ///< or nearest, whose positions get no gradient
   GridPadding padding_mode = GridPadding::zeros;
-  bool align_corners = false;  ///< -1 and 1 are the middles of the outermost pixels, else their outer edges
+  bool align_corners = false;  ///< -1 and 1 are the middles of the outermost pixels, otherwise their outer edges
 };
-/// x [N, C, H, W] at grid [N, H', W', 2], whose last axis is (x, y) -> [N, C, H', W']. Jaderberg et al., "Spatial transformer
-/// networks", 2015, equation 5. Errors: ShapeError, DtypeError; Error for mode bicubic.
+/// Samples x [N, C, H, W] at grid [N, H', W', 2], whose last axis is (x, y) -> [N, C, H', W']. Jaderberg et al., "Spatial
+/// transformer networks", 2015, equation 5. Errors: ShapeError, DtypeError; Error for mode bicubic.
 Tensor grid_sample(const Tensor& x, const Tensor& grid, const GridSampleOptions& options = {});
-/// theta [N, 2, 3], and size [N, C, H', W'] of which N, H' and W' are read -> the grid [N, H', W', 2] of theta (x, y, 1).
+/// The grid [N, H', W', 2] of theta (x, y, 1), for theta [N, 2, 3] and size [N, C, H', W'], of which C is ignored.
 Tensor affine_grid(const Tensor& theta, const Shape& size, bool align_corners = false);
 
 // ---- boxes (ops/boxes.cpp): rows (x1, y1, x2, y2) ----
 struct RoiAlignOptions {
-  double spatial_scale = 1;    ///< from the boxes' numbers to x's pixels
-  int64_t sampling_ratio = 0;  ///< samples along each side of a bin; 0 or below: one for each pixel that a bin is long
-  bool aligned = false;        ///< boxes are moved by half a pixel, and may be smaller than one
+  double spatial_scale = 1;    ///< factor from box coordinates to x's pixels
+  int64_t sampling_ratio = 0;  ///< samples along each side of a bin; 0 or below: one for each pixel of the bin's length
+  bool aligned = false;        ///< shifts boxes by half a pixel, and allows boxes smaller than one
 };
-/// x [N, C, H, W], boxes [K, 5] = (image, x1, y1, x2, y2) -> [K, C, size]: each box cut into bins, each bin the mean of x at
-/// some positions. The boxes get no gradient. He et al., "Mask R-CNN", 2017, section 3; torchvision's roi_align. Errors:
-/// ShapeError, DtypeError, IndexError for an image that x does not have.
+/// Pools x [N, C, H, W] inside boxes [K, 5] = (image, x1, y1, x2, y2) -> [K, C, size]: each box is cut into bins, and a bin
+/// is the mean of x at some positions. Boxes get no gradient. He et al., "Mask R-CNN", 2017, section 3; torchvision's
+/// roi_align. Errors: ShapeError, DtypeError, IndexError for an image that x does not have.
 Tensor roi_align(const Tensor& x, const Tensor& boxes, Pair size, const RoiAlignOptions& options = {});
-/// [M, N]: what boxes a [M, 4] and b [N, 4] share, over what both cover; of two empty boxes 0.
+/// The intersection over union [M, N] of boxes a [M, 4] and b [N, 4]; 0 for two empty boxes.
 Tensor box_iou(const Tensor& a, const Tensor& b);
 /// Non-maximum suppression: indices (i64) of the boxes [N, 4] that overlap no kept box of a higher score [N] by an IoU above
-/// the threshold; highest score first, of equal ones the first first. A constant. Errors: ShapeError, DtypeError.
+/// the threshold; highest score first, equal ones in their order. A constant. Errors: ShapeError, DtypeError.
 Tensor nms(const Tensor& boxes, const Tensor& scores, double iou_threshold);
 
 }  // namespace gradus

@@ -82,7 +82,7 @@ class JsonScanner {
   std::string_view digits() const;
   void skip_spaces();
   bool take(char c);  ///< reads `c` if it is next, after spaces
-  void end();         ///< Errors: the text goes on.
+  void end();         ///< throws unless the text ends here
 
   std::string& text_;
   std::size_t at_ = 0;

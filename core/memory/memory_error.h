@@ -7,7 +7,7 @@
 
 namespace gradus {
 
-/// To be called in `catch (const std::bad_alloc&)`.
+/// Throws ResourceError; to be called in `catch (const std::bad_alloc&)`.
 [[noreturn]] inline void no_memory_for(const std::string& op) { throw ResourceError(op, "the system has no memory"); }
 
 }  // namespace gradus

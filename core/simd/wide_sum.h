@@ -27,7 +27,7 @@ struct ExactSum {
 /// A number split into a T and the rest: x - high - low keeps the digits of an x near it.
 template <class T> struct TwoParts {
   double high, low;
-  /// Of a T and a small addition.
+  /// The parts of the sum of a T and a small number.
   TwoParts(double near, double rest) : high(static_cast<double>(static_cast<T>(near + rest))), low((near - high) + rest) {}
 };
 

@@ -105,7 +105,7 @@ const Tensor& ClosureObjective::differentiable(const Tensor& loss) const {
   throw OptimError(rule_.name(), "the closure's loss has no history: it uses no parameter, or NoGrad was active");
 }
 
-/// The leaves that are not frozen; gradients of these are then one per parameter again, absent for the frozen ones.
+/// The leaves that are not frozen; for_live() makes one tensor per leaf one per parameter, absent for frozen ones.
 std::vector<Tensor> ClosureObjective::live() const {
   std::vector<Tensor> all;
   for (const auto& p : all_)

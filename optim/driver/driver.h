@@ -74,7 +74,7 @@ class Driver {
   virtual void archive(StateArchive& a, const std::vector<Driven>& all);
 
  protected:
-  /// Counts the step, and tells saved references to the parameter that its elements change.
+  /// Counts the step, and bumps the version of the parameter's Array, so that backward() notices the change.
   static void begin(const Driven& d);
   virtual const char* moved_at_once() const { return "model"; }
   /// Saves or loads the parameter's own per-step values.

@@ -5,11 +5,11 @@
 //     GRADUS_FIELDS(lr)
 //     template <class V> struct State { V w0; GRADUS_FIELDS(w0) };
 //     auto initial() const { return std::tuple(as_w); }
-//     struct Step { S length = 0.0; GRADUS_FIELDS(length) };              // one set of numbers for all parameters
+//     struct Step { S length = 0.0; GRADUS_FIELDS(length) };              // one set of values for all parameters
 //     void advance(Step& k, S t) const {}
 //     template <class V> struct Sums { V far; GRADUS_FIELDS(far) };
 //     template <class V> void measure(V g, const V& w, State<V>& s, const Step& k, Sums<V>& terms) const {
-//       terms.far = (w - s.w0) * (w - s.w0);                              // what one number adds; may change the state
+//       terms.far = (w - s.w0) * (w - s.w0);                              // the terms of one element; may change the state
 //     }
 //     void conclude(Step& k, const Sums<S>& sums) const { k.length = sqrt(sums.far); }
 //     template <class V> auto update(V g, V& w, State<V>& s, const Step& k) const { ... }

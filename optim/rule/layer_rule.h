@@ -6,8 +6,8 @@
 //
 // or the norms enter the state, and must be known before anything changes (rules/novograd.cpp):
 //
-//   V measured(V g, const V& w, const State<V>&, const Step&) const;     what has a norm; changes nothing
-//   void norms(Step& k, S w_norm, S measured_norm) const;                brings them into the numbers of the step
+//   V measured(V g, const V& w, const State<V>&, const Step&) const;     the value to take the norm of
+//   void norms(Step& k, S w_norm, S measured_norm) const;                stores them in the per-step values
 //   update(V g, V& w, State<V>&, const Step& k) const;                   as of any element rule
 //
 // The per-step values belong to one parameter and are saved with it, so a second moment of a whole layer is one of them.

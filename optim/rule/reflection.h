@@ -39,7 +39,7 @@ template <class Struct> auto option_places(const Struct& s) {  // of which read_
 std::vector<Option> read_options(const char* names, std::span<const OptionPlace> places);
 void write_option(const OptionPlace& to, double value);
 
-// ---- slots and numbers ------------------------------------------------------------------------------------------------
+// ---- slots and values -------------------------------------------------------------------------------------------------
 
 /// For initial(): this slot starts as the parameter itself.
 struct StartsAsW {};

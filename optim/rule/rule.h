@@ -4,7 +4,7 @@
 //     S lr = 1e-3;
 //     GRADUS_FIELDS(lr)                                              // bools and GRADUS_CHOICEs may be listed too
 //     template <class V> struct State : gradus::NoFields {};         // or { V m, v; GRADUS_FIELDS(m, v) }
-//     struct Step : gradus::NoFields {};                             // or numbers of S, the same for every element
+//     struct Step : gradus::NoFields {};                             // or per-step values of S, one for all elements
 //     void advance(Step&, S) const {}                                // brings them to step t = 1, 2, ...
 //     template <class V> auto update(V g, V& w, State<V>&, const Step&) const {
 //       V step = lr * sign(g);
@@ -23,7 +23,7 @@
 //
 // V is a pack in the fused pass, num<T> in explain() and in tests, Tensor in a differentiable step, Symbol in printed
 // equations. So there is no `if` on a V (write select), and a number in max, min or select is written V(0). A division by a
-// number of Step is written as a product with its reciprocal: a vector division per element is what a step costs.
+// value of Step is written as a product with its reciprocal: a vector division per element is what a step costs.
 #pragma once
 
 #include <gradus/optim/rule/element_rule.h>

@@ -12,7 +12,7 @@ GRADUS_CHOICE(AdafactorForm, pytorch, paper, optax, keras)
 ///            the decay lr weight_decay
 ///   paper    eps1 is added to g*g (0: 1e-30); the rest as pytorch
 ///   optax    as the paper, but the step is lr max(eps2, rms(w)); the two longest axes are factored, and only if the
-///            shorter has min_dim numbers; the step may have a momentum; the decay is weight_decay alone
+///            shorter has min_dim elements; the step may have a momentum; the decay is weight_decay alone
 ///   keras    as the paper, but 1/sqrt(t) bounds lr only if relative_step
 template <class S = double> struct AdafactorRule {
   S lr = 1e-2, beta2_decay = -0.8, eps1 = 0.0, eps2 = 1e-3, d = 1.0, weight_decay = 0.0;

@@ -4,8 +4,8 @@ namespace gradus::optim {
 
 /// Adamax. Kingma and Ba, "Adam: a method for stochastic optimization", 2014, algorithm 2, with PyTorch's eps inside the
 /// maximum. weight_decay is coupled.
-/// Dialect keras: eps is added to u, and the decay is decoupled; paper: no eps, and a number whose gradients have all been 0
-/// does not move.
+/// Dialect keras: eps is added to u, and the decay is decoupled; paper: no eps, and an element whose gradients have all
+/// been 0 does not move.
 template <class S = double> struct AdamaxRule {
   S lr = 2e-3, beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.0;
   Dialect dialect = Dialect::pytorch;

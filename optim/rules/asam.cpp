@@ -10,7 +10,7 @@ struct AsamOptions {
 };
 
 /// ASAM. Kwon et al., "ASAM: adaptive sharpness-aware minimization for scale-invariant learning of deep neural networks",
-/// 2021, algorithm 1, p = 2: as SAM, but uphill by rho T T g / |T g| with T = |w| + eta for each number, |.| over all
+/// 2021, algorithm 1, p = 2: as SAM, but uphill by rho T T g / |T g| with T = |w| + eta for each element, |.| over all
 /// parameters.
 class Asam final : public Wrapper<ClosureRuleWith<AsamOptions>> {
  public:

@@ -4,7 +4,7 @@ namespace gradus::optim {
 
 /// FTRL-proximal. McMahan et al., "Ad click prediction: a view from the trenches", 2013, algorithm 1, with the options of
 /// Keras: l2 counts twice (the paper's lambda2 is 2*l2), l2_shrinkage is a penalty in the loss, lr_power replaces the root.
-/// A number whose |z| is at most l1 is exactly 0.
+/// An element whose |z| is at most l1 is exactly 0.
 template <class S = double> struct FtrlRule {
   S lr = 1e-3, lr_power = -0.5, initial_accumulator_value = 0.1, l1 = 0.0, l2 = 0.0, l2_shrinkage = 0.0, beta = 0.0;
   GRADUS_FIELDS(lr, lr_power, initial_accumulator_value, l1, l2, l2_shrinkage, beta)

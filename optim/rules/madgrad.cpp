@@ -3,7 +3,7 @@
 namespace gradus::optim {
 
 /// MADGRAD. Defazio and Jelassi, "Adaptivity without compromise: a momentumized, adaptive, dual averaged gradient method for
-/// stochastic optimization", 2021, algorithm 1, as in the authors' code: eps is added to lr too. A number whose gradients
+/// stochastic optimization", 2021, algorithm 1, as in the authors' code: eps is added to lr too. An element whose gradients
 /// have all been 0 does not move. weight_decay is coupled unless decoupled_weight_decay.
 template <class S = double> struct MADGRADRule {
   S lr = 1e-2, momentum = 0.9, weight_decay = 0.0, eps = 1e-6;

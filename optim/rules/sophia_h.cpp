@@ -3,7 +3,7 @@
 namespace gradus::optim {
 
 /// Sophia-H. Liu et al., "Sophia: a scalable stochastic second-order optimizer for language model pre-training", 2023,
-/// algorithms 1 and 3: momentum over an average of the Hessian's diagonal, each number clipped. The diagonal is estimated
+/// algorithms 1 and 3: momentum over an average of the Hessian's diagonal, each element clipped. The diagonal is estimated
 /// every `interval` steps by Hutchinson's u*(Hu), u random signs that are a function of (seed, step, parameter): those steps
 /// need step(closure), and the closure leaves backward() to the optimizer.
 template <class S = double> struct SophiaHRule {

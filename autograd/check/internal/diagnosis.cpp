@@ -8,7 +8,7 @@ using namespace diagnosing;
 
 namespace {
 
-// ---- one number for all ---------------------------------------------------------------------------------------------
+// ---- one factor for all entries -------------------------------------------------------------------------------------
 
 Explanation buffer(const Case& c) {
   if (!c.e.changes_with_calls) return {};
@@ -29,7 +29,7 @@ Explanation sign(const Case& c) {
           turned == all ? "every entry has the wrong sign" : join(turned, " of ", all, " have the wrong sign")};
 }
 
-/// Is 1/k the share that each of the k parts of a broadcast has?
+/// True if 1/k is the share of each of the k parts of a broadcast.
 bool replicas(const Case& c, int64_t k) {
   const auto size = static_cast<int64_t>(c.columns);
   if (c.e.output.size() == k * size) return true;
@@ -49,7 +49,7 @@ Explanation factor(const Case& c) {
   return {rest, Cause::factor, part};
 }
 
-/// A factor for each row, each column, or one that is the value of an input or of the result.
+/// The cause "factor": one for each row or column, or the value of an input or of the result.
 Explanation own_factor(const Case& c) {
   const auto along = [&](std::size_t lines, auto line_of, const char* what) -> Explanation {
     Vector ab(lines), bb(lines), several(lines);
@@ -98,7 +98,7 @@ Explanation swapped(const Case& c) {
   return best;
 }
 
-// ---- numbers that are missing, or should be -------------------------------------------------------------------------
+// ---- entries that are missing, or should be -------------------------------------------------------------------------
 
 /// Calls f(stride, length) for every axis.
 template <class F> void each_axis(const Shape& s, F f) {
@@ -107,7 +107,7 @@ template <class F> void each_axis(const Shape& s, F f) {
     f(stride, static_cast<std::size_t>(s[axis]));
 }
 
-/// Of a broadcast, only one slice of the outputs gives its gradient.
+/// The cause that only one slice of the outputs of a broadcast contributes.
 Explanation one_slice(const Case& c) {
   Explanation best;
   if (!c.e.rows_are_outputs) return best;
@@ -126,7 +126,7 @@ Explanation one_slice(const Case& c) {
   return best;
 }
 
-/// The wrong entries are in the first or last slice of an axis.
+/// The cause "edge": the wrong entries are in the first or last slice of an axis.
 Explanation edge(const Case& c) {
   const auto within = [&](const Shape& s, auto place) {
     bool found = false;
@@ -148,7 +148,7 @@ bool only_lost(const Case& c) {
   return c.count([&](std::size_t i) { return c.differs(i) && !lost(c, i); }) == 0;
 }
 
-/// Some outputs give nothing; or of x + g(x) only the x arrives.
+/// The cause that some outputs contribute nothing; or only x of x + g(x).
 Explanation lost_outputs(const Case& c) {
   if (!c.e.rows_are_outputs || c.one_by_one(c.n)) return {};
   const auto identity = [&](std::size_t i) { return i / c.columns == i % c.columns ? 1 : 0; };
@@ -160,7 +160,7 @@ Explanation lost_outputs(const Case& c) {
   return {0, Cause::detached, "some outputs give no gradient: is a path cut, or one use overwritten by another?"};
 }
 
-/// Slices of an axis of the input, from one of its ends, get nothing.
+/// The cause that slices of an axis of the input, from one of its ends, get no gradient.
 Explanation lost_part(const Case& c) {
   if (!only_lost(c)) return {};
   std::vector<bool> column(c.columns);
@@ -207,7 +207,7 @@ std::size_t rank_of(Vector m, std::size_t rows, std::size_t columns, double tole
   return rank;
 }
 
-/// What is missing is of low rank, as sums and means are; or the gradient sees each element alone, the function does not.
+/// The cause "missing term": the difference has low rank, as sums and means have; or only the function mixes elements.
 Explanation missing_term(const Case& c) {
   const std::size_t wrong = c.count([&](std::size_t i) { return c.differs(i); });
   if (2 * wrong < c.count([&](std::size_t i) { return !c.zero(c.n[i]); })) return {};
@@ -222,7 +222,7 @@ Explanation missing_term(const Case& c) {
           "a term that elements share is missing or superfluous: a sum, mean or variance over an axis"};
 }
 
-/// The gradient at a point where the result stands in place of an input, or the other way round.
+/// The cause "stale": the gradient belongs to a point with the result in place of an input, or the other way round.
 Explanation stale(const Case& c) {
   double rest = INFINITY;
   std::size_t at = 0;

@@ -1,4 +1,4 @@
-// The wrong input's matrices, and what each cause leaves of their difference: for diagnosis.cpp and diagnosis_indices.cpp.
+// The wrong input's matrices, and the difference that each cause leaves: for diagnosis.cpp and diagnosis_indices.cpp.
 #pragma once
 
 #include <gradus/autograd/check/internal/diagnosis.h>
@@ -10,14 +10,14 @@ namespace gradus::diagnosing {
 
 using Vector = std::vector<double>;
 
-/// A cause, and the largest difference it leaves, as a share of the largest there is.
+/// A cause, and the largest difference it leaves unexplained, as a share of the largest there is.
 struct Explanation {
   double unexplained = INFINITY;
   Cause cause = Cause::not_recognised;
   std::string sentence;
 };
 
-/// The wrong input's matrices.
+/// The wrong input's matrices and their scale.
 struct Case {
   const Evidence& e;
   const Vector &a, &n;
@@ -35,11 +35,11 @@ struct Case {
     for (std::size_t i = 0; i < a.size(); ++i)
       error = std::max(error, std::fabs(a[i] - n[i])), top = std::max({top, std::fabs(a[i]), std::fabs(n[i])});
   }
-  double level() const { return 4 * e.noise + 1e-12 * top; }  // below it a number counts as zero
+  double level() const { return 4 * e.noise + 1e-12 * top; }  // numbers below it count as zero
   bool zero(double v) const { return std::fabs(v) <= level(); }
   bool differs(std::size_t i) const { return std::fabs(a[i] - n[i]) > std::max(level(), 1e-6 * error); }
   double share(double rest) const { return std::max(0.0, rest - level()) / error; }
-  /// How far `x` is from what `like` says, a function of the place in the matrix.
+  /// The distance of `x` from like(i), the entries that a cause predicts.
   template <class F> double rest(const Vector& x, F like) const {
     double most = 0;
     for (std::size_t i = 0; i < x.size(); ++i) most = std::max(most, std::fabs(x[i] - like(i)));
@@ -50,7 +50,7 @@ struct Case {
     for (std::size_t i = 0; i < a.size(); ++i) k += holds(i);
     return k;
   }
-  /// No output depends on two elements, and no element serves two outputs.
+  /// True if no output depends on two elements, and no element affects two outputs.
   bool one_by_one(const Vector& m) const {
     std::vector<int> in_row(rows), in_column(columns);
     for (std::size_t i = 0; i < m.size(); ++i)
@@ -59,7 +59,7 @@ struct Case {
   }
 };
 
-// The right numbers at other places (diagnosis_indices.cpp).
+// Causes with the right values at wrong indices (diagnosis_indices.cpp).
 Explanation transposed(const Case& c);
 Explanation off_by_one(const Case& c);
 Explanation misplaced(const Case& c);

@@ -1,12 +1,12 @@
-// Gradients whose numbers are right but stand at other places.
+// Gradients whose values are right but stand at wrong indices.
 #include <gradus/autograd/check/internal/diagnosis_case.h>
 
 namespace gradus::diagnosing {
 namespace {
 
-using Places = std::vector<std::int64_t>;  // where a number of the other matrix stands; -1: nowhere
+using Places = std::vector<std::int64_t>;  // index into the other matrix; -1: none
 
-/// Where element i of `s` stands when axes p and q are exchanged and the numbers are laid out again.
+/// The index of each element of `s` when axes p and q are exchanged and the elements are laid out again.
 Places exchanged(const Shape& s, int p, int q) {
   Places to;
   for (int64_t i = 0; i < s.size(); ++i) {
@@ -22,7 +22,7 @@ Places exchanged(const Shape& s, int p, int q) {
   return to;
 }
 
-/// One place further along an axis; axis -1: in row-major order.
+/// Indices shifted along an axis; axis -1: in row-major order.
 Places shifted(const Shape& s, int axis, int by) {
   int64_t stride = 1;
   for (int k = axis + 1; axis >= 0 && k < s.rank(); ++k) stride *= s[k];
@@ -41,7 +41,7 @@ Places same(std::size_t n) {
   return to;
 }
 
-/// What is left if analytic (r, c) is numeric (row[r], column[c]), where those exist; half of the numbers must.
+/// The difference left if analytic (r, c) is numeric (row[r], column[c]), where those exist; half of the entries must.
 double moved(const Case& c, const Places& row, const Places& column) {
   double most = 0;
   std::size_t compared = 0;
@@ -89,7 +89,7 @@ Explanation off_by_one(const Case& c) {
   return {rest, Cause::shifted, "the gradient stands one place beside where it should: is an index off by one?"};
 }
 
-/// Each row (or each column) holds the right numbers in another order; a quarter may have fallen off an edge.
+/// The cause "misplaced": each row (or column) has the right values in another order; a quarter may have fallen off an edge.
 Explanation misplaced(const Case& c) {
   const auto unmatched = [&](std::size_t lines, std::size_t step, std::size_t across) {
     std::size_t lost = 0, all = 0;

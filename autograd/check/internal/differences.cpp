@@ -11,9 +11,9 @@ namespace {
 
 using Vector = std::vector<double>;
 
-constexpr std::size_t most_rows = 256;     // outputs up to which each is seeded by itself
+constexpr std::size_t most_rows = 256;     // outputs up to which each has its own seed
 constexpr std::size_t most_located = 512;  // elements up to which a failure along directions is measured one by one
-constexpr double good_enough = 0.1;        // of the bound: no further step is tried
+constexpr double good_enough = 0.1;        // share of the bound below which no further step is tried
 
 bool finite(const Vector& v) {
   return std::all_of(v.begin(), v.end(), [](double x) { return std::isfinite(x); });
@@ -26,12 +26,12 @@ struct Entry {
   double a, b;
 };
 
-/// One input and what was found for it.
+/// The findings about one input.
 struct Block {
   std::size_t begin, size;
   double largest = 0;  ///< of |analytic| and |numeric|
   double difference = 0, own = 0;
-  bool shown = false;  ///< some slope was more than rounding beside the other inputs'
+  bool shown = false;  ///< some slope exceeded rounding beside the other inputs'
   std::vector<Entry> entries;
 };
 
@@ -110,7 +110,7 @@ class Check {
     return x;
   }
 
-  /// Another point beside the one given, and other directions.
+  /// Draws another point near the given one, and other directions.
   void redraw() {
     for (std::size_t i = 0; i < at_.x.size(); ++i) at_.x[i] = f_.x[i] * (1 + 0x1p-6 * signed_uniform());
     at_.base = f_.value(at_.x);
@@ -127,7 +127,7 @@ class Check {
     return {};
   }
 
-  /// True if the column is settled; false if it was too coarse and must be drawn again.
+  /// Measures a column: true if it is settled, false if it was too coarse and must be drawn again.
   bool measure(const Line& c) {
     Block& block = blocks_[c.block];
     const double bound = report_.bound;
@@ -178,7 +178,7 @@ class Check {
     return k.found;
   }
 
-  // ---- the verdict ----
+  // ---- verdict ----
 
   void point_at(std::size_t block, const Entry& e) {
     report_.input = static_cast<int>(block);
@@ -215,7 +215,7 @@ class Check {
                        " entries compared, ", report_.inconclusive, " of ", report_.draws, " draws inconclusive"));
   }
 
-  /// Zero both ways shows nothing, unless the function does not depend on the input.
+  /// The message if the gradient is zero both ways, which shows nothing unless the function does not depend on the input.
   std::string vacuous() {
     bool any = false;
     for (const Block& b : blocks_) any = any || b.shown;
@@ -247,7 +247,7 @@ class Check {
         const Vector y = f_.value(x), before = f_.value(f_.x);
         for (std::size_t j = 0; j < y.size(); ++j)
           if (std::fabs(y[j] - before[j]) > 1e-12 * largest_of(before)) return true;
-      } catch (const Error&) {  // outside what the function accepts: no answer
+      } catch (const Error&) {  // the function has no value here
       }
     }
     return false;
@@ -263,7 +263,7 @@ class Check {
     return join(s, "[", index, "]");
   }
 
-  // ---- what is wrong, and why ----
+  // ---- element and cause of the error ----
 
   std::string describe_wrong(const Block& b) {
     const auto k = static_cast<std::size_t>(report_.input);
@@ -282,7 +282,7 @@ class Check {
     return join(apart, " of ", b.entries.size(), report_.compared > 0 && whole() ? " entries differ" : " products differ");
   }
 
-  /// Measures all inputs element by element, if they are few enough, and asks for the cause; else looks for the element.
+  /// Measures all inputs element by element, if there are few enough, and finds the cause; otherwise locates the element.
   Diagnosis diagnosis(const Block& b) {
     const auto k = static_cast<std::size_t>(&b - blocks_.data());
     const Findings found{f_, at_, analytic_, good_enough * report_.bound};
@@ -291,7 +291,7 @@ class Check {
     if (at_.x.size() <= most_located) {
       e = gather(found, k, report_.bound * b.largest);
       worst = worst_of(e);
-    } else {  // the products along directions, as one column: what is said of all entries at once can still be seen
+    } else {  // the products along directions, as one column: causes common to all entries can still be found
       e.rows = b.entries.size(), e.inputs = {Shape{1}}, e.names = {f_.names[k]}, e.of.resize(1), e.x = {0}, e.noise = b.own;
       for (const Entry& p : b.entries) e.of[0].analytic.push_back(p.a), e.of[0].numeric.push_back(p.b);
       worst = locate(found, {k, -1, direction(b)});
@@ -316,7 +316,7 @@ class Check {
   std::vector<Line> pending_;
   std::vector<Vector> analytic_;
   Vector elsewhere_;
-  double top_ = 0;  ///< of all analytic gradients
+  double top_ = 0;  ///< largest of all analytic gradients
   std::string kink_;
   GradcheckReport report_;
 };

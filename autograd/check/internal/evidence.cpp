@@ -26,7 +26,7 @@ Vector columns_of(const PlainFunction& f, std::size_t block, const std::vector<V
   return m;
 }
 
-/// Empty if nothing could be evaluated. The largest uncertainty is added to `noise`, if given.
+/// The matrix by differences; empty if nothing could be evaluated. The largest uncertainty is added to `noise`, if given.
 Vector numeric_matrix(const Findings& s, const Stencil& at, std::size_t block, double* noise) {
   const auto columns = static_cast<std::size_t>(s.f.shapes[block].size());
   double least = 0;
@@ -67,7 +67,7 @@ Evidence gather(const Findings& s, std::size_t wrong, double apart) {
   e.output = s.f.output_shape();
   for (std::size_t k = 0; k < s.f.shapes.size(); ++k)
     e.of.push_back({columns_of(s.f, k, s.analytic), numeric_matrix(s, at, k, k == wrong ? &e.noise : nullptr)});
-  (void)s.f.value(at.x);  // the latest call, for what a call leaves behind
+  (void)s.f.value(at.x);  // the latest call, in case calls leave state behind
   const Vector alone = columns_of(s.f, wrong, s.f.pull_back(at.x, at.seeds, nullptr));
   for (std::size_t i = 0; i < alone.size(); ++i)
     e.changes_with_calls = e.changes_with_calls || std::fabs(alone[i] - e.of[wrong].analytic[i]) > apart;
@@ -77,7 +77,7 @@ Evidence gather(const Findings& s, std::size_t wrong, double apart) {
     try {
       there.base = s.f.value(x);
       if (std::all_of(there.base.begin(), there.base.end(), [](double v) { return std::isfinite(v); })) return matrix(there);
-    } catch (const Error&) {  // outside what the function accepts
+    } catch (const Error&) {  // the function has no value there
     }
     return Vector();
   };

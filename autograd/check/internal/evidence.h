@@ -1,4 +1,4 @@
-// What a failed check measures to find the wrong element and the cause.
+// The measurements that a failed check makes to find the wrong element and the cause.
 #pragma once
 
 #include <gradus/autograd/check/internal/diagnosis.h>
@@ -7,15 +7,15 @@
 
 namespace gradus {
 
-/// A function, a point, and its gradients there, one for each seed.
+/// A function, a point, and the gradients there, one for each seed.
 struct Findings {
   const PlainFunction& f;
   const Stencil& at;
   const std::vector<std::vector<double>>& analytic;
-  double accuracy;  ///< of slopes, relative
+  double accuracy;  ///< relative error of slopes
 };
 
-/// The matrices of all inputs at the point, element by element. `apart`: how much two gradients must differ to be two.
+/// Measures all inputs' matrices at the point, element by element. Gradients further apart than `apart` are different.
 Evidence gather(const Findings& findings, std::size_t wrong, double apart);
 
 struct Worst {
@@ -23,9 +23,9 @@ struct Worst {
   std::int64_t element = -1;  ///< -1: not found
   double analytic = 0, numeric = 0;
 };
-/// Where the matrices of the wrong input differ most.
+/// The entry at which the matrices of the wrong input differ most.
 Worst worst_of(const Evidence& evidence);
-/// Halves a wrong direction, and goes on with the half that is more wrong, down to one element.
+/// Halves a wrong direction repeatedly, following the half that is more wrong, down to one element.
 Worst locate(const Findings& findings, Line direction);
 
 }  // namespace gradus

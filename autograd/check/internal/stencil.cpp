@@ -10,12 +10,12 @@ namespace {
 using Vector = std::vector<double>;
 
 /// Steps in the order they are tried. The seven-point rule errs by h^6 f^(7) / 140 and by rounding of about eps |f| / h, so
-/// the first is near the best for f of order 1; smaller ones step around kinks nearby and serve steep functions, larger ones
+/// the first is near the best for f of order 1; smaller ones step around kinks nearby and suit steep functions, larger ones
 /// flat ones.
 constexpr double steps[] = {0x1p-7,  0x1p-9,  0x1p-11, 0x1p-13, 0x1p-15, 0x1p-17, 0x1p-19,
                             0x1p-21, 0x1p-23, 0x1p-26, 0x1p-29, 0x1p-5,  0x1p-3};
 constexpr double steps_f32[] = {0x1p-4, 0x1p-3, 0x1p-5, 0x1p-6, 0x1p-7, 0x1p-9, 0x1p-11, 0x1p-2};
-constexpr double closest = 0x1p-22;  // a kink must be seen as near as this
+constexpr double closest = 0x1p-22;  // a kink must still show at this step
 
 bool finite_slopes(const Vector& v) {
   return std::all_of(v.begin(), v.end(), [](double x) { return std::isfinite(x); });
@@ -26,11 +26,11 @@ double dot(const Vector& a, const Vector& b) {
   return s;
 }
 
-/// The rules for every output, and what rounding may do to them.
+/// The difference rules for every output, and the bound of their rounding errors.
 struct PerOutput {
   Vector seven, five, three, left, right, noise;
 
-  /// What does not change has no rounding errors, unless it changed at a larger step: then they have swallowed the change.
+  /// An output that does not change has no rounding errors, unless it changed at a larger step: then they hide the change.
   PerOutput(const Vector (&v)[7], double d, double rounding, std::vector<bool>* changed)
       : seven(v[3].size()), five(seven), three(seven), left(seven), right(seven), noise(seven) {
     for (std::size_t j = 0; j < seven.size(); ++j) {
@@ -98,8 +98,7 @@ Slopes Stencil::best(const Line& line, double accuracy, double least) const {
     if (s.step == 0) continue;
     const double slope = std::max(least, largest_of(s.seven));
     // Two rules agree by chance once in thousands of points. Their errors are of order h^2, h^4 and h^6: the best one's
-    // follows from the coarsest one's, and from what the step before, four times as long, has left; unless that one reached
-    // over a kink.
+    // follows from the coarsest one's, and from that of the step before, four times as long, unless that one crossed a kink.
     if (slope > 0) s.uncertain = std::max(s.uncertain, 32 * s.coarse * (s.coarse / slope) * (s.coarse / slope));
     const bool smooth = 256 * s.coarse >= before.coarse && slope * before.apart <= 100 * before.coarse * before.coarse;
     if (before.step == 4 * h && smooth) s.uncertain = std::max(s.uncertain, before.apart / 1024);
@@ -119,7 +118,7 @@ Stencil::Kink Stencil::kink(const Line& line, const Slopes& s, double beyond) co
   for (const double h : {s.step / 8, std::min(s.step / 8, closest)}) {
     const Slopes near = at(line, h);
     if (near.step == 0) return {};
-    if (h < s.step / 8 && 100 * near.noise > jump) break;  // so near, rounding hides it
+    if (h < s.step / 8 && 100 * near.noise > jump) break;  // rounding hides the kink at so small a step
     const double still = std::fabs(near.right[k.row] - near.left[k.row]);
     if (still < jump / 4 || still <= beyond + 100 * near.noise) return {};
     k.left = near.left[k.row], k.right = near.right[k.row];

@@ -1,4 +1,4 @@
-// What the drawings of a tape are made of: the texts of a box, and the files around a drawing (cmake/embed.cmake).
+// The parts of a drawing of a tape: the texts of a box, and the files around a drawing (cmake/embed.cmake).
 #pragma once
 
 #include <gradus/autograd/inspect/draw_tape.h>
@@ -13,7 +13,7 @@ std::string title(const DrawnNode& d);  ///< the op, or the leaf's name
 std::string times(const DrawnNode& d);  ///< "forward 3.1 µs · back 12 µs", as far as known
 
 extern const std::string_view tape_html;      ///< the page, with {{style}}, {{summary}}, {{drawing}} and {{times}}
-extern const std::string_view tape_css;       ///< of the drawing, which may stand alone
-extern const std::string_view tape_page_css;  ///< of the page around it
+extern const std::string_view tape_css;       ///< style of the drawing, which may stand alone
+extern const std::string_view tape_page_css;  ///< style of the page around it
 
 }  // namespace gradus::drawing

@@ -7,11 +7,11 @@
 namespace gradus::drawing {
 namespace {
 
-constexpr double gap = 18, layer_gap = 34, margin = 16, lane = 10;  // pixels; a lane: the room of a wire that passes a layer
+constexpr double gap = 18, layer_gap = 34, margin = 16, lane = 10;  // pixels; a lane: a wire's width within a layer
 constexpr double lane_weight = 2;
-constexpr std::size_t most_lanes = 20000;  // beyond that long wires go straight
+constexpr std::size_t most_lanes = 20000;  // beyond this number long wires are straight
 
-/// A box, or the place of a wire in a layer that it passes.
+/// A box, or the position of a wire in a layer that it passes.
 struct Item {
   double width, weight;
   int layer;
@@ -88,15 +88,15 @@ class Layers {
     for (std::size_t r = 0; r < layer.size(); ++r) layer[r] = keyed[r].second, items_[at(layer[r])].rank = r;
   }
 
-  /// Every item goes to the mean of its neighbours, as near as the order allows: neighbours that would overlap form a block
-  /// that goes to the mean of what its members want (least squares under an order).
+  /// Moves every item to the mean of its neighbours, as near as the order allows: neighbours that would overlap form a
+  /// block, which moves to the mean of its members' wishes (least squares under an order).
   void pull(std::vector<int>& layer, bool downwards, bool both) {
     struct Block {
       double sum, weight;
       std::size_t begin;
       double where() const { return sum / weight; }
     };
-    std::vector<double> offset(layer.size());  // of each item, if all stood side by side
+    std::vector<double> offset(layer.size());  // offset of each item, if all stood side by side
     std::vector<Block> blocks;
     for (std::size_t r = 0; r < layer.size(); ++r) {
       const Item& item = items_[at(layer[r])];

@@ -1,5 +1,5 @@
-// The tape as SVG, and the page around it. A leaf and a constant stand right above each node that uses them, so that a
-// weight used at every step of a sequence does not draw a wire through all of them.
+// The tape as SVG, and the page around it. Leaves and constants are drawn right above each node that uses them, so that a
+// weight used at every step of a sequence does not have a wire through all of them.
 #include <gradus/autograd/inspect/internal/tape_labels.h>
 #include <gradus/autograd/inspect/internal/tape_layout.h>
 #include <gradus/core/io/fill_template.h>
@@ -46,7 +46,7 @@ std::string number(double x) {
   return buffer;
 }
 
-/// What a box says, row by row.
+/// The text of a box, row by row.
 struct BoxText {
   struct Row {
     std::string text;
@@ -54,7 +54,7 @@ struct BoxText {
   };
   std::vector<Row> rows;
   std::string kind, tip;
-  double share = 0;  // of the time of the slowest node
+  double share = 0;  // time as a share of the slowest node's
 
   void add(const std::string& text, const char* of = "") {
     if (!text.empty()) rows.push_back({shortened(text), of});
@@ -108,7 +108,7 @@ class Picture {
   Size size{};
 
  private:
-  /// The longest path from above; what hangs on leaves alone then comes down to the node that uses it.
+  /// Finds layers by the longest path from above; nodes with only leaves above then move down to the node that uses them.
   void find_layers() {
     const std::size_t n = nodes_.size();
     std::vector<int> users(n, 0), lowest(n, -1);

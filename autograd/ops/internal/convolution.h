@@ -1,4 +1,4 @@
-// The two of the three linear maps of a convolution that other ops are made of (conv.cpp).
+// The two of the three linear maps of a convolution that other ops use (conv.cpp).
 #pragma once
 
 #include <gradus/autograd/tensor.h>
@@ -6,9 +6,9 @@
 
 namespace gradus::convolution {
 
-/// x [N,C,H,W] with weight [O,C/groups,KH,KW], plus bias [O] unless absent: conv2d, its arguments already checked.
+/// x [N,C,H,W] with weight [O,C/groups,KH,KW], plus bias [O] unless absent: conv2d with arguments already checked.
 Tensor correlate(const Tensor& x, const Tensor& weight, const Tensor& bias, const Conv2dGeometry& g);
-/// dy [N,O,H',W'] back to [N,C,H,W]: the transposed convolution.
+/// The transposed convolution of dy [N,O,H',W'] to [N,C,H,W].
 Tensor conv2d_input(const Tensor& dy, const Tensor& weight, const Conv2dGeometry& g);
 
 }  // namespace gradus::convolution

@@ -1,4 +1,4 @@
-// What formulas share: pieces that keep NaN, and forms that keep their digits where the plain ones lose them.
+// Parts that formulas share: functions that propagate NaN, and forms that are accurate where the plain ones are not.
 #pragma once
 
 #include <gradus/autograd/ops.h>
@@ -9,19 +9,19 @@ namespace gradus {
 
 inline constexpr double infinite = std::numeric_limits<double>::infinity();
 
-/// x as a constant of a derivative: where that is differentiated again, x is not.
+/// x as a constant within a derivative: the second derivative does not differentiate it.
 template <class V> V constant(const V& x) {
   if constexpr (requires { x.detach(); }) return x.detach();
   else return x;
 }
 
-/// v where x is a number, NaN where it is NaN: for derivatives in pieces, of which a comparison with NaN would choose one.
+/// v where x is a number, NaN where it is NaN: for piecewise derivatives, where a comparison with NaN would choose a piece.
 template <class V> V unless_nan(const V& x, const V& v) { return select(x == x, v, constant(x)); }
 
-/// min(x, 0), with the slope 1 at 0, which belongs to the side below.
+/// min(x, 0), with the slope 1 at 0, as on the side below.
 template <class V> V at_most_0(const V& x) { return select(x > V(0), V(0), x); }
 
-/// sigmoid(x), 1 - sigmoid(x), and their product, which is the slope, each with all its digits.
+/// sigmoid(x), 1 - sigmoid(x), and their product, the slope, all accurate.
 template <class V> struct Logistic {
   V value, rest, slope;
   explicit Logistic(V x) {
@@ -36,16 +36,16 @@ template <> struct Logistic<Tensor> {
   explicit Logistic(const Tensor& x) : value(sigmoid(x)), rest(sigmoid(-x)) {}
 };
 
-/// The slope of tanh, all digits of it and of its own slope: near 0 one form has them, further out the other.
+/// The slope of tanh, accurate with its own slope: near 0 one form is, further out another.
 inline Tensor tanh_slope(const Tensor& x) {
   return where(abs(x) < 1.0, 1.0 - square(tanh(x)), 4.0 * sigmoid(2.0 * x) * sigmoid(-2.0 * x));
 }
 
-/// 1 - x^2, all digits of it and of its slope.
+/// 1 - x^2, accurate with its slope.
 template <class V> V one_minus_square(V x) { return (1.0 - x) * (1.0 + x); }
 inline Tensor one_minus_square(Tensor x) { return where(abs(x) < 0.5, 1.0 - x * x, (1.0 - x) * (1.0 + x)); }
 
-/// The recorded reading of what packs have. Beyond 40 it is 0 in any precision, and x^2 could be infinite.
+/// exp_square() for Tensors, as packs have it. Beyond 40 it is 0 in any precision, and x^2 could be infinite.
 inline Tensor exp_square(const Tensor& x, double factor) { return exp(factor * square(clamp(x, -40, 40))); }
 
 }  // namespace gradus

@@ -1,4 +1,4 @@
-// The inputs of a recurrent layer, and what it computes in plain ops (recurrent_reference.cpp): for second order.
+// The inputs and the reference definition of a recurrent layer in plain ops (recurrent_reference.cpp), for second order.
 #pragma once
 
 #include <gradus/autograd/ops/recurrent_layer.h>
@@ -6,7 +6,7 @@
 
 namespace gradus {
 
-/// A call's inputs in the order in which the node has them, those that are absent left out.
+/// The inputs of a call in the order of the node's inputs, absent ones left out.
 struct SequenceInputs {
   Tensor x, h, c;
   LayerWeights w;
@@ -29,7 +29,7 @@ struct SequenceInputs {
   }
 };
 
-/// y, h and, of an LSTM, c. `lengths` is i64 [N] or absent; h and c must be given.
+/// The reference: y, h and, for an LSTM, c. `lengths` is i64 [N] or absent; h and c must be given.
 std::vector<Tensor> reference_sequence(Recurrence kind, bool reverse, const Array& lengths, const SequenceInputs& in);
 
 }  // namespace gradus

@@ -1,4 +1,4 @@
-// Weighted sums along an axis, as a constant table names them: what resizing, adaptive averages and roi_align are made of.
+// Weighted sums along an axis by a constant table: the basis of resizing, adaptive averages and roi_align.
 #pragma once
 
 #include <gradus/autograd/tensor.h>
@@ -8,7 +8,7 @@
 
 namespace gradus {
 
-/// Row i of a sparse matrix [rows, columns] is what stands in start[i] .. start[i + 1] - 1.
+/// A sparse matrix [rows, columns], whose row i has the entries start[i] .. start[i + 1] - 1.
 struct RowWeights {
   int64_t columns = 0;
   std::vector<int64_t> start{0}, column;
@@ -33,7 +33,7 @@ struct RowWeights {
   }
 };
 
-/// x with axis [columns] replaced by [rows]: result r is the sum of what row r of the table weighs.
+/// x with axis [columns] replaced by [rows]: result r is the sum of x weighted by row r of the table.
 Tensor resample(const Tensor& x, int axis, const std::shared_ptr<const RowWeights>& table);
 
 }  // namespace gradus

@@ -6,10 +6,10 @@
 
 namespace gradus {
 
-/// An elementwise op of one tensor, over [low, high).
+/// Samples of an elementwise op of one tensor, over [low, high).
 [[gnu::cold]] Samples elementwise(Tensor (*f)(const Tensor&), double low = -2, double high = 2);
 
-/// An elementwise op of two tensors; the second over [low2, high2).
+/// Samples of an elementwise op of two tensors; the second over [low2, high2).
 [[gnu::cold]] Samples pairwise(Tensor (*f)(const Tensor&, const Tensor&), double low, double high, double low2,
                                double high2);
 inline Samples pairwise(Tensor (*f)(const Tensor&, const Tensor&), double low = -2, double high = 2) {
