@@ -320,7 +320,7 @@ template <class Derived> class Module : public ModuleBase, public NoFields {
   }
   std::unique_ptr<ModuleBase> clone() const override {
     [[maybe_unused]] const auto& self = static_cast<const Derived&>(*this);
-    if constexpr (std::is_copy_constructible_v<Derived>) return std::make_unique<Derived>(self);
+    if constexpr (std::is_copy_constructible_v<Derived>) return std::unique_ptr<ModuleBase>(new Derived(self));
     else throw_copy();
   }
   void assign(const ModuleBase& same_type) override {
