@@ -23,6 +23,10 @@ class Tensor {
   /// A wrapped integer (or bool), which leaves a tensor of integers one; 2.0 makes it f32.
   template <std::integral I>
   Tensor(I number) : array_(Array::full({}, number, dtype_of_number(number))), is_wrapped_number_(true) {}
+  /// A constant with one axis.
+  template <class T>
+  requires std::same_as<T, float> || std::same_as<T, double> || std::same_as<T, std::int64_t>
+  explicit Tensor(const std::vector<T>& values) : array_(Array::of<T>({static_cast<int64_t>(values.size())}, values)) {}
   /// Constructs the Array in place: moving an Array just written costs a failed store forwarding.
   template <class Make>
   requires std::is_invocable_r_v<Array, Make> Tensor(std::in_place_t, Make make) : array_(make()) {}

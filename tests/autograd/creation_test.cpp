@@ -5,6 +5,8 @@
 
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
+#include <vector>
 
 using namespace gradus;
 
@@ -70,4 +72,14 @@ TEST_CASE("creation refuses what cannot be made") {
   CHECK(says(thrown<ShapeError>([] { linspace(0, 1, -1); }), {"steps must be at least 0"}));
   CHECK(says(thrown<ShapeError>([] { arange(0, 5, 0); }), {"a step of 0"}));
   CHECK(says(thrown<ShapeError>([] { arange(INT64_MIN, INT64_MAX); }), {"too many numbers"}));
+}
+
+TEST_CASE("a vector becomes a tensor with one axis, of its own dtype") {
+  const Tensor lengths(std::vector<int64_t>{5, 2, 3}), weights(std::vector<float>{0.5f, 2}), none(std::vector<double>{});
+  CHECK(lengths.dtype() == i64);
+  CHECK(numbers_of(lengths) == std::vector<double>{5, 2, 3});
+  CHECK(weights.dtype() == f32);
+  CHECK(weights.shape() == Shape{2});
+  CHECK(none.shape() == Shape{0});
+  CHECK_FALSE(std::is_convertible_v<std::vector<float>, Tensor>);  // a cast that is written
 }
