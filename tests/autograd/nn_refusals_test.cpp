@@ -63,10 +63,7 @@ TEST_CASE("cross_entropy: what it refuses, and what it says") {
              }),
              {"cross_entropy: ", "must be integers", "f32[4]", "try: labels.to(i64)"}));
   CHECK(thrown<DtypeError>([&] { cross_entropy(x, tensor<float>({4}, {0, 1, 2.5f, 9})); }).find("try") == std::string::npos);
-  CHECK(says(thrown<DtypeError>([&] {
-               cross_entropy(x, softmax(real({4, 10})));
-             }),
-             {"f32[4,10]", "CrossEntropyOptions{}"}));
+  CHECK(says(thrown<DtypeError>([&] { cross_entropy(x, softmax(real({4, 10}))); }), {"f32[4,10]", "CrossEntropyOptions{}"}));
   Array hot = Array::zeros({4, 10}, i64);
   for (int i = 0; i < 4; ++i) hot.uninitialized<int64_t>()[i * 10 + i] = 1;
   CHECK(says(thrown<ShapeError>([&] { cross_entropy(x, Tensor(hot)); }),
