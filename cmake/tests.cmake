@@ -22,6 +22,7 @@ endif()
 target_compile_options(gradus_tests PRIVATE ${quick_to_compile})
 if(GRADUS_SANITIZE)  # the other builds see to it that a test includes what it uses
   target_precompile_headers(gradus_tests PRIVATE <gradus/gradus.h> <doctest/doctest.h>)
+  set_source_files_properties(tests/main.cpp PROPERTIES SKIP_PRECOMPILE_HEADERS ON)  # which has doctest itself
 endif()
 target_compile_definitions(gradus_tests PRIVATE
   GRADUS_SOURCE_DIR="${CMAKE_CURRENT_SOURCE_DIR}" GRADUS_BINARY_DIR="${CMAKE_CURRENT_BINARY_DIR}")

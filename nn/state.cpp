@@ -1,4 +1,5 @@
 // Saving and loading: all of a state, or nothing.
+#include <gradus/core/kernels/compare.h>
 #include <gradus/core/memory/memory_error.h>
 #include <gradus/nn/module.h>
 
@@ -53,7 +54,7 @@ LoadResult ModuleBase::load_from(const NamedArrays& state, bool strict, const st
     if (!given.emplace(name, &array).second) twice.push_back(quoted(name));
 
   LoadResult result;
-  std::vector<std::string> misfits, missing, unexpected;
+  std::vector<std::string> misfits, missing, unexpected, untied;
   std::vector<std::pair<MemberTensor*, Array>> writes;
   std::unordered_set<std::string> known;
   const auto all = all_members();
@@ -64,8 +65,12 @@ LoadResult ModuleBase::load_from(const NamedArrays& state, bool strict, const st
     if (!to) continue;
     known.insert(m.name);
     auto found = given.find(m.name);
-    for (const Member& other : all)
-      if (found == given.end() && other.repeats == to) found = given.find(other.name);
+    for (const Member& other : all) {
+      const auto same = other.repeats == to ? given.find(other.name) : given.end();
+      if (found == given.end()) found = same;
+      else if (same != given.end() && !same_bits(*found->second, *same->second))
+        untied.push_back(quoted(found->first) + " and " + quoted(other.name));
+    }
     if (found == given.end()) {
       result.missing.push_back(m.name);
       missing.push_back(quoted(m.name));
@@ -82,11 +87,11 @@ LoadResult ModuleBase::load_from(const NamedArrays& state, bool strict, const st
     unexpected.push_back(quoted(name) + (near.empty() ? "" : " (did you mean " + quoted(near) + "?)"));
   }
 
-  if (!misfits.empty() || !twice.empty() || (strict && !(missing.empty() && unexpected.empty())))
+  if (!misfits.empty() || !twice.empty() || !untied.empty() || (strict && !(missing.empty() && unexpected.empty())))
     throw ModuleError(type_name(),
                       join(source, " does not fit, nothing was loaded", Complaint{"missing", missing}.text(),
                            Complaint{"unexpected", unexpected}.text(), Complaint{"another shape or type", misfits}.text(),
-                           Complaint{"given twice", twice}.text()));
+                           Complaint{"given twice", twice}.text(), Complaint{"tied here, different there", untied}.text()));
   for (auto& [to, values] : writes) to->writable().assign(values, "load_state_dict");
   return result;
 } catch (const std::bad_alloc&) {

@@ -43,6 +43,13 @@ void check(const data::DataLoader& loader, const FitOptions& o) {
   if (!(o.average >= 0 && o.average < 1)) refuse("average is ", text(o.average), "; a decay lies in [0, 1), 0 for none");
 }
 
+/// What a row has of the validation set: the rows of a run that is continued stand in the same table.
+std::string validation_of(const FitOptions& o) {
+  std::string all = o.validation ? "loss" : "none";
+  for (const Metric& m : o.metrics) all += ", " + m.name;
+  return all;
+}
+
 /// Errors: DataError if it could not be written later; its folder is made.
 void prepare_file(const std::string& path) {
   std::error_code failed;
@@ -92,7 +99,8 @@ class Fitting {
         .require("items", std::to_string(loader.size()))
         .require("order", l.sampler   ? "of a sampler"
                           : l.shuffle ? join("shuffled, seed ", l.seed)
-                                      : "as given");
+                                      : "as given")
+        .require("validation", validation_of(options));
   }
 
   FitResult run() {

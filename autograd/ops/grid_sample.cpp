@@ -129,8 +129,8 @@ Tensor grid_sample(const Tensor& x, const Tensor& grid, const GridSampleOptions&
     throw DtypeError("grid_sample", join("the image is ", describe(x), ", the grid ", describe(grid), "; they do not mix"),
                      join("grid.to(", x.dtype(), ")"));
   if (x.rank() != 4 || grid.rank() != 4 || grid.dim(0) != x.dim(0) || grid.dim(3) != 2)
-    throw ShapeError("grid_sample",
-                     join("takes an image [N,C,H,W] and a grid [N,H',W',2], got ", describe(x), " and ", describe(grid)));
+    throw ShapeError("grid_sample", join("takes images [N,C,H,W] and a grid [N,H',W',2] of as many, got ", describe(x),
+                                         " and ", describe(grid)));
   if (x.dim(2) < 1 || x.dim(3) < 1)
     throw ShapeError("grid_sample", join("the images of ", describe(x), " are empty; they must be at least 1 by 1"));
   if (options.mode == Interpolation::bicubic)

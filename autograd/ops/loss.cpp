@@ -171,10 +171,13 @@ void check_labels(const Tensor& logits, const Tensor& labels, const Shape& wante
   if (labels.rank() > 0 && labels.shape()[0] != logits.shape()[0])
     throw ShapeError("cross_entropy", join("the batch sizes differ, ", logits.shape()[0], " against ", labels.shape()[0],
                                            ": ", both, "; the labels must be ", wanted));
-  const bool one_too_many = labels.shape() == wanted.insert(1, 1);
+  std::string hint;
+  if (labels.shape() == wanted.insert(1, 1)) hint = "labels.squeeze(1)";
+  else if (like_logits) hint = "for probabilities: cross_entropy(logits, labels.to(f32), CrossEntropyOptions{})";
+  else if (labels.rank() == 2 && logits.rank() == 3 && labels.dim(1) == logits.dim(1))
+    hint = "permute(logits, {0, 2, 1}): the classes are axis 1";
   throw ShapeError("cross_entropy",
-                   join("one class number is needed for each row of logits: ", both, "; the labels must be ", wanted),
-                   one_too_many ? "labels.squeeze(1)" : "");
+                   join("one class number is needed for each row of logits: ", both, "; the labels must be ", wanted), hint);
 }
 
 void check_range(const Array& labels, int64_t classes) {

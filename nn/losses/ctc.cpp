@@ -121,6 +121,11 @@ Tensor ctc_loss(const Tensor& log_probs, const Tensor& targets, const Tensor& in
   const int64_t steps = log_probs.dim(0), count = log_probs.dim(1), classes = log_probs.dim(2);
   if (o.blank < 0 || o.blank >= classes)
     throw IndexError("ctc_loss", join("the blank must lie in [0, ", classes - 1, "], got ", o.blank));
+  if (input_lengths.shape() == Shape{steps} && steps != count)
+    throw ShapeError(
+        "ctc_loss",
+        join("log_probs must be [T, N, C]: ", describe(log_probs), " has ", count, " samples, input_lengths ", steps),
+        "permute(log_probs, {1, 0, 2})");
   const Numbers inputs = whole_numbers("input_lengths", input_lengths, count);
   const Numbers lengths = whole_numbers("target_lengths", target_lengths, count);
   check_lengths("input_lengths", inputs, 1, steps);

@@ -30,7 +30,8 @@ Tensor ClosureObjective::run() {
 
 double ClosureObjective::evaluate() {
   const Tensor loss = run();
-  if (!has_gradients()) differentiable(loss).backward();
+  const bool traversed = loss.node() && loss.node()->released;  // by the closure; other parameters got the gradients
+  if (!has_gradients() && !traversed) differentiable(loss).backward();
   return sign_ * loss.item();
 }
 

@@ -64,6 +64,11 @@ TEST_CASE("cross_entropy: what it refuses, and what it says") {
              {"cross_entropy: ", "must be integers", "f32[4]", "try: labels.to(i64)"}));
   CHECK(thrown<DtypeError>([&] { cross_entropy(x, tensor<float>({4}, {0, 1, 2.5f, 9})); }).find("try") == std::string::npos);
   CHECK(says(thrown<DtypeError>([&] { cross_entropy(x, softmax(real({4, 10}))); }), {"f32[4,10]", "CrossEntropyOptions{}"}));
+  CHECK(says(thrown<ShapeError>([&] {
+               cross_entropy(real({2, 4, 5}), zeros({2, 4}, i64));
+             }),
+             {"f32[2,4,5]", "permute(logits, {0, 2, 1})"}));
+  CHECK(says(thrown<ShapeError>([&] { cross_entropy(x, zeros({4, 10}, i64)); }), {"labels.to(f32)"}));
   Array hot = Array::zeros({4, 10}, i64);
   for (int i = 0; i < 4; ++i) hot.uninitialized<int64_t>()[i * 10 + i] = 1;
   CHECK(says(thrown<ShapeError>([&] { cross_entropy(x, Tensor(hot)); }),

@@ -217,6 +217,7 @@ TEST_CASE("ctc_loss says what does not fit, word for word") {
         "ctc_loss: the target of sample 1 has 3 labels, its input only 2 steps\n"
         "  try: {.zero_infinity = true}, which lets such samples count 0");
   CHECK(message(y, labels_of({4, 5}), three) == "ctc_loss: input_lengths must lie in [1, 4], got 5 of sample 1");
+  CHECK(message(y, labels_of({4, 4, 4, 4}), three).find("permute(log_probs, {1, 0, 2})") != std::string::npos);
   CHECK(message(y, four, labels_of({-1, 3})) == "ctc_loss: target_lengths must lie in [0, 3], got -1 of sample 0");
   CHECK(message(y, four, labels_of({3})) == "ctc_loss: target_lengths must be [2], one for each sample, got i64[1]");
   CHECK(message(labels_of({1, 2, 1}), four, three) ==

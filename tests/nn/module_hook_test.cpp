@@ -194,6 +194,10 @@ TEST_CASE("tied parameters stay tied in copies, conversions, assignments and fil
   Tied loaded;
   loaded.load_state_dict(state);
   CHECK(distance(loaded.head.weight.tensor(), copy.table.weight.tensor().to(f32)) == 0);
+  NamedArrays of_two_tables = state;
+  of_two_tables.back().second = zeros({7, 4}, f64).array();
+  CHECK(contains(message_of<ModuleError>([&] { loaded.load_state_dict(of_two_tables, false); }),
+                 "tied here, different there: \"table.weight\" and \"head.weight\""));
   state.erase(state.begin());
   loaded.load_state_dict(state);
 

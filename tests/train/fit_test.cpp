@@ -193,6 +193,20 @@ TEST_CASE("fit writes a CSV file, the best weights, and ends after the steps it 
   SmallRun other("sgd(lr=0.1)");
   CHECK(says(thrown<DataError>([&] { fit(other.net, other.optimizer, other.loader, other.step(), options); }),
              {"of another run", "optimizer is \"adamw(", "\"sgd("}));
+  SmallRun measured;  // its rows would stand under the others' names
+  options.metrics = {top_k(2), error_rate()};
+  CHECK(says(thrown<DataError>([&] { fit(measured.net, measured.optimizer, measured.loader, measured.step(), options); }),
+             {"of another run", "validation is \"loss, accuracy\" there, \"loss, "}));
+}
+
+TEST_CASE("fit with a step of another network says that no gradient comes to the optimizer's parameters") {
+  for (const bool watched : {false, true}) {
+    SmallRun run, other;
+    FitOptions options = quiet();
+    options.watch_finite = watched;
+    CHECK(says(thrown<OptimError>([&] { fit(run.net, run.optimizer, run.loader, other.step(), options); }),
+               {"no gradient", "parameters"}));
+  }
 }
 
 TEST_CASE(
