@@ -101,7 +101,7 @@ examples::Outcome learn(const examples::Flags& flags) {
 int main(int argc, char** argv) {
   return examples::run(argc, argv, "ResNet-20 on small images",
                        {.optimizer = "sgd(lr=one_cycle(0.2, total=TOTAL), momentum=0.9, nesterov=true, weight_decay=5e-4)",
-                        .epochs = 16,
+                        .epochs = 24,
                         .batch = 64,
                         .quick_length = 4},
                        learn);

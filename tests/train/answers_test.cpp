@@ -30,8 +30,8 @@ double number(const JsonValue& page, std::size_t k, const char* name) {
 TEST_CASE("classes: the confusion matrix adds up over batches, and the largest cross-entropy comes first") {
   Answers answers;
   const Tensor scores = tensor<float>({2, 2}, {2, 0, 0, 3});
-  answers.add({Array({2, 5}), Array::of<int64_t>({2}, {0, 0})}, scores, {7, 8});
-  answers.add({Array({2, 5}), Array::of<int64_t>({2}, {1, 1})}, scores, {9, 4});
+  answers.add({Array::zeros({2, 5}), Array::of<int64_t>({2}, {0, 0})}, scores, {7, 8});
+  answers.add({Array::zeros({2, 5}), Array::of<int64_t>({2}, {1, 1})}, scores, {9, 4});
   const JsonValue page = page_of(answers);
   CHECK(to_string(*page.find("confusion")) == R"({"classes":2,"counts":[1,1,1,1]})");
   REQUIRE(page.find("worst")->get_if<JsonValue::List>()->size() == 4);
@@ -50,7 +50,7 @@ TEST_CASE("numbers: the squared error; NaN is the largest loss, and 24 items are
   std::vector<std::int64_t> items;
   for (int i = 0; i < 30; ++i) said.push_back(static_cast<float>(i)), items.push_back(i);
   said[3] = std::numeric_limits<float>::quiet_NaN();
-  answers.add({Array({30, 2}), Array({30})}, Tensor(Array::of<float>({30}, said)), items);
+  answers.add({Array::zeros({30, 2}), Array::zeros({30})}, Tensor(Array::of<float>({30}, said)), items);
   const JsonValue page = page_of(answers);
   CHECK_FALSE(page.find("confusion"));
   REQUIRE(page.find("worst")->get_if<JsonValue::List>()->size() == 24);
@@ -61,17 +61,17 @@ TEST_CASE("numbers: the squared error; NaN is the largest loss, and 24 items are
 
 TEST_CASE("an item with one or three planes is an image; other answers are left out") {
   Answers answers;
-  answers.add({normal({1, 1, 4, 6}, 0, 1, {1, 2}), Array({1}, i64)}, tensor<float>({1, 2}, {1, 0}), {0});
+  answers.add({normal({1, 1, 4, 6}, 0, 1, {1, 2}), Array::zeros({1}, i64)}, tensor<float>({1, 2}, {1, 0}), {0});
   const JsonValue page = page_of(answers);
   const auto& worst = *page.find("worst")->get_if<JsonValue::List>();
   CHECK(
       worst[0].find("image")->get_if<std::string>()->starts_with("data:image/png;base64,iVBORw0KGgo"));  // PNG's first bytes
 
   Answers none;
-  none.add({Array({2, 5}), Array::of<int64_t>({2}, {0, -100})}, zeros({2, 3}), {0, 1});  // a target that is left out
-  none.add({Array({2, 5}), Array({2, 5}, i64)}, zeros({10, 3}), {0, 1});                 // a sequence
-  none.add({Array({2, 5}), {}}, zeros({2, 3}), {0, 1});
-  none.add({Array({2, 5}), Array({2}, i64)}, {}, {0, 1});
+  none.add({Array::zeros({2, 5}), Array::of<int64_t>({2}, {0, -100})}, zeros({2, 3}), {0, 1});  // a target that is left out
+  none.add({Array::zeros({2, 5}), Array::zeros({2, 5}, i64)}, zeros({10, 3}), {0, 1});          // a sequence
+  none.add({Array::zeros({2, 5}), {}}, zeros({2, 3}), {0, 1});
+  none.add({Array::zeros({2, 5}), Array::zeros({2}, i64)}, {}, {0, 1});
   CHECK(to_string(page_of(none)) == "null");
 }
 

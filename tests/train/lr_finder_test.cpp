@@ -24,7 +24,7 @@ struct Parabola : nn::Module<Parabola> {
 struct ParabolaRun {
   Parabola net;
   optim::Optimizer optimizer = optim::make("sgd(lr=cosine(0.1, total=10))", net.named_parameters());
-  data::DataLoader loader{data::TensorDataset(Array({30, 1}), Array({30}, i64)), {.batch_size = 10}};
+  data::DataLoader loader{data::TensorDataset(Array::zeros({30, 1}), Array::zeros({30}, i64)), {.batch_size = 10}};
   StepFunction step = [this](const data::Batch&) -> StepResult { return net.w * net.w * 0.5; };
 };
 
