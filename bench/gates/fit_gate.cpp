@@ -4,6 +4,7 @@
 // waits for the loader is given the processor more readily afterwards), and for the same bits in both at the end.
 //
 //   fit_gate [epochs of 40 steps]     10 by default
+#include <gradus/core/kernels/compare.h>
 #include <gradus/core/parallel.h>
 #include <gradus/core/random.h>
 #include <gradus/data/digits.h>
@@ -14,7 +15,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <ctime>
 #include <optional>
 #include <vector>
@@ -37,9 +37,7 @@ double median(std::vector<double> x) {
 
 bool same_bits(const NamedArrays& a, const NamedArrays& b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const auto& x, const auto& y) {
-    const Array p = x.second.contiguous(), q = y.second.contiguous();
-    return x.first == y.first && p.shape() == q.shape() &&
-           std::memcmp(p.bytes(), q.bytes(), static_cast<std::size_t>(p.size()) * bytes_of(p.dtype())) == 0;
+    return x.first == y.first && gradus::same_bits(x.second, y.second);
   });
 }
 
