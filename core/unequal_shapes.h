@@ -1,4 +1,4 @@
-// What is said of two tensors whose shapes must be equal, and are not: by the losses.
+// The error that a loss throws for two tensors whose shapes must be equal and are not.
 #pragma once
 
 #include <gradus/core/shape.h>

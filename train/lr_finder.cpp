@@ -41,7 +41,7 @@ class PutBack {
 /// Ends a sweep before a step could be taken with it.
 struct LossNotFinite {};
 
-/// What is less is rounding.
+/// A smoothed loss that falls by less than this falls by rounding alone.
 double least_change(const LrFinding& f) { return f.smoothed.empty() ? 0 : 1e-9 * std::abs(f.smoothed[0]); }
 
 double steepest(const LrFinding& f) {
