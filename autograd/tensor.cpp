@@ -2,6 +2,8 @@
 #include <gradus/autograd/ops.h>
 #include <gradus/autograd/tensor.h>
 
+#include <ostream>
+
 namespace gradus {
 
 Tensor& Tensor::requires_grad_(bool wanted) {
@@ -100,6 +102,7 @@ void Tensor::zero_grad() const {
   if (Leaf* l = leaf()) l->drop_grad();
 }
 
+std::ostream& operator<<(std::ostream& out, const Tensor& t) { return out << to_string(t); }
 std::string describe(const Tensor& t) { return describe(t.array()) + (t.name().empty() ? "" : " (\"" + t.name() + "\")"); }
 
 Tensor Tensor::to(Dtype dtype) const { return gradus::to(*this, dtype); }
@@ -113,8 +116,8 @@ Tensor Tensor::permute(const std::vector<int>& axes) const { return gradus::perm
 Tensor Tensor::unsqueeze(Axis axis) const { return gradus::unsqueeze(*this, axis); }
 Tensor Tensor::squeeze(Axis axis) const { return gradus::squeeze(*this, axis); }
 Tensor Tensor::sum() const { return gradus::sum(*this); }
-Tensor Tensor::sum(const std::vector<int>& axes, bool keep) const { return gradus::sum(*this, axes, keep); }
-Tensor Tensor::mean(const std::vector<int>& axes, bool keep) const { return gradus::mean(*this, axes, keep); }
+Tensor Tensor::sum(const Axes& axes, bool keep) const { return gradus::sum(*this, axes, keep); }
+Tensor Tensor::mean(const Axes& axes, bool keep) const { return gradus::mean(*this, axes, keep); }
 Tensor Tensor::max(int64_t axis, bool keep) const { return gradus::max(*this, axis, keep); }
 Tensor Tensor::argmax(Axis axis) const { return gradus::argmax(*this, axis); }
 

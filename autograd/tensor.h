@@ -4,6 +4,7 @@
 #include <gradus/autograd/node.h>
 #include <gradus/autograd/touched_rows.h>
 
+#include <iosfwd>
 #include <memory>
 
 namespace gradus {
@@ -81,8 +82,8 @@ class Tensor {
   Tensor unsqueeze(Axis axis) const;
   Tensor squeeze(Axis axis) const;
   Tensor sum() const;
-  Tensor sum(const std::vector<int>& axes, bool keep = false) const;
-  Tensor mean(const std::vector<int>& axes = {}, bool keep = false) const;
+  Tensor sum(const Axes& axes, bool keep = false) const;
+  Tensor mean(const Axes& axes = {}, bool keep = false) const;
   Tensor max(int64_t axis, bool keep = false) const;
   template <std::floating_point F>
   Tensor max(F, bool = false) const = delete;  // an axis is an integer; elementwise with a number: maximum(x, 0.5)
@@ -174,5 +175,6 @@ using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 /// A tensor for messages: `f32[32,784] ("fc.weight")`.
 std::string describe(const Tensor& t);
 inline std::string to_string(const Tensor& t) { return to_string(t.array()); }
+std::ostream& operator<<(std::ostream& out, const Tensor& t);  ///< to_string(t)
 
 }  // namespace gradus

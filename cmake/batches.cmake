@@ -8,7 +8,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   endforeach()
 endif()
 
-# gradus_compile(NAME SIZE FLAGS FILE ...): the files, SIZE at a time, with these flags, as sources of the library.
+# gradus_compile(NAME SIZE FLAGS FILE ...): the files, SIZE at a time, with these flags, as sources of the `libraries`.
 function(gradus_compile name size flags)
   set(units ${ARGN})
   if(GRADUS_UNITY)
@@ -32,5 +32,7 @@ function(gradus_compile name size flags)
     list(APPEND flags $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage> $<$<CXX_COMPILER_ID:Clang>:-Wno-shadow>)
   endif()
   set_source_files_properties(${units} PROPERTIES COMPILE_OPTIONS "${flags}")
-  target_sources(gradus PRIVATE ${units})
+  foreach(library IN LISTS libraries)
+    target_sources(${library} PRIVATE ${units})
+  endforeach()
 endfunction()

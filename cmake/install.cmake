@@ -5,6 +5,9 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/gradus)
 
 install(TARGETS gradus gradus_fast EXPORT gradus
   ARCHIVE COMPONENT library LIBRARY COMPONENT library RUNTIME COMPONENT library)
+if(TARGET gradus_avx512)
+  install(TARGETS gradus_avx512 LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/${avx512_dir} COMPONENT library NAMELINK_SKIP)
+endif()
 install(DIRECTORY ${rooms} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gradus COMPONENT library
   FILES_MATCHING PATTERN *.h PATTERN internal EXCLUDE PATTERN rules EXCLUDE)
 install(FILES gradus.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/gradus COMPONENT library)

@@ -4,7 +4,10 @@
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace gradus {
 
@@ -65,6 +68,22 @@ std::string to_string(const Shape& s);
 struct Axis {
   int64_t given;
   template <std::integral I> constexpr Axis(I axis) : given(static_cast<int64_t>(axis)) {}
+};
+
+/// Axes to reduce over: {0, -1}, or one by itself as in sum(x, 1); {} means all.
+struct Axes : std::vector<int> {
+  Axes() = default;
+  Axes(std::initializer_list<int> axes) : std::vector<int>(axes) {}
+  Axes(std::vector<int> axes) : std::vector<int>(std::move(axes)) {}
+  template <std::integral I>
+  requires(!std::same_as<I, bool>) Axes(I axis) : std::vector<int>{saturated(axis)} {}
+
+ private:
+  /// No shape has the last axes of int either, so that what is too large is refused by whoever knows the shape.
+  template <std::integral I> static constexpr int saturated(I axis) {
+    constexpr int least = std::numeric_limits<int>::min(), most = std::numeric_limits<int>::max();
+    return std::cmp_less(axis, least) ? least : std::cmp_greater(axis, most) ? most : static_cast<int>(axis);
+  }
 };
 
 /// The axis in 0..rank-1 for `axis`, which may count from the end. Errors: IndexError naming the shape.

@@ -23,7 +23,7 @@ void put(const char* name, const Array& from, std::int64_t number, const Array& 
         join("items ", like_number, " and ", number, " do not stack: ", name, " is ", describe(like), " and ",
              describe(from), "; every item of a data set must have the same shape and dtype",
              padded ? ", but for the length of its first axis" : ""),
-        !padded && alike(from, like, true) ? "{.pad = data::Padding{}}: sequences are padded to the longest" : "");
+        !padded && alike(from, like, true) ? "{.pad = data::PaddingValues{}}: sequences are padded to the longest" : "");
   if (!from.defined()) return;
   const Array dense = from.contiguous();
   const auto each = bytes_of(dense.dtype()), rows = static_cast<std::size_t>(batch.dim(0));
@@ -47,7 +47,7 @@ void put_row(const Example& item, std::int64_t number, const Model& like, bool p
   put("y", item.y, number, like.item.y, like.number, padded, batch.y, row);
 }
 
-Batch stack(std::span<const Example> items, const std::optional<Padding>& pad, std::span<const std::int64_t> numbers,
+Batch stack(std::span<const Example> items, const std::optional<PaddingValues>& pad, std::span<const std::int64_t> numbers,
             const Model& like) {
   const auto n = static_cast<std::int64_t>(items.size());
   Batch batch;
@@ -69,7 +69,7 @@ Batch stack(std::span<const Example> items, const std::optional<Padding>& pad, s
   return batch;
 }
 
-Batch collate(std::span<const Example> items, const std::optional<Padding>& pad, std::span<const std::int64_t> numbers) {
+Batch collate(std::span<const Example> items, const std::optional<PaddingValues>& pad, std::span<const std::int64_t> numbers) {
   if (items.empty()) throw DataError("collate", "there is no item to make a batch of");
   if (!items[0].x.defined()) throw DataError("collate", "the first item has no x");
   return stack(items, pad, numbers, {items[0], numbers.empty() ? 0 : numbers[0]});

@@ -31,7 +31,7 @@ struct LoaderOptions {
 
   Sampler sampler = {};             ///< which items an epoch has, in which order; none: all of them (see shuffle)
   Transform transform = {};         ///< what becomes of each item before it is stacked; none: nothing
-  std::optional<Padding> pad = {};  ///< sequences of unequal length are padded (see collate()); none: lengths must be equal
+  std::optional<PaddingValues> pad = {};  ///< sequences of unequal length are padded (see collate()); none: lengths must be equal
 };
 
 /// What an epoch needs of a loader; kept alive by both.

@@ -77,6 +77,7 @@ class Parameter final : public MemberTensor {
   Parameter& requires_grad_(bool wanted = true);
   bool requires_grad() const { return tensor_.requires_grad(); }
   Tensor grad() const { return tensor_.grad(); }
+  SparseGrad sparse_grad() const { return tensor_.sparse_grad(); }
   void set_grad(Array grad) const { tensor_.set_grad(std::move(grad)); }
 
  private:

@@ -9,22 +9,21 @@ namespace gradus {
 
 // ---- reduction (ops/reduce.cpp); an empty list of axes means all; `keep` leaves length 1 ----
 Tensor sum(const Tensor& x);
-Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep = false);
-Tensor mean(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
-Tensor var(const Tensor& x, const std::vector<int>& axes = {}, int correction = 1, bool keep = false);
-Tensor std(const Tensor& x, const std::vector<int>& axes = {}, int correction = 1, bool keep = false);
+Tensor sum(const Tensor& x, const Axes& axes, bool keep = false);
+Tensor mean(const Tensor& x, const Axes& axes = {}, bool keep = false);
+Tensor var(const Tensor& x, const Axes& axes = {}, int correction = 1, bool keep = false);
+Tensor std(const Tensor& x, const Axes& axes = {}, int correction = 1, bool keep = false);
 Tensor max(const Tensor& x, int64_t axis, bool keep = false);  ///< NaN wins; the gradient goes to the first largest element
 Tensor min(const Tensor& x, int64_t axis, bool keep = false);
 Tensor max(const Tensor& x);  ///< over all elements
 Tensor min(const Tensor& x);
 Tensor argmax(const Tensor& x, Axis axis, bool keep = false);  ///< i64 constant, the first largest
 Tensor argmin(const Tensor& x, Axis axis, bool keep = false);
-Tensor logsumexp(const Tensor& x, int64_t axis, bool keep = false);
-Tensor logsumexp(const Tensor& x, const std::vector<int>& axes, bool keep = false);
+Tensor logsumexp(const Tensor& x, const Axes& axes, bool keep = false);
 Tensor norm(const Tensor& x);  ///< Euclidean, over all elements
 /// The norm (sum |x|^p)^(1/p); infinity: the largest |x|, -infinity: the smallest, 0: how many are not zero. At 0 the
 /// gradient of p = 2 is 0.
-Tensor norm(const Tensor& x, double p, const std::vector<int>& axes = {}, bool keep = false);
+Tensor norm(const Tensor& x, double p, const Axes& axes = {}, bool keep = false);
 Tensor prod(const Tensor& x, Axis axis, bool keep = false);  ///< the gradient is exact also where factors are zero
 Tensor prod(const Tensor& x);
 Tensor sum_to(const Tensor& x, const Shape& shape);  ///< undoes expand

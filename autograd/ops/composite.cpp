@@ -111,8 +111,8 @@ Tensor nan_to_num(const Tensor& x, NanToNum numbers) {
                without);
 }
 
-Tensor amax(const Tensor& x, const std::vector<int>& axes, bool keep) { return extreme_over("amax", x, axes, keep, true); }
-Tensor amin(const Tensor& x, const std::vector<int>& axes, bool keep) { return extreme_over("amin", x, axes, keep, false); }
+Tensor amax(const Tensor& x, const Axes& axes, bool keep) { return extreme_over("amax", x, axes, keep, true); }
+Tensor amin(const Tensor& x, const Axes& axes, bool keep) { return extreme_over("amin", x, axes, keep, false); }
 
 Tensor lerp(const Tensor& start, const Tensor& end, const Tensor& weight) { return start + weight * (end - start); }
 

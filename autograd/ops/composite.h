@@ -14,8 +14,8 @@ struct NanToNum {
 };
 Tensor nan_to_num(const Tensor& x, NanToNum numbers = {});
 /// The largest over several axes (none: all); where several are largest, each gets an equal share of the gradient.
-Tensor amax(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
-Tensor amin(const Tensor& x, const std::vector<int>& axes = {}, bool keep = false);
+Tensor amax(const Tensor& x, const Axes& axes = {}, bool keep = false);
+Tensor amin(const Tensor& x, const Axes& axes = {}, bool keep = false);
 Tensor lerp(const Tensor& start, const Tensor& end, const Tensor& weight);  ///< start + weight (end - start)
 /// beta x + alpha a b, with x broadcast to the product's shape.
 Tensor addmm(const Tensor& x, const Tensor& a, const Tensor& b, double beta = 1, double alpha = 1);

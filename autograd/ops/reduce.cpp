@@ -129,7 +129,7 @@ Tensor sum(const Tensor& x) {
   return y;
 }
 
-Tensor sum(const Tensor& x, const std::vector<int>& axes, bool keep) {
+Tensor sum(const Tensor& x, const Axes& axes, bool keep) {
   const std::uint32_t mask = axes_mask("sum", axes, x.shape());
   Array y = sum_axes(x.array(), mask);
   if (!keep) y = y.reshape(reduced_shape(x.shape(), mask, false));
@@ -146,7 +146,7 @@ Tensor sum_to(const Tensor& x, const Shape& shape) {
       sum_to(x.array(), shape), [&] { return SumTo::Saved{x.shape()}; }, x);
 }
 
-Tensor mean(const Tensor& x, const std::vector<int>& axes, bool keep) {
+Tensor mean(const Tensor& x, const Axes& axes, bool keep) {
   if (!is_real(x.dtype()))
     throw DtypeError("mean", join("the mean of integers is seldom an integer, got ", describe(x)), "mean(x.to(f32))");
   return sum(x, axes, keep) / static_cast<double>(count(x, axes_mask("mean", axes, x.shape())));

@@ -235,7 +235,7 @@ Tensor centred(const Tensor& x, const std::vector<int>& axes) {
       less(true, less(false, x.array())), [&] { return Centred::Saved{axes}; }, x);
 }
 
-Tensor var(const Tensor& x, const std::vector<int>& axes, int correction, bool keep) {
+Tensor var(const Tensor& x, const Axes& axes, int correction, bool keep) {
   const double n = degrees("var", x, axes, correction);
   const std::uint32_t mask = axes_mask("var", axes, x.shape());
   const Distances distances(x.array(), mask, static_cast<double>(count_of(x, mask)));
@@ -244,7 +244,7 @@ Tensor var(const Tensor& x, const std::vector<int>& axes, int correction, bool k
       y.reshape(reduced_shape(x.shape(), mask, keep)),
       [&] { return Var::Saved{kept(x.array()), y, distances, axes, n, keep}; }, x);
 }
-Tensor std(const Tensor& x, const std::vector<int>& axes, int correction, bool keep) {
+Tensor std(const Tensor& x, const Axes& axes, int correction, bool keep) {
   const double n = degrees("std", x, axes, correction);
   const std::uint32_t mask = axes_mask("std", axes, x.shape());
   const Distances distances(x.array(), mask, static_cast<double>(count_of(x, mask)));
@@ -257,7 +257,7 @@ Tensor std(const Tensor& x, const std::vector<int>& axes, int correction, bool k
       [&] { return Std::Saved{kept(x.array()), kept(y), distances, axes, n, keep}; }, x);
 }
 
-Tensor logsumexp(const Tensor& x, const std::vector<int>& axes, bool keep) {
+Tensor logsumexp(const Tensor& x, const Axes& axes, bool keep) {
   if (!is_real(x.dtype())) throw_dtype("logsumexp", x);
   const std::uint32_t mask = axes_mask("logsumexp", axes, x.shape());
   if (x.size() == 0) return log(sum(exp(x), axes, keep));  // log 0 for an empty x
@@ -275,10 +275,6 @@ Tensor logsumexp(const Tensor& x, const std::vector<int>& axes, bool keep) {
       },
       x);
   return keep ? t : reshape(t, reduced_shape(x.shape(), mask, false));
-}
-Tensor logsumexp(const Tensor& x, int64_t axis, bool keep) {
-  const int rank = std::max(1, x.rank());  // a 0-d tensor has axis 0, too
-  return logsumexp(x, std::vector<int>{normal_axis("logsumexp", axis, rank)}, keep);
 }
 
 }  // namespace gradus

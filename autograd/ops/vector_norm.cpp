@@ -168,7 +168,7 @@ struct Normalize {
 
 }  // namespace
 
-Tensor norm(const Tensor& x, double p, const std::vector<int>& axes, bool keep) {
+Tensor norm(const Tensor& x, double p, const Axes& axes, bool keep) {
   if (!is_real(x.dtype())) throw_dtype("norm", x);
   if (!(p == p)) throw Error("norm", "p must be a number, got NaN");
   const std::uint32_t mask = axes_mask("norm", axes, x.shape());

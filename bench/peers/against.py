@@ -15,15 +15,17 @@ import statistics
 import subprocess
 import sys
 
+import growth_plot
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-BEGIN, END = "<!-- figures: scripts/benchmark writes what follows -->\n", "<!-- end of figures -->\n"
+BEGIN, END = "<!-- figures, %s: scripts/benchmark writes what follows -->\n", "<!-- end of figures -->\n"  # one pair an instruction set
+ONLY_AVX2 = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "OPENBLAS_CORETYPE": "Haswell"}
 TITLES = {"W1": "Overhead of an op", "W2": "MLP", "W3": "Small CNNs", "W4": "ResNet-20", "W5": "Recurrent networks", "W6": "GPT",
           "W7": "The optimizer alone", "W8": "Single ops"}
 
 
 def rows_of(command):
-    environment = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
-    child = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     text = child.stdout.read()
     _, status, usage = os.wait4(child.pid, 0)
     if status != 0:
@@ -82,19 +84,22 @@ def memory(rows):
     part = [r for r in rows if r["threads"] == 1 and r["workload"][:2] in ("W3", "W4", "W5", "W6")]
     if not part:
         return []
-    lines = ["### Peak memory of the process", "", "| workload | PyTorch | Gradus | ours / theirs |", "|---|--:|--:|--:|"]
+    lines = ["#### Peak memory of the process", "", "| workload | PyTorch | Gradus | ours / theirs |", "|---|--:|--:|--:|"]
     for r in part:
         lines.append("| %s | %.0f MB | %.0f MB | %.2f |" % (r["workload"], r["torch_mb"], r["gradus_mb"], r["gradus_mb"] / r["torch_mb"]))
     return lines + [""]
 
 
-def growth(o):
+def growth(o, isa):
     """Time of a step over that of the smallest, beside the same of its multiply-adds."""
     groups = {}
     for r in rows_of([o.bench, "--growth", "--threads", o.threads, "--budget", "0.2"]):
         groups.setdefault((r["network"], r["grows"], r["threads"]), []).append(r)
-    lines = ["### Growth", "", "A training step as one size doubles: its time over the smallest one's, and behind it the same of its multiply-adds.",
-             "", "| network | what grows | threads | smallest | x 2 | x 4 | x 8 |", "|---|---|--:|--:|--:|--:|--:|"]
+    picture = "growth_%s.svg" % isa
+    if o.write:
+        growth_plot.draw(groups, os.path.join(os.path.dirname(o.write), picture))
+    lines = ["#### Growth", "", "A training step as one size doubles: its time over the smallest one's, and behind it the same of its multiply-adds.",
+             "", "![The same as curves](%s)" % picture, "", "| network | what grows | threads | smallest | x 2 | x 4 | x 8 |", "|---|---|--:|--:|--:|--:|--:|"]
     for (network, what, threads), rows in groups.items():
         steps = ["%.1f (%.1f)" % (r["median"] / rows[0]["median"], r["gflop"] / rows[0]["gflop"]) for r in rows[1:]]
         lines.append("| %s | %s | %d | %s | %s |" % (network, what, threads, time_text(rows[0]["median"], "us"), " | ".join(steps)))
@@ -129,16 +134,16 @@ def page(rows, machine, peer, commit, growth_lines):
     for group, title in TITLES.items():
         part = [r for r in rows if r["workload"].startswith(group) or group == "W7" and r["workload"].startswith("adamw_")]
         if part:
-            lines += ["### %s: %s" % (group, title), ""] + table(part, machine) + [""]
+            lines += ["#### %s: %s" % (group, title), ""] + table(part, machine) + [""]
     return "\n".join(lines + memory(rows) + growth_lines)
 
 
-def write(path, text):
+def write(path, isa, text):
+    """Replaces the figures of this instruction set; those of the others stay."""
     with open(path) as f:
-        old = f.read()
-    head, rest = old.split(BEGIN)
+        head, rest = f.read().split(BEGIN % isa)
     with open(path, "w") as f:
-        f.write(head + BEGIN + "\n" + text + END + rest.split(END)[1])
+        f.write(head + BEGIN % isa + "\n" + text + END + rest.split(END, 1)[1])
 
 
 def main():
@@ -152,10 +157,15 @@ def main():
     p.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     p.add_argument("--json", default="", help="append one line a workload and number of threads to this file")
     p.add_argument("--write", default="", help="put the tables between the marks of this page")
+    p.add_argument("--avx2", action="store_true", help="PyTorch without AVX-512; --bench is of a build with GRADUS_NATIVE=OFF")
     o = p.parse_args()
+    for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE"):
+        os.environ.pop(name, None)
+    os.environ.update(ONLY_AVX2 if o.avx2 else {})
     peer = [sys.executable, os.path.join(HERE, "torch_peer.py"), "--budget", str(o.budget), "--threads", o.threads, "--only", o.only]
     machine = {r["threads"]: r for r in rows_of([o.bench, "--machine", "--threads", o.threads])}
     best = {(r["workload"], r["threads"]): r for r in rows_of(peer + ["--no-compile"] * o.no_compile) if r["best"]}
+    isa = next(iter(machine.values()))["isa"]
     rows = []
     for (workload, threads), chosen in best.items():
         rows.append(take_turns(o, peer, workload, threads, chosen))
@@ -164,10 +174,10 @@ def main():
             with open(o.json, "a") as f:
                 f.write(json.dumps(rows[-1]) + "\n")
     commit = subprocess.run(["git", "-C", HERE, "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, text=True).stdout.strip()
-    text = page(rows, machine, next(iter(best.values()))["peer"], commit, [] if o.no_growth else growth(o))
+    text = page(rows, machine, next(iter(best.values()))["peer"], commit, [] if o.no_growth else growth(o, isa))
     print("\n" + text)
     if o.write:
-        write(o.write, text)
+        write(o.write, isa, text)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ struct Model {
 void put_row(const Example& item, std::int64_t number, const Model& like, bool padded, Batch& batch, std::size_t row);
 
 /// collate(), where all items must be as the model.
-Batch stack(std::span<const Example> items, const std::optional<Padding>& pad, std::span<const std::int64_t> numbers,
+Batch stack(std::span<const Example> items, const std::optional<PaddingValues>& pad, std::span<const std::int64_t> numbers,
             const Model& like);
 
 }  // namespace gradus::data

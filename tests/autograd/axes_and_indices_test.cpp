@@ -68,6 +68,8 @@ TEST_CASE("axis 0 or -1 of a 0-d tensor is that of its one element, as in PyTorc
   // any other axis is refused, and so is what PyTorch refuses of a 0-d tensor
   const Tensor x = leaf(Array::full({}, 3));
   CHECK_THROWS_AS(sum(x, {1}), IndexError);
+  CHECK_THROWS_AS(sum(x, 1), IndexError);
+  CHECK_THROWS_AS(sum(x, (int64_t(1) << 32) - 1), IndexError);  // not the -1 that an int keeps of it
   CHECK_THROWS_AS(sum(x, {0, -1}), ShapeError);
   CHECK_THROWS_AS(max(x, -2), IndexError);
   CHECK_THROWS_AS(softmax(x, 1), IndexError);

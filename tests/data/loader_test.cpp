@@ -221,7 +221,7 @@ TEST_CASE("DataLoader: an exception comes back with the item, after the batches 
     DataLoader ragged(Squares{20, 13, 2}, {.batch_size = 5, .num_workers = workers});
     CHECK(message_of(ragged) ==
           "DataLoader: items 0 and 13 do not stack: x is f64[3] and f64[4]; every item of a data set "
-          "must have the same shape and dtype\n  try: {.pad = data::Padding{}}: sequences are padded to the longest");
+          "must have the same shape and dtype\n  try: {.pad = data::PaddingValues{}}: sequences are padded to the longest");
   }
   DataLoader second(Squares{20, 2}, {.batch_size = 5, .shuffle = false});  // fails in the very first batch
   CHECK(message_of(second) == "DataLoader: while loading item 2: cats/0071.png is damaged");

@@ -247,6 +247,6 @@ TEST_CASE("mistakes of files and data sets") {
          for (const auto& batch : loader.epoch(0)) (void)batch;
        },
        "DataLoader: items 0 and 42 do not stack: x is f32[3] and f32[4]; every item of a data set must have the same shape "
-       "and dtype\n  try: {.pad = data::Padding{}}: sequences are padded to the longest"},
+       "and dtype\n  try: {.pad = data::PaddingValues{}}: sequences are padded to the longest"},
   });
 }

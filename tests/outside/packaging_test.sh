@@ -19,7 +19,7 @@ case $way in
     options+=(-DCMAKE_PREFIX_PATH="$box/prefix")
     ;;
   add_subdirectory) options+=(-DBUILD_SHARED_LIBS=ON) ;;
-  FetchContent) options+=(-DGRADUS_NATIVE=OFF) ;;
+  FetchContent) options+=(-DGRADUS_NATIVE=OFF -DBUILD_SHARED_LIBS=ON) ;;  # chooses its instruction set when it starts
 esac
 
 "$cmake" -S "$source/tests/outside/consumer" -B "$box/build" -G Ninja "${options[@]}" >"$box/log" 2>&1 || { cat "$box/log"; fail "no configuration"; }
@@ -47,6 +47,12 @@ if grep -q 'build own_tests:' "$box/build/build.ninja"; then  # there is a docte
   "$box/build/own_tests" >"$box/log" || { cat "$box/log"; fail "the gradient checks"; }
 fi
 
+if [[ $way == FetchContent ]]; then
+  expected=avx2
+  ! grep -q '^flags.* avx512dq.* avx512cd .*avx512bw .*avx512vl ' /proc/cpuinfo || expected=avx512
+  grep -qx "instruction set $expected" "$box/plain.out" || fail "expected $expected: $(cat "$box/plain.out")"
+  GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX512F "$box/build/plain" | grep -qx "instruction set avx2" || fail "AVX2 cannot be forced"
+fi
 if [[ $way == find_package ]]; then
   headers=$box/prefix/include/gradus
   other=$(find "$headers" -type f ! -name '*.h')

@@ -1,6 +1,7 @@
 // A stranger's program: our Arrays and threads, and a formula, an op and an optimizer of its own. Its output must not depend
 // on flags.
 #include <gradus/autograd/op.h>
+#include <gradus/core/build_info.h>
 #include <gradus/core/simd/pack.h>
 #include <gradus/gradus.h>
 #include <gradus/optim/check/check_rule.h>
@@ -71,6 +72,7 @@ static Array trained() {
 }
 
 int main() {
+  std::printf("instruction set %s\n", simd());
   const int64_t n = 100000;
   Array x(Shape{n}), y(Shape{n});
   float* in = x.write<float>("consumer");
