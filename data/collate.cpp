@@ -69,7 +69,8 @@ Batch stack(std::span<const Example> items, const std::optional<PaddingValues>& 
   return batch;
 }
 
-Batch collate(std::span<const Example> items, const std::optional<PaddingValues>& pad, std::span<const std::int64_t> numbers) {
+Batch collate(std::span<const Example> items, const std::optional<PaddingValues>& pad,
+              std::span<const std::int64_t> numbers) {
   if (items.empty()) throw DataError("collate", "there is no item to make a batch of");
   if (!items[0].x.defined()) throw DataError("collate", "the first item has no x");
   return stack(items, pad, numbers, {items[0], numbers.empty() ? 0 : numbers[0]});

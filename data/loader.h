@@ -29,9 +29,10 @@ struct LoaderOptions {
   /// The batches are the same, in the same order. With 2 or more the data set's get() must bear being called at once.
   int num_workers = 1;
 
-  Sampler sampler = {};             ///< which items an epoch has, in which order; none: all of them (see shuffle)
-  Transform transform = {};         ///< what becomes of each item before it is stacked; none: nothing
-  std::optional<PaddingValues> pad = {};  ///< sequences of unequal length are padded (see collate()); none: lengths must be equal
+  Sampler sampler = {};      ///< which items an epoch has, in which order; none: all of them (see shuffle)
+  Transform transform = {};  ///< what becomes of each item before it is stacked; none: nothing
+  std::optional<PaddingValues> pad =
+      {};  ///< sequences of unequal length are padded (see collate()); none: lengths must be equal
 };
 
 /// What an epoch needs of a loader; kept alive by both.

@@ -101,6 +101,6 @@ examples::Outcome learn(const examples::Flags& flags) {
 int main(int argc, char** argv) {
   return examples::run(
       argc, argv, "A diffusion model of handwritten digits",
-      {.optimizer = "clip_norm(1) | adam(lr=one_cycle(2e-3, total=TOTAL))", .epochs = 4, .batch = 64, .quick_length = 3},
+      {.optimizer = "clip_norm(1) | adam(lr=one_cycle(2e-3, total=TOTAL))", .epochs = 12, .batch = 64, .quick_length = 3},
       learn);
 }

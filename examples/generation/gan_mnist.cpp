@@ -89,5 +89,5 @@ examples::Outcome learn(const examples::Flags& flags) {
 
 int main(int argc, char** argv) {
   return examples::run(argc, argv, "A generative adversarial network of handwritten digits",
-                       {.optimizer = "adam(lr=4e-4, beta1=0.5)", .epochs = 4, .batch = 64, .quick_length = 4}, learn);
+                       {.optimizer = "adam(lr=4e-4, beta1=0.5)", .epochs = 10, .batch = 64, .quick_length = 4}, learn);
 }
