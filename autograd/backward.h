@@ -33,22 +33,22 @@ class BackwardContext {
 
   /// Accumulates make() (a Tensor of input k's shape) in the gradient of input k, if it is wanted.
   template <class Make> void accumulate(int k, Make make) {
-    Tensor* place = place_of(k);
-    if (!place) [[unlikely]]
+    Tensor* sum = sum_of(k);
+    if (!sum) [[unlikely]]
       return;
-    if (place->defined()) [[unlikely]]
-      add_into(*place, make());
-    else build(place, make);
+    if (sum->defined()) [[unlikely]]
+      add_into(*sum, make());
+    else build(sum, make);
   }
   /// As accumulate(), where make() is zero except for grad() in its part part_of(Array): if there is a sum already, only
   /// that part is touched. So all rows of a tensor, each selected separately, cost one pass over it and not one each.
   template <class Make, class PartOf> void accumulate_part(int k, Make make, PartOf part_of) {
-    Tensor* place = place_of(k);
-    if (!place) [[unlikely]]
+    Tensor* sum = sum_of(k);
+    if (!sum) [[unlikely]]
       return;
-    if (!place->defined()) build(place, make);
-    else if (may_add_to_part(*place)) add_to_part(part_of(place->array()));
-    else add_into(*place, make());
+    if (!sum->defined()) build(sum, make);
+    else if (may_add_to_part(*sum)) add_to_part(part_of(sum->array()));
+    else add_into(*sum, make());
   }
 
   /// As accumulate(), from an op that touches only some rows of input k: a leaf records which, by calling rows().
@@ -78,11 +78,11 @@ class BackwardContext {
 
  protected:
   /// Constructs make() over an absent tensor, which has nothing to destroy; if it throws, the tensor is absent again.
-  template <class Make> static void build(Tensor* place, Make& make) {
+  template <class Make> static void build(Tensor* to, Make& make) {
     try {
-      ::new (place) Tensor(make());
+      ::new (to) Tensor(make());
     } catch (...) {
-      ::new (place) Tensor;
+      ::new (to) Tensor;
       throw;
     }
   }
@@ -92,7 +92,7 @@ class BackwardContext {
   void add_to_part(Array part) const;
 
   /// The tensor that collects the gradient of input k; null if it is not wanted.
-  [[gnu::always_inline]] Tensor* place_of(int k) {
+  [[gnu::always_inline]] Tensor* sum_of(int k) {
     const Edge to = node_->edges()[k];
     if (!to.node) return nullptr;
     return into_leaves_ && !to.node->op ? gradient_slot(*static_cast<Leaf*>(to.node)) : pending_for(to.node) + to.slot;

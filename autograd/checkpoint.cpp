@@ -22,7 +22,7 @@ class Numbered {
   int add(const Edge& e) {
     return places_.emplace(std::pair(e.node, e.slot), static_cast<int>(places_.size())).first->second;
   }
-  int place_of(const Edge& e) const {  ///< -1 if the edge has no number
+  int index_of(const Edge& e) const {  ///< -1 if the edge has no number
     const auto found = places_.find({e.node, e.slot});
     return found == places_.end() ? -1 : found->second;
   }
@@ -107,9 +107,9 @@ struct Checkpoint {
       {EdgeRule::digits, 2, "the sample squares: such squares are infinite in f32", 1e20}};
   struct Saved {
     TensorFunction f;
-    Tensors inputs;           // without history, or the node would own itself
-    std::vector<int> places;  // index of each input in the boundary; -1: a constant
-    Numbered boundary;        // as f knows it; an outer checkpoint may have replaced the node's own edges
+    Tensors inputs;            // without history, or the node would own itself
+    std::vector<int> indices;  // index of each input in the boundary; -1: a constant
+    Numbered boundary;         // as f knows it; an outer checkpoint may have replaced the node's own edges
     Philox drawn;
     std::uint64_t bits;
   };
@@ -123,8 +123,8 @@ Tensors Checkpoint::call_again(BackwardContext& b, const Saved& s, const Tensors
   Tensors x = s.inputs;
   for (std::size_t i = 0; i < x.size(); ++i) {
     if (x[i].defined()) b.checked(x[i].array());
-    if (s.places[i] < 0) continue;
-    const Tensor& t = stand_ins[static_cast<std::size_t>(s.places[i])];
+    if (s.indices[i] < 0) continue;
+    const Tensor& t = stand_ins[static_cast<std::size_t>(s.indices[i])];
     x[i].set_history(t.node_ref(), t.slot());
   }
   std::unordered_set<Node*> known;
@@ -137,7 +137,7 @@ Tensors Checkpoint::call_again(BackwardContext& b, const Saved& s, const Tensors
                      "or something else that it reads has changed since",
                      "change it after backward");
   const auto stand_in = [&](const Edge& e) {
-    const int k = s.boundary.place_of(e);
+    const int k = s.boundary.index_of(e);
     if (k < 0)
       throw GraphError("backward of checkpoint", "the function uses a leaf that it did not use in the forward pass");
     return stand_ins[static_cast<std::size_t>(k)].node_ref();
@@ -215,15 +215,15 @@ std::vector<Tensor> checkpoint_function(TensorFunction f, const std::vector<Tens
 
   Boundary boundary;
   Tensors bare = inputs;
-  std::vector<int> places;
+  std::vector<int> indices;
   for (Tensor& t : bare) {
     if (t.requires_grad()) boundary.add(t.node(), t.slot());
-    places.push_back(boundary.edges.place_of({t.node(), t.slot()}));
+    indices.push_back(boundary.edges.index_of({t.node(), t.slot()}));
     t.set_history({});
     if (t.defined()) t.writable().remember_version();
   }
   const auto reached = [&](const Edge& e) {
-    if (e.node->op && boundary.edges.place_of(e) < 0)
+    if (e.node->op && boundary.edges.index_of(e) < 0)
       throw GraphError("checkpoint", join("the function uses a result of ", e.node->op->name, " that it was not given"),
                        "make it an input");
     boundary.add(e.node, e.slot);
@@ -243,7 +243,7 @@ std::vector<Tensor> checkpoint_function(TensorFunction f, const std::vector<Tens
   }
   Tensors results = primitive_many<Checkpoint>(
       std::move(values),
-      [&] { return Checkpoint::Saved{std::move(f), std::move(bare), std::move(places), boundary.edges, drawn, bits}; },
+      [&] { return Checkpoint::Saved{std::move(f), std::move(bare), std::move(indices), boundary.edges, drawn, bits}; },
       boundary.tensors);
   for (std::size_t k = 0; k < results.size(); ++k)
     if (!connected[k]) results[k] = results[k].detach();

@@ -78,20 +78,20 @@ struct HookInputs {
   static constexpr const char* name = "hook_inputs";
   struct Saved {
     std::shared_ptr<Around> around;
-    std::vector<std::size_t> places;  // indices of the node's inputs among the function's
+    std::vector<std::size_t> indices;  // of the node's inputs among the function's
     std::size_t inputs;
   };
   static void backward(BackwardContext& b, const Saved& s) {
     Tensors got(s.inputs);
-    for (std::size_t k = 0; k < s.places.size(); ++k) got[s.places[k]] = b.grad(static_cast<int>(k));
+    for (std::size_t k = 0; k < s.indices.size(); ++k) got[s.indices[k]] = b.grad(static_cast<int>(k));
     const std::shared_ptr<Around> around = s.around;
     const Tensors of_results = std::move(around->of_results);
     const Tensors made = around->look(of_results, got);
     if (made.size() != got.size())
       throw ShapeError("hook_around",
                        join("the function has ", got.size(), " inputs, but ", made.size(), " gradients were returned"));
-    for (std::size_t k = 0; k < s.places.size(); ++k)
-      if (const std::size_t p = s.places[k]; got[p].defined())
+    for (std::size_t k = 0; k < s.indices.size(); ++k)
+      if (const std::size_t p = s.indices[k]; got[p].defined())
         b.accumulate(static_cast<int>(k), [&] { return fitting(got[p], made[p]); });
   }
   static Samples samples() { return HookResults::samples(); }
@@ -144,10 +144,10 @@ void Hook::put_on(Tensor& x) const {
 std::vector<Tensor> hook_around_function(const std::function<Tensors(const Tensors&)>& f, const Tensors& inputs,
                                          AroundHook look) {
   Tensors x = inputs, behind;
-  std::vector<std::size_t> places;
+  std::vector<std::size_t> indices;
   for (std::size_t k = 0; k < x.size(); ++k)
-    if (recorded(x[k])) places.push_back(k), behind.push_back(x[k]);
-  if (places.empty()) return f(inputs);
+    if (recorded(x[k])) indices.push_back(k), behind.push_back(x[k]);
+  if (indices.empty()) return f(inputs);
   const auto around = std::make_shared<Around>(Around{std::move(look), {}});
   const auto numbers = [](const Tensors& tensors) {
     std::vector<Array> arrays;
@@ -157,10 +157,10 @@ std::vector<Tensor> hook_around_function(const std::function<Tensors(const Tenso
   behind = primitive_many<HookInputs>(
       numbers(behind),
       [&] {
-        return HookInputs::Saved{around, places, x.size()};
+        return HookInputs::Saved{around, indices, x.size()};
       },
       behind);
-  for (std::size_t k = 0; k < places.size(); ++k) x[places[k]] = behind[k];
+  for (std::size_t k = 0; k < indices.size(); ++k) x[indices[k]] = behind[k];
   const Tensors y = f(x);
   Tensors results = primitive_many<HookResults>(
       numbers(y), [&] { return HookResults::Saved{around}; }, y);

@@ -35,7 +35,7 @@ void TouchedRows::add(const TouchedRows& others) {
   rows_ = std::move(both);
 }
 
-std::int64_t TouchedRows::place_of(std::int64_t row) const {
+std::int64_t TouchedRows::index_of(std::int64_t row) const {
   const auto found = std::lower_bound(rows_.begin(), rows_.end(), row);
   return found != rows_.end() && *found == row ? found - rows_.begin() : -1;
 }
@@ -85,7 +85,7 @@ void add_rows(Array& sum, const TouchedRows& to, const Array& values, const Touc
     T* out = sum.uninitialized<T>();
     const T* in = values.data<T>();
     for (const std::int64_t named : rows.list())
-      add_row(out + (to.all() ? named : to.place_of(named)) * length, in, length), in += length;
+      add_row(out + (to.all() ? named : to.index_of(named)) * length, in, length), in += length;
   });
 }
 
@@ -99,7 +99,7 @@ Array coalesced(const Array& x, const Array& index, const TouchedRows& rows) {
     T* to = values.uninitialized<T>();
     for (std::int64_t k = 0; k < at.size(); ++k)
       if (const std::int64_t row = at.data<std::int64_t>()[k]; row >= 0)
-        add_row(to + rows.place_of(row) * length, from.data<T>() + k * length, length);
+        add_row(to + rows.index_of(row) * length, from.data<T>() + k * length, length);
   });
   return values;
 }

@@ -17,7 +17,7 @@ class TouchedRows {
   };
 
   bool all() const { return all_; }
-  bool holds(std::int64_t row) const { return all_ || place_of(row) >= 0; }
+  bool holds(std::int64_t row) const { return all_ || index_of(row) >= 0; }
   /// The rows, ascending, unless all are touched; total() is how many the whole gradient has.
   const std::vector<std::int64_t>& list() const { return rows_; }
   std::int64_t total() const { return total_; }
@@ -27,7 +27,7 @@ class TouchedRows {
     return !all_ && touched < total_ && numbers.dim(0) == touched;
   }
   /// The index of a row in the list; -1 if it is not there.
-  std::int64_t place_of(std::int64_t row) const;
+  std::int64_t index_of(std::int64_t row) const;
   /// Runs of touched rows of a gradient of this shape, neighbours joined; all of it for a shape of rank 0 or 1.
   std::vector<Run> runs(const Shape& shape) const;
   /// True if the row of this element is touched.

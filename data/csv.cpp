@@ -126,15 +126,15 @@ Array Table::read_numbers(const std::string& column, const double* missing) cons
   float* to = out.uninitialized<float>();
   each_cell(column, [&](std::string_view cell, std::int64_t line) {
     double x = missing ? *missing : 0;
-    const auto refuse = [&](const std::string& problem) {
+    const auto throw_error = [&](const std::string& problem) {
       throw DataError(join(path_, ":", line), "column \"" + column + "\": " + problem);
     };
     if (is_missing(cell)) {
-      if (!missing) refuse("has no value here; numbers(column, missing) says what to take");
+      if (!missing) throw_error("has no value here; numbers(column, missing) says what to take");
     } else {
       const char *begin = cell.data() + (cell.starts_with('+') ? 1 : 0), *end = cell.data() + cell.size();
       const auto [at, failed] = read_number(begin, end, x);
-      if (failed != std::errc() || at != end || !std::isfinite(x)) refuse("\"" + excerpt(cell) + "\" is no number");
+      if (failed != std::errc() || at != end || !std::isfinite(x)) throw_error("\"" + excerpt(cell) + "\" is no number");
     }
     *to++ = static_cast<float>(x);
   });

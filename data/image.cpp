@@ -36,7 +36,7 @@ void put_pixels(Array& image, std::int64_t y, const unsigned char* from, std::in
     for (std::int64_t x = 0; x < width; ++x) to[c * plane + x] = from[x * stride + c];
 }
 
-void refuse_image(const std::string& path, const char* kind, const char* package) {
+void throw_no_decoder(const std::string& path, const char* kind, const char* package) {
   throw DataError(path, join("is a ", kind, ", and this build of Gradus reads only ", image_formats()),
                   join("install ", package, " (scripts/packages --all --install), then configure with GRADUS_IMAGES=ON"));
 }

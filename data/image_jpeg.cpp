@@ -86,7 +86,7 @@ Array decode_jpeg(const std::string& path, const std::string& bytes) {
 }
 #else
 bool decodes_jpeg() { return false; }
-Array decode_jpeg(const std::string& path, const std::string&) { refuse_image(path, "JPEG", "libjpeg-dev"); }
+Array decode_jpeg(const std::string& path, const std::string&) { throw_no_decoder(path, "JPEG", "libjpeg-dev"); }
 #endif
 
 }  // namespace gradus::data

@@ -36,7 +36,7 @@ Array decode_png(const std::string& path, const std::string& bytes) {
 }
 #else
 bool decodes_png() { return false; }
-Array decode_png(const std::string& path, const std::string&) { refuse_image(path, "PNG", "libpng-dev"); }
+Array decode_png(const std::string& path, const std::string&) { throw_no_decoder(path, "PNG", "libpng-dev"); }
 #endif
 
 }  // namespace gradus::data

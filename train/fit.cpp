@@ -33,14 +33,15 @@ class Timer {
 };
 
 void check(const data::DataLoader& loader, const FitOptions& o) {
-  const auto refuse = [](const auto&... parts) { throw DataError("fit", join(parts...)); };
-  if (o.epochs < 0) refuse("epochs is ", o.epochs, "; it must be at least 0");
+  const auto throw_error = [](const auto&... parts) { throw DataError("fit", join(parts...)); };
+  if (o.epochs < 0) throw_error("epochs is ", o.epochs, "; it must be at least 0");
   if (o.steps < 0 || o.validate_every < 0)
-    refuse("steps is ", o.steps, ", validate_every ", o.validate_every, "; both must be at least 0");
-  if (loader.batches() < 1) refuse("the loader has ", loader.size(), " items and drop_last: not one full batch");
+    throw_error("steps is ", o.steps, ", validate_every ", o.validate_every, "; both must be at least 0");
+  if (loader.batches() < 1) throw_error("the loader has ", loader.size(), " items and drop_last: not one full batch");
   if (!o.metrics.empty() && !o.validation)
-    refuse("metrics are of the validation set, and there is none: \"", o.metrics[0].name, "\" needs .validation");
-  if (!(o.average >= 0 && o.average < 1)) refuse("average is ", text(o.average), "; a decay lies in [0, 1), 0 for none");
+    throw_error("metrics are of the validation set, and there is none: \"", o.metrics[0].name, "\" needs .validation");
+  if (!(o.average >= 0 && o.average < 1))
+    throw_error("average is ", text(o.average), "; a decay lies in [0, 1), 0 for none");
 }
 
 /// What a row has of the validation set: the rows of a run that is continued stand in the same table.

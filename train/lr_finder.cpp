@@ -12,12 +12,12 @@ namespace gradus::training {
 namespace {
 
 void check_sweep(const LrFinderOptions& o) {
-  const auto refuse = [](const auto&... parts) { throw DataError("find_lr", join(parts...)); };
+  const auto throw_error = [](const auto&... parts) { throw DataError("find_lr", join(parts...)); };
   if (!(o.from > 0 && o.from < o.to && std::isfinite(o.to)))
-    refuse("lr from ", text(o.from), " to ", text(o.to), "; it must be 0 < from < to");
-  if (o.steps < 20) refuse("steps is ", o.steps, "; it must be at least 20");
-  if (!(o.smoothing >= 0 && o.smoothing < 1)) refuse("smoothing is ", text(o.smoothing), "; it must lie in [0, 1)");
-  if (!(o.diverged > 1)) refuse("diverged is ", text(o.diverged), "; it must be above 1");
+    throw_error("lr from ", text(o.from), " to ", text(o.to), "; it must be 0 < from < to");
+  if (o.steps < 20) throw_error("steps is ", o.steps, "; it must be at least 20");
+  if (!(o.smoothing >= 0 && o.smoothing < 1)) throw_error("smoothing is ", text(o.smoothing), "; it must lie in [0, 1)");
+  if (!(o.diverged > 1)) throw_error("diverged is ", text(o.diverged), "; it must be above 1");
 }
 
 /// While alive, the model and the default generator may be changed.

@@ -113,22 +113,22 @@ void TapeDrawing::collect(const Tensor& root, const DrawOptions& options) {
   check_owner("draw_tape", *root.node());
   const auto nodes = nodes_behind(root.node());
   const std::unordered_set<const Node*> kept = youngest(nodes, static_cast<std::size_t>(options.most_nodes));
-  std::unordered_map<const Node*, int> places;
+  std::unordered_map<const Node*, int> indices;
   for (Node* n : nodes) {
     released_ = released_ || n->released;
     if (!kept.contains(n)) {
       left_out_ += n->op != nullptr;
       continue;
     }
-    places.emplace(n, static_cast<int>(nodes_.size()));
+    indices.emplace(n, static_cast<int>(nodes_.size()));
     DrawnNode& d = nodes_.emplace_back();
     d.sequence = n->sequence;
     d.op = n->op ? n->op->name : "leaf";
     if (!n->op) d.name = static_cast<Leaf*>(n)->name;
     for (int k = 0; k < n->inputs; ++k) {
       const Edge e = n->edges()[k];
-      const auto at = places.find(e.node);
-      d.inputs.push_back({!e.node ? -1 : at == places.end() ? -2 : at->second, e.slot, {}});
+      const auto at = indices.find(e.node);
+      d.inputs.push_back({!e.node ? -1 : at == indices.end() ? -2 : at->second, e.slot, {}});
     }
   }
   nodes_.back().shape = describe(root.array());

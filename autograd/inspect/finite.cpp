@@ -20,7 +20,7 @@ std::vector<int64_t> index_of(int64_t i, const Shape& shape) {
   return index;
 }
 
-std::string place(const std::vector<int64_t>& index) {
+std::string position_text(const std::vector<int64_t>& index) {
   std::string s;
   for (int64_t i : index) s += (s.empty() ? "" : ",") + std::to_string(i);
   return "[" + s + "]";
@@ -32,8 +32,8 @@ std::string noted(NonFinite& found, const Array& a, const ArrayStats& l) {
   found.value = a.contiguous().element(l.first());
   found.count = l.nans + l.infs;
   if (a.size() == 1) return six_digits(found.value);
-  return join(six_digits(found.value), " at ", place(found.element), " (", found.count, " of ", a.size(), " elements ",
-              found.count == 1 ? "is" : "are", " not finite)");
+  return join(six_digits(found.value), " at ", position_text(found.element), " (", found.count, " of ", a.size(),
+              " elements ", found.count == 1 ? "is" : "are", " not finite)");
 }
 
 /// An op of the second run. Its Arrays are held until the cause is found.
@@ -65,7 +65,7 @@ class Run {
     for (const Tensor& y : results) r.results.push_back(y.array());
     if (!results.empty() && results[0].node()) {
       r.node = results[0].node_ref();
-      places_[r.node.get()] = static_cast<int>(ran.size());
+      indices_[r.node.get()] = static_cast<int>(ran.size());
     }
     ran.push_back(std::move(r));
   }
@@ -73,8 +73,8 @@ class Run {
   /// The result that an op's input is: found by its node, or, if it was not recorded, by its storage.
   Made maker(const Ran::Input& in) const {
     if (in.node) {
-      const auto at = places_.find(in.node);
-      return at == places_.end() ? Made() : Made{at->second, in.slot};
+      const auto at = indices_.find(in.node);
+      return at == indices_.end() ? Made() : Made{at->second, in.slot};
     }
     for (int i = in.before; i-- > 0;) {
       const Ran& r = ran[static_cast<std::size_t>(i)];
@@ -86,14 +86,14 @@ class Run {
   Made maker(const Tensor& t) const { return maker({t.array(), t.node(), t.slot(), static_cast<int>(ran.size())}); }
 
   const Ran* of(const Node* node) const {
-    const auto at = places_.find(node);
-    return at == places_.end() ? nullptr : &ran[static_cast<std::size_t>(at->second)];
+    const auto at = indices_.find(node);
+    return at == indices_.end() ? nullptr : &ran[static_cast<std::size_t>(at->second)];
   }
 
   std::vector<Ran> ran;
 
  private:
-  std::unordered_map<const Node*, int> places_;
+  std::unordered_map<const Node*, int> indices_;
 };
 
 class Forward final : public OpObserver {
@@ -220,12 +220,12 @@ NonFinite forward_cause(const Run& run, const Tensor& loss) {
 class Backward final : public TraversalObserver {
  public:
   struct Mark {
-    Node* giver = nullptr;
+    Node* from = nullptr;
     int input = 0;
     Array gradient;
     std::string got;  // description of the gradient that the node started from
   };
-  struct Place {
+  struct Marks {
     Mark nan, inf;
   };
 
@@ -239,26 +239,26 @@ class Backward final : public TraversalObserver {
       if (!g || all_finite(g->array())) continue;
       const ArrayStats l = array_stats(g->array());
       const Edge to = node.edges()[k];
-      Place& p = places[{to.node, to.slot}];
-      if (l.nans > 0 && !p.nan.giver) p.nan = {&node, k, g->array(), range_got()};
-      if (l.infs > 0 && !p.inf.giver) p.inf = {&node, k, g->array(), range_got()};
+      Marks& p = marks[{to.node, to.slot}];
+      if (l.nans > 0 && !p.nan.from) p.nan = {&node, k, g->array(), range_got()};
+      if (l.infs > 0 && !p.inf.from) p.inf = {&node, k, g->array(), range_got()};
     }
   }
 
   /// The first node on the way to the leaf that made a value that is not finite.
   Mark cause() const {
-    const Place* at = &places.at({leaf, 0});
+    const Marks* at = &marks.at({leaf, 0});
     for (;;) {
-      const Mark& m = at->nan.giver ? at->nan : at->inf;
-      const Place* next = nullptr;
-      for (int s = 0; s < m.giver->outputs; ++s)
-        if (const auto p = places.find({m.giver, static_cast<std::uint32_t>(s)}); p != places.end()) next = &p->second;
+      const Mark& m = at->nan.from ? at->nan : at->inf;
+      const Marks* next = nullptr;
+      for (int s = 0; s < m.from->outputs; ++s)
+        if (const auto p = marks.find({m.from, static_cast<std::uint32_t>(s)}); p != marks.end()) next = &p->second;
       if (!next) return m;
       at = next;
     }
   }
 
-  std::map<std::pair<Node*, std::uint32_t>, Place> places;
+  std::map<std::pair<Node*, std::uint32_t>, Marks> marks;
   Leaf* leaf = nullptr;
 
  private:
@@ -277,11 +277,11 @@ NonFinite backward_cause(const Run& run, const Backward& b) {
   const Backward::Mark m = b.cause();
   NonFinite n;
   n.source = NonFinite::Source::backward;
-  n.op = m.giver->op->name, n.sequence = m.giver->sequence, n.parameter = b.leaf->name;
+  n.op = m.from->op->name, n.sequence = m.from->sequence, n.parameter = b.leaf->name;
   const ArrayStats l = array_stats(m.gradient);
   n.text = join("the gradient it gives its input ", m.input, ", ", describe(m.gradient), ", is ", noted(n, m.gradient, l),
                 "; the one it got is ", m.got);
-  if (const Ran* r = run.of(m.giver)) {
+  if (const Ran* r = run.of(m.from)) {
     n.module = r->module;
     n.text += inputs_in_words(*r, m.gradient, l.first());
   }

@@ -100,8 +100,8 @@ Tensor extremum(const char* op, const Tensor& x, Axis along, bool keep, bool lar
       x);
 }
 
-Tensor place_of(const char* op, const Tensor& x, Axis axis, bool keep, bool largest) {
-  if (x.rank() == 0) return place_of(op, reshape(x, {1}), axis, false, largest);
+Tensor index_of_extremum(const char* op, const Tensor& x, Axis axis, bool keep, bool largest) {
+  if (x.rank() == 0) return index_of_extremum(op, reshape(x, {1}), axis, false, largest);
   const Extreme e = extreme_axis(op, x.array(), axis, largest);
   return Tensor(keep ? e.index : e.index.reshape(x.shape().erase(normal_axis(op, axis, x.shape()))));
 }
@@ -156,7 +156,7 @@ Tensor max(const Tensor& x, int64_t axis, bool keep) { return extremum("max", x,
 Tensor min(const Tensor& x, int64_t axis, bool keep) { return extremum("min", x, axis, keep, false); }
 Tensor max(const Tensor& x) { return max(flatten(x), 0); }
 Tensor min(const Tensor& x) { return min(flatten(x), 0); }
-Tensor argmax(const Tensor& x, Axis axis, bool keep) { return place_of("argmax", x, axis, keep, true); }
-Tensor argmin(const Tensor& x, Axis axis, bool keep) { return place_of("argmin", x, axis, keep, false); }
+Tensor argmax(const Tensor& x, Axis axis, bool keep) { return index_of_extremum("argmax", x, axis, keep, true); }
+Tensor argmin(const Tensor& x, Axis axis, bool keep) { return index_of_extremum("argmin", x, axis, keep, false); }
 
 }  // namespace gradus

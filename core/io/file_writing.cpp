@@ -123,7 +123,7 @@ bool is_mark(std::string_view s) {
 
 /// Removes the temporary files that killed writers to this target left. A writer locks its temporary file: a file that can
 /// be locked has lost its writer.
-void sweep(const Target& target) {
+void remove_leftovers(const Target& target) {
   const int listed = ::openat(target.folder.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (listed < 0) return;  // a folder may be writable and not readable
   const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(listed), ::closedir);
@@ -301,7 +301,7 @@ void write_atomically(const std::string& path, const std::function<void(OutputFi
     OutputFile out(path, stream.get());
     return fill(out);
   }
-  sweep(target);
+  remove_leftovers(target);
   NewFile file(path, target, NewFile::Kind::nameless_if_possible);
   OutputFile out(path, file.descriptor());
   fill(out);

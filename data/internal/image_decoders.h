@@ -21,6 +21,6 @@ Array image_room(const std::string& path, std::uint64_t channels, std::uint64_t 
 void put_pixels(Array& image, std::int64_t y, const unsigned char* from, std::int64_t stride);
 
 /// DataError: this build does not read such files; `package` is Debian's name of what is missing.
-[[noreturn]] void refuse_image(const std::string& path, const char* kind, const char* package);
+[[noreturn]] void throw_no_decoder(const std::string& path, const char* kind, const char* package);
 
 }  // namespace gradus::data

@@ -15,7 +15,7 @@ void ModuleDict::check_new(const std::string& name) const {
   if (contains(name)) throw ModuleError(type_name(), join("there is a module \"", name, "\" already"));
 }
 
-std::size_t ModuleDict::place_of(const std::string& name) const {
+std::size_t ModuleDict::index_of(const std::string& name) const {
   const auto found = std::find(names_.begin(), names_.end(), name);
   if (found != names_.end()) return static_cast<std::size_t>(found - names_.begin());
   const std::string near = did_you_mean(name, names_);

@@ -21,10 +21,10 @@ class ModuleDict : public Module<ModuleDict>, public OwnedModules {
   }
   const std::vector<std::string>& keys() const { return names_; }
   bool contains(const std::string& name) const;
-  ModuleBase& operator[](const std::string& name) { return *children_[place_of(name)]; }  ///< ModuleError if there is none
+  ModuleBase& operator[](const std::string& name) { return *children_[index_of(name)]; }  ///< ModuleError if there is none
   /// The module of this name as what it is. Errors: ModuleError if there is none, or it is another type.
   template <std::derived_from<ModuleBase> M> M& get(const std::string& name) {
-    const std::size_t i = place_of(name);
+    const std::size_t i = index_of(name);
     if (M* m = dynamic_cast<M*>(children_[i].get())) return *m;
     throw_type(*this, i);
   }
@@ -33,7 +33,7 @@ class ModuleDict : public Module<ModuleDict>, public OwnedModules {
  private:
   using OwnedModules::push_back;
   void check_new(const std::string& name) const;
-  std::size_t place_of(const std::string& name) const;
+  std::size_t index_of(const std::string& name) const;
   std::vector<std::string> names_;
 };
 

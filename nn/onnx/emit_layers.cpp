@@ -115,8 +115,8 @@ class RecurrentNode {
  public:
   /// The place of each of ONNX's gates among ours.
   RecurrentNode(Call c, std::vector<std::size_t> order, bool cell) : c_(c), order_(std::move(order)) {
-    if (c.number("lengths") != 0) c.refuse("sequences of several lengths are not written");
-    if (c.number("projection") != 0) c.refuse("ONNX has no projection");
+    if (c.number("lengths") != 0) c.throw_error("sequences of several lengths are not written");
+    if (c.number("projection") != 0) c.throw_error("ONNX has no projection");
     const std::size_t weights = cell ? 3 : 2;  // behind x, h and perhaps c
     const std::string bias = c.number("bias") == 0 ? ""
                                                    : c.step("Concat", {ordered(weights + 2), ordered(weights + 3)},

@@ -13,7 +13,7 @@ namespace gradus::nn {
 const std::vector<double>& OnnxCall::option(std::string_view name) const {
   for (const auto& [known, numbers] : options_)
     if (name == known) return numbers;
-  refuse(join("it does not tell its ", name));
+  throw_error(join("it does not tell its ", name));
 }
 
 std::vector<std::string> OnnxCall::steps(const std::string& type, std::vector<std::string> in, std::size_t count,
@@ -24,7 +24,7 @@ std::vector<std::string> OnnxCall::steps(const std::string& type, std::vector<st
   return names;
 }
 
-void OnnxCall::refuse(const std::string& why) const {
+void OnnxCall::throw_error(const std::string& why) const {
   throw GraphError("export_onnx", join("the op \"", results_[0].node()->op->name, "\" cannot be written: ", why));
 }
 
@@ -95,7 +95,7 @@ class Trace final : public OpObserver {
     const OnnxCall call(
         graph_, results, given, InModule::path(), [this](const Tensor& t) { return name_of(t); },
         [this](const Tensor& t) { return source_of(t); });
-    if (!emit) call.refuse("ONNX, or this exporter, has no counterpart");
+    if (!emit) call.throw_error("ONNX, or this exporter, has no counterpart");
     emit(call);
     for (std::size_t k = 0; k < results.size(); ++k) {
       held_.push_back(results[k]);

@@ -87,7 +87,7 @@ class ElementDriver final : public Driver {
     Piece piece = piece_to_explain(one, index, copies);
     if (sparse) {
       const std::int64_t length = s.leaf.dim(1), row = index / length;
-      piece.g = at(piece.g, s.leaf.dtype(), (s.touched_rows().place_of(row) - row) * length);
+      piece.g = at(piece.g, s.leaf.dtype(), (s.touched_rows().index_of(row) - row) * length);
     }
     const FlushSubnormals guard;
     return static_cast<const ElementRule&>(*one.rule).explain(s.leaf.dtype(), piece);

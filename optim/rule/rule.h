@@ -18,7 +18,7 @@
 // besides it: layer_rule.h.
 //
 // Optional members: `auto keeps() const { return std::tuple(always, on(momentum)); }`, which slots the options in force
-// use; `auto initial() const { return std::tuple(0, start); }`, their first values; `std::string refuse() const`, why
+// use; `auto initial() const { return std::tuple(0, start); }`, their first values; `std::string conflict() const`, why
 // options do not go together; `static constexpr NamedRange ranges[]`, where a name's usual range is not meant.
 //
 // V is a pack in the fused pass, num<T> in explain() and in tests, Tensor in a differentiable step, Symbol in printed

@@ -74,7 +74,7 @@ template <class Base, template <class> class R> class TextRule : public Base {
     return usual_range(option);
   }
   std::string refusal() const override {
-    if constexpr (requires { text_.refuse(); }) return text_.refuse();
+    if constexpr (requires { text_.conflict(); }) return text_.conflict();
     else return {};
   }
   void fit_slots([[maybe_unused]] const Shape& w, [[maybe_unused]] std::vector<Slot>& slots) const override {

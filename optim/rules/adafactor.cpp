@@ -25,7 +25,7 @@ template <class S = double> struct AdafactorRule {
                                           {"eps2", {.low = 0}},
                                           {"d", {.low = 0, .open_low = true}},
                                           {"min_dim", {.low = 1, .whole = true}}};
-  std::string refuse() const {
+  std::string conflict() const {
     return momentum != 0 && dialect != AdafactorForm::optax ? "momentum is part of dialect=optax" : "";
   }
 

@@ -39,7 +39,7 @@ template <class S = double> struct AdagradRule {
     return GRADUS_SHOW(step);
   }
 
-  std::string refuse() const {
+  std::string conflict() const {
     if (dialect != Dialect::tf1 || on(initial_accumulator_value)) return {};
     return "the dialect tf1 has no eps and needs an initial_accumulator_value above 0, as in initial_accumulator_value=0.1";
   }

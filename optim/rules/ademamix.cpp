@@ -43,7 +43,7 @@ template <class S = double> struct AdEMAMixRule {
     return GRADUS_SHOW(m_hat, v_hat, step);
   }
 
-  std::string refuse() const {
+  std::string conflict() const {
     if (!on(beta3_warmup) || (on(beta1) && on(beta3))) return {};
     return join("beta3_warmup needs beta1 and beta3 above 0, got beta1=", text(beta1), ", beta3=", text(beta3));
   }

@@ -11,7 +11,7 @@ template <class S = double> struct DAdaptAdamRule {
   S d0 = 1e-6, growth_rate = 0.0;
   GRADUS_FIELDS(lr, beta1, beta2, eps, weight_decay, decouple, use_bias_correction, d0, growth_rate)
   static constexpr NamedRange ranges[] = {{"d0", {.low = 0, .open_low = true}}};
-  std::string refuse() const { return growth_rate == 0 || growth_rate >= 1 ? "" : "growth_rate is 0 or at least 1"; }
+  std::string conflict() const { return growth_rate == 0 || growth_rate >= 1 ? "" : "growth_rate is 0 or at least 1"; }
 
   template <class V> struct State {
     V m, v, s;

@@ -15,7 +15,7 @@ template <class S = double> struct ProdigyRule {
   static constexpr NamedRange ranges[] = {{"beta3", {.low = 0, .high = 1, .open_high = true}},
                                           {"d0", {.low = 0, .open_low = true}},
                                           {"d_coef", {.low = 0, .open_low = true}}};
-  std::string refuse() const { return growth_rate == 0 || growth_rate >= 1 ? "" : "growth_rate is 0 or at least 1"; }
+  std::string conflict() const { return growth_rate == 0 || growth_rate >= 1 ? "" : "growth_rate is 0 or at least 1"; }
 
   template <class V> struct State {
     V m, v, s, w0;

@@ -41,7 +41,7 @@ template <class S = double> struct SGDRule {
     return GRADUS_SHOW(direction);
   }
 
-  std::string refuse() const {
+  std::string conflict() const {
     if (!nesterov || (on(momentum) && !on(dampening))) return {};
     return join("nesterov needs a momentum above 0 and no dampening, got momentum=", text(momentum),
                 ", dampening=", text(dampening));

@@ -62,7 +62,7 @@ class OnnxCall {
   std::vector<std::string> steps(const std::string& type, std::vector<std::string> in, std::size_t count,
                                  const OnnxAttributes& attributes) const;
   /// GraphError: this op of the tape has no counterpart, because ...
-  [[noreturn]] void refuse(const std::string& why) const;
+  [[noreturn]] void throw_error(const std::string& why) const;
 
   OnnxGraph& graph;
   std::vector<std::string> outputs;  ///< the names of the results
