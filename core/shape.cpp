@@ -49,6 +49,10 @@ int axis_or_none(Axis axis, int rank) {
 
 }  // namespace
 
+void Axes::no_such_axis(int64_t axis) {
+  throw IndexError("axes", join("axis ", axis, " is out of range for any shape: there are at most ", max_rank, " axes"));
+}
+
 int normal_axis(const char* op, Axis axis, const Shape& shape) {
   const int normal = axis_or_none(axis, shape.rank());
   if (normal < 0) throw_axis(op, axis, shape.rank(), to_string(shape));

@@ -4,7 +4,6 @@
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
-#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -70,20 +69,20 @@ struct Axis {
   template <std::integral I> constexpr Axis(I axis) : given(static_cast<int64_t>(axis)) {}
 };
 
-/// Axes to reduce over: {0, -1}, or one by itself as in sum(x, 1); {} means all.
+/// Axes to reduce over: {0, -1}, or one by itself as in sum(x, 1); {} means all. Errors: IndexError for one that no int holds.
 struct Axes : std::vector<int> {
   Axes() = default;
   Axes(std::initializer_list<int> axes) : std::vector<int>(axes) {}
   Axes(std::vector<int> axes) : std::vector<int>(std::move(axes)) {}
   template <std::integral I>
-  requires(!std::same_as<I, bool>) Axes(I axis) : std::vector<int>{saturated(axis)} {}
+  requires(!std::same_as<I, bool>) Axes(I axis) : std::vector<int>{checked(axis)} {}
 
  private:
-  /// No shape has the last axes of int either, so that what is too large is refused by whoever knows the shape.
-  template <std::integral I> static constexpr int saturated(I axis) {
-    constexpr int least = std::numeric_limits<int>::min(), most = std::numeric_limits<int>::max();
-    return std::cmp_less(axis, least) ? least : std::cmp_greater(axis, most) ? most : static_cast<int>(axis);
+  template <std::integral I> static int checked(I axis) {
+    if (!std::in_range<int>(axis)) no_such_axis(static_cast<int64_t>(axis));
+    return static_cast<int>(axis);
   }
+  [[noreturn]] static void no_such_axis(int64_t axis);
 };
 
 /// The axis in 0..rank-1 for `axis`, which may count from the end. Errors: IndexError naming the shape.

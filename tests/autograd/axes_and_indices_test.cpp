@@ -107,6 +107,8 @@ TEST_CASE("an axis that no int holds is refused, not cut down to one that is the
     CHECK(refused([&] { (void)gather(x, axis, index({0})); }));
     CHECK(refused([&] { (void)sort(x, axis); }));
     CHECK(refused([&] { (void)logsumexp(x, axis); }));
+    CHECK(refused([&] { (void)sum(x, axis); }));
+    CHECK(refused([&] { (void)x.mean(axis, true); }));
   }
   CHECK(softmax(x, std::size_t(1)).shape() == x.shape());
   CHECK(max(x, static_cast<std::size_t>(1)).shape() == Shape{2});
