@@ -20,15 +20,15 @@ using Tensors = std::vector<Tensor>;
 class Numbered {
  public:
   int add(const Edge& e) {
-    return places_.emplace(std::pair(e.node, e.slot), static_cast<int>(places_.size())).first->second;
+    return indices_.emplace(std::pair(e.node, e.slot), static_cast<int>(indices_.size())).first->second;
   }
   int index_of(const Edge& e) const {  ///< -1 if the edge has no number
-    const auto found = places_.find({e.node, e.slot});
-    return found == places_.end() ? -1 : found->second;
+    const auto found = indices_.find({e.node, e.slot});
+    return found == indices_.end() ? -1 : found->second;
   }
 
  private:
-  std::map<std::pair<Node*, std::uint32_t>, int> places_;
+  std::map<std::pair<Node*, std::uint32_t>, int> indices_;
 };
 
 /// The (node, result) pairs outside that f uses, one entry each. `tensors` hold history only, no elements.

@@ -68,7 +68,8 @@ def share(row, machine):
 
 
 def time_text(x, unit):
-    return "%.4g %s" % ((x / 1e3, "ms") if unit == "us" and x >= 1e4 else (x, unit))
+    larger = {"ns": "us", "us": "ms"}
+    return "%.4g %s" % ((x / 1e3, larger[unit]) if x >= 1e4 else (x, unit))
 
 
 def table(rows, machine):
